@@ -1,0 +1,8 @@
+"""The one error that a user's input can cause."""
+
+
+class InputError(ValueError):
+    """Bad input: one clear sentence naming the file, line or option, and the mend.
+
+    The command line prints the sentence on standard error and exits with status 2.
+    """
