@@ -48,7 +48,7 @@ class CycleTable:
     def __post_init__(self) -> None:
         lengths = {getattr(self, field.name).shape for field in fields(self)}
         if len(lengths) != 1 or len(next(iter(lengths))) != 1:
-            raise ValueError(f"columns must be one-dimensional and of one length, got shapes {sorted(lengths)}")
+            raise ValueError(f"columns must be one-dimensional and of one length, got {sorted(lengths)}")
 
     def __len__(self) -> int:
         return int(self.start_ns.shape[0])
