@@ -1,0 +1,130 @@
+"""The metrics, defined once for what was observed and for what was simulated.
+
+Every function takes a ``CycleTable`` as gctrace would print it. ``docs/metrics.md`` states the same
+definitions with symbols.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gcsim.cycles import NOT_LOGGED, CycleTable, Int64Array
+
+NS_PER_SECOND = 1e9
+
+#: Metrics that a CycleTable alone determines, in the order in which they are reported.
+CYCLE_METRICS = (
+    "gc_rate_hz",
+    "heap_peak_bytes",
+    "heap_peak_mean_bytes",
+    "heap_marked_mean_bytes",
+    "heap_goal_mean_bytes",
+    "heap_live_mean_bytes",
+    "gc_cpu_fraction",
+    "gc_assist_cpu_fraction",
+    "gc_idle_cpu_fraction",
+    "stw_p50_seconds",
+    "stw_p99_seconds",
+    "stw_max_seconds",
+    "stw_time_fraction",
+)
+
+#: Metrics that only a simulation, or a look at the process, can give.
+RUN_METRICS = (
+    "rss_peak_bytes",
+    "limiter_time_fraction",
+    "throughput_ratio",
+    "request_p50_seconds",
+    "request_p99_seconds",
+)
+
+METRICS = CYCLE_METRICS + RUN_METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A predicted metric: median, 5th and 95th percentile for a fresh real run of the same length."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float]:
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+    def contains(self, observed: float) -> bool:
+        """Whether the interval holds an observed value."""
+        return self.low <= observed <= self.high
+
+
+def cycle_metrics(cycles: CycleTable) -> dict[str, float]:
+    """The metrics of CYCLE_METRICS over all rows given; at least two cycles.
+
+    Rates and shares are over the window from the first cycle's start to the last cycle's start; the work of
+    the last cycle falls outside it and is left out of sums, so that n - 1 cycles stand over n - 1 intervals.
+    Means and quantiles are over all rows. Raises ValueError on fewer than two cycles.
+    """
+    if len(cycles) < 2:
+        raise ValueError(f"metrics need at least two GC cycles, got {len(cycles)}")
+    window_s = float(cycles.start_ns[-1] - cycles.start_ns[0]) / NS_PER_SECOND
+    inside = cycles.select(slice(0, len(cycles) - 1))
+    return {
+        "gc_rate_hz": _ratio(len(inside), window_s),
+        **_heap_metrics(cycles),
+        **_cpu_metrics(inside, cycles),
+        **_pause_metrics(cycles, inside, window_s),
+    }
+
+
+def _heap_metrics(cycles: CycleTable) -> dict[str, float]:
+    goals = cycles.heap_goal_bytes
+    has_goal = (goals != NOT_LOGGED) & (goals < 1 << 60)  # GOGC=off prints a goal near 2^63
+    return {
+        "heap_peak_bytes": float(cycles.heap_end_bytes.max()),
+        "heap_peak_mean_bytes": float(cycles.heap_end_bytes.mean()),
+        "heap_marked_mean_bytes": float(cycles.heap_marked_bytes.mean()),
+        "heap_goal_mean_bytes": float(goals[has_goal].mean()) if has_goal.any() else float("nan"),
+        "heap_live_mean_bytes": float(cycles.heap_live_bytes.mean()),
+    }
+
+
+def _cpu_metrics(inside: CycleTable, cycles: CycleTable) -> dict[str, float]:
+    interval_ns = np.diff(cycles.start_ns)
+    capacity_ns = float((interval_ns * np.maximum(inside.gomaxprocs, 1)).sum())
+    assist_ns = _logged_sum(inside.assist_cpu_ns)
+    gc_ns = (
+        _logged_sum(inside.stw_sweep_term_cpu_ns)
+        + assist_ns
+        + _logged_sum(inside.background_cpu_ns)
+        + _logged_sum(inside.stw_mark_term_cpu_ns)
+    )
+    return {
+        "gc_cpu_fraction": _ratio(gc_ns, capacity_ns),
+        "gc_assist_cpu_fraction": _ratio(assist_ns, capacity_ns),
+        "gc_idle_cpu_fraction": _ratio(_logged_sum(inside.idle_cpu_ns), capacity_ns),
+    }
+
+
+def _pause_metrics(cycles: CycleTable, inside: CycleTable, window_s: float) -> dict[str, float]:
+    pauses = pauses_seconds(cycles)
+    inside_s = float(pauses_seconds(inside).sum())
+    return {
+        "stw_p50_seconds": float(np.quantile(pauses, 0.50)),
+        "stw_p99_seconds": float(np.quantile(pauses, 0.99)),
+        "stw_max_seconds": float(pauses.max()),
+        "stw_time_fraction": _ratio(inside_s, window_s),
+    }
+
+
+def pauses_seconds(cycles: CycleTable) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """All stop-the-world pauses, both of each cycle, shape (2n,), in seconds."""
+    both = np.concatenate([cycles.stw_sweep_term_ns, cycles.stw_mark_term_ns])
+    return np.maximum(both, 0) / NS_PER_SECOND
+
+
+def _logged_sum(column: Int64Array) -> float:
+    return float(column[column != NOT_LOGGED].sum())
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else float("nan")
