@@ -1,0 +1,185 @@
+"""The Model: one service as calibration left it, and its file."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+
+from gcsim.atomic import write_text_atomically
+from gcsim.errors import InputError
+from gcsim.settings import Settings
+from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlimit
+from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
+from gcsim.workload.profile import Profile
+
+FORMAT_VERSION = 1
+
+Loop = Literal["closed", "open"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One service: its parameters, how they move with time, and the settings they were learned at.
+
+    ``loop`` is "closed" where the program allocates as fast as its CPU lets it, "open" where arrivals
+    set the pace and only the total allocation is conserved.
+    """
+
+    name: str
+    loop: Loop
+    settings: Settings  # at calibration
+    parameters: Parameters
+    profile: Profile
+    duration_seconds: float  # of the calibrated window
+    cycles: int  # in the calibrated window
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Self:
+        """A model file by path, or a shipped model by name. Raises InputError."""
+        path = find_model(name_or_path)
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path}: not a text file, so not a model; calibrate one with gcsim calibrate"
+            ) from error
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{path}: not a complete TOML file ({error}); calibrate it again") from error
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        try:
+            return cls._from_document(document)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}: not a whole model ({_describe(error)}); calibrate it again") from error
+
+    @classmethod
+    def _from_document(cls, document: Mapping[str, Any]) -> Self:
+        version = document.get("format_version")
+        if not isinstance(version, int):
+            raise InputError("no format_version, so not a model of gcsim; calibrate one with gcsim calibrate")
+        if version > FORMAT_VERSION:
+            raise InputError(
+                f"written by a newer gcsim (format {version}, this one reads up to {FORMAT_VERSION}); "
+                "upgrade gcsim or calibrate again"
+            )
+        entries = document["parameters"]
+        unknown = sorted(set(entries) - set(PARAMETER_NAMES))
+        missing = sorted(set(PARAMETER_NAMES) - set(entries))
+        if unknown or missing:
+            raise InputError(_name_mismatch(unknown, missing))
+        if document["loop"] not in ("closed", "open"):
+            raise InputError(f"loop must be closed or open, got {document['loop']!r}")
+        return cls(
+            name=str(document["name"]),
+            loop=document["loop"],
+            settings=_settings_from(document["settings"]),
+            parameters=Parameters(**{name: Parameter(**entries[name]) for name in PARAMETER_NAMES}),
+            profile=Profile.from_document(document["profile"]),
+            duration_seconds=_positive(document, "duration_seconds"),
+            cycles=int(document["cycles"]),
+            provenance={str(k): str(v) for k, v in document.get("provenance", {}).items()},
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes the model as TOML: whole or not at all. Raises InputError where it cannot be written."""
+        write_text_atomically(Path(path), tomli_w.dumps(self._to_document()))
+
+    def _to_document(self) -> dict[str, Any]:
+        return {
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "loop": self.loop,
+            "duration_seconds": self.duration_seconds,
+            "cycles": self.cycles,
+            "settings": {
+                "gogc": format_gogc(self.settings.gogc),
+                "gomemlimit": format_go_bytes(self.settings.gomemlimit_bytes),
+                "gomaxprocs": self.settings.gomaxprocs,
+                "go": self.settings.go,
+            },
+            "provenance": dict(self.provenance),
+            "profile": self.profile.to_document(),
+            "parameters": {
+                name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source}
+                for name, p in ((name, getattr(self.parameters, name)) for name in PARAMETER_NAMES)
+            },
+        }
+
+    def scaled(self, *, live: float = 1.0, load: float = 1.0) -> Self:
+        """The same service with its live heap and its load multiplied: a stress, not a fit.
+
+        Mark CPU grows with the live heap. Load multiplies what arrives in an open loop; in a closed loop the
+        program already runs as fast as it can, and load changes nothing.
+        """
+        old = self.parameters
+        arrivals = load if self.loop == "open" else 1.0
+        changed = replace(
+            old,
+            live_bytes=_times(old.live_bytes, live),
+            mark_cpu_seconds=_times(old.mark_cpu_seconds, live),
+            alloc_bytes_per_second=_times(old.alloc_bytes_per_second, arrivals),
+        )
+        return replace(self, parameters=changed)
+
+
+def shipped_models() -> dict[str, Path]:
+    """Name and file of every model that ships with the package."""
+    installed = Path(str(resources.files("gcsim"))) / "models"
+    beside = Path(str(resources.files("gcsim"))).parent / "models"  # a checkout, or an editable install
+    folder = installed if installed.is_dir() else beside
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """The file meant by a path or a shipped name; InputError lists the closest names."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    shipped = shipped_models()
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    close = get_close_matches(str(name_or_path), shipped, n=3, cutoff=0.3) or list(shipped)
+    raise InputError(
+        f"{name_or_path}: no such file and no shipped model of that name; shipped: {', '.join(close)}"
+    )
+
+
+def _settings_from(entry: Mapping[str, Any]) -> Settings:
+    return Settings(
+        gogc=parse_gogc(str(entry["gogc"]), what="settings.gogc"),
+        gomemlimit_bytes=parse_gomemlimit(str(entry["gomemlimit"]), what="settings.gomemlimit"),
+        gomaxprocs=int(entry["gomaxprocs"]),
+        go=str(entry["go"]),
+    )
+
+
+def _positive(document: Mapping[str, Any], name: str) -> float:
+    value = float(document[name])
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"{name} must be more than 0, got {value}")
+    return value
+
+
+def _times(parameter: Parameter, factor: float) -> Parameter:
+    return replace(parameter, value=parameter.value * factor)
+
+
+def _describe(error: Exception) -> str:
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _name_mismatch(unknown: list[str], missing: list[str]) -> str:
+    if not unknown:
+        return f"parameter {missing[0]!r} is missing; calibrate it again"
+    close = get_close_matches(unknown[0], PARAMETER_NAMES, n=1)
+    hint = f", did you mean {close[0]!r}" if close else ""
+    return f"unknown parameter {unknown[0]!r}{hint}; calibrate it again"

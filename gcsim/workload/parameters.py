@@ -1,0 +1,66 @@
+"""What calibration learned about one service: named numbers, each with its uncertainty and its source."""
+
+import math
+from dataclasses import dataclass, fields
+
+from gcsim.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One non-negative number of a model, with the relative standard deviation of what is not known about it."""
+
+    value: float
+    rel_sd: float = 0.0  # of log(value): 0.05 is about plus or minus 5 %
+    source: str = ""  # "log", "prior: ...", or how else it came about
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value >= 0):
+            raise InputError(f"a model's value must be finite and 0 or more, got {self.value}")
+        if not (math.isfinite(self.rel_sd) and 0 <= self.rel_sd <= 10):
+            raise InputError(f"a model's rel_sd must be from 0 to 10, got {self.rel_sd}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The parameters of a service, as they were at the calibrated settings.
+
+    "P" is one processor's time; shares "of marking" are taken over the wall time of the mark phases,
+    sweep termination included, as the pacer takes them (Go 1.19+ ``gcControllerState.endCycle``).
+    """
+
+    # the heap
+    live_bytes: Parameter  # live when a cycle begins: h2 - (h1 - h0)
+    stack_bytes: Parameter  # scanned stacks, the heap goal's term
+    globals_bytes: Parameter
+    # allocation
+    alloc_bytes_per_second: Parameter  # mean over the run, marking included
+    alloc_bytes_per_cpu_second: Parameter  # per second of one P's mutator time outside marking
+    mutator_procs: Parameter  # Ps that the program can keep busy
+    mark_alloc_efficiency: Parameter  # allocation per mutator second while marking, relative to outside
+    mark_mutator_procs: Parameter  # Ps running the mutator while marking, assists left out
+    heap_start_slack_bytes: Parameter  # heapLive beyond the trigger when a cycle begins
+    # marking
+    mark_cpu_seconds: Parameter  # assists, background and idle workers together, per cycle
+    mark_cpu_heap_exponent: Parameter  # growth of mark CPU with (heap peak / live), relative to calibration
+    mark_background_procs: Parameter  # Ps on dedicated and fractional workers while marking
+    mark_idle_procs: Parameter  # Ps on idle workers while marking
+    assist_debt_share: Parameter  # part of the assist debt that assists pay; credit pays the rest
+    # pauses, lognormal
+    stw_sweep_term_seconds: Parameter  # median
+    stw_sweep_term_spread: Parameter  # standard deviation of the logarithm
+    stw_mark_term_seconds: Parameter
+    stw_mark_term_spread: Parameter
+    # cycle-to-cycle scatter, standard deviation of the logarithm
+    live_scatter: Parameter
+    alloc_scatter: Parameter
+    mark_alloc_scatter: Parameter
+    mark_cpu_scatter: Parameter
+    # memory that gctrace does not show
+    non_heap_bytes: Parameter  # counts against GOMEMLIMIT beside heap objects: constant part
+    non_heap_ratio: Parameter  # and the part that grows with the heap's peak
+    rss_base_bytes: Parameter  # resident beside the heap: constant part
+    rss_ratio: Parameter  # resident bytes per byte of heap peak
+
+
+PARAMETER_NAMES = tuple(field.name for field in fields(Parameters))
