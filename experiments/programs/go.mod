@@ -1,0 +1,3 @@
+module gcsim.local/programs
+
+go 1.19
