@@ -1,0 +1,5 @@
+"""``python -m gcsim``."""
+
+from gcsim.cli.main import main
+
+main()

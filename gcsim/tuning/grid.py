@@ -1,0 +1,105 @@
+"""The grid of settings that a sweep walks: lists, log-spaced ranges and mixes of both.
+
+``100``, ``50,100,off``, ``25:800:12`` and ``off,64MiB:2GiB:24`` are all grids. A range's two ends are
+kept as written; what lies between is rounded to what one would write into a manifest, whole percent and
+whole MiB. Duplicates are dropped, the order is kept.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from gcsim.errors import InputError
+from gcsim.settings import Settings
+from gcsim.units import MIB, parse_go_bytes, parse_gogc, parse_gomemlimit
+
+MAX_RANGE_COUNT = 10_000
+MAX_SETTINGS = 100_000  # a typing error in a count should not fill the memory
+
+
+def parse_gogc_grid(text: str, *, what: str = "--gogc") -> list[int | None]:
+    """GOGC values, percent or None for off, in the order written. Raises InputError naming ``what``."""
+
+    def bound(part: str) -> int:
+        value = parse_gogc(part, what=what)
+        if value is None:
+            raise InputError(f"{what}: off cannot end a range; write it beside the range, as in off,25:800:12")
+        return value
+
+    return _parse_grid(
+        text, what=what, example="25:800:12", one=lambda part: parse_gogc(part, what=what), bound=bound, step=1
+    )
+
+
+def parse_gomemlimit_grid(text: str, *, what: str = "--gomemlimit") -> list[int | None]:
+    """Memory limits in bytes, None for off, in the order written. Raises InputError naming ``what``."""
+    return _parse_grid(
+        text,
+        what=what,
+        example="64MiB:2GiB:24",
+        one=lambda part: parse_gomemlimit(part, what=what),
+        bound=lambda part: parse_go_bytes(part, what=what),
+        step=MIB,
+    )
+
+
+def settings_grid(
+    gogc: Iterable[int | None], gomemlimit_bytes: Iterable[int | None], *, gomaxprocs: int, go: str
+) -> list[Settings]:
+    """Every pair of the two axes, limit by limit, GOGC running fastest. Raises InputError above 100,000 settings."""
+    gogc, limits = list(gogc), list(gomemlimit_bytes)
+    if len(gogc) * len(limits) > MAX_SETTINGS:
+        raise InputError(
+            f"--gogc and --gomemlimit make {len(gogc)} × {len(limits)} settings; keep it under {MAX_SETTINGS:,}"
+        )
+    return [
+        Settings(gogc=percent, gomemlimit_bytes=limit, gomaxprocs=gomaxprocs, go=go)
+        for limit in limits
+        for percent in gogc
+    ]
+
+
+def _parse_grid(
+    text: str,
+    *,
+    what: str,
+    example: str,
+    one: Callable[[str], int | None],
+    bound: Callable[[str], int],
+    step: int,
+) -> list[int | None]:
+    values: list[int | None] = []
+    for part in (piece.strip() for piece in text.split(",")):
+        if not part:
+            raise InputError(f"{what}: {text!r} has an empty entry; write a list such as off,{example}")
+        if ":" in part:
+            values.extend(_parse_range(part, what=what, example=example, bound=bound, step=step))
+        else:
+            values.append(one(part))
+    return list(dict.fromkeys(values))
+
+
+def _parse_range(part: str, *, what: str, example: str, bound: Callable[[str], int], step: int) -> list[int]:
+    pieces = part.split(":")
+    if len(pieces) != 3:
+        raise InputError(f"{what}: {part!r} is not a range; write from:to:count, such as {example}")
+    low, high = bound(pieces[0]), bound(pieces[1])
+    count_text = pieces[2].strip()
+    if not (count_text.isascii() and count_text.isdigit()):
+        raise InputError(f"{what}: {count_text!r} in {part!r} is not a count; write a whole number, such as {example}")
+    count = int(count_text)
+    if not 2 <= count <= MAX_RANGE_COUNT:
+        raise InputError(f"{what}: the count in {part!r} must be from 2 to {MAX_RANGE_COUNT:,}, for example {example}")
+    if low == 0 or high == 0:
+        raise InputError(
+            f"{what}: {part!r} is log-spaced and cannot reach 0; write 0 beside the range, as in 0,{example}"
+        )
+    return _log_spaced(low, high, count, step)
+
+
+def _log_spaced(low: int, high: int, count: int, step: int) -> list[int]:
+    """``count`` values from low to high at a constant ratio; the inner ones rounded to whole steps."""
+    inner = np.geomspace(low, high, count)[1:-1]
+    least, most = min(low, high), max(low, high)
+    rounded = [min(max(round(value / step) * step, least), most) for value in inner.tolist()]
+    return [low, *rounded, high]

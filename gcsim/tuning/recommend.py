@@ -1,0 +1,255 @@
+"""Choose a setting: the cheapest in GC CPU that holds every constraint, made robust, with its reasons.
+
+GC CPU falls with a higher GOGC and with a higher limit, so for one memory budget the cheapest setting is
+always GOGC=off under the highest limit that the memory holds. That corner uses all memory all the time and
+rests on one number. Within a small tolerance of its cost, the choice here is therefore
+
+1. the highest GOMEMLIMIT at which even GOGC=off stays inside the memory: a net that holds whatever the
+   live heap or the load do, and whose distance to the memory is what Go does not count;
+2. under it the smallest GOGC that costs no more than the tolerance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gcsim.engine import Run, simulate
+from gcsim.goruntime.versions import rules_for
+from gcsim.settings import Settings
+from gcsim.tuning.constraints import (
+    Constraint,
+    Margin,
+    constraints_from,
+    is_met,
+    margins,
+    pareto_front,
+    worst_margin,
+)
+from gcsim.tuning.reason import explain
+from gcsim.tuning.search import (
+    Evaluate,
+    Knobs,
+    coarse_settings,
+    finer_gogc,
+    gogc_column,
+    net_limits,
+)
+from gcsim.tuning.sweep import Progress, simulate_in_chunks
+from gcsim.workload.model import Model
+
+MEMORY_MARGIN = 0.03  # kept free above the pessimistic peak where it can be: running out of memory is a kill
+TOLERANCE_RELATIVE, TOLERANCE_ABSOLUTE = 0.05, 0.002  # GC CPU that robustness may cost: 5 %, or 0.2 % of all CPU
+STRESS_FACTOR = 1.25
+MAX_ALTERNATIVES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stress:
+    """The recommended setting under growth."""
+
+    what: str  # "live heap" or "load"
+    factor: float
+    run: Run
+    held: bool  # every constraint and the limit still kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """A setting, its margin to each constraint, the alternatives, the reason.
+
+    When not feasible, ``run`` is the nearest miss.
+    """
+
+    feasible: bool
+    run: Run
+    margins: tuple[Margin, ...]
+    alternatives: tuple[Run, ...]  # the rest of the memory/CPU front, by rising memory
+    stress: tuple[Stress, ...]
+    explored: tuple[Run, ...]  # everything simulated on the way
+    memory_bytes: int
+    reason: str
+
+    @property
+    def settings(self) -> Settings:
+        return self.run.settings
+
+    @property
+    def env(self) -> dict[str, str]:
+        """GOGC and GOMEMLIMIT as environment variables."""
+        return self.run.settings.environment
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "feasible": self.feasible,
+            **{key: self.run.to_json()[key] for key in ("settings",)},
+            "env": self.env,
+            "metrics": self.run.to_json()["metrics"],
+            "alternatives": [run.to_json() for run in self.alternatives],
+            "reason": self.reason,
+        }
+
+
+def recommend(
+    model: Model,
+    *,
+    memory_bytes: int,
+    max_gc_cpu_fraction: float | None = None,
+    max_stw_p99_seconds: float | None = None,
+    gomaxprocs: int | None = None,
+    go: str | None = None,
+    duration_seconds: float = 600.0,
+    replicas: int = 16,
+    seed: int = 0,
+    engine: str = "lanes",
+    progress: Progress | None = None,
+) -> Recommendation:
+    """The setting for a container of ``memory_bytes``.
+
+    Every constraint is judged at the pessimistic end of its interval. Raises InputError on bad settings.
+    """
+    defaults = model.default_settings(gomaxprocs=gomaxprocs, go=go)
+    knobs = Knobs(
+        gomaxprocs=defaults.gomaxprocs,
+        go=defaults.go,
+        memory_bytes=memory_bytes,
+        has_memory_limit=rules_for(defaults.go).memory_limit,
+    )
+    constraints = constraints_from(
+        memory_bytes=memory_bytes,
+        max_gc_cpu_fraction=max_gc_cpu_fraction,
+        max_stw_p99_seconds=max_stw_p99_seconds,
+    )
+    done: list[Run] = []
+
+    def evaluate(settings: Sequence[Settings]) -> list[Run]:
+        chunks = simulate_in_chunks(
+            model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine
+        )
+        for chunk in chunks:
+            done.extend(chunk)
+            if progress is not None:
+                progress(len(done), len(done))
+        return done
+
+    explored = _search(evaluate, knobs, constraints)
+    chosen = _choose(explored, constraints)
+    stress = tuple(
+        _stress(model, chosen, constraints, what, duration_seconds, replicas, seed, engine)
+        for what in ("live heap", "load")
+    )
+    return _assemble(chosen, explored, constraints, stress, knobs)
+
+
+def _search(evaluate: Evaluate, knobs: Knobs, constraints: Sequence[Constraint]) -> list[Run]:
+    """Coarse grid; then the highest limit that holds; then GOGC around the choice at its limit."""
+    runs = evaluate(coarse_settings(knobs))
+    memory = constraints[0]
+    if knobs.has_memory_limit:
+        holding, failing = _net_bracket(runs, memory)
+        if holding is not None and failing is not None:
+            runs = evaluate(net_limits(knobs, holding, failing))
+            best, _ = _net_bracket(runs, memory)
+            if best != holding:
+                runs = evaluate([s for s in gogc_column(knobs, best) if s.gogc is not None])
+    chosen = _choose(runs, constraints).settings
+    known = {run.settings for run in runs}
+    fine = [s for s in finer_gogc(knobs, chosen.gogc, chosen.gomemlimit_bytes) if s not in known]
+    return evaluate(fine) if fine else runs
+
+
+def _net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, int | None]:
+    """The highest limit at which GOGC=off holds the memory with margin, and the lowest above that does not."""
+    off = {
+        run.settings.gomemlimit_bytes: memory.margin(run) >= MEMORY_MARGIN
+        for run in runs
+        if run.settings.gogc is None and run.settings.gomemlimit_bytes is not None
+    }
+    holding = max((limit for limit, held in off.items() if held and limit is not None), default=None)
+    failing = min(
+        (limit for limit, held in off.items() if not held and limit is not None and limit > (holding or 0)),
+        default=None,
+    )
+    return holding, failing
+
+
+def _choose(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
+    """The choice among what was simulated; the nearest miss when nothing is feasible."""
+    feasible = _feasible(runs, constraints)
+    if not feasible:
+        return max(runs, key=lambda run: worst_margin(run, constraints))
+    least = min(_gc_cpu(run) for run in feasible)
+    accepted_cpu = least + max(TOLERANCE_RELATIVE * least, TOLERANCE_ABSOLUTE)
+    accepted = [run for run in feasible if _gc_cpu(run) <= accepted_cpu]
+    net, _ = _net_bracket(runs, constraints[0])
+    return min(accepted, key=lambda run: _preference(run, net))
+
+
+def _feasible(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Run]:
+    """Runs that meet every constraint, with the memory margin where any run has it."""
+    met = [run for run in runs if is_met(run, constraints)]
+    with_margin = [run for run in met if constraints[0].margin(run) >= MEMORY_MARGIN]
+    return with_margin or met
+
+
+def _preference(run: Run, net_limit: int | None) -> tuple[bool, bool, int, float]:
+    """Smaller is better: a net that holds under finite GOGC, the highest such limit, the least memory."""
+    limit = run.settings.gomemlimit_bytes
+    netted = limit is not None and net_limit is not None and limit <= net_limit
+    return (not netted, run.settings.gogc is None, -(limit or 0), run.metrics["rss_peak_bytes"].value)
+
+
+def _gc_cpu(run: Run) -> float:
+    return run.metrics["gc_cpu_fraction"].value
+
+
+def _stress(
+    model: Model,
+    chosen: Run,
+    constraints: Sequence[Constraint],
+    what: str,
+    duration_seconds: float,
+    replicas: int,
+    seed: int,
+    engine: str,
+) -> Stress:
+    grown = model.scaled(live=STRESS_FACTOR) if what == "live heap" else model.scaled(load=STRESS_FACTOR)
+    run = simulate(
+        grown,
+        [chosen.settings],
+        duration_seconds=duration_seconds,
+        replicas=replicas,
+        seed=seed,
+        engine=engine,
+    )[0]
+    return Stress(what=what, factor=STRESS_FACTOR, run=run, held=is_met(run, constraints))
+
+
+def _assemble(
+    chosen: Run,
+    explored: Sequence[Run],
+    constraints: Sequence[Constraint],
+    stress: tuple[Stress, ...],
+    knobs: Knobs,
+) -> Recommendation:
+    feasible = _feasible(explored, constraints)
+    front = pareto_front(feasible or explored)
+    alternatives = _thin([run for run in front if run.settings != chosen.settings], MAX_ALTERNATIVES)
+    found = margins(chosen, constraints)
+    cheapest = min(feasible, key=_gc_cpu) if feasible else None
+    growth = [(item.what, item.factor, item.run, item.held) for item in stress]
+    return Recommendation(
+        feasible=bool(feasible),
+        run=chosen,
+        margins=found,
+        alternatives=tuple(alternatives),
+        stress=stress,
+        explored=tuple(explored),
+        memory_bytes=knobs.memory_bytes,
+        reason=explain(chosen, found, cheapest=cheapest, growth=growth, has_memory_limit=knobs.has_memory_limit),
+    )
+
+
+def _thin(runs: Sequence[Run], count: int) -> list[Run]:
+    """At most ``count`` of the runs, evenly spread, both ends kept."""
+    if len(runs) <= count:
+        return list(runs)
+    return [runs[round(i * (len(runs) - 1) / (count - 1))] for i in range(count)]
