@@ -177,7 +177,8 @@ def rules_of(found: dict[str, Any]) -> GoRules:
 
 @pytest.mark.golang
 def test_sizes_slots_and_spans_equal_a_real_allocators(allocator: dict[str, Any]) -> None:
-    """Classes equal MemStats.BySize, heap bytes per object equal TotalAlloc's growth, span slots what pages hold."""
+    """Classes equal MemStats.BySize, bytes per object TotalAlloc's growth, slots what pages were seen to
+    hold."""
     rules = rules_of(allocator)
     assert allocator["Classes"] == SIZE_CLASS_BYTES[: len(allocator["Classes"])].tolist()
     sizes, pointers, heap_bytes = np.array(allocator["Slots"]).T
