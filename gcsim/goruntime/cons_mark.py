@@ -1,0 +1,161 @@
+"""cons/mark: how fast the program allocates against how fast the collector scans, measured and remembered.
+
+The one thing the pacer learns from a cycle; the runway of the next is computed from it. Pure rules of
+``runtime/mgcpacer.go`` ``endCycle``, on Python numbers or int64/float64 arrays; the form of the first
+argument is the form of the result. Times are integer nanoseconds, sizes and scan work integer bytes.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Generic, overload
+
+import numpy as np
+
+from gcsim.goruntime.arithmetic import (
+    BoolArray,
+    Float64Array,
+    FloatT,
+    Int64Array,
+    divide,
+    maximum,
+    minimum,
+    to_float64,
+    where,
+)
+from gcsim.goruntime.versions import GoRules
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+
+# consMarkController of Go 1.18 and 1.19: kp 0.9, ti 4 cycles, tt 1000 cycles, output within 1000 of zero
+_PROPORTIONAL_GAIN = 0.9
+_INTEGRAL_GAIN = 0.9 * 1.0 / 4.0
+_RESET_GAIN = 1.0 / 1000.0
+_MAX_CONS_MARK = 1000.0
+
+
+@overload
+def mark_utilization(assist_time_ns: int, mark_duration_ns: int, gomaxprocs: int) -> float: ...
+@overload
+def mark_utilization(
+    assist_time_ns: Int64Array, mark_duration_ns: Int64Array | int, gomaxprocs: Int64Array | int
+) -> Float64Array: ...
+def mark_utilization(assist_time_ns: Any, mark_duration_ns: Any, gomaxprocs: Any) -> Any:
+    """The share of the CPU that marking had: 0.25, assumed for the workers, and what assists took.
+
+    ``mark_duration_ns`` runs from the first stop-the-world to mark termination; at 0 the share is 0.25.
+    Source: Go 1.18+ ``gcControllerState.endCycle``.
+    """
+    return BACKGROUND_UTILIZATION + _share_of_cpu(assist_time_ns, mark_duration_ns, gomaxprocs)
+
+
+@overload
+def idle_utilization(idle_mark_time_ns: int, mark_duration_ns: int, gomaxprocs: int) -> float: ...
+@overload
+def idle_utilization(
+    idle_mark_time_ns: Int64Array, mark_duration_ns: Int64Array | int, gomaxprocs: Int64Array | int
+) -> Float64Array: ...
+def idle_utilization(idle_mark_time_ns: Any, mark_duration_ns: Any, gomaxprocs: Any) -> Any:
+    """The share of the CPU that idle workers marked with, 0 for a mark of no duration.
+
+    Source: Go 1.18+ ``gcControllerState.endCycle``.
+    """
+    return _share_of_cpu(idle_mark_time_ns, mark_duration_ns, gomaxprocs)
+
+
+def _share_of_cpu(cpu_ns: Any, wall_ns: Any, gomaxprocs: Any) -> Any:
+    offered_ns = maximum(wall_ns, 0) * gomaxprocs
+    return to_float64(where(offered_ns > 0, cpu_ns, 0)) / to_float64(maximum(offered_ns, 1))
+
+
+@overload
+def measured_cons_mark(
+    allocated_bytes: int, scan_work_bytes: int, utilization: float, idle_utilization: float
+) -> float: ...
+@overload
+def measured_cons_mark(
+    allocated_bytes: Int64Array,
+    scan_work_bytes: Int64Array,
+    utilization: Float64Array,
+    idle_utilization: Float64Array | float,
+) -> Float64Array: ...
+def measured_cons_mark(
+    allocated_bytes: Any, scan_work_bytes: Any, utilization: Any, idle_utilization: Any
+) -> Any:
+    """This cycle's bytes allocated per byte scanned, each per CPU time of its side.
+
+        cons_mark = allocated * (u + idle) / (scan_work * (1 - u))
+
+    ``allocated_bytes`` is heapLive at mark end less triggered, above 0: the runtime leaves its memory alone
+    otherwise (``next_cons_mark``'s ``measured``). No work, or u = 1, gives infinity.
+    Source: Go 1.18+ ``gcControllerState.endCycle``.
+    """
+    return divide(
+        to_float64(allocated_bytes) * (utilization + idle_utilization),
+        to_float64(scan_work_bytes) * (1.0 - utilization),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ConsMarkMemory(Generic[FloatT]):
+    """What the pacer remembers of cons/mark between cycles, by version."""
+
+    cons_mark: FloatT  # in force: the runway is computed from it
+    kept: tuple[
+        FloatT, ...
+    ]  # max_of_five: four measurements, oldest first; mean_of_two: one; controller: its integral
+
+
+def initial_cons_mark(form: FloatT, *, rules: GoRules) -> ConsMarkMemory[FloatT]:
+    """The memory before the first cycle, all zero; ``form`` is a float, or an array with a lane's shape.
+
+    Raises ValueError for a Go version whose pacer has no cons/mark (before 1.18).
+    """
+    zero = form * 0.0
+    kept = {"controller": 1, "mean_of_two": 1, "max_of_five": 4}.get(rules.cons_mark_smoothing)
+    if kept is None:
+        raise ValueError(f"Go {rules.go} has no cons/mark; its pacer is in proportional_pacer.py")
+    return ConsMarkMemory(zero, (zero,) * kept)
+
+
+def next_cons_mark(
+    memory: ConsMarkMemory[FloatT], measured: FloatT, is_measured: bool | BoolArray, *, rules: GoRules
+) -> ConsMarkMemory[FloatT]:
+    """The memory after a cycle that measured ``measured`` (finite or infinite, not NaN).
+
+    ``is_measured`` is heapLive at mark end > triggered; where it is false, nothing changes.
+    1.18, 1.19: a PI controller; 1.20: the mean of the last two; 1.21+: the largest of the last five, so that
+    a rise is believed at once and a fall after five cycles.
+    Source: Go 1.18+ ``gcControllerState.endCycle``.
+    """
+    match rules.cons_mark_smoothing:
+        case "max_of_five":
+            updated = _max_of_five(memory, measured)
+        case "mean_of_two":
+            updated = ConsMarkMemory((measured + memory.kept[0]) / 2.0, (measured,))
+        case _:
+            updated = _controlled(memory, measured)
+    if is_measured is True or (isinstance(is_measured, np.ndarray) and is_measured.all()):
+        return updated
+    cons_mark = where(is_measured, updated.cons_mark, memory.cons_mark)
+    kept = (where(is_measured, new, old) for new, old in zip(updated.kept, memory.kept, strict=True))
+    return ConsMarkMemory(cons_mark, tuple(kept))
+
+
+def _max_of_five(memory: ConsMarkMemory[FloatT], measured: FloatT) -> ConsMarkMemory[FloatT]:
+    largest: FloatT = measured
+    for earlier in memory.kept:
+        largest = maximum(largest, earlier)
+    return ConsMarkMemory(largest, memory.kept[1:] + (measured,))  # noqa: RUF005  # mypy cannot type *
+
+
+def _controlled(memory: ConsMarkMemory[FloatT], measured: FloatT) -> ConsMarkMemory[FloatT]:
+    """One step of the PI controller with a period of one cycle; an overflow resets it and cons/mark to 0.
+
+    Source: Go 1.19 ``piController.next``.
+    """
+    (integral,) = memory.kept
+    error = measured - memory.cons_mark
+    raw = _PROPORTIONAL_GAIN * error + integral
+    output = minimum(maximum(raw, -_MAX_CONS_MARK), _MAX_CONS_MARK)
+    integral = integral + (_INTEGRAL_GAIN * error + _RESET_GAIN * (output - raw))
+    sane = (abs(raw) < math.inf) & (abs(integral) < math.inf)
+    return ConsMarkMemory(where(sane, output, 0.0), (where(sane, integral, 0.0),))

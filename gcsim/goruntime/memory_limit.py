@@ -1,0 +1,64 @@
+"""The memory limit as the pacer sees it: GOMEMLIMIT turned into a heap goal (Go 1.19+).
+
+Sizes are bytes, each an ``int`` or an ``int64`` array; the form of the first argument is the form of the
+result. GOMEMLIMIT=off is MAX_INT64 (2^63 - 1), as in the runtime.
+"""
+
+from gcsim.goruntime.arithmetic import IntT, filled_like, maximum, where
+from gcsim.goruntime.versions import GoRules
+from gcsim.units import MAX_INT64
+
+
+def non_heap_bytes(
+    mapped_ready_bytes: IntT, heap_free_bytes: IntT | int, heap_alloc_bytes: IntT | int
+) -> IntT:
+    """Memory that counts against the limit but holds no heap object and cannot come to hold one at once.
+
+    Stacks, metadata, work buffers, and the free slots and tails of spans in use. ``mapped_ready_bytes`` is
+    all that is mapped and not released; ``heap_free_bytes`` are free pages not yet released;
+    ``heap_alloc_bytes`` is totalAlloc - totalFree. Requires heap_free + heap_alloc <= mapped_ready.
+    Source: Go 1.19+ ``gcControllerState.memoryLimitHeapGoal``, term 1.
+    """
+    return mapped_ready_bytes - heap_free_bytes - heap_alloc_bytes
+
+
+def overage_bytes(mapped_ready_bytes: IntT, memory_limit_bytes: IntT | int) -> IntT:
+    """How far mapped memory exceeds the limit, 0 below it.
+
+    Source: Go 1.19+ ``gcControllerState.memoryLimitHeapGoal``, term 2.
+    """
+    overage: IntT = maximum(mapped_ready_bytes - memory_limit_bytes, 0)
+    return overage
+
+
+def memory_limit_heap_goal_bytes(
+    heap_marked_bytes: IntT,
+    memory_limit_bytes: IntT | int,
+    non_heap_bytes: IntT | int,
+    overage_bytes: IntT | int,
+    *,
+    rules: GoRules,
+) -> IntT:
+    """The heap goal that keeps the process at its memory limit; re-evaluated whenever it is asked for.
+
+        goal: IntT
+    available = limit - non_heap - overage
+        headroom  = max(available/100 * headroom_percent, 1 MiB)      1 MiB alone before 1.21
+        goal      = max(available - headroom, headroom, heap_marked)  heap_marked if available <= 0
+
+    Never above 2^63 - 1 - 1 MiB, so it binds at GOGC=off even when the limit is off. Without a memory limit
+    (before 1.19) the goal is MAX_INT64 and never binds.
+    Source: Go 1.19+ ``gcControllerState.memoryLimitHeapGoal``.
+    """
+    if not rules.memory_limit:
+        return filled_like(heap_marked_bytes, MAX_INT64)
+    goal: IntT
+    available = memory_limit_bytes - (non_heap_bytes + overage_bytes)
+    if rules.limit_headroom_percent:
+        percent = available // 100 * rules.limit_headroom_percent
+        headroom = maximum(percent, rules.limit_headroom_min_bytes)
+        goal = maximum(available - headroom, headroom)
+    else:
+        goal = maximum(available - rules.limit_headroom_min_bytes, rules.limit_headroom_min_bytes)
+    goal = where(available > 0, maximum(goal, heap_marked_bytes), heap_marked_bytes)
+    return goal

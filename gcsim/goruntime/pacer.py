@@ -1,0 +1,231 @@
+"""The pacer: when a collection starts, where it should end, and how hard assists must work.
+
+Pure rules of ``runtime/mgcpacer.go``, each one function. Sizes and scan work are integer bytes, times integer
+nanoseconds; every argument is a Python number or an int64/float64 array, and the form of the first argument
+is the form of the result. GOGC=off is ``gc_percent`` -1; GOMEMLIMIT=off is 2^63 - 1. Heap sizes from 0 to
+2^62, any GOGC an int32 can hold: products wrap as the runtime's do.
+
+A cycle reads the rules in this order: ``gc_percent_heap_goal_bytes`` and ``runway_bytes`` (commit), then
+``memory_limit_heap_goal_bytes``, ``heap_goal_bytes``, ``min_trigger_bytes``, ``trigger_bytes``; while marking
+``assist_ratio``; at its end ``measured_cons_mark`` and ``next_cons_mark`` (``cons_mark.py``).
+"""
+
+from typing import Any, overload
+
+from gcsim.goruntime.arithmetic import (
+    Float64Array,
+    Int64Array,
+    IntT,
+    divide,
+    maximum,
+    minimum,
+    to_float64,
+    truncate_to_int64,
+    truncate_to_uint64,
+    unsigned_quotient,
+    where,
+    wrap_int64,
+)
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.units import KIB, MAX_INT64, MIB
+
+GC_OFF = -1  # gc_percent of GOGC=off
+DEFAULT_HEAP_MINIMUM_BYTES = 4 * MIB  # defaultHeapMinimum, for GOGC=100
+SWEEP_MIN_HEAP_DISTANCE_BYTES = MIB  # sweepMinHeapDistance
+MIN_RUNWAY_BYTES = 64 * KIB  # heapGoalInternal: minRunway
+_TRIGGER_RATIO_DENOMINATOR = 64
+_MIN_TRIGGER_RATIO_NUMERATOR = 45
+_MAX_TRIGGER_RATIO_NUMERATOR = 61
+# commit computes consMark * (1 - u) / u: in float64 the same as one product, for u is a power of two
+_RUNWAY_PER_CONS_MARK = (1.0 - BACKGROUND_UTILIZATION) / BACKGROUND_UTILIZATION
+_GC_PERCENT_WHEN_OFF = 100_000  # revise: a forced collection with GOGC=off acts like a huge GOGC
+_MAX_OVERSHOOT = 1.1
+_MIN_SCAN_WORK_REMAINING = 1000
+
+
+def heap_minimum_bytes(gc_percent: IntT) -> IntT:
+    """The smallest GOGC heap goal: 4 MiB x GOGC/100; 0 at GOGC=off, where no goal comes from GOGC.
+
+    Source: Go 1.5+ ``gcControllerState.setGCPercent``.
+    """
+    minimum_bytes: IntT = maximum(DEFAULT_HEAP_MINIMUM_BYTES * gc_percent // 100, 0)
+    return minimum_bytes
+
+
+def gc_percent_heap_goal_bytes(
+    heap_marked_bytes: IntT,
+    last_stack_scan_bytes: IntT | int,
+    globals_scan_bytes: IntT | int,
+    gc_percent: IntT | int,
+    heap_minimum_bytes: IntT | int,
+) -> IntT:
+    """The heap goal from GOGC, MAX_INT64 at GOGC=off (there the runtime has 2^64 - 1).
+
+        goal = max(marked + (marked + stacks + globals) * GOGC / 100, heap_minimum)
+
+    ``last_stack_scan_bytes`` is what ``rules.goal_stack_term`` says: scanned in the last cycle (1.19+),
+    allocated (1.18), and 0 like the globals before 1.18. The product wraps at 2^64 as in the runtime.
+    Source: Go 1.19+ ``gcControllerState.commit``.
+    """
+    roots_and_heap = heap_marked_bytes + last_stack_scan_bytes + globals_scan_bytes
+    growth = unsigned_quotient(roots_and_heap * gc_percent, 100)
+    goal = maximum(heap_marked_bytes + growth, heap_minimum_bytes)
+    goal_or_off: IntT = where(gc_percent >= 0, goal, MAX_INT64)
+    return goal_or_off
+
+
+def sweep_min_trigger_bytes(heap_live_bytes: IntT) -> IntT:
+    """The lowest trigger that leaves the sweeper room: 1 MiB above heapLive at commit.
+
+    At mark end sweeping is never done, so this always holds there; where sweeping is done at commit (before
+    the first cycle, and when a setting changes later) the bound is 0.
+    Source: Go 1.19+ ``gcControllerState.commit``.
+    """
+    return heap_live_bytes + SWEEP_MIN_HEAP_DISTANCE_BYTES
+
+
+def heap_goal_bytes(
+    gc_percent_goal_bytes: IntT,
+    limit_goal_bytes: IntT | int,
+    sweep_min_trigger_bytes: IntT | int,
+    triggered_bytes: IntT | int | None = None,
+) -> IntT:
+    """The heap goal in force: the lower of the two goals, GOGC's with room to sweep and to mark.
+
+    ``triggered_bytes`` is None outside marking; while marking, a goal from GOGC lies at least 64 KiB
+    above it. Where the limit's goal is the lower one it stands as it is.
+    Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
+    """
+    goal = maximum(gc_percent_goal_bytes, sweep_min_trigger_bytes)
+    if triggered_bytes is not None:
+        goal = maximum(goal, triggered_bytes + MIN_RUNWAY_BYTES)
+    binding: IntT = where(limit_binds(gc_percent_goal_bytes, limit_goal_bytes), limit_goal_bytes, goal)
+    return binding
+
+
+def limit_binds(gc_percent_goal_bytes: Any, limit_goal_bytes: Any) -> Any:
+    """Whether the memory limit, not GOGC, sets the heap goal: bool, or an array of bool.
+
+    Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
+    """
+    return limit_goal_bytes < gc_percent_goal_bytes
+
+
+def min_trigger_bytes(
+    gc_percent_goal_bytes: IntT, limit_goal_bytes: IntT | int, sweep_min_trigger_bytes: IntT | int
+) -> IntT:
+    """The trigger's bound for the sweeper's sake, 0 under a limit goal: there it could exceed the goal.
+
+    Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
+    """
+    bound: IntT = where(limit_binds(gc_percent_goal_bytes, limit_goal_bytes), 0, sweep_min_trigger_bytes)
+    return bound
+
+
+def trigger_bytes(
+    heap_marked_bytes: IntT,
+    heap_goal_bytes: IntT | int,
+    runway_bytes: IntT | int,
+    min_trigger_bytes: IntT | int,
+) -> IntT:
+    """The heap size at which a collection starts: the goal less the runway, within two bounds.
+
+        lower   = max(min_trigger, marked + (goal - marked)/64 * 45)          0.70 of the way
+        upper   = max(marked + (goal - marked)/64 * 61, goal - 4 MiB, lower)  0.95 of the way
+        trigger = min(max(goal - runway, lower), upper)
+
+    ``heap_goal_bytes`` is the goal outside marking, ``min_trigger_bytes`` at most that. A goal at or below
+    marked is itself the trigger: collections follow one another.
+    Source: Go 1.19+ ``gcControllerState.trigger``.
+    """
+    step = maximum(heap_goal_bytes - heap_marked_bytes, 0) // _TRIGGER_RATIO_DENOMINATOR
+    lower = maximum(step * _MIN_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, min_trigger_bytes)
+    upper = maximum(step * _MAX_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, lower)
+    upper = maximum(upper, heap_goal_bytes - DEFAULT_HEAP_MINIMUM_BYTES)
+    within_bounds = minimum(maximum(heap_goal_bytes - runway_bytes, lower), upper)
+    trigger: IntT = minimum(within_bounds, heap_goal_bytes)
+    return trigger
+
+
+@overload
+def runway_bytes(cons_mark: float, expected_scan_work_bytes: int) -> int: ...
+@overload
+def runway_bytes(cons_mark: Float64Array, expected_scan_work_bytes: Int64Array | int) -> Int64Array: ...
+def runway_bytes(cons_mark: Any, expected_scan_work_bytes: Any) -> Any:
+    """What the program will allocate while the expected work is scanned at 25 % of the CPU.
+
+        runway = cons_mark * 0.75 / 0.25 * (last heap scan + last stack scan + globals)
+
+    A negative cons/mark, which Go 1.19's controller does produce, wraps to a huge runway on amd64: MAX_INT64
+    here, and the trigger goes to its lower bound.
+    Source: Go 1.19+ ``gcControllerState.commit``.
+    """
+    return truncate_to_uint64(cons_mark * _RUNWAY_PER_CONS_MARK * to_float64(expected_scan_work_bytes))
+
+
+@overload
+def assist_ratio(
+    heap_live_bytes: int,
+    heap_goal_bytes: int,
+    triggered_bytes: int,
+    scan_work_bytes: int,
+    expected_scan_work_bytes: int,
+    max_scan_work_bytes: int,
+    gc_percent: int,
+) -> tuple[float, float]: ...
+@overload
+def assist_ratio(
+    heap_live_bytes: Int64Array,
+    heap_goal_bytes: Int64Array | int,
+    triggered_bytes: Int64Array | int,
+    scan_work_bytes: Int64Array | int,
+    expected_scan_work_bytes: Int64Array | int,
+    max_scan_work_bytes: Int64Array | int,
+    gc_percent: Int64Array | int,
+) -> tuple[Float64Array, Float64Array]: ...
+def assist_ratio(
+    heap_live_bytes: Any,
+    heap_goal_bytes: Any,
+    triggered_bytes: Any,
+    scan_work_bytes: Any,
+    expected_scan_work_bytes: Any,
+    max_scan_work_bytes: Any,
+    gc_percent: Any,
+) -> tuple[Any, Any]:
+    """What an assist owes: (assist_work_per_byte, assist_bytes_per_work), each the inverse of the other.
+
+        ratio = max(expected - done, 1000) / max(goal - live, 1)
+
+    ``heap_goal_bytes`` is the goal while marking (the soft goal); ``expected_scan_work_bytes`` is last heap
+    scan + last stack scan + globals; ``max_scan_work_bytes``, the worst case, is scannable heap + allocated
+    stacks + globals. Once more than expected is done the worst case is expected and the goal moves out in
+    proportion, up to the hard goal of (1 + GOGC/100) x goal; past that goal, to 1.1 times it.
+    With nothing expected (no globals, first cycle) the runtime's conversion overflows and its distance wraps
+    to some 2^63 bytes: assists cease, and so they do here.
+    Source: Go 1.19+ ``gcControllerState.revise``.
+    """
+    goal, expected = _goal_once_exceeded(
+        heap_goal_bytes, triggered_bytes, expected_scan_work_bytes, max_scan_work_bytes, gc_percent
+    )
+    exceeded = scan_work_bytes > expected_scan_work_bytes
+    goal = where(exceeded, goal, heap_goal_bytes)
+    expected = where(exceeded, expected, expected_scan_work_bytes)
+
+    overshot = heap_live_bytes > goal
+    goal = where(overshot, truncate_to_int64(to_float64(goal) * _MAX_OVERSHOOT), goal)
+    expected = where(overshot, max_scan_work_bytes, expected)
+
+    remaining_work = to_float64(maximum(expected - scan_work_bytes, _MIN_SCAN_WORK_REMAINING))
+    remaining_heap = to_float64(maximum(wrap_int64(goal - heap_live_bytes), 1))
+    return remaining_work / remaining_heap, remaining_heap / remaining_work
+
+
+def _goal_once_exceeded(
+    goal: Any, triggered: Any, expected_work: Any, max_work: Any, gc_percent: Any
+) -> tuple[Any, Any]:
+    """Goal and expected work when more than expected was done: planned slope, worst-case work, hard goal."""
+    planned_slope = divide(to_float64(goal - triggered), to_float64(expected_work))
+    extrapolated = truncate_to_int64(planned_slope * to_float64(max_work)) + triggered
+    percent = where(gc_percent < 0, _GC_PERCENT_WHEN_OFF, gc_percent)
+    hard = truncate_to_int64((1.0 + to_float64(percent) / 100.0) * to_float64(goal))
+    return minimum(extrapolated, hard), max_work
