@@ -1,125 +1,109 @@
 """Background mark workers: how many Ps mark, and when a fractional worker starts and stops.
 
-The runtime aims to mark with a quarter of GOMAXPROCS while a cycle runs. It does so with *dedicated* workers, each of
-which holds a P until marking ends; where rounding to whole Ps misses the aim by more than 30 %, with *fractional*
-workers, which every other P runs for a share of its time; and with *idle* workers on Ps that have nothing to do.
+The runtime aims to mark with a quarter of GOMAXPROCS while a cycle runs. It does so with *dedicated* workers,
+each of which holds a P until marking ends; where rounding to whole Ps misses the aim by more than 30 %, with
+*fractional* workers, which every other P runs for a share of its time; and with *idle* workers on Ps that
+have nothing to do.
 
-Source: Go 1.19 to 1.27 ``runtime.(*gcControllerState).startCycle``, ``assignWaitingGCWorker`` (``findRunnableGCWorker``
-up to 1.25), ``pollFractionalWorkerExit``. The rounding rule is the same from Go 1.10 on.
+Counts are ``int`` or ``int64`` arrays; the form of the first argument is the form of the result. Source: Go
+1.19 to 1.27 ``gcControllerState.startCycle``, ``assignWaitingGCWorker`` (``findRunnableGCWorker`` up to
+1.25), ``pollFractionalWorkerExit``. The rounding is the same from Go 1.10 on; older versions are taken to be
+alike.
 """
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar, overload
+from typing import Any, overload
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gcsim.cycles import Int64Array
+from gcsim.goruntime.arithmetic import (
+    Float64Array,
+    Int64Array,
+    IntT,
+    filled_like,
+    to_float64,
+    truncate_to_int64,
+    where,
+)
+from gcsim.goruntime.versions import GoRules
 
 BACKGROUND_UTILIZATION = 0.25  # gcBackgroundUtilization: what the pacer assumes, whatever the workers do
 MAX_UTILIZATION_ERROR = 0.3  # maxUtilError: rounding error beyond which fractional workers make up the rest
 FRACTIONAL_EXIT_SLACK = 1.2  # pollFractionalWorkerExit: a worker leaves when this far past its share
 DRAIN_CHECK_BYTES = 100_000  # drainCheckThreshold: scan work between two looks at whether to leave
-FORCE_PREEMPT_NS = 10_000_000  # forcePreemptNS: sysmon's time slice for whatever is not a dedicated worker
-
-Count = TypeVar("Count", int, Int64Array)
-Share = TypeVar("Share", float, NDArray[np.float64])
+FORCE_PREEMPT_NS = 10_000_000  # forcePreemptNS: sysmon's time slice, for all but dedicated workers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkWorkers(Generic[Count, Share]):
-    """Worker counts of one cycle; scalars, or arrays of one shape for many lanes."""
+def dedicated_workers(gomaxprocs: IntT) -> IntT:
+    """Ps that mark until the cycle ends: P/4 rounded half up, or down where that is over 30 % off.
 
-    dedicated: Count  # Ps held until marking ends
-    fractional_share: Share  # of each other P's time; 0 where no fractional worker is needed
-
-
-@overload
-def mark_workers(gomaxprocs: int) -> MarkWorkers[int, float]: ...
-@overload
-def mark_workers(gomaxprocs: Int64Array) -> MarkWorkers[Int64Array, NDArray[np.float64]]: ...
-def mark_workers(
-    gomaxprocs: int | Int64Array,
-) -> MarkWorkers[int, float] | MarkWorkers[Int64Array, NDArray[np.float64]]:
-    """Dedicated workers and the fractional share for GOMAXPROCS of 1 or more, as ``startCycle`` computes them.
-
-    ``dedicated`` is a quarter of the Ps, rounded half up. Where that is more than 30 % off a quarter (P = 1, 2, 3
-    and 6 only), it is rounded down and every P not running a dedicated worker owes ``fractional_share`` of its
-    time.
+    Rounding is more than 30 % off at P = 1, 2, 3 and 6 only. Source: ``startCycle``.
     """
-    aim = np.asarray(gomaxprocs, dtype=np.int64) * BACKGROUND_UTILIZATION
-    dedicated = (aim + 0.5).astype(np.int64)
-    error = dedicated / aim - 1.0
-    too_far = (error < -MAX_UTILIZATION_ERROR) | (error > MAX_UTILIZATION_ERROR)
-    dedicated = dedicated - (too_far & (dedicated > aim))
-    fractional = np.where(too_far, (aim - dedicated) / np.asarray(gomaxprocs), 0.0)
-    if isinstance(gomaxprocs, np.ndarray):
-        return MarkWorkers(dedicated=dedicated, fractional_share=fractional)
-    return MarkWorkers(dedicated=int(dedicated), fractional_share=float(fractional))
+    aim = to_float64(gomaxprocs) * BACKGROUND_UTILIZATION
+    rounded = truncate_to_int64(aim + 0.5)
+    return where(_rounds_too_far(aim, rounded) & (rounded > aim), rounded - 1, rounded)  # type: ignore[no-any-return]
+
+
+@overload
+def fractional_utilization_goal(gomaxprocs: int) -> float: ...
+@overload
+def fractional_utilization_goal(gomaxprocs: Int64Array) -> Float64Array: ...
+def fractional_utilization_goal(gomaxprocs: Any) -> Any:
+    """The share of its time that a P without a dedicated worker owes to a fractional one; 0: none needed.
+
+    Source: ``startCycle``: the P/4 that dedicated workers miss, spread over all P (not over the Ps that
+    remain, so that P = 6 reaches 5/6 of what it lacks).
+    """
+    aim = to_float64(gomaxprocs) * BACKGROUND_UTILIZATION
+    too_far = _rounds_too_far(aim, truncate_to_int64(aim + 0.5))
+    return where(too_far, (aim - dedicated_workers(gomaxprocs)) / gomaxprocs, 0.0)
+
+
+def _rounds_too_far(aim: Any, rounded: Any) -> Any:
+    error = rounded / aim - 1.0
+    return (error < -MAX_UTILIZATION_ERROR) | (error > MAX_UTILIZATION_ERROR)
 
 
 @overload
 def background_share(gomaxprocs: int) -> float: ...
 @overload
-def background_share(gomaxprocs: Int64Array) -> NDArray[np.float64]: ...
-def background_share(gomaxprocs: int | Int64Array) -> float | NDArray[np.float64]:
-    """The share of GOMAXPROCS that dedicated and fractional workers really take while marking, 0.2 to 0.3.
+def background_share(gomaxprocs: Int64Array) -> Float64Array: ...
+def background_share(gomaxprocs: Any) -> Any:
+    """The share of GOMAXPROCS that background workers really take while marking: 0.2 (P=5) to 0.3 (P=10).
 
-    The pacer takes it to be a quarter. A lower bound where fractional workers run: each may overshoot its share by
-    FRACTIONAL_EXIT_SLACK before it leaves, so their part lies between the value here and 1.2 times that.
+    The pacer takes it to be a quarter. Where fractional workers run this is the lower end: each may pass its
+    share by FRACTIONAL_EXIT_SLACK before it leaves, and is let in again only when it has fallen back to its
+    share.
     """
-    if isinstance(gomaxprocs, np.ndarray):
-        lanes = mark_workers(gomaxprocs)
-        return (
-            lanes.dedicated + lanes.fractional_share * (gomaxprocs - lanes.dedicated)
-        ) / gomaxprocs.astype(np.float64)
-    one = mark_workers(gomaxprocs)
-    return (one.dedicated + one.fractional_share * (gomaxprocs - one.dedicated)) / float(gomaxprocs)
+    dedicated = dedicated_workers(gomaxprocs)
+    return (dedicated + fractional_utilization_goal(gomaxprocs) * (gomaxprocs - dedicated)) / gomaxprocs
 
 
-@overload
-def max_idle_workers(gomaxprocs: int, *, periodic: bool = False, limited: bool = True) -> int: ...
-@overload
-def max_idle_workers(gomaxprocs: Int64Array, *, periodic: bool = False, limited: bool = True) -> Int64Array: ...
-def max_idle_workers(
-    gomaxprocs: int | Int64Array, *, periodic: bool = False, limited: bool = True
-) -> int | Int64Array:
-    """How many idle workers may run at once (``setMaxIdleMarkWorkers`` in ``startCycle``).
+def max_idle_workers(gomaxprocs: IntT, *, periodic: bool, rules: GoRules) -> IntT:
+    """How many idle workers may run at once: every P not dedicated; before Go 1.19 every P.
 
-    ``periodic`` marks the two-minute cycle: none, or one where there is no dedicated worker, because fractional
-    workers alone cannot be relied on to finish. ``limited`` is GoRules.idle_workers_limited (Go 1.19+): before it
-    any P with nothing to run might mark.
+    In the ``periodic`` (two-minute) cycle none, or one where there is no dedicated worker, because fractional
+    workers alone are not sure to be scheduled. Source: Go 1.19+ ``startCycle``, ``setMaxIdleMarkWorkers``.
     """
-    dedicated = mark_workers(gomaxprocs).dedicated
-    if not limited:
+    if not rules.idle_workers_limited:
         return gomaxprocs
-    if not periodic:
-        return gomaxprocs - dedicated
-    if isinstance(dedicated, np.ndarray):
-        return (dedicated == 0).astype(np.int64)
-    return int(dedicated == 0)
+    dedicated = dedicated_workers(gomaxprocs)
+    if periodic:
+        return where(dedicated > 0, filled_like(gomaxprocs, 0), filled_like(gomaxprocs, 1))  # type: ignore[no-any-return]
+    return gomaxprocs - dedicated
 
 
-def fractional_worker_starts(
-    fractional_time_ns: int, since_mark_start_ns: int, *, fractional_share: float
-) -> bool:
-    """Whether a P that schedules now runs a fractional worker: it is not ahead of its share of the mark phase.
+def fractional_worker_starts(marked_ns: int, since_mark_start_ns: int, *, goal: float) -> bool:
+    """Whether a P that schedules now starts a fractional worker: it is not ahead of its share, ``goal``.
 
-    ``fractional_time_ns`` is what this P has already marked as a fractional worker in this cycle.
-    Go 1.26+ ``assignWaitingGCWorker``, before ``findRunnableGCWorker``.
+    ``marked_ns`` is what this P has marked as a fractional worker in this cycle.
+    Source: Go 1.26+ ``assignWaitingGCWorker``, before ``findRunnableGCWorker``.
     """
-    if fractional_share == 0.0:
+    if goal == 0.0:
         return False
-    return since_mark_start_ns <= 0 or fractional_time_ns / since_mark_start_ns <= fractional_share
+    return since_mark_start_ns <= 0 or marked_ns / since_mark_start_ns <= goal
 
 
-def fractional_worker_stops(
-    fractional_time_ns: int, since_mark_start_ns: int, *, fractional_share: float
-) -> bool:
-    """Whether a running fractional worker leaves, asked after every DRAIN_CHECK_BYTES of scan work.
+def fractional_worker_stops(marked_ns: int, since_mark_start_ns: int, *, goal: float) -> bool:
+    """Whether a running fractional worker leaves, asked every DRAIN_CHECK_BYTES; counts this stretch.
 
-    ``fractional_time_ns`` includes the current stretch. ``pollFractionalWorkerExit``.
+    Source: ``pollFractionalWorkerExit``.
     """
-    if since_mark_start_ns <= 0:
-        return True
-    return fractional_time_ns / since_mark_start_ns > FRACTIONAL_EXIT_SLACK * fractional_share
+    return since_mark_start_ns <= 0 or marked_ns / since_mark_start_ns > FRACTIONAL_EXIT_SLACK * goal

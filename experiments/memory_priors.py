@@ -1,0 +1,139 @@
+"""Measure memory outside the heap and resident memory on real Go, by version and heap shape.
+
+    python experiments/memory_priors.py measure --go 1.27=PATH/TO/go --go 1.19=… --out measured.jsonl
+    python experiments/memory_priors.py fit measured.jsonl > gcsim/goruntime/memory_priors.py
+
+``measure`` builds ``programs/memory_priors`` with each toolchain and runs it over shapes, live sizes and
+settings (about 3 s a run, 28 runs a version). ``fit`` reduces the runs to the table that ships with gcsim.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIB = 1 << 20
+PROGRAM = Path(__file__).parent / "programs" / "memory_priors" / "main.go"
+SHAPES = {"small": 0, "blobs": 0, "mixed": 0, "goroutines": 2000}  # shape: parked goroutines
+LIVE_MIB = (20, 80, 200)
+SECONDS = 2.5
+
+
+def settings_for(live_mib: int) -> list[dict[str, str]]:
+    """GOGC alone, a limit alone that leaves about as much room, and at 80 MiB two more values of GOGC."""
+    limited = {"GOGC": "off", "GOMEMLIMIT": f"{2 * live_mib + 30}MiB"}
+    settings = [{"GOGC": "100"}, limited]
+    return [*settings, {"GOGC": "50"}, {"GOGC": "200"}] if live_mib == 80 else settings
+
+
+def build(go: str, directory: Path) -> Path:
+    """The measuring program, built by one toolchain."""
+    binary = directory / "memory_priors"
+    env = {**os.environ, "GOTOOLCHAIN": "local", "GO111MODULE": "off"}
+    subprocess.run([go, "build", "-o", binary, str(PROGRAM)], check=True, env=env)
+    return binary
+
+
+def per_cycle(rows: NDArray[np.float64], reduce: Any) -> NDArray[np.float64]:
+    """Reduce each cycle's samples (cycle count, bytes) to one figure; the first cycle is left out."""
+    cycles = np.unique(rows[:, 0])[1:]
+    return np.array([reduce(rows[rows[:, 0] == cycle, 1]) for cycle in cycles])
+
+
+def summarize(samples: str, trace: str, limit_bytes: int | None, minor: int) -> dict[str, float]:
+    """One run's figures in bytes: the heap's peak, memory outside it, what is mapped and what is resident."""
+    table = np.genfromtxt(samples.splitlines(), delimiter=",", names=True)
+    table = table[table["ms"] > 0.3 * table["ms"][-1]]
+    mapped_ready = table["total"] - table["released"]
+    non_heap = mapped_ready - table["free"] - table["objects"]
+    in_use = table["objects"] + table["unused"]
+    rows = np.column_stack([table["cycles"], non_heap])
+    slots = np.column_stack([table["cycles"], table["unused"]])
+    ends = re.findall(r"in (\d+) B -> (\d+) B \(∆goal (-?\d+)", trace)[2:]
+    peaks = np.array([int(end) for _, end, _ in ends], dtype=float)
+    goals = peaks - np.array([int(over) for _, _, over in ends], dtype=float)
+    marked = [int(marked) for marked in re.findall(r"->(\d+) MB, \d+ MB goal", trace)][3:]
+    summary = {
+        "cycles": float(len(peaks)),
+        "heap_peak": float(peaks.max()),
+        "heap_peak_mean": float(peaks.mean()),
+        "heap_marked_mean": float(np.mean(marked)) * MIB + MIB / 2,
+        "objects_max": float(table["objects"].max()),
+        "non_heap_min": float(np.median(per_cycle(rows, np.min))),
+        "non_heap_max": float(np.median(per_cycle(rows, np.max))),
+        "non_heap_mean": float(non_heap.mean()),
+        "metadata_mean": float((non_heap - table["unused"] - table["stacks"]).mean()),
+        "heap_in_use_mean": float(in_use.mean()),
+        "unused_mean": float(table["unused"].mean()),
+        "unused_min": float(np.median(per_cycle(slots, np.min))),
+        "unused_max": float(np.median(per_cycle(slots, np.max))),
+        "stacks": float(np.median(table["stacks"])),
+        "heap_free_mean": float(table["free"].mean()),
+        "heap_in_use_max": float(in_use.max()),
+        "mapped_ready_max": float(mapped_ready.max()),
+        "rss_max": float(table["rss_kib"].max() * 1024),
+    }
+    hwm = re.search(r"VmHWM:\s+(\d+)", trace)
+    summary["rss_hwm"] = float(hwm[1]) * 1024 if hwm else float("nan")
+    if limit_bytes is not None:
+        room = goals / 0.97 if minor >= 21 else goals + MIB
+        summary["limit"] = float(limit_bytes)
+        summary["non_heap_at_mark_end"] = float(np.median(limit_bytes - room))
+        summary["non_heap_at_mark_end_p10"] = float(np.quantile(limit_bytes - room, 0.1))
+        summary["non_heap_at_mark_end_p90"] = float(np.quantile(limit_bytes - room, 0.9))
+    return summary
+
+
+def run_one(
+    command: list[str], shape: str, live_mib: int, settings: dict[str, str], minor: int
+) -> dict[str, Any]:
+    """Run the program once and summarize it; ``command`` is the binary, after a prefix such as ``nice``."""
+    env = {**os.environ, **settings, "GOMAXPROCS": "2", "GODEBUG": "gctrace=1,gcpacertrace=1"}
+    arguments = [shape, str(live_mib), str(SHAPES[shape]), str(SECONDS)]
+    run = subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, check=True)
+    limit = settings.get("GOMEMLIMIT")
+    limit_bytes = int(limit.removesuffix("MiB")) * MIB if limit else None
+    return summarize(run.stdout, run.stderr, limit_bytes, minor)
+
+
+def measure(toolchains: dict[str, str], prefix: list[str], out: Path) -> None:
+    """All runs of all versions, one JSON line each."""
+    with tempfile.TemporaryDirectory() as scratch, out.open("w") as sink:
+        for version, go in toolchains.items():
+            minor = int(version.split(".")[1])
+            binary = build(go, Path(scratch))
+            for live_mib in LIVE_MIB:
+                for shape in SHAPES:
+                    for settings in settings_for(live_mib):
+                        key = {"go": version, "shape": shape, "live_mib": live_mib, **settings}
+                        try:
+                            figures = run_one([*prefix, str(binary)], shape, live_mib, settings, minor)
+                        except (subprocess.CalledProcessError, ValueError) as error:
+                            print(f"{key}: {error}", file=sys.stderr)
+                            continue
+                        sink.write(json.dumps(key | figures) + "\n")
+                        sink.flush()
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("measure")
+    measuring.add_argument("--go", action="append", required=True, help="VERSION=PATH, repeated")
+    measuring.add_argument("--prefix", default="", help="a command to run each measurement under")
+    measuring.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    measure(dict(pair.split("=", 1) for pair in arguments.go), arguments.prefix.split(), arguments.out)
+
+
+if __name__ == "__main__":
+    main()

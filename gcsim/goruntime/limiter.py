@@ -1,0 +1,165 @@
+"""The GC CPU limiter (Go 1.19+): a leaky bucket that holds the collector to half of the CPU that is not idle.
+
+Time spent on GC fills the bucket, the program's time drains it, one for one, so it fills only while GC takes
+more than half. It holds one second for each P: that much excess is free. When it is full the limiter is on,
+until an update finds a net drain. While it is on
+
+- goroutines do not assist, and assists under way stop (``gcAssistAlloc``, ``gcDrainN``);
+- allocation does not scavenge for the memory limit (``mheap.allocSpan``);
+- all else goes on: dedicated, fractional and idle workers, cycle starts, scavenging for heap growth and
+  in the background. So the heap may pass its goal and the memory its limit.
+
+State transitions are pure: each takes the time and returns a new state. Every field is a Python number, or an
+array with one element a lane. Same in Go 1.19 to 1.27. Source: ``runtime/mgclimit.go``.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to_int64, where
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+
+CAPACITY_PER_P_NS = 1_000_000_000  # capacityPerProc
+UPDATE_PERIOD_NS = 10_000_000  # gcCPULimiterUpdatePeriod: scheduling a worker updates when this has passed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimiterState:
+    """What the limiter knows (``gcCPULimiterState``); each field a scalar or an array of one shape.
+
+    Invariant: 0 <= fill_ns <= capacity_ns.
+    """
+
+    gomaxprocs: Any
+    capacity_ns: Any  # CPU ns
+    fill_ns: Any = 0
+    overflow_ns: Any = 0  # excess that found the bucket full, since the start
+    enabled: Any = False  # the limiter is on
+    gc_enabled: Any = False  # marking, so that a quarter of all time is GC's
+    last_update_ns: Any = 0
+    assist_pool_ns: Any = 0  # CPU time of assists and allocation-time scavenging since the last update
+    idle_pool_ns: Any = 0  # CPU time of idle Ps and idle mark workers since the last update
+
+
+def new_limiter(gomaxprocs: Any, *, now_ns: Any = 0) -> LimiterState:
+    """An empty bucket for GOMAXPROCS Ps."""
+    return LimiterState(
+        gomaxprocs=gomaxprocs, capacity_ns=gomaxprocs * CAPACITY_PER_P_NS, last_update_ns=now_ns
+    )
+
+
+def add_assist_time(state: LimiterState, cpu_ns: Any) -> LimiterState:
+    """Count an assist's or an allocation-time scavenge's CPU time. ``addAssistTime``."""
+    return replace(state, assist_pool_ns=state.assist_pool_ns + cpu_ns)
+
+
+def add_idle_time(state: LimiterState, cpu_ns: Any) -> LimiterState:
+    """Count time of an idle P, or of an idle mark worker, toward the next update. ``addIdleTime``."""
+    return replace(state, idle_pool_ns=state.idle_pool_ns + cpu_ns)
+
+
+def needs_update(state: LimiterState, now_ns: Any) -> Any:
+    """Whether the last update is over 10 ms old; asked when a worker is scheduled. ``needUpdate``."""
+    return now_ns - state.last_update_ns > UPDATE_PERIOD_NS
+
+
+def update(state: LimiterState, now_ns: Any) -> LimiterState:
+    """Settle the time since the last update; now_ns >= last_update_ns (the runtime drops a stale update).
+
+    GC's part is what was assisted, plus a quarter of all time while marking, whatever the workers really did.
+    Idle time is taken from the total, and so from the program's part. Source: ``updateLocked``.
+    """
+    total_ns = (now_ns - state.last_update_ns) * state.gomaxprocs
+    background_ns = truncate_to_int64(to_float64(total_ns) * BACKGROUND_UTILIZATION)
+    gc_ns = state.assist_pool_ns + where(state.gc_enabled, background_ns, 0)
+    mutator_ns = total_ns - state.idle_pool_ns - gc_ns
+    settled = replace(state, last_update_ns=now_ns, assist_pool_ns=0, idle_pool_ns=0)
+    return accumulate(settled, mutator_ns=mutator_ns, gc_ns=gc_ns)
+
+
+def accumulate(state: LimiterState, *, mutator_ns: Any, gc_ns: Any) -> LimiterState:
+    """Fill or drain the bucket, and switch the limiter.
+
+    On when an increase reaches capacity; off when a full bucket drains at all; no change keeps it as it is. A
+    bucket that was full but off (after ``reset_capacity`` to just its fill) is not switched on by an
+    increase: so it is in the runtime. Source: ``accumulate``.
+    """
+    headroom_ns = state.capacity_ns - state.fill_ns
+    change_ns = gc_ns - mutator_ns
+    fills_up = (change_ns > 0) & (headroom_ns <= change_ns)
+    switches_off = (change_ns != 0) & (headroom_ns == 0)
+    return replace(
+        state,
+        fill_ns=where(fills_up, state.capacity_ns, maximum(state.fill_ns + change_ns, 0)),
+        overflow_ns=state.overflow_ns + where(fills_up, change_ns - headroom_ns, 0),
+        enabled=where(
+            fills_up, state.enabled | (headroom_ns != 0), where(switches_off, False, state.enabled)
+        ),
+    )
+
+
+def start_gc_transition(state: LimiterState, *, enable_gc: Any, now_ns: Any) -> LimiterState:
+    """The world has stopped to begin (``enable_gc``) or to end marking: settle what came before.
+
+    Source: ``startGCTransition``.
+    """
+    return replace(update(state, now_ns), gc_enabled=enable_gc)
+
+
+def finish_gc_transition(state: LimiterState, now_ns: Any) -> LimiterState:
+    """The world starts again: the pause counts for GC on every P. ``finishGCTransition``."""
+    stopped_ns = (now_ns - state.last_update_ns) * state.gomaxprocs
+    return replace(accumulate(state, mutator_ns=0, gc_ns=stopped_ns), last_update_ns=now_ns)
+
+
+def reset_capacity(state: LimiterState, gomaxprocs: Any, *, now_ns: Any) -> LimiterState:
+    """GOMAXPROCS has changed: settle, resize, spill what no longer fits. ``resetCapacity``."""
+    settled = update(state, now_ns)
+    capacity_ns = gomaxprocs * CAPACITY_PER_P_NS
+    spills, has_room = settled.fill_ns > capacity_ns, settled.fill_ns < capacity_ns
+    return replace(
+        settled,
+        gomaxprocs=gomaxprocs,
+        capacity_ns=capacity_ns,
+        fill_ns=minimum(settled.fill_ns, capacity_ns),
+        enabled=where(spills, True, where(has_room, False, settled.enabled)),
+    )
+
+
+def plateau_share(gc_share_assisting: Any, gc_share_limited: Any) -> Any:
+    """The share of time that the limiter is on once the bucket has filled, under a steady demand.
+
+    Both arguments are GC's share of CPU that is not idle (as ``update`` counts it): with assists, and with
+    assists off. On a full bucket the limiter turns on and off by turns such that the fill stays at the brim:
+
+        share x (1 - 2 limited) = (1 - share) x (2 assisting - 1)
+
+    so GC takes one half, less or more nothing. 0 where assists never exceed a half, 1 where GC exceeds a half
+    without them (continuous pauses). Leaves out the overflow of the update that hits the brim (at most 10 ms
+    of it), so the real share of GC is slightly above a half.
+    """
+    excess = maximum(2.0 * gc_share_assisting - 1.0, 0.0)
+    relief = maximum(1.0 - 2.0 * gc_share_limited, 0.0)
+    stuck = (excess > 0.0) & (relief == 0.0)
+    return where(stuck, 1.0, excess / where(excess + relief > 0.0, excess + relief, 1.0))
+
+
+def fluid_window(
+    fill_ns: Any, capacity_ns: Any, busy_cpu_ns: Any, *, gc_share_assisting: Any, gc_share_limited: Any
+) -> tuple[Any, Any]:
+    """The bucket over a stretch of steady demand: (fill at its end, share of it with the limiter on).
+
+    ``busy_cpu_ns`` is the stretch's CPU time that is not idle; the shares are those of ``plateau_share``
+    (outside marking both are 0, or the pauses' part). The fluid form of many ``update`` calls: it joins the
+    filling and the plateau exactly, and leaves out how far one update overshoots.
+    """
+    rate = 2.0 * gc_share_assisting - 1.0
+    headroom = capacity_ns - fill_ns
+    to_brim_cpu_ns = where(rate > 0.0, headroom / where(rate > 0.0, rate, 1.0), busy_cpu_ns)
+    before = minimum(to_brim_cpu_ns, busy_cpu_ns)
+    after_share = 1.0 - before / where(busy_cpu_ns > 0, busy_cpu_ns, 1.0)
+    limited_share = where(busy_cpu_ns > 0, after_share, 0.0) * plateau_share(
+        gc_share_assisting, gc_share_limited
+    )
+    fill = maximum(minimum(fill_ns + rate * busy_cpu_ns, capacity_ns), 0.0)
+    return fill, limited_share
