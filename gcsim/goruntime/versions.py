@@ -36,7 +36,6 @@ class GoRules:
     concurrent: bool  # marks beside the program (1.5+); before, the world stands still while marking
     write_barrier: WriteBarrier
     stack_rescan: bool  # stacks are scanned again with the world stopped (1.5-1.7)
-    mark_termination_rescans_roots: bool  # second pause marks globals again (1.5-1.7)
     async_preemption: bool  # a tight loop cannot hold up a pause (1.14+)
     green_tea: bool  # small objects are marked by the span (default 1.26+)
     green_tea_vector: bool  # dense spans are scanned with AVX-512, whole slots counted as scan work
@@ -46,8 +45,8 @@ class GoRules:
     cons_mark_smoothing: ConsMarkSmoothing  # how endCycle remembers cons/mark (<= 1.17: the trigger ratio)
     trigger_bounds: TriggerBounds  # arithmetic of the trigger's lower and upper bound
     triggered_is_heap_live: bool  # "triggered" is heapLive at the start, not the computed trigger (1.20+)
-    goal_utilization_percent: int  # CPU share the controller steers to, assists included
-    hard_goal_percent: int  # hard goal as a share of the goal; 0: (1 + GOGC/100) x goal (1.18+)
+    goal_utilization_percent: int | None  # CPU share the controller steers to, assists included
+    hard_goal_percent: int | None  # hard goal as a share of the goal; None: 100 + GOGC, by GOGC (1.18+)
     goal_counts_roots: bool  # stacks and globals enter the heap goal (1.18+)
     goal_stack_term: StackTerm  # which stack size enters the heap goal
     # memory limit
@@ -69,7 +68,7 @@ class GoRules:
     gctrace_format: GctraceFormat  # first version that printed this form of line
     gctrace_goal_at_mark_end: bool  # "MB goal" is the goal at mark end, not at the start (1.19+)
     gctrace_stack_term: StackTerm  # what "MB stacks" prints
-    pause_cpu_counts_stopped_time: bool  # GC % counts each P's stopped time, not wall x P (1.23+)
+    pause_cpu_counts_stopped_time: bool  # GC % counts each P's stopped time, not wall × P (1.23+)
 
     def __post_init__(self) -> None:
         if not OLDEST_MINOR <= self.minor <= NEWEST_MINOR or self.go != f"1.{self.minor}":
@@ -107,7 +106,6 @@ _GO_1_2 = GoRules(
     concurrent=False,
     write_barrier="none",
     stack_rescan=False,
-    mark_termination_rescans_roots=False,
     async_preemption=False,
     green_tea=False,
     green_tea_vector=False,
@@ -116,7 +114,7 @@ _GO_1_2 = GoRules(
     cons_mark_smoothing="none",
     trigger_bounds="goal",
     triggered_is_heap_live=False,
-    goal_utilization_percent=100,
+    goal_utilization_percent=None,
     hard_goal_percent=100,
     goal_counts_roots=False,
     goal_stack_term="none",
@@ -155,7 +153,6 @@ CHANGES: tuple[Change, ...] = (
         concurrent=True,
         write_barrier="dijkstra",
         stack_rescan=True,
-        mark_termination_rescans_roots=True,
     ),
     _change(
         5,
@@ -179,11 +176,10 @@ CHANGES: tuple[Change, ...] = (
         "mbarrier.go: writebarrierptr_prewrite1; mgc.go: gcMarkDone",
         write_barrier="hybrid",
         stack_rescan=False,
-        mark_termination_rescans_roots=False,
     ),
     _change(
         10,
-        "soft and hard goal (1.1 x goal); the controller steers to 30 %, 25 % workers and 5 % assists",
+        "soft and hard goal (1.1 × goal); the controller steers to 30 %, 25 % workers and 5 % assists",
         "mgc.go: gcControllerState.revise, gcGoalUtilization",
         goal_utilization_percent=30,
         hard_goal_percent=110,
@@ -203,12 +199,12 @@ CHANGES: tuple[Change, ...] = (
     ),
     _change(
         18,
-        "redesigned pacer: cons/mark by a PI controller, runway, 25 %; hard goal (1 + GOGC/100) x goal",
+        "redesigned pacer: cons/mark by a PI controller, runway, 25 %; hard goal (1 + GOGC/100) × goal",
         "mgcpacer.go: gcControllerState.endCycle, commit, revise",
         cons_mark_smoothing="controller",
         trigger_bounds="float",
         goal_utilization_percent=25,
-        hard_goal_percent=0,
+        hard_goal_percent=None,
     ),
     _change(
         18,

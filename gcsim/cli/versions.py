@@ -1,0 +1,70 @@
+"""``gcsim versions``: what changed in Go's collector when, and the rules of one version."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gcsim.cli.console import emit, emit_json
+from gcsim.cli.options import JsonOption
+from gcsim.goruntime.versions import CHANGES, GoRules, known_versions, rules_for
+
+_WIDTH_OF_A_FILE = 120  # columns where standard output is no terminal
+
+
+def versions(
+    go: Annotated[
+        str | None, typer.Option("--go", metavar="1.X", help="Only the rules of this version.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What each Go version changed in the collector, with the source function."""
+    chosen = known_versions() if go is None else (go,)
+    rules = [rules_for(version) for version in chosen]
+    if as_json:
+        emit_json({"changes": _changes(), "rules": {r.go: asdict(r) for r in rules}})
+    elif go is None:
+        _print_changes()
+    else:
+        _print_rules(rules[0])
+
+
+def _changes() -> list[dict[str, object]]:
+    return [
+        {"go": c.go, "what": c.what, "source_function": c.source_function, "rules": dict(c.rules)}
+        for c in CHANGES
+    ]
+
+
+def _print_changes() -> None:
+    table = Table("Go", "what changed", "where", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    previous = ""
+    for change in CHANGES:
+        go = change.go if change.go != previous else ""
+        table.add_row(*(Text(cell) for cell in (go, change.what, change.source_function)))
+        previous = change.go
+    _print(table)
+
+
+def _print_rules(rules: GoRules) -> None:
+    table = Table(f"Go {rules.go}", "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, value in asdict(rules).items():
+        table.add_row(name, _words(value))
+    _print(table)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
+
+
+def _print(table: Table) -> None:
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    with console.capture() as captured:
+        console.print(table)
+    emit("\n".join(line.rstrip() for line in captured.get().splitlines()))
