@@ -16,6 +16,7 @@ from gcsim.errors import InputError
 from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlimit
 from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
+from gcsim.workload.pauses import Pauses
 from gcsim.workload.profile import Profile
 
 FORMAT_VERSION = 1
@@ -36,6 +37,7 @@ class Model:
     settings: Settings  # at calibration
     parameters: Parameters
     profile: Profile
+    pauses: Pauses
     duration_seconds: float  # of the calibrated window
     cycles: int  # in the calibrated window
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Model:
             settings=_settings_from(document["settings"]),
             parameters=Parameters(**{name: Parameter(**entries[name]) for name in PARAMETER_NAMES}),
             profile=Profile.from_document(document["profile"]),
+            pauses=Pauses.from_document(document["pauses"]),
             duration_seconds=_positive(document, "duration_seconds"),
             cycles=int(document["cycles"]),
             provenance={str(k): str(v) for k, v in document.get("provenance", {}).items()},
@@ -108,6 +111,7 @@ class Model:
             },
             "provenance": dict(self.provenance),
             "profile": self.profile.to_document(),
+            "pauses": self.pauses.to_document(),
             "parameters": {
                 name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source}
                 for name, p in ((name, getattr(self.parameters, name)) for name in PARAMETER_NAMES)

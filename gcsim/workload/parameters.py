@@ -8,7 +8,7 @@ from gcsim.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One non-negative number of a model, with the relative standard deviation of what is not known about it."""
+    """One non-negative number of a model, with the relative standard deviation of its uncertainty."""
 
     value: float
     rel_sd: float = 0.0  # of log(value): 0.05 is about plus or minus 5 %
@@ -42,15 +42,13 @@ class Parameters:
     heap_start_slack_bytes: Parameter  # heapLive beyond the trigger when a cycle begins
     # marking
     mark_cpu_seconds: Parameter  # assists, background and idle workers together, per cycle
-    mark_cpu_heap_exponent: Parameter  # growth of mark CPU with (heap peak / live), relative to calibration
+    mark_cpu_heap_ratio: Parameter  # heap peak / live at calibration
+    mark_cpu_heap_exponent: Parameter  # mark CPU grows with (heap peak / live) to this power
     mark_background_procs: Parameter  # Ps on dedicated and fractional workers while marking
     mark_idle_procs: Parameter  # Ps on idle workers while marking
     assist_debt_share: Parameter  # part of the assist debt that assists pay; credit pays the rest
-    # pauses, lognormal
-    stw_sweep_term_seconds: Parameter  # median
-    stw_sweep_term_spread: Parameter  # standard deviation of the logarithm
-    stw_mark_term_seconds: Parameter
-    stw_mark_term_spread: Parameter
+    # pauses
+    pause_scale: Parameter  # on every pause; 1, with what a run's pauses differ from the next run's
     # cycle-to-cycle scatter, standard deviation of the logarithm
     live_scatter: Parameter
     alloc_scatter: Parameter

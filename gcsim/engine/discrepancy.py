@@ -1,0 +1,57 @@
+"""How far real Go lies from this simulator: the part of an interval that no parameter explains."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.metrics import Estimate
+from gcsim.settings import Settings
+from gcsim.workload.model import Model
+
+FloatArray = NDArray[np.float64]
+
+_Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
+
+# Relative standard deviation at the calibrated setting, and what each doubling of GOGC's distance adds.
+_DISCREPANCY = {
+    "gc_rate_hz": (0.02, 0.015),
+    "heap_peak_bytes": (0.012, 0.008),
+    "heap_peak_mean_bytes": (0.008, 0.006),
+    "heap_marked_mean_bytes": (0.01, 0.008),
+    "heap_goal_mean_bytes": (0.008, 0.006),
+    "heap_live_mean_bytes": (0.01, 0.008),
+    "gc_cpu_fraction": (0.05, 0.05),
+    "gc_assist_cpu_fraction": (0.20, 0.15),
+    "gc_idle_cpu_fraction": (0.15, 0.15),
+    "stw_p50_seconds": (0.12, 0.03),
+    "stw_p99_seconds": (0.35, 0.05),
+    "stw_max_seconds": (0.60, 0.05),
+    "stw_time_fraction": (0.20, 0.05),
+    "rss_peak_bytes": (0.015, 0.01),
+    "throughput_ratio": (0.01, 0.01),
+}
+
+
+def widened(name: str, values: FloatArray, *, model: Model, settings: Settings) -> Estimate:
+    """Median over replicas, with an interval of their scatter and the discrepancy together.
+
+    Both are taken as relative and independent: the interval is the median times exp(+-1.645 s).
+    """
+    value = float(np.median(values))
+    if value <= 0 or name not in _DISCREPANCY:
+        low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
+        return Estimate(value, low, high)
+    positive = values[values > 0]
+    scatter = float(np.std(np.log(positive))) if positive.size > 1 else 0.0
+    at_home, per_doubling = _DISCREPANCY[name]
+    spread = math.hypot(scatter, at_home, per_doubling * distance_doublings(model.settings, settings))
+    return Estimate(value, value * math.exp(-_Z90 * spread), value * math.exp(_Z90 * spread))
+
+
+def distance_doublings(calibrated: Settings, asked: Settings) -> float:
+    """How far a setting is from the calibrated one, in doublings of GOGC; a limit counts as two."""
+    limit = 2.0 if asked.gomemlimit_bytes != calibrated.gomemlimit_bytes else 0.0
+    if asked.gogc is None or calibrated.gogc is None:
+        return limit + (0.0 if asked.gogc == calibrated.gogc else 2.0)
+    return limit + abs(math.log2((asked.gogc + 1.0) / (calibrated.gogc + 1.0)))

@@ -1,0 +1,98 @@
+"""From a Model and settings to lanes, with the model's uncertainty drawn."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.lane_parameters import LaneParameters
+from gcsim.goruntime.workers import mark_workers
+from gcsim.settings import Settings
+from gcsim.streams import stream
+from gcsim.units import MAX_INT64
+from gcsim.workload.model import Model
+from gcsim.workload.parameters import PARAMETER_NAMES
+
+FloatArray = NDArray[np.float64]
+
+_SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
+
+
+def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, FloatArray]:
+    """Each parameter's value in each replica, shape (replicas,).
+
+    One named stream per parameter. Replica r has the same draw at every setting, so that settings are
+    compared within one possible service, and what is unknown of it does not blur their differences.
+    """
+    drawn = {}
+    for name in PARAMETER_NAMES:
+        parameter = getattr(model.parameters, name)
+        z = stream(seed, f"parameter {name}").standard_normal(replicas)
+        drawn[name] = parameter.value * np.exp(parameter.rel_sd * z)
+    return drawn
+
+
+def lane_parameters(
+    model: Model, settings: Sequence[Settings], drawn: dict[str, FloatArray]
+) -> LaneParameters:
+    """Lanes in the order setting by setting, replica by replica within: shape (settings * replicas,)."""
+    replicas = drawn["live_bytes"].shape[0]
+
+    def per_setting(values: Sequence[float]) -> FloatArray:
+        return np.repeat(np.asarray(values, dtype=np.float64), replicas)
+
+    def of(name: str) -> FloatArray:
+        return np.tile(drawn[name], len(settings))
+
+    procs = per_setting([s.gomaxprocs for s in settings])
+    calibrated_procs = float(model.settings.gomaxprocs)
+    background = of("mark_background_procs") * _background_share(settings, model, replicas)
+    busy = _scaled_procs(of("mutator_procs"), calibrated_procs, procs)
+    open_loop = model.loop == "open"
+    arrival = of("alloc_bytes_per_second") if open_loop else np.full(procs.shape, np.inf)
+    mark_busy = np.clip(procs - background - of("mark_idle_procs"), 0.0, busy)
+    limits = [MAX_INT64 if s.gomemlimit_bytes is None else s.gomemlimit_bytes for s in settings]
+    return LaneParameters(
+        gc_percent=np.repeat(np.array([-1 if s.gogc is None else s.gogc for s in settings]), replicas),
+        memory_limit_bytes=np.repeat(np.array(limits, dtype=np.int64), replicas),
+        gomaxprocs=procs,
+        live_bytes=of("live_bytes"),
+        root_bytes=of("stack_bytes") + of("globals_bytes"),
+        arrival_bytes_per_second=arrival,
+        capacity_bytes_per_second=of("alloc_bytes_per_cpu_second") * busy,
+        mark_alloc_bytes_per_cpu_second=of("alloc_bytes_per_cpu_second") * of("mark_alloc_efficiency"),
+        mark_busy_procs=mark_busy,
+        mark_mutator_procs=np.minimum(of("mark_mutator_procs"), procs),
+        mark_background_procs=background,
+        assist_debt_share=of("assist_debt_share"),
+        heap_start_slack_bytes=of("heap_start_slack_bytes"),
+        mark_cpu_seconds=of("mark_cpu_seconds"),
+        mark_cpu_heap_exponent=of("mark_cpu_heap_exponent"),
+        mark_cpu_heap_ratio=of("mark_cpu_heap_ratio"),
+        sweep_term_seconds=of("pause_scale") * model.pauses.sweep_term_mean_seconds,
+        mark_term_seconds=of("pause_scale") * model.pauses.mark_term_mean_seconds,
+        live_scatter=of("live_scatter"),
+        alloc_scatter=of("alloc_scatter"),
+        mark_alloc_scatter=of("mark_alloc_scatter"),
+        mark_cpu_scatter=of("mark_cpu_scatter"),
+        non_heap_bytes=of("non_heap_bytes"),
+        non_heap_ratio=of("non_heap_ratio"),
+    )
+
+
+def _background_share(settings: Sequence[Settings], model: Model, replicas: int) -> FloatArray:
+    """Workers at each setting's GOMAXPROCS relative to those at calibration."""
+    calibrated = background_procs(model.settings.gomaxprocs)
+    return np.repeat([background_procs(s.gomaxprocs) / calibrated for s in settings], replicas)
+
+
+def background_procs(gomaxprocs: int) -> float:
+    """Ps that dedicated and fractional workers take, as ``startCycle`` aims for."""
+    workers = mark_workers(gomaxprocs)
+    return workers.dedicated + workers.fractional_share * (gomaxprocs - workers.dedicated)
+
+
+def _scaled_procs(busy: FloatArray, calibrated_procs: float, procs: FloatArray) -> FloatArray:
+    """Ps the program keeps busy at another GOMAXPROCS: all if it did so before, else as many as before."""
+    saturated = busy >= _SATURATED_SHARE * calibrated_procs
+    return np.where(saturated, busy * procs / calibrated_procs, np.minimum(busy, procs))

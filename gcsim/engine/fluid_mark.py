@@ -1,0 +1,94 @@
+"""One mark phase as a fluid: how long it lasts, who marks, and how much is allocated meanwhile.
+
+An approximation of what the event engine plays out Go by Go: shares of the processors are constant while a
+cycle marks. Within a phase the runtime's assist ratio moves and credit comes in bursts;
+``assist_debt_share`` carries the net of that, measured on the calibrated log. Direction and limits: the
+ratio's rise late in a phase that goes badly is replaced by the condition that the heap reaches its goal just
+when marking ends, which is what the rise brings about.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+# An assist that meets an empty runway owes more than it can pay: it marks for as long as marking lasts.
+_MAX_DEBT = 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkConditions:
+    """What a mark phase meets; arrays of one shape, one element per lane. A "P" is one processor."""
+
+    mark_cpu_seconds: FloatArray  # CPU that this cycle's marking takes, whoever does it
+    runway_bytes: FloatArray  # from heapLive at the start to the heap goal, 0 or more
+    alloc_bytes_per_cpu_second: FloatArray  # of mutator time while marking
+    gomaxprocs: FloatArray
+    background_procs: FloatArray  # Ps on dedicated and fractional workers
+    busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
+    mutator_procs: FloatArray  # open loop: Ps on the mutator, assists left out
+    open_loop: BoolArray
+    assist_debt_share: FloatArray
+    assist_procs_limit: FloatArray  # Ps on assists that the GC CPU limiter leaves; infinite while it is off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkPhase:
+    """What came of it; arrays of one shape. CPU times are seconds."""
+
+    duration_seconds: FloatArray
+    allocated_bytes: FloatArray
+    assist_cpu_seconds: FloatArray
+    background_cpu_seconds: FloatArray
+    idle_cpu_seconds: FloatArray
+    assist_wanted_cpu_seconds: FloatArray  # without the limiter
+
+
+def mark_phase(conditions: MarkConditions) -> MarkPhase:
+    """Solves a mark phase for its assists, duration and allocation.
+
+    Let w be the mark CPU, R the runway, a the allocation per mutator CPU second, c the Ps on the mutator and
+    x the Ps on assists. Each allocated byte owes w/R of marking (Go 1.19+ ``gcControllerState.revise``), of
+    which assists pay the share s and background credit the rest: x = s * (w/R) * a * c. In a closed loop
+    assists take from the mutator (c = busy - x); in an open loop from idle workers. Where the heap would then
+    pass its goal, assists do as much more as ends marking at the goal: a * c * duration = R.
+    """
+    debt = np.minimum(
+        conditions.mark_cpu_seconds
+        * conditions.alloc_bytes_per_cpu_second
+        / np.maximum(conditions.runway_bytes, 1.0),
+        _MAX_DEBT,
+    )
+    free = conditions.gomaxprocs - conditions.background_procs
+    closed_idle = np.maximum(free - conditions.busy_procs, 0.0)
+    paid = conditions.assist_debt_share * debt
+    by_debt = conditions.busy_procs * paid / (1.0 + paid)
+    by_goal = (debt * conditions.busy_procs - conditions.background_procs - closed_idle) / (1.0 + debt)
+    assist_closed = np.clip(np.maximum(by_debt, by_goal), 0.0, conditions.busy_procs)
+    wanted = np.where(conditions.open_loop, _open_assist(conditions, paid, free), assist_closed)
+    assist = np.minimum(wanted, conditions.assist_procs_limit)
+
+    mutator_open = np.minimum(conditions.mutator_procs, free - assist)
+    held_back = np.minimum(mutator_open, conditions.gomaxprocs / (1.0 + debt))  # so as to meet the goal
+    mutator_open = np.where(assist < wanted, mutator_open, held_back)
+    mutator = np.where(conditions.open_loop, mutator_open, conditions.busy_procs - assist)
+    idle = np.where(conditions.open_loop, np.maximum(free - assist - mutator, 0.0), closed_idle)
+    duration = conditions.mark_cpu_seconds / (conditions.background_procs + assist + idle)
+    return MarkPhase(
+        duration_seconds=duration,
+        allocated_bytes=conditions.alloc_bytes_per_cpu_second * mutator * duration,
+        assist_cpu_seconds=assist * duration,
+        background_cpu_seconds=conditions.background_procs * duration,
+        idle_cpu_seconds=idle * duration,
+        assist_wanted_cpu_seconds=wanted * duration,
+    )
+
+
+def _open_assist(conditions: MarkConditions, paid: FloatArray, free: FloatArray) -> FloatArray:
+    """Ps on assists in an open loop: idle workers give way first, then the mutator."""
+    wanted = paid * conditions.mutator_procs
+    at_most = free * paid / (1.0 + paid)  # the mutator gives way too
+    return np.minimum(wanted, at_most)

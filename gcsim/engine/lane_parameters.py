@@ -1,0 +1,53 @@
+"""What each lane of the cycle-by-cycle engine is given: one service at one setting, in arrays."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneParameters:
+    """Arrays of shape (lanes,), float64 unless said otherwise."""
+
+    gc_percent: Int64Array  # -1: off
+    memory_limit_bytes: Int64Array  # MAX_INT64: off
+    gomaxprocs: FloatArray
+    live_bytes: FloatArray
+    root_bytes: FloatArray  # scanned stacks and globals
+    arrival_bytes_per_second: FloatArray  # allocation that arrivals demand; infinite in a closed loop
+    capacity_bytes_per_second: FloatArray  # allocation at full speed outside marking
+    mark_alloc_bytes_per_cpu_second: FloatArray
+    mark_busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
+    mark_mutator_procs: FloatArray  # open loop: Ps on the mutator
+    mark_background_procs: FloatArray
+    assist_debt_share: FloatArray
+    heap_start_slack_bytes: FloatArray
+    mark_cpu_seconds: FloatArray
+    mark_cpu_heap_exponent: FloatArray
+    mark_cpu_heap_ratio: FloatArray  # heap peak / live at calibration
+    sweep_term_seconds: FloatArray  # mean of the first pause; the pacer counts it as marking
+    mark_term_seconds: FloatArray  # mean of the second
+    live_scatter: FloatArray
+    alloc_scatter: FloatArray
+    mark_alloc_scatter: FloatArray
+    mark_cpu_scatter: FloatArray
+    non_heap_bytes: FloatArray
+    non_heap_ratio: FloatArray
+
+    @property
+    def lanes(self) -> int:
+        return int(self.gc_percent.shape[0])
+
+    @property
+    def open_loop(self) -> BoolArray:
+        return np.isfinite(self.arrival_bytes_per_second)
+
+    def select(self, keep: BoolArray) -> Self:
+        """The lanes that ``keep`` marks."""
+        return type(self)(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})

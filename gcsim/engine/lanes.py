@@ -1,0 +1,282 @@
+"""The cycle-by-cycle engine: thousands of runs side by side, advanced one GC cycle at a time in arrays.
+
+A lane is one (setting, replica). Each step asks ``goruntime`` for goal and trigger, lets the program allocate
+up to the trigger, marks (``fluid_mark``) and returns the cycle. The engine keeps time and state; it holds no
+rule of the runtime.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, mark_phase
+from gcsim.engine.lane_parameters import LaneParameters
+from gcsim.goruntime.cons_mark import ConsMarkMemory, initial_cons_mark, measured_cons_mark, next_cons_mark
+from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
+from gcsim.goruntime.pacer import (
+    gc_percent_heap_goal_bytes,
+    heap_goal_bytes,
+    heap_minimum_bytes,
+    min_trigger_bytes,
+    runway_bytes,
+    sweep_min_trigger_bytes,
+    trigger_bytes,
+)
+from gcsim.goruntime.versions import GoRules
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.workload.profile import Profile
+
+FloatArray = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
+_NOISE_POOL = 1 << 16
+_MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between
+_LIMITER_SECONDS_PER_PROC = 1.0  # Go 1.19+ capacityPerProc
+_LARGEST_SIZE = float(1 << 62)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleStep:
+    """One cycle in each lane, in gctrace's terms; arrays of shape (lanes,)."""
+
+    start_seconds: FloatArray
+    trigger_bytes: FloatArray
+    heap_start_bytes: FloatArray
+    heap_end_bytes: FloatArray
+    heap_marked_bytes: FloatArray
+    heap_goal_bytes: FloatArray
+    phase: MarkPhase
+    limited_seconds: FloatArray  # with the GC CPU limiter on
+    mutator_bytes: FloatArray  # allocated since the last cycle's end
+
+
+@dataclass(slots=True, kw_only=True)
+class LaneState:
+    """What a lane carries from one cycle to the next; arrays of shape (lanes,)."""
+
+    now_seconds: FloatArray  # end of the last cycle
+    heap_marked_bytes: FloatArray
+    heap_end_bytes: FloatArray
+    live_bytes: FloatArray
+    backlog_bytes: FloatArray  # allocation that arrivals asked for and marking held up
+    memory: ConsMarkMemory[FloatArray]
+    limiter_fill_seconds: FloatArray
+
+    def select(self, keep: BoolArray) -> Self:
+        """The lanes that ``keep`` marks."""
+        arrays = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "memory"}
+        memory = ConsMarkMemory(self.memory.cons_mark[keep], tuple(kept[keep] for kept in self.memory.kept))
+        return type(self)(memory=memory, **arrays)
+
+
+class Noise:
+    """Standard normal numbers from one pool, another stretch of it each time.
+
+    Drawing anew each step would cost more than the rest of the engine. Stretches start at random places of a
+    pool of 65,536 draws: means and spreads are those of fresh draws, and two steps share numbers only in
+    other lanes.
+    """
+
+    def __init__(self, generator: np.random.Generator, lanes: int) -> None:
+        self._generator = generator
+        self._pool = generator.standard_normal(_NOISE_POOL + lanes)
+
+    def draw(self, lanes: int) -> FloatArray:
+        """A view of ``lanes`` numbers, not to be written to."""
+        start = int(self._generator.integers(_NOISE_POOL))
+        return self._pool[start : start + lanes]
+
+
+class LaneEngine:
+    """Runs of one service, side by side; ``step`` advances each by one cycle."""
+
+    def __init__(
+        self, parameters: LaneParameters, *, profile: Profile, rules: GoRules, generator: np.random.Generator
+    ) -> None:
+        self.parameters = parameters
+        self.profile = profile
+        self.rules = rules
+        self.state = _initial_state(parameters, rules)
+        self._noise = Noise(generator, parameters.lanes)
+
+    def keep(self, lanes: BoolArray) -> None:
+        """Drops the lanes that are done."""
+        self.parameters = self.parameters.select(lanes)
+        self.state = self.state.select(lanes)
+
+    def restart_clock(self) -> None:
+        """Sets time to 0 in every lane, and keeps all else: the end of a warm-up."""
+        self.state.now_seconds = np.zeros(self.parameters.lanes)
+
+    def step(self) -> CycleStep:
+        """Advances every lane to the end of its next cycle."""
+        parameters, state = self.parameters, self.state
+        goal, trigger = self._goal_and_trigger()
+        wait_s, allocated = self._allocate_until(trigger)
+        start_s = state.now_seconds + wait_s
+        heap_start = state.heap_marked_bytes + allocated
+        live = parameters.live_bytes * self.profile.live_at(start_s) * self._scatter(parameters.live_scatter)
+        live = np.minimum(live, heap_start)
+        mark_cpu_s = self._mark_cpu_seconds(live)
+        assist_limit = _assist_limit(parameters, state.limiter_fill_seconds)
+        phase = self._mark(goal, heap_start, live, mark_cpu_s, assist_limit)
+        heap_end = heap_start + phase.allocated_bytes
+        mark_s = phase.duration_seconds + parameters.sweep_term_seconds
+        limited_s = self._advance_limiter(wait_s, mark_s, phase)
+        self._remember(live, phase, mark_s)
+        self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, phase.allocated_bytes)
+        state.now_seconds = start_s + mark_s + parameters.mark_term_seconds
+        state.heap_marked_bytes = live + phase.allocated_bytes
+        state.heap_end_bytes = heap_end
+        state.live_bytes = live
+        return CycleStep(
+            start_seconds=start_s,
+            trigger_bytes=trigger,
+            heap_start_bytes=heap_start,
+            heap_end_bytes=heap_end,
+            heap_marked_bytes=state.heap_marked_bytes,
+            heap_goal_bytes=np.maximum(goal, 0.0),
+            phase=phase,
+            limited_seconds=limited_s,
+            mutator_bytes=allocated + phase.allocated_bytes,
+        )
+
+    def _scatter(self, spread: FloatArray) -> FloatArray:
+        """Lognormal factors of mean 1."""
+        return np.exp(spread * self._noise.draw(spread.shape[0]) - 0.5 * spread * spread)
+
+    def _goal_and_trigger(self) -> tuple[FloatArray, FloatArray]:
+        parameters, state = self.parameters, self.state
+        marked = state.heap_marked_bytes.astype(np.int64)
+        percent = parameters.gc_percent
+        gc_goal = gc_percent_heap_goal_bytes(
+            marked, parameters.root_bytes.astype(np.int64), 0, percent, heap_minimum_bytes(percent)
+        )
+        limit_goal = self._limit_goal(marked)
+        sweep_min = sweep_min_trigger_bytes(marked)
+        goal = heap_goal_bytes(gc_goal, limit_goal, sweep_min)
+        work = (state.live_bytes + parameters.root_bytes).astype(np.int64)
+        runway = runway_bytes(state.memory.cons_mark, work)
+        least = min_trigger_bytes(gc_goal, limit_goal, sweep_min)
+        trigger = trigger_bytes(marked, goal, runway, least)
+        return goal.astype(np.float64), trigger.astype(np.float64)
+
+    def _limit_goal(self, marked: Int64Array) -> Int64Array:
+        """The limit's goal, with the memory outside the heap taken from the model's straight line."""
+        parameters = self.parameters
+        limit = parameters.memory_limit_bytes
+        heap = np.maximum(self.state.heap_end_bytes, self.state.heap_marked_bytes)
+        non_heap = (parameters.non_heap_bytes + parameters.non_heap_ratio * heap).astype(np.int64)
+        overage = np.maximum(marked + non_heap - limit, 0)
+        return memory_limit_heap_goal_bytes(marked, limit, non_heap, overage, rules=self.rules)
+
+    def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Seconds until the next cycle starts, and the bytes allocated by then."""
+        parameters, state = self.parameters, self.state
+        wanted = trigger + parameters.heap_start_slack_bytes - state.heap_marked_bytes
+        wanted = np.clip(wanted, _MIN_STEP_BYTES, _LARGEST_SIZE)
+        factor = self.profile.alloc_at(state.now_seconds) * self._scatter(parameters.alloc_scatter)
+        factor = np.maximum(factor, 1e-9)
+        capacity = parameters.capacity_bytes_per_second * np.where(parameters.open_loop, 1.0, factor)
+        arrival = parameters.arrival_bytes_per_second * factor
+        wait_s = np.maximum((wanted - state.backlog_bytes) / arrival, wanted / capacity)
+        due = (wait_s > FORCED_GC_PERIOD_SECONDS) & (parameters.gc_percent >= 0)
+        share = np.where(due, FORCED_GC_PERIOD_SECONDS / np.maximum(wait_s, 1e-9), 1.0)
+        wait_s, allocated = wait_s * share, wanted * share
+        arrived = np.where(parameters.open_loop, arrival, 0.0) * wait_s
+        state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
+        return wait_s, allocated
+
+    def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:
+        parameters = self.parameters
+        spread_out = self.state.heap_end_bytes / np.maximum(live, 1.0) / parameters.mark_cpu_heap_ratio
+        stretch = np.exp(parameters.mark_cpu_heap_exponent * np.log(np.maximum(spread_out, 1e-3)))
+        size = live / np.maximum(parameters.live_bytes, 1.0)
+        return parameters.mark_cpu_seconds * size * stretch * self._scatter(parameters.mark_cpu_scatter)
+
+    def _mark(
+        self,
+        goal: FloatArray,
+        heap_start: FloatArray,
+        live: FloatArray,
+        mark_cpu_s: FloatArray,
+        assist_limit: FloatArray,
+    ) -> MarkPhase:
+        parameters = self.parameters
+        growth = np.maximum(live / np.maximum(self.state.live_bytes, 1.0), 1.0)
+        alloc = parameters.mark_alloc_bytes_per_cpu_second * self._scatter(parameters.mark_alloc_scatter)
+        return mark_phase(
+            MarkConditions(
+                mark_cpu_seconds=mark_cpu_s,
+                # more live than expected moves the goal out along the planned slope: Go 1.19+ revise
+                runway_bytes=np.maximum(goal - heap_start, 0.0) * growth,
+                alloc_bytes_per_cpu_second=alloc,
+                gomaxprocs=parameters.gomaxprocs,
+                background_procs=parameters.mark_background_procs,
+                busy_procs=parameters.mark_busy_procs,
+                mutator_procs=parameters.mark_mutator_procs,
+                open_loop=parameters.open_loop,
+                assist_debt_share=parameters.assist_debt_share,
+                assist_procs_limit=assist_limit,
+            )
+        )
+
+    def _advance_limiter(self, wait_s: FloatArray, mark_s: FloatArray, phase: MarkPhase) -> FloatArray:
+        """Fills or drains the limiter's bucket; seconds for which assists were off."""
+        parameters, state = self.parameters, self.state
+        procs = parameters.gomaxprocs
+        gc_s = BACKGROUND_UTILIZATION * mark_s * procs + phase.assist_cpu_seconds
+        busy_s = mark_s * procs - phase.idle_cpu_seconds
+        drained = state.limiter_fill_seconds - wait_s * procs
+        fill = np.maximum(drained, 0.0) + 2.0 * gc_s - busy_s
+        state.limiter_fill_seconds = np.clip(fill, 0.0, _LIMITER_SECONDS_PER_PROC * procs)
+        off = 1.0 - phase.assist_cpu_seconds / np.maximum(phase.assist_wanted_cpu_seconds, 1e-12)
+        return np.where(phase.assist_wanted_cpu_seconds > 0, off, 0.0) * mark_s
+
+    def _remember(self, live: FloatArray, phase: MarkPhase, mark_s: FloatArray) -> None:
+        parameters = self.parameters
+        offered_s = mark_s * parameters.gomaxprocs
+        utilization = BACKGROUND_UTILIZATION + phase.assist_cpu_seconds / offered_s
+        measured = measured_cons_mark(
+            phase.allocated_bytes.astype(np.int64),
+            (live + parameters.root_bytes).astype(np.int64),
+            np.minimum(utilization, 0.999),
+            phase.idle_cpu_seconds / offered_s,
+        )
+        grew = phase.allocated_bytes >= 1.0
+        self.state.memory = next_cons_mark(self.state.memory, measured, grew, rules=self.rules)
+
+    def _queue_arrivals(self, start_s: FloatArray, mark_s: FloatArray, allocated: FloatArray) -> None:
+        parameters, state = self.parameters, self.state
+        arrival = np.where(parameters.open_loop, parameters.arrival_bytes_per_second, 0.0)
+        arrived = arrival * self.profile.alloc_at(start_s) * mark_s
+        state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
+
+
+def _assist_limit(parameters: LaneParameters, fill_s: FloatArray) -> FloatArray:
+    """Ps on assists that a full limiter leaves: as many as keep GC at half of the CPU.
+
+    The limiter switches assists off when its bucket is full and on again at the first net drain, many times
+    in a cycle; in the mean GC then has half. Go 1.19+ ``gcCPULimiterState``.
+    """
+    procs = parameters.gomaxprocs
+    full = fill_s >= 0.98 * _LIMITER_SECONDS_PER_PROC * procs
+    return np.where(full, (0.5 - BACKGROUND_UTILIZATION) * procs, np.inf)
+
+
+def _initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:
+    """Every lane as after a cycle that ended at its own live heap."""
+    zero = np.zeros(parameters.lanes)
+    return LaneState(
+        now_seconds=zero,
+        heap_marked_bytes=parameters.live_bytes.copy(),
+        heap_end_bytes=parameters.live_bytes * parameters.mark_cpu_heap_ratio,
+        live_bytes=parameters.live_bytes.copy(),
+        backlog_bytes=zero,
+        memory=initial_cons_mark(zero, rules=rules),
+        limiter_fill_seconds=zero,
+    )

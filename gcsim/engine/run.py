@@ -1,0 +1,34 @@
+"""What a simulation returns: settings, metrics with intervals, and one replica's cycles where asked for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gcsim.cycles import CycleTable
+from gcsim.metrics import Estimate
+from gcsim.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One simulated setting."""
+
+    settings: Settings
+    metrics: dict[str, Estimate]  # keys from gcsim.metrics.METRICS, those that the model can tell
+    cycles: CycleTable | None = None  # of one replica, exact (not truncated as printed)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``gcsim simulate --json``; GOGC=off and GOMEMLIMIT=off are null."""
+        return {
+            "settings": settings_json(self.settings),
+            "metrics": {name: estimate.to_json() for name, estimate in self.metrics.items()},
+        }
+
+
+def settings_json(settings: Settings) -> dict[str, Any]:
+    """Settings as every JSON document spells them."""
+    return {
+        "gogc": settings.gogc,
+        "gomemlimit_bytes": settings.gomemlimit_bytes,
+        "gomaxprocs": settings.gomaxprocs,
+        "go": settings.go,
+    }

@@ -1,0 +1,168 @@
+"""Simulate a model at settings: draws, lanes, metrics, intervals."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.cycles import CycleTable
+from gcsim.engine.discrepancy import widened
+from gcsim.engine.draws import draw_parameters, lane_parameters
+from gcsim.engine.lane_metrics import lane_metrics
+from gcsim.engine.lane_parameters import LaneParameters
+from gcsim.engine.lanes import LaneEngine
+from gcsim.engine.record import CycleRecorder
+from gcsim.engine.run import Run
+from gcsim.engine.totals import LaneTotals
+from gcsim.errors import InputError
+from gcsim.goruntime.versions import rules_for
+from gcsim.metrics import Estimate
+from gcsim.settings import Settings
+from gcsim.streams import stream
+from gcsim.workload.model import Model
+
+FloatArray = NDArray[np.float64]
+
+DEFAULT_DURATION_SECONDS = 600.0
+DEFAULT_REPLICAS = 16
+DEFAULT_SEED = 1
+WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
+MAX_STEADY_CYCLES = 4000  # of a steady service; more would only repeat them
+_COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
+_OLDEST_SIMULATED_MINOR = 18
+
+
+def simulate(
+    model: Model,
+    settings: Sequence[Settings],
+    *,
+    duration_seconds: float = DEFAULT_DURATION_SECONDS,
+    replicas: int = DEFAULT_REPLICAS,
+    seed: int = DEFAULT_SEED,
+    record: bool = False,
+) -> list[Run]:
+    """One Run per setting, in order: metrics as the median over replicas with a 90 % interval.
+
+    With ``record``, each Run also holds the cycles of one more replica at the model's central values. Runs of
+    one call may differ in Go version. Raises InputError on a version whose pacer the engine does not play.
+    """
+    if replicas < 1 or duration_seconds <= 0:
+        raise InputError("--replicas must be 1 or more and --duration more than zero")
+    runs: dict[int, Run] = {}
+    for go in dict.fromkeys(s.go for s in settings):
+        places = [i for i, s in enumerate(settings) if s.go == go]
+        chosen = [settings[i] for i in places]
+        made = _simulate_version(model, chosen, go, duration_seconds, replicas, seed)
+        if record:
+            made = [
+                replace(
+                    run,
+                    cycles=record_cycles(model, run.settings, duration_seconds=duration_seconds, seed=seed),
+                )
+                for run in made
+            ]
+        runs.update(zip(places, made, strict=True))
+    return [runs[i] for i in range(len(settings))]
+
+
+def _simulate_version(
+    model: Model, settings: Sequence[Settings], go: str, duration_s: float, replicas: int, seed: int
+) -> list[Run]:
+    drawn = draw_parameters(model, replicas=replicas, seed=seed)
+    parameters = lane_parameters(model, settings, drawn)
+    engine = _engine(model, parameters, go, seed)
+    totals = run_lanes(engine, duration_seconds=duration_s)
+    repeats = len(settings)
+    metrics = lane_metrics(
+        totals,
+        parameters,
+        duration_seconds=duration_s,
+        pauses=model.pauses,
+        pause_scale=np.tile(drawn["pause_scale"], repeats),
+        rss_base_bytes=np.tile(drawn["rss_base_bytes"], repeats),
+        rss_ratio=np.tile(drawn["rss_ratio"], repeats),
+        calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
+        generator=stream(seed, "pause quantiles"),
+    )
+    return [
+        Run(settings=s, metrics=_estimates(model, s, metrics, slice(i * replicas, (i + 1) * replicas)))
+        for i, s in enumerate(settings)
+    ]
+
+
+def _estimates(
+    model: Model, settings: Settings, metrics: dict[str, FloatArray], lanes: slice
+) -> dict[str, Estimate]:
+    return {
+        name: widened(name, values[lanes], model=model, settings=settings) for name, values in metrics.items()
+    }
+
+
+def _engine(model: Model, parameters: LaneParameters, go: str, seed: int) -> LaneEngine:
+    rules = rules_for(go)
+    if rules.minor < _OLDEST_SIMULATED_MINOR:
+        raise InputError(
+            f"--go {go}: simulated are Go 1.{_OLDEST_SIMULATED_MINOR} and later; the older pacers are rules only"
+        )
+    return LaneEngine(parameters, profile=model.profile, rules=rules, generator=stream(seed, "cycle scatter"))
+
+
+def run_lanes(engine: LaneEngine, *, duration_seconds: float) -> LaneTotals:
+    """Runs every lane for ``duration_seconds`` of its own time and sums its cycles.
+
+    A steady service stops after MAX_STEADY_CYCLES cycles: its rates and means are known by then.
+    """
+    for _ in range(WARM_UP_CYCLES):
+        engine.step()
+    engine.restart_clock()
+    lanes = engine.parameters.lanes
+    whole, active = LaneTotals.zero(lanes), LaneTotals.zero(lanes)
+    places = np.arange(lanes)
+    done = np.zeros(lanes, dtype=np.bool_)
+    most_cycles = MAX_STEADY_CYCLES if engine.profile.is_steady else None
+    steps = 0
+    while True:
+        step = engine.step()
+        done |= step.start_seconds > duration_seconds
+        active.add(step, ~done)
+        steps += 1
+        if done.all() or steps == most_cycles:
+            active.scatter_into(whole, places)
+            return whole
+        if done.mean() > _COMPACT_SHARE:
+            active.scatter_into(whole, places)
+            keep = ~done
+            engine.keep(keep)
+            active, places, done = active.select(keep), places[keep], done[keep]
+
+
+def record_cycles(
+    model: Model,
+    settings: Settings,
+    *,
+    duration_seconds: float,
+    seed: int,
+    observe: Callable[[float], None] | None = None,
+) -> CycleTable:
+    """The cycles of one run at the model's central values, exact to the byte and nanosecond."""
+    drawn = {
+        name: values * 0 + getattr(model.parameters, name).value for name, values in _one_draw(model).items()
+    }
+    parameters = lane_parameters(model, [settings], drawn)
+    engine = _engine(model, parameters, settings.go, seed)
+    for _ in range(WARM_UP_CYCLES):
+        engine.step()
+    engine.restart_clock()
+    recorder = CycleRecorder(model, settings, generator=stream(seed, "recorded pauses"))
+    while True:
+        step = engine.step()
+        if step.start_seconds[0] > duration_seconds:
+            return recorder.table()
+        recorder.add(step)
+        if observe is not None:
+            observe(float(step.start_seconds[0]))
+
+
+def _one_draw(model: Model) -> dict[str, FloatArray]:
+    return draw_parameters(model, replicas=1, seed=0)

@@ -1,0 +1,94 @@
+"""The two stop-the-world pauses of a cycle, as the log's own distributions.
+
+Pauses scale with the number of Ps and with what the operating system does, not with the heap (Go 1.19+
+``stopTheWorldWithSema``, ``gcMarkTermination``), so another GOGC or limit draws from the same distribution.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+#: Levels at which a distribution is kept, denser in the tail that users ask about.
+LEVELS: FloatArray = np.array([0, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 100]) / 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pauses:
+    """Quantiles in seconds at LEVELS of the first (sweep termination) and second (mark termination) pause."""
+
+    sweep_term_seconds: FloatArray
+    mark_term_seconds: FloatArray
+
+    def __post_init__(self) -> None:
+        for quantiles in (self.sweep_term_seconds, self.mark_term_seconds):
+            if quantiles.shape != LEVELS.shape:
+                raise InputError(f"pauses: each list must hold {LEVELS.size} quantiles")
+            if (
+                not bool(np.isfinite(quantiles).all())
+                or quantiles[0] < 0
+                or bool((np.diff(quantiles) < 0).any())
+            ):
+                raise InputError("pauses: quantiles must be finite, 0 or more, and rising")
+
+    @classmethod
+    def from_samples(cls, sweep_term_seconds: FloatArray, mark_term_seconds: FloatArray) -> Self:
+        """From one pause of each kind per cycle; at least one."""
+        return cls(
+            sweep_term_seconds=np.quantile(sweep_term_seconds, LEVELS),
+            mark_term_seconds=np.quantile(mark_term_seconds, LEVELS),
+        )
+
+    @property
+    def sweep_term_mean_seconds(self) -> float:
+        return _mean(self.sweep_term_seconds)
+
+    @property
+    def mark_term_mean_seconds(self) -> float:
+        return _mean(self.mark_term_seconds)
+
+    def draw_sweep_term(self, generator: np.random.Generator, size: int) -> FloatArray:
+        """First pauses, in seconds."""
+        return np.interp(generator.random(size), LEVELS, self.sweep_term_seconds)
+
+    def draw_mark_term(self, generator: np.random.Generator, size: int) -> FloatArray:
+        """Second pauses, in seconds."""
+        return np.interp(generator.random(size), LEVELS, self.mark_term_seconds)
+
+    def quantile_of_both(self, level: FloatArray) -> FloatArray:
+        """Quantiles of both pauses thrown together, half of each; levels of any shape."""
+        values = np.union1d(self.sweep_term_seconds, self.mark_term_seconds)
+        share = 0.5 * (
+            _share_up_to(values, self.sweep_term_seconds) + _share_up_to(values, self.mark_term_seconds)
+        )
+        return np.interp(level, share, values)
+
+    @classmethod
+    def from_document(cls, entry: Mapping[str, Any]) -> Self:
+        return cls(
+            sweep_term_seconds=np.asarray(entry["sweep_term_seconds"], dtype=np.float64),
+            mark_term_seconds=np.asarray(entry["mark_term_seconds"], dtype=np.float64),
+        )
+
+    def to_document(self) -> dict[str, list[float]]:
+        return {
+            "sweep_term_seconds": self.sweep_term_seconds.tolist(),
+            "mark_term_seconds": self.mark_term_seconds.tolist(),
+        }
+
+
+def _mean(quantiles: FloatArray) -> float:
+    """Mean of the distribution that runs in straight lines between its quantiles."""
+    return float(np.trapezoid(quantiles, LEVELS))
+
+
+def _share_up_to(values: FloatArray, quantiles: FloatArray) -> FloatArray:
+    """Distribution function of one pause; where quantiles tie, the share at their upper end."""
+    rising, first = np.unique(quantiles[::-1], return_index=True)
+    return np.interp(values, rising, LEVELS[::-1][first], left=0.0, right=1.0)
