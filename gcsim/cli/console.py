@@ -1,17 +1,20 @@
-"""What the commands share in talking to the terminal: documents to standard output, all else to standard error."""
+"""How commands talk: documents to standard output, everything else to standard error."""
 
 import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from gcsim.metrics import Estimate
 
 _WIDTH_OF_A_FILE = 120  # columns of a table where standard output is no terminal
 
@@ -19,7 +22,7 @@ _WIDTH_OF_A_FILE = 120  # columns of a table where standard output is no termina
 def emit(text: str) -> None:
     """Write to standard output.
 
-    When the reader has gone (``| head``), the rest is dropped in silence: the work and its files still finish.
+    When the reader has gone (``| head``) the rest is dropped in silence: the work still finishes.
     """
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
@@ -60,6 +63,20 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     with console.capture() as captured:
         console.print(table)
     emit("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def emit_estimates(metrics: Mapping[str, "Estimate"]) -> None:
+    """Predicted metrics as a table: median and 90 % interval, in the unit that suits each."""
+    from gcsim.report.text import METRIC_LABELS, format_metric
+
+    rows = [
+        [
+            METRIC_LABELS.get(name, name),
+            *(format_metric(name, x) for x in (found.value, found.low, found.high)),
+        ]
+        for name, found in metrics.items()
+    ]
+    emit_table(["", "predicted", "5 %", "95 %"], rows)
 
 
 @contextmanager

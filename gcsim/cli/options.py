@@ -1,38 +1,54 @@
 """Arguments and options that several commands share, so that one name means one thing everywhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gcsim.errors import InputError
 from gcsim.settings import Settings
-from gcsim.units import parse_duration, parse_gogc, parse_gomemlimit
+from gcsim.units import parse_duration, parse_go_bytes, parse_gogc, parse_gomemlimit
 
 if TYPE_CHECKING:
     from gcsim.workload.model import Model
 
 MAX_REPLICAS = 10_000
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")]
-LogsArgument = Annotated[list[str], typer.Argument(metavar="LOG...", help="gctrace logs; - is standard input.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")
+]
+LogsArgument = Annotated[
+    list[str], typer.Argument(metavar="LOG...", help="gctrace logs; - is standard input.")
+]
 GogcOption = Annotated[str | None, typer.Option("--gogc", metavar="G", help="GOGC: a percentage or off.")]
 GomemlimitOption = Annotated[
-    str | None, typer.Option("--gomemlimit", metavar="L", help="GOMEMLIMIT in Go's syntax, such as 512MiB, or off.")
+    str | None,
+    typer.Option("--gomemlimit", metavar="L", help="GOMEMLIMIT in Go's syntax, such as 512MiB, or off."),
 ]
 GomaxprocsOption = Annotated[
     int | None, typer.Option("--gomaxprocs", metavar="P", help="Processors [default: as calibrated].")
 ]
-GoOption = Annotated[str | None, typer.Option("--go", metavar="1.X", help="Go version [default: as calibrated].")]
+GoOption = Annotated[
+    str | None, typer.Option("--go", metavar="1.X", help="Go version [default: as calibrated].")
+]
 ReplicasOption = Annotated[int, typer.Option("--replicas", metavar="R", help="Simulated runs per setting.")]
 DurationOption = Annotated[
     str, typer.Option("--duration", metavar="TIME", help="Length of each run, such as 10m or 90s.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Same seed, same bytes.")]
 EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="des|lanes", help="lanes: cycle by cycle, fast; des: event by event.")
+    str,
+    typer.Option("--engine", metavar="des|lanes", help="lanes: cycle by cycle, fast; des: event by event."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory", metavar="SIZE", help="Memory of the container: what does not fit is marked infeasible."
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,26 +70,33 @@ def simulation(*, duration: str, replicas: int, seed: int, engine: str) -> Simul
         raise InputError(f"--replicas must be from 1 to {MAX_REPLICAS:,}; got {replicas}")
     if seed < 0:
         raise InputError(f"--seed must be 0 or more; got {seed}")
-    if engine not in ("des", "lanes"):
-        raise InputError(f"--engine: unknown engine {engine!r}; write des or lanes")
+    if engine != "lanes":
+        known = (
+            "the event-by-event engine is not built yet" if engine == "des" else f"unknown engine {engine!r}"
+        )
+        raise InputError(f"--engine: {known}; write lanes")
     return Simulation(duration_seconds=parse_duration(duration), replicas=replicas, seed=seed, engine=engine)
 
 
-def language_version(go: str | None) -> str | None:
-    """``1.26`` from ``1.26``, ``go1.26`` or ``go1.26.6``. Raises InputError naming the nearest version."""
-    from gcsim.goruntime.versions import rules_for
-
-    return None if go is None else rules_for(go).go
+def parse_memory(text: str | None) -> int | None:
+    """``--memory`` in bytes. Raises InputError."""
+    if text is None:
+        return None
+    memory_bytes = parse_go_bytes(text, what="--memory")
+    if memory_bytes == 0:
+        raise InputError("--memory must be more than 0; write for example 2GiB")
+    return memory_bytes
 
 
 def chosen_settings(
     model: "Model", *, gogc: str | None, gomemlimit: str | None, gomaxprocs: int | None, go: str | None
 ) -> Settings:
-    """The settings of one run: what was given, and the calibrated run's for the rest."""
-    defaults = model.default_settings(gomaxprocs=gomaxprocs, go=language_version(go))
-    return Settings(
-        gogc=defaults.gogc if gogc is None else parse_gogc(gogc),
-        gomemlimit_bytes=defaults.gomemlimit_bytes if gomemlimit is None else parse_gomemlimit(gomemlimit),
-        gomaxprocs=defaults.gomaxprocs,
-        go=defaults.go,
+    """The settings of one run: what was given, and the calibrated run's for the rest. Raises InputError."""
+    from gcsim.tuning.sweep import base_settings
+
+    base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
+    return replace(
+        base,
+        gogc=base.gogc if gogc is None else parse_gogc(gogc),
+        gomemlimit_bytes=base.gomemlimit_bytes if gomemlimit is None else parse_gomemlimit(gomemlimit),
     )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gcsim.engine import Run
+from gcsim.engine.run import Run
 from gcsim.tuning.sweep import keeps_limit
 from gcsim.units import format_mib
 
@@ -18,7 +18,7 @@ class Constraint:
     label: str  # what a person calls it
 
     def margin(self, run: Run) -> float:
-        """What is left below the bound as a share of it: negative when broken, -inf where nothing is predicted."""
+        """What is left below the bound, as a share of it: negative when broken, -inf when not predicted."""
         estimate = run.metrics.get(self.metric)
         if estimate is None or math.isnan(estimate.high):
             return -math.inf
@@ -50,7 +50,9 @@ def constraints_from(
     if max_gc_cpu_fraction is not None:
         found.append(Constraint(metric="gc_cpu_fraction", bound=max_gc_cpu_fraction, label="GC CPU"))
     if max_stw_p99_seconds is not None:
-        found.append(Constraint(metric="stw_p99_seconds", bound=max_stw_p99_seconds, label="99th-percentile pause"))
+        found.append(
+            Constraint(metric="stw_p99_seconds", bound=max_stw_p99_seconds, label="99th-percentile pause")
+        )
     return tuple(found)
 
 

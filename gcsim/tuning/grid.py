@@ -23,11 +23,18 @@ def parse_gogc_grid(text: str, *, what: str = "--gogc") -> list[int | None]:
     def bound(part: str) -> int:
         value = parse_gogc(part, what=what)
         if value is None:
-            raise InputError(f"{what}: off cannot end a range; write it beside the range, as in off,25:800:12")
+            raise InputError(
+                f"{what}: off cannot end a range; write it beside the range, as in off,25:800:12"
+            )
         return value
 
     return _parse_grid(
-        text, what=what, example="25:800:12", one=lambda part: parse_gogc(part, what=what), bound=bound, step=1
+        text,
+        what=what,
+        example="25:800:12",
+        one=lambda part: parse_gogc(part, what=what),
+        bound=bound,
+        step=1,
     )
 
 
@@ -46,11 +53,11 @@ def parse_gomemlimit_grid(text: str, *, what: str = "--gomemlimit") -> list[int 
 def settings_grid(
     gogc: Iterable[int | None], gomemlimit_bytes: Iterable[int | None], *, gomaxprocs: int, go: str
 ) -> list[Settings]:
-    """Every pair of the two axes, limit by limit, GOGC running fastest. Raises InputError above 100,000 settings."""
+    """Every pair of the two axes, limit by limit, GOGC running fastest. Raises InputError above 100,000."""
     gogc, limits = list(gogc), list(gomemlimit_bytes)
     if len(gogc) * len(limits) > MAX_SETTINGS:
         raise InputError(
-            f"--gogc and --gomemlimit make {len(gogc)} × {len(limits)} settings; keep it under {MAX_SETTINGS:,}"
+            f"--gogc and --gomemlimit make {len(gogc)} × {len(limits)} settings; stay under {MAX_SETTINGS:,}"
         )
     return [
         Settings(gogc=percent, gomemlimit_bytes=limit, gomaxprocs=gomaxprocs, go=go)
@@ -86,10 +93,14 @@ def _parse_range(part: str, *, what: str, example: str, bound: Callable[[str], i
     low, high = bound(pieces[0]), bound(pieces[1])
     count_text = pieces[2].strip()
     if not (count_text.isascii() and count_text.isdigit()):
-        raise InputError(f"{what}: {count_text!r} in {part!r} is not a count; write a whole number, such as {example}")
+        raise InputError(
+            f"{what}: {count_text!r} in {part!r} is not a count; write a whole number, such as {example}"
+        )
     count = int(count_text)
     if not 2 <= count <= MAX_RANGE_COUNT:
-        raise InputError(f"{what}: the count in {part!r} must be from 2 to {MAX_RANGE_COUNT:,}, for example {example}")
+        raise InputError(
+            f"{what}: the count in {part!r} must be from 2 to {MAX_RANGE_COUNT:,}, for example {example}"
+        )
     if low == 0 or high == 0:
         raise InputError(
             f"{what}: {part!r} is log-spaced and cannot reach 0; write 0 beside the range, as in 0,{example}"

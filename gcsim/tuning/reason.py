@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from gcsim.engine import Run
+from gcsim.engine.run import Run
 from gcsim.metrics import Estimate
+from gcsim.settings import Settings
 from gcsim.tuning.constraints import Margin
 from gcsim.tuning.sweep import keeps_limit
 from gcsim.units import format_go_bytes, format_gogc, format_mib
@@ -34,7 +35,8 @@ def explain(
 def _prediction(run: Run) -> str:
     peak, cpu = run.metrics["rss_peak_bytes"], run.metrics["gc_cpu_fraction"]
     return (
-        f"{short(run)} is predicted to peak at {_memory(peak)} resident and to spend {_percent(cpu)} of CPU on GC."
+        f"{short(run.settings)} is predicted to peak at {_memory(peak)} resident"
+        f" and to spend {_percent(cpu)} of CPU on GC."
     )
 
 
@@ -65,15 +67,16 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin], has_memory_limit: 
     sentences = []
     if chosen.settings != cheapest.settings:
         dearer = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
+        peak = format_mib(cheapest.metrics["rss_peak_bytes"].value)
         sentences.append(
-            f"The cheapest feasible setting simulated, {short(cheapest)}, would save {100 * max(dearer, 0):.2g} percentage"
-            f" points of CPU and peak at {format_mib(cheapest.metrics['rss_peak_bytes'].value)}."
+            f"The cheapest feasible setting simulated, {short(cheapest.settings)}, would save"
+            f" {100 * max(dearer, 0):.2g} percentage points of CPU and peak at {peak}."
         )
     if limit is not None and chosen.settings.gogc is not None:
         sentences.append(
             f"GOGC sets the pace; the limit of {format_mib(limit)} is the safety net below the"
-            f" {format_mib(memory)} given, and the {format_mib(memory - limit)} between them is room for what Go"
-            " does not count (the binary's pages, C memory, thread stacks) and for error."
+            f" {format_mib(memory)} given, and the {format_mib(memory - limit)} between them is room for"
+            " what Go does not count (the binary's pages, C memory, thread stacks) and for error."
         )
     elif limit is not None:
         sentences.append(
@@ -81,9 +84,13 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin], has_memory_limit: 
             " stay near the limit at any load."
         )
     elif has_memory_limit:
-        sentences.append("No memory limit held the memory given here, so nothing stops growth: watch resident memory.")
+        sentences.append(
+            "No memory limit held the memory given here, so nothing stops growth: watch resident memory."
+        )
     else:
-        sentences.append("This Go version has no memory limit, so nothing stops growth: watch resident memory.")
+        sentences.append(
+            "This Go version has no memory limit, so nothing stops growth: watch resident memory."
+        )
     return sentences
 
 
@@ -96,9 +103,8 @@ def _growth_sentence(what: str, factor: float, run: Run, held: bool) -> str:
     )
 
 
-def short(run: Run) -> str:
+def short(settings: Settings) -> str:
     """The two knobs, as environment variables."""
-    settings = run.settings
     return f"GOGC={format_gogc(settings.gogc)} GOMEMLIMIT={format_go_bytes(settings.gomemlimit_bytes)}"
 
 

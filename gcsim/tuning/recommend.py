@@ -12,7 +12,13 @@ rests on one number. Within a small tolerance of its cost, the choice here is th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gcsim.engine import Run, simulate
+from gcsim.engine.run import Run
+from gcsim.engine.simulate import (
+    DEFAULT_DURATION_SECONDS,
+    DEFAULT_REPLICAS,
+    DEFAULT_SEED,
+    simulate,
+)
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import (
@@ -33,11 +39,14 @@ from gcsim.tuning.search import (
     gogc_column,
     net_limits,
 )
-from gcsim.tuning.sweep import Progress, simulate_in_chunks
+from gcsim.tuning.sweep import Progress, base_settings, simulate_in_chunks
 from gcsim.workload.model import Model
 
 MEMORY_MARGIN = 0.03  # kept free above the pessimistic peak where it can be: running out of memory is a kill
-TOLERANCE_RELATIVE, TOLERANCE_ABSOLUTE = 0.05, 0.002  # GC CPU that robustness may cost: 5 %, or 0.2 % of all CPU
+TOLERANCE_RELATIVE, TOLERANCE_ABSOLUTE = (
+    0.05,
+    0.002,
+)  # GC CPU that robustness may cost: 5 %, or 0.2 % of all CPU
 STRESS_FACTOR = 1.25
 MAX_ALTERNATIVES = 4
 
@@ -96,17 +105,16 @@ def recommend(
     max_stw_p99_seconds: float | None = None,
     gomaxprocs: int | None = None,
     go: str | None = None,
-    duration_seconds: float = 600.0,
-    replicas: int = 16,
-    seed: int = 0,
-    engine: str = "lanes",
+    duration_seconds: float = DEFAULT_DURATION_SECONDS,
+    replicas: int = DEFAULT_REPLICAS,
+    seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
 ) -> Recommendation:
     """The setting for a container of ``memory_bytes``.
 
     Every constraint is judged at the pessimistic end of its interval. Raises InputError on bad settings.
     """
-    defaults = model.default_settings(gomaxprocs=gomaxprocs, go=go)
+    defaults = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     knobs = Knobs(
         gomaxprocs=defaults.gomaxprocs,
         go=defaults.go,
@@ -122,7 +130,7 @@ def recommend(
 
     def evaluate(settings: Sequence[Settings]) -> list[Run]:
         chunks = simulate_in_chunks(
-            model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine
+            model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed
         )
         for chunk in chunks:
             done.extend(chunk)
@@ -133,7 +141,7 @@ def recommend(
     explored = _search(evaluate, knobs, constraints)
     chosen = _choose(explored, constraints)
     stress = tuple(
-        _stress(model, chosen, constraints, what, duration_seconds, replicas, seed, engine)
+        _stress(model, chosen, constraints, what, duration_seconds, replicas, seed)
         for what in ("live heap", "load")
     )
     return _assemble(chosen, explored, constraints, stress, knobs)
@@ -157,7 +165,7 @@ def _search(evaluate: Evaluate, knobs: Knobs, constraints: Sequence[Constraint])
 
 
 def _net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, int | None]:
-    """The highest limit at which GOGC=off holds the memory with margin, and the lowest above that does not."""
+    """The highest limit at which GOGC=off holds the memory with margin, and the lowest that does not."""
     off = {
         run.settings.gomemlimit_bytes: memory.margin(run) >= MEMORY_MARGIN
         for run in runs
@@ -209,7 +217,6 @@ def _stress(
     duration_seconds: float,
     replicas: int,
     seed: int,
-    engine: str,
 ) -> Stress:
     grown = model.scaled(live=STRESS_FACTOR) if what == "live heap" else model.scaled(load=STRESS_FACTOR)
     run = simulate(
@@ -218,7 +225,6 @@ def _stress(
         duration_seconds=duration_seconds,
         replicas=replicas,
         seed=seed,
-        engine=engine,
     )[0]
     return Stress(what=what, factor=STRESS_FACTOR, run=run, held=is_met(run, constraints))
 
@@ -244,7 +250,9 @@ def _assemble(
         stress=stress,
         explored=tuple(explored),
         memory_bytes=knobs.memory_bytes,
-        reason=explain(chosen, found, cheapest=cheapest, growth=growth, has_memory_limit=knobs.has_memory_limit),
+        reason=explain(
+            chosen, found, cheapest=cheapest, growth=growth, has_memory_limit=knobs.has_memory_limit
+        ),
     )
 
 

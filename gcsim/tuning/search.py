@@ -5,13 +5,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gcsim.engine import Run
+from gcsim.engine.run import Run
 from gcsim.settings import Settings
 from gcsim.units import MIB
 
 Evaluate = Callable[[Sequence[Settings]], list[Run]]
 
-COARSE_GOGC: tuple[int | None, ...] = (10, 15, 25, 35, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1200, 1600, None)
+COARSE_GOGC: tuple[int | None, ...] = (
+    10,
+    15,
+    25,
+    35,
+    50,
+    75,
+    100,
+    150,
+    200,
+    300,
+    400,
+    600,
+    800,
+    1200,
+    1600,
+    None,
+)
 # Published rules of thumb for GOMEMLIMIT / container memory run from 0.7 to 1.0.
 COARSE_LIMIT_SHARES = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 FINE_STEPS = 5  # new values on either side of the best, per axis

@@ -3,12 +3,18 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.engine import Run, simulate
+from gcsim.engine.run import Run
+from gcsim.engine.simulate import (
+    DEFAULT_DURATION_SECONDS,
+    DEFAULT_SEED,
+    simulate,
+)
+from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import METRICS, Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.grid import settings_grid
@@ -20,8 +26,12 @@ FloatArray = NDArray[np.float64]
 #: Told after each chunk how many settings are finished, and how many there are.
 Progress = Callable[[int, int], None]
 
-LANES_PER_CHUNK = 4096  # settings × replicas in one engine call: wide enough for NumPy, small enough to interrupt
-LIMITER_SHARE_OF_A_KEPT_LIMIT = 0.01  # above this share of time under the CPU limiter, a limit is not being kept
+LANES_PER_CHUNK = (
+    4096  # settings × replicas in one engine call: wide enough for NumPy, small enough to interrupt
+)
+LIMITER_SHARE_OF_A_KEPT_LIMIT = (
+    0.01  # above this share of time under the CPU limiter, a limit is not being kept
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,9 @@ class Sweep:
 
     def __post_init__(self) -> None:
         if len(self.runs) != len(self.gogc) * len(self.gomemlimit_bytes):
-            raise ValueError(f"{len(self.runs)} runs do not fill {len(self.gogc)} × {len(self.gomemlimit_bytes)}")
+            raise ValueError(
+                f"{len(self.runs)} runs do not fill {len(self.gogc)} × {len(self.gomemlimit_bytes)}"
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,7 +95,7 @@ class Sweep:
         return {"runs": [run.to_json() for run in self.finished]}
 
     def to_csv(self) -> str:
-        """One row per finished setting: the knobs in Go's spelling, then value, low and high of each metric."""
+        """One row per finished setting: the knobs as Go spells them; value, low and high of each metric."""
         names = self.metric_names
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -92,6 +104,15 @@ class Sweep:
         for run in self.finished:
             writer.writerow([*_knobs(run.settings), *_figures(run, names)])
         return text.getvalue()
+
+
+def base_settings(model: Model, *, gomaxprocs: int | None, go: str | None) -> Settings:
+    """The calibrated run's settings, with the processors and the Go version given in their place."""
+    return replace(
+        model.settings,
+        gomaxprocs=model.settings.gomaxprocs if gomaxprocs is None else gomaxprocs,
+        go=model.settings.go if go is None else rules_for(go).go,
+    )
 
 
 def keeps_limit(run: Run) -> bool:
@@ -125,10 +146,9 @@ def sweep(
     gomemlimit_bytes: Sequence[int | None] = (None,),
     gomaxprocs: int | None = None,
     go: str | None = None,
-    duration_seconds: float = 600.0,
+    duration_seconds: float = DEFAULT_DURATION_SECONDS,
     replicas: int = 8,
-    seed: int = 0,
-    engine: str = "lanes",
+    seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
 ) -> Sweep:
     """Simulate every pair of the two axes.
@@ -136,10 +156,10 @@ def sweep(
     GOMAXPROCS and the Go version default to those of the calibrated run. On KeyboardInterrupt what is
     finished is returned. Raises InputError on bad settings.
     """
-    knobs = model.default_settings(gomaxprocs=gomaxprocs, go=go)
+    knobs = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     settings = settings_grid(gogc, gomemlimit_bytes, gomaxprocs=knobs.gomaxprocs, go=knobs.go)
     chunks = simulate_in_chunks(
-        model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine
+        model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed
     )
     runs: list[Run | None] = []
     try:
@@ -161,7 +181,6 @@ def simulate_in_chunks(
     duration_seconds: float,
     replicas: int,
     seed: int,
-    engine: str = "lanes",
 ) -> Iterator[list[Run]]:
     """The runs of many settings, a chunk at a time, in order; lazily, so that a caller may stop."""
     per_chunk = max(1, LANES_PER_CHUNK // replicas)
@@ -172,7 +191,6 @@ def simulate_in_chunks(
             duration_seconds=duration_seconds,
             replicas=replicas,
             seed=seed,
-            engine=engine,
         )
 
 
@@ -185,5 +203,7 @@ def _figures(run: Run, names: Sequence[str]) -> list[str]:
     cells: list[str] = []
     for name in names:
         found = run.metrics.get(name)
-        cells.extend(["", "", ""] if found is None else [f"{x:.9g}" for x in (found.value, found.low, found.high)])
+        cells.extend(
+            ["", "", ""] if found is None else [f"{x:.9g}" for x in (found.value, found.low, found.high)]
+        )
     return cells

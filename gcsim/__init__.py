@@ -1,0 +1,50 @@
+"""Predict what GOGC and GOMEMLIMIT would do to a Go service, from one gctrace log.
+
+The pipeline in Python: ``read_gctrace`` → ``calibrate`` → ``simulate`` or ``sweep`` → ``recommend``. Names
+are imported on first use, so that ``import gcsim`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gcsim.calibration import calibrate
+    from gcsim.engine.simulate import simulate
+    from gcsim.errors import InputError
+    from gcsim.gctrace import read_gctrace
+    from gcsim.settings import Settings
+    from gcsim.tuning.recommend import recommend
+    from gcsim.tuning.sweep import sweep
+    from gcsim.workload.model import Model
+
+__all__ = [
+    "InputError",
+    "Model",
+    "Settings",
+    "calibrate",
+    "read_gctrace",
+    "recommend",
+    "simulate",
+    "sweep",
+]
+
+_HOMES = {
+    "InputError": "gcsim.errors",
+    "Model": "gcsim.workload.model",
+    "Settings": "gcsim.settings",
+    "calibrate": "gcsim.calibration",
+    "read_gctrace": "gcsim.gctrace",
+    "recommend": "gcsim.tuning.recommend",
+    "simulate": "gcsim.engine.simulate",
+    "sweep": "gcsim.tuning.sweep",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gcsim' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

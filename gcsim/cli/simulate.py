@@ -1,0 +1,62 @@
+"""``gcsim simulate``: one setting."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gcsim.cli.console import emit, emit_estimates, emit_json
+from gcsim.cli.options import (
+    DurationOption,
+    EngineOption,
+    GogcOption,
+    GomaxprocsOption,
+    GomemlimitOption,
+    GoOption,
+    JsonOption,
+    ModelArgument,
+    ReplicasOption,
+    SeedOption,
+    chosen_settings,
+    simulation,
+)
+
+
+def simulate(
+    model: ModelArgument,
+    gogc: GogcOption = None,
+    gomemlimit: GomemlimitOption = None,
+    gomaxprocs: GomaxprocsOption = None,
+    go: GoOption = None,
+    replicas: ReplicasOption = 32,
+    duration: DurationOption = "10m",
+    seed: SeedOption = 1,
+    engine: EngineOption = "lanes",
+    trace_out: Annotated[
+        Path | None, typer.Option("--trace-out", metavar="F", help="Write one run as a gctrace log.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict one setting; what is not given stays as calibrated."""
+    from gcsim.engine.simulate import simulate as run_simulation
+    from gcsim.workload.model import Model
+
+    how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
+    service = Model.load(model)
+    settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+    run = run_simulation(
+        service,
+        [settings],
+        duration_seconds=how.duration_seconds,
+        replicas=how.replicas,
+        seed=how.seed,
+    )[0]
+    if trace_out is not None:
+        from gcsim.cli.tracing import write_simulated_trace
+
+        write_simulated_trace(service, settings, how, trace_out)
+    if as_json:
+        emit_json(run.to_json())
+        return
+    emit(f"{service.name} at {settings}; {how.describe(duration)}\n")
+    emit_estimates(run.metrics)

@@ -1,0 +1,81 @@
+"""Whole figures: axes, headline and files. Each takes finished data and returns a matplotlib figure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from gcsim.atomic import replacing
+from gcsim.report.heap_curve import HeapCurve, ceiling_mib, draw_heap_curve
+from gcsim.report.heatmap import HeatMap, draw_heat_map
+from gcsim.report.pauses import PauseCurve, draw_pause_curves
+from gcsim.report.style import figure_style, headline, new_figure, render
+from gcsim.report.tradeoff import TradeOff, draw_trade_off
+
+_HEAT_MAPS = {
+    "gc_cpu_fraction": ("What each setting costs", "GC CPU, percent of all CPU", "YlOrRd"),
+    "rss_peak_bytes": ("What each setting takes", "peak resident memory", "YlGnBu"),
+}
+
+
+def heat_map_figure(data: HeatMap, subtitle: str) -> Figure:
+    """A heat map of one metric over the grid."""
+    title, what, colours = _HEAT_MAPS.get(data.metric, (data.metric, data.metric, "YlGnBu"))
+    rows = data.value.shape[0]
+    with figure_style():
+        figure = new_figure(max(2.4, 1.5 + 0.31 * rows))
+        draw_heat_map(figure.add_subplot(), data, colours=colours)
+        headline(figure, title, f"{what} · {subtitle}")
+    return figure
+
+
+def heap_figure(curves: Sequence[HeapCurve], subtitle: str, *, title: str = "The heap over time") -> Figure:
+    """One panel per setting, on common axes."""
+    with figure_style():
+        figure = new_figure(1.15 + 1.55 * len(curves))
+        panels = figure.subplots(len(curves), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        top = ceiling_mib(list(curves))
+        for panel, curve in zip(panels, curves, strict=True):
+            draw_heap_curve(panel, curve, top_mib=top)
+        panels[-1].set_xlabel("seconds")
+        panels[len(curves) // 2].set_ylabel("heap, MiB")
+        panels[-1].set_xlim(0, max(float(curve.end_s[-1]) for curve in curves))
+        handles = {
+            label: handle
+            for panel in panels
+            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(
+            handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), handlelength=1.6
+        )
+        headline(figure, title, f"shaded: marking · {subtitle}")
+    return figure
+
+
+def pauses_figure(curves: Sequence[PauseCurve], subtitle: str) -> Figure:
+    """All settings on one pair of axes."""
+    with figure_style():
+        figure = new_figure(4.2)
+        draw_pause_curves(figure.add_subplot(), curves)
+        headline(figure, "How long the world stops", f"both pauses of every cycle · {subtitle}")
+    return figure
+
+
+def trade_off_figure(data: TradeOff, subtitle: str) -> Figure:
+    """Memory against GC CPU."""
+    with figure_style():
+        figure = new_figure(4.6)
+        draw_trade_off(figure.add_subplot(), data)
+        headline(figure, "What memory buys", f"each point a setting · {subtitle}")
+    return figure
+
+
+def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
+    """``stem.png`` and ``stem.svg`` in the folder, each whole or not at all. Raises InputError."""
+    paths = [folder / f"{stem}.{kind}" for kind in ("png", "svg")]
+    with figure_style():
+        for path in paths:
+            content = render(figure, path.suffix[1:])
+            with replacing(path) as temporary:
+                temporary.write_bytes(content)
+    return paths

@@ -1,0 +1,167 @@
+"""Heat maps over the grid of GOGC and GOMEMLIMIT, the infeasible region hatched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
+
+from gcsim.report.style import INK, PAPER, QUIET
+from gcsim.units import GIB, MIB, format_go_bytes, format_gogc
+
+if TYPE_CHECKING:
+    from gcsim.tuning.sweep import Sweep
+
+_MAX_LABELLED_COLUMNS, _MAX_LABELLED_ROWS = 21, 24
+_UNITS = {"bytes": (MIB, "MiB"), "fraction": (0.01, "%"), "seconds": (1e-3, "ms"), "hz": (1.0, "/s")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
+    """One metric over the grid, in the unit shown; rows and columns from the tightest setting to off."""
+
+    metric: str
+    unit: str
+    gogc_labels: tuple[str, ...]
+    limit_labels: tuple[str, ...]
+    value: NDArray[np.float64]  # (limits, gogc)
+    infeasible: NDArray[np.bool_]  # (limits, gogc)
+    chosen: tuple[int, int] | None  # (limit, gogc) of a recommended cell
+
+
+def heat_map_data(
+    sweep: "Sweep", metric: str, *, memory_bytes: int | None = None, chosen: tuple[int, int] | None = None
+) -> HeatMap:
+    """One metric of a sweep in its shown unit, with where it breaks its limit or the memory given."""
+    rows, columns = _loosest_last(sweep.gomemlimit_bytes), _loosest_last(sweep.gogc)
+    value = sweep.metric(metric).value[np.ix_(rows, columns)]
+    scale, unit = _UNITS[metric.rsplit("_", 1)[-1]]
+    if unit == "MiB" and np.nanmax(value) >= 10 * GIB:
+        scale, unit = GIB, "GiB"
+    return HeatMap(
+        metric=metric,
+        unit=unit,
+        gogc_labels=tuple(format_gogc(sweep.gogc[column]) for column in columns),
+        limit_labels=tuple(_limit_label(sweep.gomemlimit_bytes[row]) for row in rows),
+        value=value / scale,
+        infeasible=sweep.infeasible(memory_bytes)[np.ix_(rows, columns)],
+        chosen=None if chosen is None else (rows.index(chosen[0]), columns.index(chosen[1])),
+    )
+
+
+def draw_heat_map(axes: Axes, data: HeatMap, *, colours: str = "YlGnBu") -> None:
+    """The map on its axes, with figures in the cells while they are few enough to read."""
+    rows, columns = data.value.shape
+    norm = _colour_scale(data.value)
+    image = axes.imshow(data.value, cmap=colours, norm=norm, aspect="auto", origin="lower")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    _label_ticks(axes, data)
+    if columns <= _MAX_LABELLED_COLUMNS and rows <= _MAX_LABELLED_ROWS:
+        _write_cells(axes, data, norm, colours)
+    _hatch(axes, data)
+    if data.chosen is not None:
+        limit, gogc = data.chosen
+        axes.add_patch(Rectangle((gogc - 0.5, limit - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=2.2))
+    figure = axes.get_figure()
+    assert figure is not None
+    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=28, fraction=0.045)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
+    bar.set_ticks(_bar_ticks(norm))
+    bar.minorticks_off()
+    bar.ax.yaxis.set_major_formatter(lambda value, _: _short(value))
+    bar.set_label(data.unit, color=QUIET)
+
+
+def _bar_ticks(norm: Normalize) -> list[float]:
+    low, high = float(norm.vmin or 0.0), float(norm.vmax or 1.0)
+    spaced = np.geomspace(low, high, 6) if isinstance(norm, LogNorm) else np.linspace(low, high, 6)
+    return [float(value) for value in spaced]
+
+
+def _colour_scale(value: NDArray[np.float64]) -> Normalize:
+    shown = value[np.isfinite(value)]
+    positive = shown[shown > 0]
+    if positive.size == 0:
+        return Normalize(0.0, 1.0)
+    low, high = float(positive.min()), float(positive.max())
+    if high / low > 4:  # a cliff would flatten everything else on a linear scale
+        return LogNorm(low, high, clip=True)
+    return Normalize(low, high if high > low else low * 1.01)
+
+
+def _label_ticks(axes: Axes, data: HeatMap) -> None:
+    rows, columns = data.value.shape
+    for axis, labels, most in ((axes.xaxis, data.gogc_labels, 22), (axes.yaxis, data.limit_labels, 24)):
+        stride = -(-len(labels) // most)
+        axis.set_ticks(range(0, len(labels), stride), labels[::stride])
+    axes.set_xlabel("GOGC, percent" if columns > 1 else "GOGC")
+    axes.set_ylabel("GOMEMLIMIT")
+    axes.set_xlim(-0.5, columns - 0.5)
+    axes.set_ylim(-0.5, rows - 0.5)
+
+
+def _write_cells(axes: Axes, data: HeatMap, norm: Normalize, colours: str) -> None:
+    import matplotlib as mpl
+
+    rows, columns = data.value.shape
+    size = 8.0 if columns <= 14 else 6.6
+    shades = mpl.colormaps[colours](norm(np.nan_to_num(data.value)))
+    for row in range(rows):
+        for column in range(columns):
+            value = data.value[row, column]
+            if not np.isfinite(value):
+                continue
+            luminance = float(shades[row, column][:3] @ np.array([0.299, 0.587, 0.114]))
+            axes.text(
+                column,
+                row,
+                _short(value),
+                ha="center",
+                va="center",
+                fontsize=size,
+                color=PAPER if luminance < 0.5 and not data.infeasible[row, column] else INK,
+                zorder=4,
+            )
+
+
+def _hatch(axes: Axes, data: HeatMap) -> None:
+    if not data.infeasible.any():
+        return
+    for row, column in np.argwhere(data.infeasible):
+        axes.add_patch(
+            Rectangle(
+                (column - 0.5, row - 0.5),
+                1,
+                1,
+                facecolor="#ffffffc8",
+                edgecolor="#59636e90",
+                hatch="////",
+                linewidth=0,
+            )
+        )
+    key = Patch(facecolor=PAPER, edgecolor=QUIET, hatch="////", linewidth=0, label="infeasible")
+    axes.legend(
+        handles=[key], loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.6
+    )
+
+
+def _short(value: float) -> str:
+    """Two significant digits below ten, whole numbers from there on."""
+    return f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}"
+
+
+def _loosest_last(knob: Sequence[int | None]) -> list[int]:
+    """Places of a knob's values in ascending order, off after all."""
+    return sorted(range(len(knob)), key=lambda place: (knob[place] is None, knob[place] or 0))
+
+
+def _limit_label(limit: int | None) -> str:
+    if limit is not None and limit >= GIB and limit % GIB:
+        return f"{limit // MIB}MiB" if limit % MIB == 0 else format_go_bytes(limit)
+    return format_go_bytes(limit)

@@ -1,0 +1,90 @@
+"""The figures of a sweep: two heat maps, heap curves and pauses at telling settings, the trade-off."""
+
+from pathlib import Path
+
+from gcsim.cycles import CycleTable
+from gcsim.engine.run import Run
+from gcsim.engine.simulate import record_cycles
+from gcsim.report.figures import (
+    heap_figure,
+    heat_map_figure,
+    pauses_figure,
+    save_figure,
+    trade_off_figure,
+)
+from gcsim.report.heap_curve import heap_curve_data
+from gcsim.report.heatmap import heat_map_data
+from gcsim.report.pauses import pause_curve_data
+from gcsim.report.tradeoff import trade_off_data
+from gcsim.settings import Settings
+from gcsim.tuning.constraints import pareto_front
+from gcsim.tuning.reason import short
+from gcsim.tuning.sweep import Sweep, is_feasible
+from gcsim.workload.model import Model
+
+CURVE_CYCLES = 8  # shown of the setting that collects least
+_CURVE_SECONDS = 600.0
+
+
+def write_sweep_figures(
+    sweep: Sweep,
+    model: Model,
+    folder: Path,
+    *,
+    seed: int,
+    memory_bytes: int | None = None,
+    chosen: Run | None = None,
+) -> list[Path]:
+    """PNG and SVG of every figure that the sweep has data for; the paths written. Raises InputError."""
+    settings = sweep.finished[0].settings
+    about = f"{model.name}, Go {settings.go}, {settings.gomaxprocs} Ps"
+    paths: list[Path] = []
+    if len(sweep.finished) > 1:
+        for stem, metric in (("gc-cpu", "gc_cpu_fraction"), ("memory", "rss_peak_bytes")):
+            data = heat_map_data(sweep, metric, memory_bytes=memory_bytes)
+            paths += save_figure(heat_map_figure(data, about), folder, stem)
+        points = trade_off_data(sweep.finished, chosen=chosen, memory_bytes=memory_bytes)
+        if points.memory_mib.size:
+            paths += save_figure(trade_off_figure(points, about), folder, "trade-off")
+    return paths + write_run_figures(
+        model, telling_settings(sweep, memory_bytes), folder, seed=seed, about=about
+    )
+
+
+def write_run_figures(
+    model: Model, settings: list[Settings], folder: Path, *, seed: int, about: str
+) -> list[Path]:
+    """Heap over time and pauses of one simulated run at each setting."""
+    recorded = {
+        each: record_cycles(model, each, duration_seconds=_CURVE_SECONDS, seed=seed) for each in settings
+    }
+    drawn = {each: cycles for each, cycles in recorded.items() if len(cycles) >= 2}
+    if not drawn:
+        return []
+    seconds = _window_seconds(list(drawn.values()))
+    curves = [
+        heap_curve_data(cycles, each, label=short(each), seconds=seconds) for each, cycles in drawn.items()
+    ]
+    pauses = [pause_curve_data(cycles, label=short(each)) for each, cycles in drawn.items()]
+    return [
+        *save_figure(heap_figure(curves, about), folder, "heap"),
+        *save_figure(pauses_figure(pauses, about), folder, "pauses"),
+    ]
+
+
+def telling_settings(sweep: Sweep, memory_bytes: int | None) -> list[Settings]:
+    """Up to three feasible settings: the least memory, the middle of the best, the least GC CPU."""
+    feasible = [run for run in sweep.finished if is_feasible(run, memory_bytes)]
+    front = pareto_front(feasible or sweep.finished)
+    places = sorted({0, len(front) // 2, len(front) - 1})
+    return [front[place].settings for place in places]
+
+
+def _window_seconds(tables: list[CycleTable]) -> float:
+    """Long enough to show some cycles of the setting with the longest, short enough to see the shortest."""
+    periods = [_period_seconds(cycles) for cycles in tables]
+    return max(min(CURVE_CYCLES * max(periods), 40 * min(periods)), 3 * max(periods))
+
+
+def _period_seconds(cycles: CycleTable) -> float:
+    return float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9 / (len(cycles) - 1)
