@@ -211,12 +211,13 @@ def assist_ratio(
     goal = where(exceeded, goal, heap_goal_bytes)
     expected = where(exceeded, expected, expected_scan_work_bytes)
 
-    overshot = heap_live_bytes > goal
+    live = wrap_int64(heap_live_bytes)
+    overshot = live > goal
     goal = where(overshot, truncate_to_int64(to_float64(goal) * _MAX_OVERSHOOT), goal)
     expected = where(overshot, max_scan_work_bytes, expected)
 
     remaining_work = to_float64(maximum(expected - scan_work_bytes, _MIN_SCAN_WORK_REMAINING))
-    remaining_heap = to_float64(maximum(wrap_int64(goal - heap_live_bytes), 1))
+    remaining_heap = to_float64(maximum(wrap_int64(goal - live), 1))
     return remaining_work / remaining_heap, remaining_heap / remaining_work
 
 

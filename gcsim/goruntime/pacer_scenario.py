@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gcsim.errors import InputError
-from gcsim.goruntime.arithmetic import Float64Array, Int64Array, truncate_to_int64
+from gcsim.goruntime.arithmetic import truncate_to_int64
 from gcsim.goruntime.pacer import GC_OFF
 from gcsim.goruntime.pacer_state import MarkResult, PacerState
 from gcsim.goruntime.versions import rules_for
@@ -60,7 +60,7 @@ class _Cycle:
     scannable_fraction: float
 
 
-def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str, Int64Array | Float64Array]:
+def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str, NDArray[Any]]:
     """What the pacer of a Go version does in each cycle of a scenario.
 
     ``columns`` maps every input name to an array with one element a cycle, n >= 1:
@@ -70,8 +70,8 @@ def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str
     0.0001, a scannable fraction above 1 as 1, and stacks are rounded down to a multiple of 2048.
 
     The result maps ``heap_marked_bytes``, ``trigger_bytes``, ``peak_bytes``, ``goal_bytes``,
-    ``mark_duration_ns``, ``assist_time_ns``, ``allocated_black_bytes`` to int64 arrays and
-    ``gc_utilization`` to a float64 array (NaN for a cycle with nothing to scan), of length n.
+    ``mark_duration_ns``, ``assist_time_ns``, ``allocated_black_bytes`` to int64 arrays (uint64 for a heap
+    past 2^63 - 1) and ``gc_utilization`` to a float64 array (NaN with nothing to scan), of length n.
 
     The first cycle marks 256 KiB; the next marks (marked - allocated black in the cycle before) x growth rate
     + allocated black in this one. A changed GOGC or limit is in force from the commit that ends the cycle
@@ -207,12 +207,18 @@ def _outputs(state: PacerState, mark: MarkResult, goal_bytes: int, black_bytes: 
     )
 
 
-def _output_arrays(rows: list[tuple[float, ...]]) -> dict[str, Int64Array | Float64Array]:
-    columns = dict(zip(OUTPUTS, zip(*rows, strict=True), strict=True))
+def _output_arrays(rows: list[tuple[float, ...]]) -> dict[str, NDArray[Any]]:
     return {
-        name: np.array(column, np.float64) if name == "gc_utilization" else np.array(column, np.int64)
-        for name, column in columns.items()
+        name: np.array(column, dtype=_output_type(name, column))
+        for name, column in zip(OUTPUTS, zip(*rows, strict=True), strict=True)
     }
+
+
+def _output_type(name: str, column: tuple[float, ...]) -> type[np.number[Any]]:
+    """int64, save for a heap past 2^63 - 1: GOGC=off without a limit gets there in 1.19 and 1.20."""
+    if name == "gc_utilization":
+        return np.float64
+    return np.int64 if max(column) <= MAX_INT64 else np.uint64
 
 
 def _read_cycles(columns: Mapping[str, ArrayLike]) -> list[_Cycle]:

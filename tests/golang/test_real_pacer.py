@@ -37,17 +37,6 @@ from gcsim.goruntime.pacer_scenario import OUTPUTS
 from gcsim.units import GIB, MAX_INT64, MIB, TIB
 
 DRIVERS = Path(__file__).parent / "real_pacer"
-COLUMNS = (
-    "gc_percent",
-    "memory_limit_bytes",
-    "globals_bytes",
-    "gomaxprocs",
-    "alloc_rate_kib_per_cpu_ms",
-    "scan_rate_kib_per_cpu_ms",
-    "growth_rate",
-    "scannable_fraction",
-    "stack_bytes",
-)
 
 
 def answers_states(go: str) -> bool:
@@ -70,14 +59,14 @@ class RuntimeTests:
         overlay_file.write_text(json.dumps({"Replace": overlay}))
         self.binary = directory / "runtime.test"
         command = [
-            toolchain.go,
+            str(toolchain.go),
             "test",
             "-c",
             "-vet=off",
             "-overlay",
-            overlay_file,
+            str(overlay_file),
             "-o",
-            self.binary,
+            str(self.binary),
             "runtime",
         ]
         built = subprocess.run(
@@ -106,31 +95,39 @@ def runtime_tests(tmp_path_factory: pytest.TempPathFactory) -> RuntimeTests:
     return RuntimeTests(toolchains.default(), tmp_path_factory.mktemp("runtime"))
 
 
+def stepped(rng: np.random.Generator, values: list[int], length: int, step_at: int) -> list[int]:
+    """One of the values up to a cycle, and one of them from it on."""
+    before, after = (int(values[index]) for index in rng.integers(len(values), size=2))
+    return [before] * step_at + [after] * (length - step_at)
+
+
 def random_scenario(rng: np.random.Generator, length: int) -> dict[str, list[Any]]:
     """A scenario whose inputs range over what the runtime accepts, spikes and changed settings included."""
-    limits = [MAX_INT64, 0, 1, MIB, 5 * MIB, 64 * MIB, 512 * MIB, 8 * GIB, int(rng.integers(GIB))]
+    limits = [MAX_INT64, MAX_INT64, 0, 1, MIB, 5 * MIB, 64 * MIB, 512 * MIB, 8 * GIB, int(rng.integers(GIB))]
     percents = [100, 100, -1, 0, 1, 25, 50, 400, 1500, 100_000, 2**31 - 1, int(rng.integers(1000))]
-    changing = rng.random() < 0.3
-    pick = [rng.choice(length) if changing else 0 for _ in range(2)]
-    gc_percent = [int(rng.choice(percents))] * length
-    memory_limit = [int(rng.choice(np.array(limits, dtype=np.int64)))] * length
-    gc_percent[pick[0] :] = [int(rng.choice(percents))] * (length - pick[0])
-    memory_limit[pick[1] :] = [int(rng.choice(np.array(limits, dtype=np.int64)))] * (length - pick[1])
-    gomaxprocs = int(rng.choice([1, 2, 3, 5, 8, 17, 64, 512]))
-    globals_bytes = int(rng.choice([0, 0, 32 << 10, 10 * MIB, 128 * MIB]))
+    step_at = int(rng.integers(1, length)) if rng.random() < 0.3 else 0
+    gomaxprocs = stepped(rng, [1, 2, 3, 5, 8, 17, 64, 512], length, step_at)
+    globals_bytes = stepped(rng, [0, 0, 32 << 10, 10 * MIB, 128 * MIB], length, step_at)
     stacks = rng.integers(0, int(rng.choice([1, 5, 70_000])), length) * 2048
     growth = np.exp(rng.normal(0.0, 0.1, length)) * np.where(np.arange(length) < 10, rng.uniform(1, 2.5), 1.0)
     growth = np.where(rng.random(length) < 0.05, rng.choice([0.0001, 0.2, 6.0]), growth)
     live = (256 << 10) * np.cumprod(np.append(growth[1:], 1.0))
     growth = np.where(live > 2**34, np.minimum(growth, 1.0), growth)
-    fewest_steps = np.maximum.accumulate(live) + globals_bytes + stacks
-    scan = np.maximum(rng.uniform(1, 2048), fewest_steps / (512 * gomaxprocs * 0.25 * 300))
+    most_work = np.maximum.accumulate(live) + np.array(globals_bytes) + stacks
+    scan = np.maximum(rng.uniform(1, 2048), most_work / (512 * np.array(gomaxprocs) * 0.25 * 300))
     alloc = scan * np.exp(rng.normal(np.log(rng.choice([1e-4, 0.03, 0.3, 1.0, 3.0])), 0.2, length))
-    alloc = np.where(rng.random(length) < 0.05, 0.0001, alloc)
     fraction = np.clip(rng.choice([0.0, 0.01, 0.5, 1.0]) + rng.normal(0, 0.05, length), 0.0, 1.0)
-    columns = (gc_percent, memory_limit, [globals_bytes] * length, [gomaxprocs] * length, alloc, scan)
-    columns += (np.maximum(growth, 0.0001), fraction, stacks)
-    return dict(zip(COLUMNS, (np.asarray(column).tolist() for column in columns), strict=True))
+    return {
+        "gc_percent": stepped(rng, percents, length, step_at),
+        "memory_limit_bytes": stepped(rng, limits, length, step_at),
+        "globals_bytes": globals_bytes,
+        "gomaxprocs": gomaxprocs,
+        "alloc_rate_kib_per_cpu_ms": np.where(rng.random(length) < 0.05, 0.0001, alloc).tolist(),
+        "scan_rate_kib_per_cpu_ms": scan.tolist(),
+        "growth_rate": np.maximum(growth, 0.0001).tolist(),
+        "scannable_fraction": fraction.tolist(),
+        "stack_bytes": stacks.tolist(),
+    }
 
 
 def test_random_scenarios_equal_the_runtimes(runtime_tests: RuntimeTests) -> None:
@@ -146,10 +143,8 @@ def test_random_scenarios_equal_the_runtimes(runtime_tests: RuntimeTests) -> Non
         real = printed[index * 40 : (index + 1) * 40]
         ours = run_pacer_scenario(scenario, go=runtime_tests.go)
         for name, column in zip(OUTPUTS, zip(*real, strict=True), strict=True):
-            if name == "gc_utilization":
-                expected = np.array([float.fromhex(value) for value in column])
-            else:
-                expected = np.array(column, dtype=np.int64)
+            read = float.fromhex if name == "gc_utilization" else int
+            expected = np.array([read(value) for value in column])
             np.testing.assert_array_equal(
                 ours[name], expected, err_msg=f"scenario {index}, {name}: {scenario}"
             )

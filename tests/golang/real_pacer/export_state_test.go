@@ -51,9 +51,8 @@ func (s *PacerState) Ask() (a PacerAnswer) {
 	a.WorkPerByte = c.assistWorkPerByte.Load()
 	a.BytesPerWork = c.assistBytesPerWork.Load()
 
-	c.assistTime.Store(s.AssistTime)
 	c.idleMarkTime.Store(s.IdleMarkTime)
-	c.endCycle(s.Duration, s.Procs)
+	c.EndCycle(s.HeapMarked, s.AssistTime, s.Duration, s.Procs)
 	a.ConsMark = c.consMark
 	return a
 }
