@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.engine.lane_parameters import LaneParameters
-from gcsim.goruntime.workers import mark_workers
+from gcsim.goruntime.workers import background_share
 from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.units import MAX_INT64
@@ -82,14 +82,10 @@ def lane_parameters(
 
 def _background_share(settings: Sequence[Settings], model: Model, replicas: int) -> FloatArray:
     """Workers at each setting's GOMAXPROCS relative to those at calibration."""
-    calibrated = background_procs(model.settings.gomaxprocs)
-    return np.repeat([background_procs(s.gomaxprocs) / calibrated for s in settings], replicas)
-
-
-def background_procs(gomaxprocs: int) -> float:
-    """Ps that dedicated and fractional workers take, as ``startCycle`` aims for."""
-    workers = mark_workers(gomaxprocs)
-    return workers.dedicated + workers.fractional_share * (gomaxprocs - workers.dedicated)
+    procs = np.array([s.gomaxprocs for s in settings])
+    calibrated_procs = model.settings.gomaxprocs
+    calibrated = background_share(calibrated_procs) * calibrated_procs
+    return np.repeat(background_share(procs) * procs / calibrated, replicas)
 
 
 def _scaled_procs(busy: FloatArray, calibrated_procs: float, procs: FloatArray) -> FloatArray:

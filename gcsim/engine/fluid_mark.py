@@ -32,7 +32,6 @@ class MarkConditions:
     mutator_procs: FloatArray  # open loop: Ps on the mutator, assists left out
     open_loop: BoolArray
     assist_debt_share: FloatArray
-    assist_procs_limit: FloatArray  # Ps on assists that the GC CPU limiter leaves; infinite while it is off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +43,9 @@ class MarkPhase:
     assist_cpu_seconds: FloatArray
     background_cpu_seconds: FloatArray
     idle_cpu_seconds: FloatArray
-    assist_wanted_cpu_seconds: FloatArray  # without the limiter
 
 
-def mark_phase(conditions: MarkConditions) -> MarkPhase:
+def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None = None) -> MarkPhase:
     """Solves a mark phase for its assists, duration and allocation.
 
     Let w be the mark CPU, R the runway, a the allocation per mutator CPU second, c the Ps on the mutator and
@@ -55,6 +53,7 @@ def mark_phase(conditions: MarkConditions) -> MarkPhase:
     which assists pay the share s and background credit the rest: x = s * (w/R) * a * c. In a closed loop
     assists take from the mutator (c = busy - x); in an open loop from idle workers. Where the heap would then
     pass its goal, assists do as much more as ends marking at the goal: a * c * duration = R.
+    ``assist_procs_limit`` is what the GC CPU limiter leaves to assists on average, infinite where it is off.
     """
     debt = np.minimum(
         conditions.mark_cpu_seconds
@@ -69,7 +68,7 @@ def mark_phase(conditions: MarkConditions) -> MarkPhase:
     by_goal = (debt * conditions.busy_procs - conditions.background_procs - closed_idle) / (1.0 + debt)
     assist_closed = np.clip(np.maximum(by_debt, by_goal), 0.0, conditions.busy_procs)
     wanted = np.where(conditions.open_loop, _open_assist(conditions, paid, free), assist_closed)
-    assist = np.minimum(wanted, conditions.assist_procs_limit)
+    assist = wanted if assist_procs_limit is None else np.minimum(wanted, assist_procs_limit)
 
     mutator_open = np.minimum(conditions.mutator_procs, free - assist)
     held_back = np.minimum(mutator_open, conditions.gomaxprocs / (1.0 + debt))  # so as to meet the goal
@@ -83,7 +82,6 @@ def mark_phase(conditions: MarkConditions) -> MarkPhase:
         assist_cpu_seconds=assist * duration,
         background_cpu_seconds=conditions.background_procs * duration,
         idle_cpu_seconds=idle * duration,
-        assist_wanted_cpu_seconds=wanted * duration,
     )
 
 

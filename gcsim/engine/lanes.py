@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, mark_phase
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.goruntime.cons_mark import ConsMarkMemory, initial_cons_mark, measured_cons_mark, next_cons_mark
+from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
 from gcsim.goruntime.pacer import (
     gc_percent_heap_goal_bytes,
@@ -35,8 +36,8 @@ BoolArray = NDArray[np.bool_]
 FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
 _NOISE_POOL = 1 << 16
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between
-_LIMITER_SECONDS_PER_PROC = 1.0  # Go 1.19+ capacityPerProc
 _LARGEST_SIZE = float(1 << 62)
+LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +123,9 @@ class LaneEngine:
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._scatter(parameters.live_scatter)
         live = np.minimum(live, heap_start)
         mark_cpu_s = self._mark_cpu_seconds(live)
-        assist_limit = _assist_limit(parameters, state.limiter_fill_seconds)
-        phase = self._mark(goal, heap_start, live, mark_cpu_s, assist_limit)
+        phase, limited_share = self._mark(wait_s, self._conditions(goal, heap_start, live, mark_cpu_s))
         heap_end = heap_start + phase.allocated_bytes
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
-        limited_s = self._advance_limiter(wait_s, mark_s, phase)
         self._remember(live, phase, mark_s)
         self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, phase.allocated_bytes)
         state.now_seconds = start_s + mark_s + parameters.mark_term_seconds
@@ -141,7 +140,7 @@ class LaneEngine:
             heap_marked_bytes=state.heap_marked_bytes,
             heap_goal_bytes=np.maximum(goal, 0.0),
             phase=phase,
-            limited_seconds=limited_s,
+            limited_seconds=limited_share * mark_s,
             mutator_bytes=allocated + phase.allocated_bytes,
         )
 
@@ -198,44 +197,47 @@ class LaneEngine:
         size = live / np.maximum(parameters.live_bytes, 1.0)
         return parameters.mark_cpu_seconds * size * stretch * self._scatter(parameters.mark_cpu_scatter)
 
-    def _mark(
-        self,
-        goal: FloatArray,
-        heap_start: FloatArray,
-        live: FloatArray,
-        mark_cpu_s: FloatArray,
-        assist_limit: FloatArray,
-    ) -> MarkPhase:
+    def _conditions(
+        self, goal: FloatArray, heap_start: FloatArray, live: FloatArray, mark_cpu_s: FloatArray
+    ) -> MarkConditions:
         parameters = self.parameters
         growth = np.maximum(live / np.maximum(self.state.live_bytes, 1.0), 1.0)
         alloc = parameters.mark_alloc_bytes_per_cpu_second * self._scatter(parameters.mark_alloc_scatter)
-        return mark_phase(
-            MarkConditions(
-                mark_cpu_seconds=mark_cpu_s,
-                # more live than expected moves the goal out along the planned slope: Go 1.19+ revise
-                runway_bytes=np.maximum(goal - heap_start, 0.0) * growth,
-                alloc_bytes_per_cpu_second=alloc,
-                gomaxprocs=parameters.gomaxprocs,
-                background_procs=parameters.mark_background_procs,
-                busy_procs=parameters.mark_busy_procs,
-                mutator_procs=parameters.mark_mutator_procs,
-                open_loop=parameters.open_loop,
-                assist_debt_share=parameters.assist_debt_share,
-                assist_procs_limit=assist_limit,
-            )
+        return MarkConditions(
+            mark_cpu_seconds=mark_cpu_s,
+            # more live than expected moves the goal out along the planned slope: Go 1.19+ revise
+            runway_bytes=np.maximum(goal - heap_start, 0.0) * growth,
+            alloc_bytes_per_cpu_second=alloc,
+            gomaxprocs=parameters.gomaxprocs,
+            background_procs=parameters.mark_background_procs,
+            busy_procs=parameters.mark_busy_procs,
+            mutator_procs=parameters.mark_mutator_procs,
+            open_loop=parameters.open_loop,
+            assist_debt_share=parameters.assist_debt_share,
         )
 
-    def _advance_limiter(self, wait_s: FloatArray, mark_s: FloatArray, phase: MarkPhase) -> FloatArray:
-        """Fills or drains the limiter's bucket; seconds for which assists were off."""
-        parameters, state = self.parameters, self.state
-        procs = parameters.gomaxprocs
-        gc_s = BACKGROUND_UTILIZATION * mark_s * procs + phase.assist_cpu_seconds
-        busy_s = mark_s * procs - phase.idle_cpu_seconds
-        drained = state.limiter_fill_seconds - wait_s * procs
-        fill = np.maximum(drained, 0.0) + 2.0 * gc_s - busy_s
-        state.limiter_fill_seconds = np.clip(fill, 0.0, _LIMITER_SECONDS_PER_PROC * procs)
-        off = 1.0 - phase.assist_cpu_seconds / np.maximum(phase.assist_wanted_cpu_seconds, 1e-12)
-        return np.where(phase.assist_wanted_cpu_seconds > 0, off, 0.0) * mark_s
+    def _mark(self, wait_s: FloatArray, conditions: MarkConditions) -> tuple[MarkPhase, FloatArray]:
+        """The mark phase, and the share of it for which the limiter had switched assists off."""
+        procs = conditions.gomaxprocs
+        capacity_s = LIMITER_SECONDS_PER_PROC * procs
+        drained_s = np.maximum(self.state.limiter_fill_seconds - wait_s * procs, 0.0)
+        phase = mark_phase(conditions)
+        offered_s = np.maximum(phase.duration_seconds * procs, 1e-12)
+        busy_s = np.maximum(offered_s - phase.idle_cpu_seconds, 1e-12)
+        background = BACKGROUND_UTILIZATION * offered_s / busy_s
+        self.state.limiter_fill_seconds, limited_share = fluid_window(
+            drained_s,
+            capacity_s,
+            busy_s,
+            gc_share_assisting=background + phase.assist_cpu_seconds / busy_s,
+            gc_share_limited=background,
+        )
+        if (limited_share > 0).any():
+            assisting = phase.assist_cpu_seconds / phase.duration_seconds
+            phase = mark_phase(
+                conditions, np.where(limited_share > 0, assisting * (1 - limited_share), np.inf)
+            )
+        return phase, limited_share
 
     def _remember(self, live: FloatArray, phase: MarkPhase, mark_s: FloatArray) -> None:
         parameters = self.parameters
@@ -255,17 +257,6 @@ class LaneEngine:
         arrival = np.where(parameters.open_loop, parameters.arrival_bytes_per_second, 0.0)
         arrived = arrival * self.profile.alloc_at(start_s) * mark_s
         state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
-
-
-def _assist_limit(parameters: LaneParameters, fill_s: FloatArray) -> FloatArray:
-    """Ps on assists that a full limiter leaves: as many as keep GC at half of the CPU.
-
-    The limiter switches assists off when its bucket is full and on again at the first net drain, many times
-    in a cycle; in the mean GC then has half. Go 1.19+ ``gcCPULimiterState``.
-    """
-    procs = parameters.gomaxprocs
-    full = fill_s >= 0.98 * _LIMITER_SECONDS_PER_PROC * procs
-    return np.where(full, (0.5 - BACKGROUND_UTILIZATION) * procs, np.inf)
 
 
 def _initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:

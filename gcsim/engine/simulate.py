@@ -103,7 +103,7 @@ def _engine(model: Model, parameters: LaneParameters, go: str, seed: int) -> Lan
     rules = rules_for(go)
     if rules.minor < _OLDEST_SIMULATED_MINOR:
         raise InputError(
-            f"--go {go}: simulated are Go 1.{_OLDEST_SIMULATED_MINOR} and later; the older pacers are rules only"
+            f"--go {go}: Go 1.{_OLDEST_SIMULATED_MINOR} and later are simulated; older pacers are rules only"
         )
     return LaneEngine(parameters, profile=model.profile, rules=rules, generator=stream(seed, "cycle scatter"))
 

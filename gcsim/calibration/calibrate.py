@@ -1,0 +1,144 @@
+"""Trace to Model: the whole calibration, one step after another."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.fit import Intervals, fit_allocation, fit_heap, fit_marking, intervals
+from gcsim.calibration.memory import fit_memory
+from gcsim.calibration.pace import Pace, find_pace
+from gcsim.calibration.window import working_window
+from gcsim.errors import InputError
+from gcsim.gctrace.capture_info import CaptureInfo
+from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
+from gcsim.settings import Settings
+from gcsim.workload.model import Model
+from gcsim.workload.parameters import Parameter, Parameters
+from gcsim.workload.pauses import Pauses
+from gcsim.workload.profile import Profile
+
+MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
+_HEAP_EXPONENT = Parameter(0.10, 0.5, "prior: pilot on Go 1.26, 10-25 % more from GOGC=50 to 400")
+_START_SLACK_BYTES = 64 * 1024.0  # span refills between the trigger and its being noticed: Go 1.27, measured
+_PAUSE_SCALE = Parameter(1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """Settings of the calibrated run that the user states; None leaves them to the capture's side file."""
+
+    gogc: int | None = None
+    gogc_off: bool = False
+    gomemlimit_bytes: int | None = None
+    gomaxprocs: int | None = None
+    go: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """A model and what it was learned from."""
+
+    model: Model
+    window: slice  # rows of the trace that were used
+    evidence: Evidence  # those rows
+    pace: Pace
+
+
+def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) -> Calibration:
+    """A model of the service that a trace shows.
+
+    Settings are the user's where stated, else the capture's, else GOGC=100 without a limit on the newest Go.
+    Raises InputError where the trace holds too little to learn from.
+    """
+    whole = evidence_from(trace)
+    natural = int(whole.natural.sum())
+    if natural < MIN_CYCLES:
+        raise InputError(
+            f"{natural} GC cycles started by the pacer, but calibration needs {MIN_CYCLES}; "
+            "capture the service under load for longer"
+        )
+    window = working_window(whole)
+    evidence = whole.select(window)
+    gaps = intervals(evidence)
+    if gaps.seconds.size < 2:
+        raise InputError(
+            "no two cycles in a row that the pacer started; capture the service under load for longer"
+        )
+    settings = _settings(trace.info, evidence, overrides or Overrides())
+    pace = _pace(evidence, gaps, trace.info)
+    model = Model(
+        name=name,
+        loop=pace.loop,
+        settings=settings,
+        parameters=_parameters(evidence, whole, gaps, pace, trace.info),
+        profile=Profile.steady(),
+        pauses=Pauses.from_samples(evidence.sweep_term_seconds, evidence.mark_term_seconds),
+        duration_seconds=float(evidence.start_seconds[-1] - evidence.start_seconds[0]),
+        cycles=len(evidence),
+        provenance=_provenance(trace, window, pace),
+    )
+    return Calibration(model=model, window=window, evidence=evidence, pace=pace)
+
+
+def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides) -> Settings:
+    gogc: int | None = 100 if info is None else info.gogc
+    if overrides.gogc is not None or overrides.gogc_off:
+        gogc = overrides.gogc
+    limit = info.gomemlimit_bytes if info is not None else None
+    logged_procs = int(np.median(evidence.gomaxprocs))
+    return Settings(
+        gogc=gogc,
+        gomemlimit_bytes=overrides.gomemlimit_bytes if overrides.gomemlimit_bytes is not None else limit,
+        gomaxprocs=overrides.gomaxprocs or logged_procs,
+        go=rules_for(overrides.go or (info.go if info is not None else f"1.{NEWEST_MINOR}")).go,
+    )
+
+
+def _pace(evidence: Evidence, gaps: Intervals, info: CaptureInfo | None) -> Pace:
+    outside = float(gaps.allocated_bytes.sum() / gaps.seconds.sum())
+    return find_pace(
+        evidence,
+        outside_bytes_per_second=outside,
+        mutator_cpu_share=None if info is None else _mutator_cpu_share(evidence, info),
+    )
+
+
+def _mutator_cpu_share(evidence: Evidence, info: CaptureInfo) -> float | None:
+    """The program's share of all Ps, collection left out, from the CPU time of the whole process.
+
+    Start-up is in the process's time and not in the window: an error where it is long and unlike the rest.
+    """
+    if not info.cpu_seconds or not info.wall_seconds:
+        return None
+    window_s = float(evidence.end_seconds[-1] - evidence.start_seconds[0])
+    procs = float(evidence.gomaxprocs.mean())
+    marking = float(evidence.mark_cpu_seconds.sum()) / window_s / procs
+    return info.cpu_seconds / info.wall_seconds / procs - marking
+
+
+def _parameters(
+    evidence: Evidence, whole: Evidence, gaps: Intervals, pace: Pace, info: CaptureInfo | None
+) -> Parameters:
+    marking = fit_marking(evidence)
+    rss = None if info is None else float(info.rss_peak_bytes)
+    return Parameters(
+        **fit_heap(evidence),
+        **marking,
+        **fit_allocation(evidence, gaps, pace.busy_procs, marking),
+        **fit_memory(whole, rss_peak_bytes=rss),
+        heap_start_slack_bytes=Parameter(_START_SLACK_BYTES, 0.5, "prior"),
+        mark_cpu_heap_exponent=_HEAP_EXPONENT,
+        pause_scale=_PAUSE_SCALE,
+    )
+
+
+def _provenance(trace: Trace, window: slice, pace: Pace) -> dict[str, str]:
+    notes = {
+        "cycles_used": f"{window.start + 1} to {window.stop} of {len(trace.cycles)}",
+        "pace": pace.source,
+    }
+    if trace.info is not None:
+        notes |= {"go_version": trace.info.go_version, "captured": trace.info.start_time}
+    return notes

@@ -1,0 +1,115 @@
+"""A trace as calibration reads it: one row per cycle, in floats, as exact as the log allows.
+
+gctrace truncates sizes to whole MiB; half a MiB is added where no pacer line gives the bytes. Times keep the
+two or three digits printed.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.cycles import NOT_LOGGED
+from gcsim.gctrace.trace import Trace
+from gcsim.units import MIB
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Int64Array = NDArray[np.int64]
+
+HALF_MIB = 0.5 * MIB
+NO_GOAL_BYTES = float(1 << 60)  # GOGC=off without a limit prints a goal near 2^63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Columns of shape (n,): one row per cycle, in order. Seconds and bytes."""
+
+    start_seconds: FloatArray
+    end_seconds: FloatArray
+    mark_seconds: FloatArray  # sweep termination and concurrent mark: what the pacer divides by
+    sweep_term_seconds: FloatArray
+    mark_term_seconds: FloatArray
+    assist_cpu_seconds: FloatArray
+    background_cpu_seconds: FloatArray
+    idle_cpu_seconds: FloatArray
+    heap_start_bytes: FloatArray
+    heap_end_bytes: FloatArray
+    heap_marked_bytes: FloatArray
+    heap_goal_bytes: FloatArray  # infinite where there is none
+    allocated_bytes: FloatArray  # while marking
+    stack_bytes: FloatArray
+    globals_bytes: FloatArray
+    gomaxprocs: FloatArray
+    natural: BoolArray  # started by the pacer: neither runtime.GC nor the two-minute timer
+    exact: BoolArray  # heap_start, heap_end and goal from a pacer line, to the byte
+
+    def __len__(self) -> int:
+        return int(self.start_seconds.shape[0])
+
+    def select(self, rows: BoolArray | Int64Array | slice) -> Self:
+        """The chosen rows."""
+        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @property
+    def live_bytes(self) -> FloatArray:
+        """Live when a cycle began: what was marked less what was allocated meanwhile."""
+        return np.maximum(self.heap_marked_bytes - self.allocated_bytes, 0.0)
+
+    @property
+    def mark_cpu_seconds(self) -> FloatArray:
+        """CPU of assists, background and idle workers together."""
+        return self.assist_cpu_seconds + self.background_cpu_seconds + self.idle_cpu_seconds
+
+
+def evidence_from(trace: Trace) -> Evidence:
+    """The rows of one process's trace."""
+    cycles = trace.cycles
+    start, end = _sizes(cycles.heap_start_bytes), _sizes(cycles.heap_end_bytes)
+    goal, stacks, roots = (
+        _sizes(cycles.heap_goal_bytes),
+        _sizes(cycles.stack_bytes),
+        _sizes(cycles.globals_bytes),
+    )
+    stacks, roots = (
+        np.maximum(stacks - HALF_MIB, 0.0),
+        np.maximum(roots - HALF_MIB, 0.0),
+    )  # most are below 1 MiB
+    exact = np.zeros(len(cycles), dtype=np.bool_)
+    ends = trace.pacer_ends.select(
+        (trace.pacer_ends.cycle_index >= 0) & (trace.pacer_ends.cycle_index < len(cycles))
+    )
+    rows = ends.cycle_index
+    start[rows], end[rows] = ends.triggered_bytes, ends.heap_live_bytes
+    goal[rows] = ends.heap_goal_bytes
+    stacks[rows], roots[rows] = ends.stack_work_bytes, ends.globals_work_bytes
+    exact[rows] = True
+    return Evidence(
+        start_seconds=_seconds(cycles.start_ns),
+        end_seconds=_seconds(cycles.end_ns),
+        mark_seconds=_seconds(cycles.stw_sweep_term_ns) + _seconds(cycles.mark_ns),
+        sweep_term_seconds=_seconds(cycles.stw_sweep_term_ns),
+        mark_term_seconds=_seconds(cycles.stw_mark_term_ns),
+        assist_cpu_seconds=_seconds(cycles.assist_cpu_ns),
+        background_cpu_seconds=_seconds(cycles.background_cpu_ns),
+        idle_cpu_seconds=_seconds(cycles.idle_cpu_ns),
+        heap_start_bytes=start,
+        heap_end_bytes=end,
+        heap_marked_bytes=_sizes(cycles.heap_marked_bytes),
+        heap_goal_bytes=np.where(goal > NO_GOAL_BYTES, np.inf, goal),
+        allocated_bytes=np.maximum(end - start, 0.0),
+        stack_bytes=stacks,
+        globals_bytes=roots,
+        gomaxprocs=np.maximum(cycles.gomaxprocs, 1).astype(np.float64),
+        natural=~(cycles.forced | trace.periodic),
+        exact=exact,
+    )
+
+
+def _seconds(column: Int64Array) -> FloatArray:
+    return np.maximum(column, 0) * 1e-9
+
+
+def _sizes(column: Int64Array) -> FloatArray:
+    return np.where(column == NOT_LOGGED, 0.0, column + HALF_MIB)

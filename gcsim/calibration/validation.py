@@ -1,0 +1,107 @@
+"""Predicted against observed: one model, one log, the log's own settings."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.window import working_window
+from gcsim.cycles import CycleTable
+from gcsim.engine.run import settings_json
+from gcsim.engine.simulate import simulate
+from gcsim.errors import InputError
+from gcsim.gctrace.trace import Trace
+from gcsim.metrics import METRICS, Estimate, cycle_metrics
+from gcsim.settings import Settings
+from gcsim.workload.model import Model
+
+#: The metrics that ``validate --max-error`` judges: those that the settings are chosen by.
+JUDGED = ("heap_peak_mean_bytes", "gc_rate_hz", "gc_cpu_fraction", "rss_peak_bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One metric of one log."""
+
+    name: str
+    predicted: Estimate
+    observed: float
+
+    @property
+    def error(self) -> float:
+        """(predicted - observed) / observed; NaN where nothing was observed."""
+        return self.predicted.value / self.observed - 1.0 if self.observed > 0 else math.nan
+
+    @property
+    def inside(self) -> bool:
+        """Whether the 90 % interval holds what was observed."""
+        return self.predicted.contains(self.observed)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "predicted": self.predicted.to_json(),
+            "observed": self.observed,
+            "error": self.error,
+            "inside": self.inside,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """Every metric that was both predicted and observed, in the order of ``METRICS``."""
+
+    settings: Settings
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def worst_error(self) -> float:
+        """The largest absolute error of the judged metrics."""
+        errors = [abs(c.error) for c in self.comparisons if c.name in JUDGED and not math.isnan(c.error)]
+        return max(errors, default=math.nan)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "settings": settings_json(self.settings),
+            "metrics": {comparison.name: comparison.to_json() for comparison in self.comparisons},
+        }
+
+
+def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str, float]:
+    """The metrics that a log shows, over all its cycles or those given; resident memory from its side file.
+
+    Raises InputError where fewer than two cycles are left.
+    """
+    cycles = trace.cycles if cycles is None else cycles
+    if len(cycles) < 2:
+        raise InputError(
+            f"the log holds {len(cycles)} GC cycle, metrics need at least two; capture for longer"
+            if len(cycles) == 1
+            else "the log holds no GC cycle; run the program with GODEBUG=gctrace=1"
+        )
+    observed = cycle_metrics(cycles)
+    if trace.info is not None and trace.info.rss_peak_bytes > 0:
+        observed["rss_peak_bytes"] = float(trace.info.rss_peak_bytes)
+    return observed
+
+
+def validate(model: Model, trace: Trace, settings: Settings, *, replicas: int, seed: int) -> Validation:
+    """Simulate the log's settings for the log's length, warm-up left out, and set both side by side.
+
+    Raises InputError where the log holds too few cycles.
+    """
+    observed = observed_metrics(trace)
+    cycles = trace.cycles.select(working_window(evidence_from(trace)))
+    if len(cycles) >= 2:
+        observed = observed_metrics(trace, cycles)
+    else:
+        cycles = trace.cycles
+    seconds = max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3)
+    run = simulate(model, [settings], duration_seconds=seconds, replicas=replicas, seed=seed)[0]
+    return Validation(
+        settings=settings,
+        comparisons=tuple(
+            Comparison(name=name, predicted=run.metrics[name], observed=observed[name])
+            for name in METRICS
+            if name in run.metrics and name in observed and not math.isnan(observed[name])
+        ),
+    )

@@ -1,0 +1,32 @@
+"""Which cycles of a log show the service at work: warm-up and shutdown left out."""
+
+import numpy as np
+
+from gcsim.calibration.evidence import Evidence, FloatArray
+
+WARM_SHARE = 0.9  # of the later live heap: where warm-up ends
+PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements; start-up's are among the first
+MAX_WARM_UP_SHARE = 0.5  # of all cycles
+
+
+def working_window(evidence: Evidence) -> slice:
+    """The rows after warm-up and before shutdown.
+
+    Warm-up ends when the live heap first reaches 90 % of the median of the log's second half, and the pacer
+    has then forgotten start-up's measurements; at most half of the log is left out. A forced cycle at the
+    very end is a shutdown's.
+    """
+    count = len(evidence)
+    live = evidence.live_bytes
+    first = _first_warm(live)
+    first = min(first + min(PACER_MEMORY_CYCLES, count // 10), int(count * MAX_WARM_UP_SHARE))
+    last = count
+    while last > first + 2 and not evidence.natural[last - 1]:
+        last -= 1
+    return slice(first, last)
+
+
+def _first_warm(live: FloatArray) -> int:
+    later = float(np.median(live[live.size // 2 :]))
+    reached = np.flatnonzero(live >= WARM_SHARE * later)
+    return int(reached[0]) if reached.size else 0
