@@ -1,0 +1,232 @@
+"""Capture real Go programs over a matrix of settings.
+
+    python -m experiments.capture --program orders --go 1.27.3 --gogc 50,100,200 --gomemlimit off,300MiB \
+        --gomaxprocs 2 --repeats 2 --duration 10s --out DIR -- -live 100MiB
+
+Each run leaves three files in DIR, named after label, Go version, settings and repeat: the trace
+(``NAME.log.gz``), what it does not say (``NAME.log.gz.meta.json``) and the program's own figures
+(``NAME.result.json``). A run during which other processes took more than ``--max-foreign`` of the cores is made
+again, twice at most, and the quietest is kept. Runs whose files are there are not made again.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import fcntl
+import gzip
+import itertools
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import toolchains
+from gcsim.atomic import make_folder, write_text_atomically
+from gcsim.errors import InputError
+from gcsim.gctrace.capture import run_capture
+from gcsim.gctrace.capture_info import CaptureInfo, side_file
+from gcsim.settings import Settings
+from gcsim.units import format_go_bytes, format_gogc, parse_duration, parse_gogc, parse_gomemlimit
+
+MAX_FOREIGN_CPU = 0.05
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """One run to make: a program of ``experiments/programs``, its Go version, its settings."""
+
+    program: str
+    go_version: str  # "1.27.3"
+    gogc: int | None = 100
+    gomemlimit_bytes: int | None = None
+    gomaxprocs: int = 2
+    duration_seconds: float = 10.0  # of the load; building the live set comes before
+    args: tuple[str, ...] = ()  # the program's own switches
+    repeat: int = 1
+    label: str = ""  # names the files; the program's name where empty
+
+    @property
+    def name(self) -> str:
+        """The stem of the run's files."""
+        limit = format_go_bytes(self.gomemlimit_bytes)
+        return (
+            f"{self.label or self.program}-go{self.go_version}-gogc{format_gogc(self.gogc)}"
+            f"-limit{limit}-p{self.gomaxprocs}-r{self.repeat}"
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """The knobs of the run, checked."""
+        go = ".".join(self.go_version.split(".")[:2])
+        return Settings(
+            gogc=self.gogc, gomemlimit_bytes=self.gomemlimit_bytes, gomaxprocs=self.gomaxprocs, go=go
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedRun:
+    """The files of one run and what they say."""
+
+    log: Path
+    info: CaptureInfo
+    result: dict[str, Any]  # the program's line of JSON, and "foreign_cpu_attempts"
+
+
+def capture_run(
+    plan: RunPlan,
+    out: Path,
+    *,
+    lock: Path | None = None,
+    max_foreign_cpu: float = MAX_FOREIGN_CPU,
+    attempts: int = ATTEMPTS,
+) -> CapturedRun:
+    """Build, run and file one plan under ``out``; ``lock`` is held (flock, exclusive) while the program runs.
+
+    Raises InputError where it cannot be built, fails, or ends without its line of JSON.
+    """
+    binary = toolchains.build(plan.program, plan.go_version)
+    make_folder(out)
+    tried: list[tuple[float, bytes, CaptureInfo, dict[str, Any]]] = []
+    while len(tried) < attempts and (not tried or tried[-1][0] > max_foreign_cpu):
+        with _held(lock):
+            tried.append(_attempt(plan, binary))
+    _, trace, info, result = min(tried, key=lambda run: run[0])
+    result["foreign_cpu_attempts"] = [round(foreign, 4) for foreign, *_ in tried]
+    log = out / f"{plan.name}.log.gz"
+    log.write_bytes(gzip.compress(trace, mtime=0))
+    info.save(side_file(log))
+    write_text_atomically(_result_file(plan, out), json.dumps(result) + "\n")
+    return CapturedRun(log=log, info=info, result=result)
+
+
+def is_captured(plan: RunPlan, out: Path) -> bool:
+    """Whether the plan's files are there; the result is written last."""
+    return _result_file(plan, out).exists()
+
+
+def load_run(result_file: Path) -> CapturedRun:
+    """A run from its files, found by the ``NAME.result.json``."""
+    log = result_file.with_name(result_file.name.removesuffix(".result.json") + ".log.gz")
+    result: dict[str, Any] = json.loads(result_file.read_text())
+    return CapturedRun(log=log, info=CaptureInfo.load(side_file(log)), result=result)
+
+
+def _result_file(plan: RunPlan, out: Path) -> Path:
+    return out / f"{plan.name}.result.json"
+
+
+def _attempt(plan: RunPlan, binary: Path) -> tuple[float, bytes, CaptureInfo, dict[str, Any]]:
+    command = [str(binary), "-duration", f"{plan.duration_seconds:g}s", *plan.args]
+    knobs = {**plan.settings.environment, "GOMAXPROCS": str(plan.gomaxprocs)}
+    env = {**os.environ, **knobs, "GODEBUG": ""}
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as stdout:
+        log = Path(folder) / "trace.log"
+        info = run_capture(command, log, env=env, stdout=stdout, echo=False)
+        trace = log.read_bytes()
+        stdout.seek(0)
+        printed = stdout.read().decode()
+    if info.exit_status != 0:
+        raise InputError(
+            f"{plan.name}: exit status {info.exit_status}: {trace[-300:].decode(errors='replace')}"
+        )
+    try:
+        result: dict[str, Any] = json.loads(printed)
+    except ValueError as error:
+        raise InputError(f"{plan.name}: the program did not end with one line of JSON") from error
+    return info.foreign_cpu_fraction or 0.0, trace, _without_path(info, binary), result
+
+
+def _without_path(info: CaptureInfo, binary: Path) -> CaptureInfo:
+    """The record of a run names the program, not where this machine keeps it."""
+    return dataclasses.replace(info, command=[binary.name, *info.command[1:]])
+
+
+@contextlib.contextmanager
+def _held(lock: Path | None) -> Iterator[None]:
+    """Hold a lock file that others on the machine respect; None holds nothing."""
+    if lock is None:
+        yield
+        return
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def plans(options: argparse.Namespace) -> list[RunPlan]:
+    """The matrix that the command line asks for, repeats outermost, so that drift of the machine spreads."""
+    matrix = itertools.product(
+        range(1, options.repeats + 1),
+        options.go.split(","),
+        [parse_gogc(text) for text in options.gogc.split(",")],
+        [parse_gomemlimit(text) for text in options.gomemlimit.split(",")],
+        [int(text) for text in options.gomaxprocs.split(",")],
+    )
+    return [
+        RunPlan(
+            program=options.program,
+            go_version=go,
+            gogc=gogc,
+            gomemlimit_bytes=limit,
+            gomaxprocs=procs,
+            duration_seconds=parse_duration(options.duration),
+            args=tuple(options.args),
+            repeat=repeat,
+            label=options.label,
+        )
+        for repeat, go, gogc, limit, procs in matrix
+    ]
+
+
+def summary(run: CapturedRun) -> str:
+    """One line about a run for the person who watches."""
+    result, info = run.result, run.info
+    return (
+        f"{run.log.name.removesuffix('.log.gz')}: {result['rate']:.0f} requests/s,"
+        f" p99 {result['latency_seconds']['p99'] * 1e3:.2f} ms, {result['memstats']['NumGC']} cycles,"
+        f" peak {info.rss_peak_bytes >> 20} MiB, foreign CPU {(info.foreign_cpu_fraction or 0.0):.1%}"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.capture", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--program", required=True, help="a folder of experiments/programs")
+    parser.add_argument("--go", required=True, help="Go versions, such as 1.27.3,1.21.13")
+    parser.add_argument("--gogc", default="100", help="such as 50,100,off")
+    parser.add_argument("--gomemlimit", default="off", help="such as off,300MiB")
+    parser.add_argument("--gomaxprocs", default="2", help="such as 1,2,4")
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--duration", default="10s", help="of the load; building the live set comes before")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--label", default="", help="names the files instead of the program")
+    parser.add_argument("--lock", type=Path, default=None, help="hold this file's lock while a program runs")
+    parser.add_argument(
+        "--max-foreign", type=float, default=MAX_FOREIGN_CPU, help="share of CPU others may take"
+    )
+    parser.add_argument("--again", action="store_true", help="make runs again whose files are there")
+    parser.add_argument("args", nargs="*", help="the program's own switches, behind --")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        for plan in plans(options):
+            if options.again or not is_captured(plan, options.out):
+                run = capture_run(plan, options.out, lock=options.lock, max_foreign_cpu=options.max_foreign)
+                print(summary(run), flush=True)
+    except InputError as error:
+        print(f"experiments.capture: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Run a child process: copy its standard error, pass signals on, and keep what it used."""
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from gcsim.errors import InputError
+
+PASSED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+KEYBOARD_SIGNALS = ("SIGINT", "SIGQUIT")
+POLL_SECONDS = 0.05
+CHUNK_BYTES = 1 << 16
+PIPE_BYTES = (
+    1 << 20
+)  # room for bursts: a full pipe would make the child wait for us while it writes its trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildUsage:
+    """What a child that has ended used; ``exit_status`` is 128 + n where signal n killed it."""
+
+    exit_status: int
+    wall_seconds: float
+    cpu_seconds: float
+    rss_peak_bytes: int
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdout: int | IO[bytes] | None = None,
+    on_stderr: Callable[[bytes], None],
+) -> ChildUsage:
+    """Run to the end; standard input and output stay the child's own, standard error comes in pieces as written.
+
+    Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the child.
+    What the child's own children still write to standard error after its end is not waited for.
+    Raises InputError where the program cannot be started.
+    """
+    with _passing_signals() as adopt:
+        started = time.monotonic()
+        try:
+            child = subprocess.Popen(
+                list(command), env=dict(env), stdout=stdout, stderr=subprocess.PIPE, bufsize=0
+            )
+        except OSError as error:
+            raise InputError(f"{command[0]}: cannot be started ({error.strerror})") from error
+        adopt(child.pid)
+        assert child.stderr is not None
+        with child.stderr as pipe:
+            _enlarge(pipe.fileno())
+            status, usage, rss_polled = _attend(child.pid, pipe.fileno(), on_stderr)
+        wall_seconds = time.monotonic() - started
+        child.returncode = os.waitstatus_to_exitcode(status)  # reaped here, not by Popen
+    code = child.returncode
+    return ChildUsage(
+        exit_status=128 - code if code < 0 else code,
+        wall_seconds=wall_seconds,
+        cpu_seconds=usage[0],
+        rss_peak_bytes=rss_peak(polled_bytes=rss_polled, reaped_bytes=usage[1], parent_bytes=_own_rss_peak()),
+    )
+
+
+def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
+    """The child's peak resident memory from the two ways to see it.
+
+    Linux counts what was resident before exec into ``ru_maxrss`` (``exec_mmap``), with vfork all of this process:
+    ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes``. Otherwise the last poll of the
+    child's high-water mark, at most POLL_SECONDS old, stands: low by what it grew since, never high.
+    """
+    return reaped_bytes if reaped_bytes > parent_bytes or polled_bytes == 0 else polled_bytes
+
+
+def _attend(pid: int, pipe: int, on_stderr: Callable[[bytes], None]) -> tuple[int, tuple[float, int], int]:
+    """Copy and poll until the child has ended: its wait status, (CPU seconds, ru_maxrss bytes), polled peak bytes."""
+    os.set_blocking(pipe, False)
+    rss_polled, next_poll, is_open, pause = 0, 0.0, True, 0.001
+    while True:
+        now = time.monotonic()
+        if now >= next_poll:
+            rss_polled, next_poll = max(rss_polled, _rss_peak_of(pid)), now + POLL_SECONDS
+        if is_open:
+            if select.select([pipe], [], [], next_poll - now)[0]:
+                is_open = _drain(pipe, on_stderr)
+                continue
+        else:  # standard error is closed: the end is near, as a rule
+            time.sleep(pause)
+            pause = min(2 * pause, POLL_SECONDS)
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            if is_open:
+                _drain(pipe, on_stderr)
+            unit = 1 if sys.platform == "darwin" else 1024
+            return status, (usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit), rss_polled
+
+
+def _drain(pipe: int, on_stderr: Callable[[bytes], None]) -> bool:
+    """Pass on what there is, at most a pipe's fill; False at the end of the stream."""
+    for _ in range(PIPE_BYTES // CHUNK_BYTES):
+        try:
+            piece = os.read(pipe, CHUNK_BYTES)
+        except BlockingIOError:
+            return True
+        if not piece:
+            return False
+        on_stderr(piece)
+    return True
+
+
+@contextlib.contextmanager
+def _passing_signals() -> Iterator[Callable[[int], None]]:
+    """Within, signals go to the child whose pid is given to the yielded function; earlier ones wait for it."""
+    pid: int | None = None
+    waiting: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        if pid is None:
+            waiting.append(number)
+        elif not _keyboard_reaches_child(number):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def adopt(child: int) -> None:
+        nonlocal pid
+        pid = child
+        for number in waiting:
+            pass_on(number, None)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield adopt  # Python delivers signals to the main thread only
+        return
+    numbers = [getattr(signal, name) for name in PASSED_SIGNALS if hasattr(signal, name)]
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield adopt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _keyboard_reaches_child(number: int) -> bool:
+    """Ctrl-C and Ctrl-\\ go to the whole foreground group: the child has its own, and a second one means "at once"."""
+    if signal.Signals(number).name not in KEYBOARD_SIGNALS or not sys.__stdin__ or not sys.__stdin__.isatty():
+        return False
+    return os.tcgetpgrp(sys.__stdin__.fileno()) == os.getpgrp()
+
+
+def _enlarge(pipe: int) -> None:
+    with contextlib.suppress(ImportError, OSError):  # Linux only, and the system may set a bound
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _rss_peak_of(pid: int) -> int:
+    """VmHWM of a running process; 0 where there is no /proc, or it has ended."""
+    try:
+        match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(match[1]) << 10 if match else 0
+
+
+def _own_rss_peak() -> int:
+    return _rss_peak_of(os.getpid())
