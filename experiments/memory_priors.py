@@ -123,6 +123,78 @@ def measure(toolchains: dict[str, str], prefix: list[str], out: Path) -> None:
                         sink.flush()
 
 
+def metadata_line(runs: list[dict[str, Any]]) -> tuple[float, float, float]:
+    """Base, share of heap in use, and scatter of metadata over one shape's runs, by least squares."""
+    in_use = np.array([run["heap_in_use_mean"] for run in runs])
+    metadata = np.array([run["metadata_mean"] for run in runs])
+    share, base = np.polyfit(in_use, metadata, 1)
+    return float(base), float(share), float(np.std(metadata - base - share * in_use))
+
+
+def resident_errors(runs: list[dict[str, Any]], base: float, share: float) -> NDArray[np.float64]:
+    """Peak RSS over its prediction, less one, in the runs without a memory limit that had ten cycles."""
+    errors = [
+        run["rss_hwm"] / (base + (1 + share) * run["heap_peak"] + run["stacks"]) - 1
+        for run in runs
+        if run["GOGC"] != "off" and run["cycles"] >= 10 and run["heap_in_use_max"] <= 1.02 * run["heap_peak"]
+    ]
+    return np.array(errors)
+
+
+def fit_version(runs: list[dict[str, Any]]) -> dict[str, float]:
+    """The prior of one version: medians over shapes with their range."""
+    lines = np.array([metadata_line([r for r in runs if r["shape"] == shape]) for shape in SHAPES])
+    base, share = np.median(lines[:, 0]), np.median(lines[:, 1])
+    low, middle, high = np.quantile(resident_errors(runs, float(base), float(share)), [0.05, 0.5, 0.95])
+    return {
+        "metadata_base_bytes": round(base),
+        "metadata_base_low_bytes": round(lines[:, 0].min()),
+        "metadata_base_high_bytes": round(lines[:, 0].max()),
+        "metadata_share": round(share, 4),
+        "metadata_share_low": round(lines[:, 1].min(), 4),
+        "metadata_share_high": round(lines[:, 1].max(), 4),
+        "metadata_error_bytes": round(np.median(lines[:, 2])),
+        "resident_error_low": round(low, 3),
+        "resident_error": round(middle, 3),
+        "resident_error_high": round(high, 3),
+    }
+
+
+HEADER = '''"""Memory outside the heap by Go version, as ``experiments/memory_priors.py fit`` found it.
+
+linux/amd64, GOMAXPROCS=2, live heaps of 20, 80 and 200 MiB in four shapes (small pointerful objects,
+4-256 KiB blobs, sizes from 16 B to 8 KiB, small objects beside 2,000 parked goroutines), GOGC 50, 100 and 200
+and a memory limit; ``runtime/metrics`` every 2 ms and VmHWM. Values are medians over the shapes, low and high
+their extremes; peak RSS was checked in the runs without a limit. The binary was small (2 MB): a larger one's
+resident text and data come on top. ``gcsim.goruntime.memory.MemoryPrior`` tells the fields.
+"""
+
+from gcsim.goruntime.memory import MemoryPrior
+
+'''
+FOOTER = '''
+
+def memory_prior(minor: int) -> MemoryPrior:
+    """The prior of Go 1.``minor``, or of the nearest measured version after it (1.20), else before it."""
+    measured = [prior for prior in MEMORY_PRIORS if int(prior.go.split(".")[1]) >= minor]
+    return measured[0] if measured else MEMORY_PRIORS[-1]
+'''
+
+
+def fit(paths: list[Path]) -> None:
+    """Print the table as a Python module."""
+    runs = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+    versions = sorted({run["go"] for run in runs}, key=lambda go: int(go.split(".")[1]))
+    print(HEADER + "MEMORY_PRIORS: tuple[MemoryPrior, ...] = (")
+    for go in versions:
+        prior = fit_version([run for run in runs if run["go"] == go])
+        print(f"    MemoryPrior(\n        go={go!r},".replace("'", '"'))
+        for name, value in prior.items():
+            print(f"        {name}={value:_}," if isinstance(value, int) else f"        {name}={value},")
+        print("    ),")
+    print(")\n" + FOOTER, end="")
+
+
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -131,7 +203,12 @@ def main() -> None:
     measuring.add_argument("--go", action="append", required=True, help="VERSION=PATH, repeated")
     measuring.add_argument("--prefix", default="", help="a command to run each measurement under")
     measuring.add_argument("--out", type=Path, required=True)
+    fitting = commands.add_parser("fit")
+    fitting.add_argument("measured", nargs="+", type=Path)
     arguments = parser.parse_args()
+    if arguments.command == "fit":
+        fit(arguments.measured)
+        return
     measure(dict(pair.split("=", 1) for pair in arguments.go), arguments.prefix.split(), arguments.out)
 
 

@@ -1,0 +1,72 @@
+"""Sweeping: after marking, each span's dead slots are made free before the next cycle starts.
+
+A background goroutine sweeps when a P has nothing better to do; and whoever takes a fresh span first sweeps
+in proportion to heap growth, so that all is swept 1 MiB before the next trigger. The cost falls on allocation
+and is in no gctrace line. Sweeping moves memory between states and leaves heapLive alone: wholly dead spans
+become free pages (heapInUse falls, heapFree rises); dead slots of other spans stay in use but no longer count
+as objects (totalFree), which raises the memory outside the heap that a memory limit's goal subtracts
+(``memory.py``).
+
+Source: Go 1.5+ ``gcPaceSweeper``, ``deductSweepCredit``, ``bgsweep``; the same in Go 1.19 to 1.27.
+"""
+
+from typing import Any
+
+from gcsim.goruntime.arithmetic import IntT, maximum, to_float64, truncate_to_int64, where
+from gcsim.goruntime.versions import GoRules
+
+PAGE_BYTES = 8192  # pageSize of the runtime
+SWEEP_MARGIN_BYTES = 1 << 20  # gcPaceSweeper: be done this far before the trigger
+SWEEP_BATCH_SPANS = 10  # bgsweep (1.20+): spans between two looks at whether anyone else wants the P
+RECLAIM_LOOK_SPANS = 100  # mcentral.cacheSpan spanBudget: unswept spans tried before a fresh one is taken
+
+
+def sweep_pages_per_byte(
+    pages_in_use: Any, pages_swept: Any, *, trigger_bytes: Any, heap_live_bytes: Any
+) -> Any:
+    """Pages to sweep per byte of heap growth, set when marking ends; 0 when nothing is left.
+
+    ``pages_in_use`` are all pages in spans, ``pages_swept`` those swept already (0 at mark end). The distance
+    to the trigger, less a margin of 1 MiB, is never taken below one page. Source: ``gcPaceSweeper``.
+    """
+    distance_bytes = maximum(trigger_bytes - heap_live_bytes - SWEEP_MARGIN_BYTES, PAGE_BYTES)
+    pages = maximum(pages_in_use - pages_swept, 0)
+    return to_float64(pages) / to_float64(distance_bytes)
+
+
+def sweep_target_pages(
+    pages_per_byte: Any,
+    *,
+    heap_live_bytes: IntT,
+    heap_live_basis_bytes: IntT | int,
+    span_bytes: IntT | int,
+    caller_swept_pages: IntT | int = 0,
+) -> IntT:
+    """Pages that must have been swept since the pace was set before a span of ``span_bytes`` may be taken.
+
+    The caller sweeps until the count reaches this; then the pace is 0 if nothing is left to sweep.
+    ``caller_swept_pages``: of large objects, already reclaimed for this allocation. Source:
+    ``deductSweepCredit``.
+    """
+    growth_bytes = span_bytes + maximum(heap_live_bytes - heap_live_basis_bytes, 0)
+    target: IntT = truncate_to_int64(pages_per_byte * to_float64(growth_bytes))
+    return target - caller_swept_pages
+
+
+def swept_share(heap_live_bytes: Any, *, heap_marked_bytes: Any, trigger_bytes: Any) -> Any:
+    """The share of pages that proportional sweeping has swept when the heap has grown to ``heap_live_bytes``.
+
+    From 0 at mark end to 1 at a MiB before the trigger: the least that is swept. The background sweeper is
+    ahead of it wherever a P idles.
+    """
+    distance_bytes = maximum(trigger_bytes - heap_marked_bytes - SWEEP_MARGIN_BYTES, PAGE_BYTES)
+    grown = to_float64(maximum(heap_live_bytes - heap_marked_bytes, 0)) / to_float64(distance_bytes)
+    return where(grown < 1.0, grown, 1.0)
+
+
+def background_sweep_batch_spans(*, rules: GoRules) -> int:
+    """Spans between two yields of the background sweeper: 10 (and only if no P is idle); 1 before 1.20.
+
+    Source: ``bgsweep`` (1.20+ ``goschedIfBusy``; before, ``Gosched`` after every span).
+    """
+    return SWEEP_BATCH_SPANS if rules.minor >= 20 else 1
