@@ -14,6 +14,7 @@ Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 NOT_LOGGED = -1  # an integer column's value where the log's format has no such field
+NO_HEAP_GOAL = (1 << 63) - 1  # heap_goal_bytes with GOGC=off and no memory limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,213 @@
+"""Reading gctrace logs: one Trace per process, and what could not be read, by line number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gcsim.cycles import Int64Array
+from gcsim.errors import InputError
+from gcsim.gctrace.lines import KEYWORDS, parse_line
+from gcsim.gctrace.rows import RowStore
+from gcsim.gctrace.shapes import NUMERIC, PADDING, LineShape, Numbers, learn_shape
+from gcsim.gctrace.source import Source, read_source, source_name
+from gcsim.gctrace.split import split_processes
+from gcsim.gctrace.torn import LINES_BACK, reassemble
+from gcsim.gctrace.trace import Oddity, Trace
+
+if TYPE_CHECKING:
+    from gcsim.gctrace.capture_info import CaptureInfo
+
+_BLOCK = 1 << 20  # bytes read together: large enough for arrays, small enough for the processor's cache
+_FEW = 8  # fewer lines of a shape than this are read one by one
+_SHAPES_KEPT = 4096
+_EXCERPT = 120  # characters of a line shown in an oddity
+_FOREIGN = 0
+_CAREFUL = -1
+
+
+def read_gctrace(source: Source) -> Trace:
+    """The process with the most cycles in a log; the others are named among its oddities.
+
+    ``source`` is a path, ``-`` for standard input, or an open file; gzip is recognised by its content.
+    Raises InputError when the log cannot be read or holds no gc line.
+    """
+    traces = read_processes(source)
+    chosen = max(traces, key=lambda trace: len(trace.cycles))
+    others = tuple(_other_process(trace) for trace in traces if trace is not chosen)
+    return _with_oddities(chosen, others)
+
+
+def read_processes(source: Source) -> list[Trace]:
+    """One Trace per process that printed gc lines, in order of first appearance; see ``read_gctrace``."""
+    log = _Log(read_source(source))
+    log.scan()
+    log.repair()
+    traces = split_processes(
+        log.rows,
+        log.data,
+        oddities=tuple(sorted(log.oddities, key=lambda oddity: oddity.line_number)),
+        foreign_line_numbers=np.sort(np.concatenate([*log.foreign, np.empty(0, np.int64)])).astype(np.int64),
+        info=_side_file(source),
+    )
+    if not traces:
+        raise InputError(_nothing_read(log, source_name(source)))
+    return traces
+
+
+class _ShapeIds(dict[bytes, int]):
+    """Line without its numbers -> index into ``shapes``, or what else to do with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[LineShape | None] = [None]
+
+    def __missing__(self, text: bytes) -> int:
+        known = _FOREIGN if KEYWORDS.search(text) is None else len(self.shapes)
+        if len(self) >= _SHAPES_KEPT:  # lines that hardly repeat: do not collect them
+            return min(known, _FOREIGN + 1) * _CAREFUL
+        if known != _FOREIGN:
+            self.shapes.append(None)
+        self[text] = known
+        return known
+
+
+@dataclass
+class _Log:
+    """One log being read."""
+
+    data: bytes
+    rows: RowStore = field(default_factory=RowStore)
+    oddities: list[Oddity] = field(default_factory=list)
+    foreign: list[Int64Array] = field(default_factory=list)  # line numbers
+    broken: list[tuple[int, int, str]] = field(default_factory=list)  # line number, offset, kind
+    _ids: _ShapeIds = field(default_factory=_ShapeIds)
+
+    def scan(self) -> None:
+        """Read every line, most of them together with others of their shape."""
+        line_number = 1
+        for offset, block in _blocks(self.data):
+            line_number += self._scan_block(block, offset - PADDING, line_number)
+
+    def _scan_block(self, block: bytes, shift: int, first_line_number: int) -> int:
+        texts = block[PADDING:].translate(None, NUMERIC).split(b"\n")[:-1]
+        ids = np.fromiter(map(self._ids.__getitem__, texts), np.int64, len(texts))
+        order = np.argsort(ids, kind="stable")
+        groups = np.split(order, np.flatnonzero(np.diff(ids[order])) + 1)
+        numbers: Numbers | None = None
+        for lines in groups:
+            shape_id = int(ids[lines[0]])
+            if shape_id == _FOREIGN:
+                self.foreign.append(first_line_number + lines)
+                continue
+            numbers = numbers or Numbers.find(block)
+            if shape_id != _CAREFUL and len(lines) >= _FEW:
+                lines = self._read_together(shape_id, numbers, lines, first_line_number, shift)
+            for line in lines.tolist():
+                self._read_alone(numbers, line, first_line_number + line, shift)
+        return len(texts)
+
+    def _read_together(
+        self, shape_id: int, numbers: Numbers, lines: Int64Array, first_line_number: int, shift: int
+    ) -> Int64Array:
+        shape = self._ids.shapes[shape_id]
+        if shape is None:
+            text = _line(numbers, int(lines[0]))
+            entries, verdict = parse_line(text)
+            shape = learn_shape(text, entries) if entries and verdict == "read" else None
+            self._ids.shapes[shape_id] = shape
+        return lines if shape is None else self.rows.add_lines(shape, numbers, lines, first_line_number, shift)
+
+    def _read_alone(self, numbers: Numbers, line: int, line_number: int, shift: int) -> None:
+        offset = int(numbers.line_starts[line]) + shift
+        entries, verdict = parse_line(_line(numbers, line))
+        self.rows.add_entries(entries, line_number, offset)
+        if verdict == "foreign":
+            self.foreign.append(np.array([line_number]))
+        elif verdict != "read":
+            self.broken.append((line_number, offset, verdict))
+
+    def repair(self) -> None:
+        """Put torn gc lines together where that is certain, and report all other broken ones."""
+        mended: set[int] = set()
+        for line_number, offset, kind in self.broken:
+            found = reassemble(_lines_up_to(self.data, offset)) if kind == "broken gc line" else []
+            if len(found) == 1:
+                back, text = found[0]
+                entries, _ = parse_line(text)
+                self.rows.add_entries(entries, line_number - back, offset)
+                mended.update(range(line_number - back, line_number + 1))
+                self._report("reassembled gc line", line_number - back, text)
+        for line_number, offset, kind in self.broken:
+            if line_number not in mended:
+                self._report(kind, line_number, _lines_up_to(self.data, offset)[-1])
+
+    def _report(self, kind: str, line_number: int, text: bytes) -> None:
+        excerpt = text.decode(errors="replace").strip()
+        excerpt = excerpt if len(excerpt) <= _EXCERPT else excerpt[: _EXCERPT - 1] + "…"
+        self.oddities.append(Oddity(kind=kind, line_number=line_number, text=excerpt))
+
+
+def _blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Offset and padded text of successive blocks of whole lines."""
+    start = 0
+    while start < len(data):
+        end = data.rfind(b"\n", start, start + _BLOCK) + 1 or data.find(b"\n", start + _BLOCK) + 1 or len(data)
+        block = data[start:end]
+        yield start, b" " * PADDING + block + (b"" if block.endswith(b"\n") else b"\n")
+        start = end
+
+
+def _line(numbers: Numbers, line: int) -> bytes:
+    return numbers.block[numbers.line_starts[line] : numbers.line_starts[line + 1] - 1]
+
+
+def _lines_up_to(data: bytes, offset: int) -> list[bytes]:
+    """The line at an offset and the few before it."""
+    start = offset
+    for _ in range(LINES_BACK):
+        if start == 0:
+            break
+        start = data.rfind(b"\n", 0, start - 1) + 1
+    end = data.find(b"\n", offset)
+    return data[start : end if end >= 0 else len(data)].split(b"\n")
+
+
+def _other_process(trace: Trace) -> Oddity:
+    numbers = trace.cycles.cycle_number
+    text = f"gc {numbers[0]} to gc {numbers[-1]}, {len(numbers)} cycles of another process left out"
+    return Oddity(kind="other process", line_number=int(trace.line_numbers[0]), text=text)
+
+
+def _with_oddities(trace: Trace, more: tuple[Oddity, ...]) -> Trace:
+    from dataclasses import replace
+
+    return replace(trace, oddities=(*trace.oddities, *more))
+
+
+def _side_file(source: Source) -> CaptureInfo | None:
+    if not isinstance(source, (str, Path)) or not Path(f"{source}.meta.json").is_file():
+        return None
+    from gcsim.gctrace.capture_info import CaptureInfo
+
+    return CaptureInfo.load(f"{source}.meta.json")
+
+
+def _nothing_read(log: _Log, name: str) -> str:
+    if not log.data.strip():
+        return f"{name}: is empty; run the program with GODEBUG=gctrace=1 and keep its standard error"
+    if b"\0" in log.data[:1_000_000]:
+        return f"{name}: is a binary file, not a gctrace log; give it the program's standard error"
+    if log.broken:
+        return (
+            f"{name}: no gc line in it is whole, the first broken one is line {log.broken[0][0]};"
+            " capture the log again"
+        )
+    return (
+        f"{name}: has no gc line; run the program with GODEBUG=gctrace=1 and keep its standard error (a program with"
+        " GOGC=off that never reached GOMEMLIMIT prints none)"
+    )

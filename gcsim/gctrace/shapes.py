@@ -1,0 +1,173 @@
+"""The fast path: lines of one shape are read together, in columns.
+
+A line's shape is its text without digits and points, and where the numbers stood in it. The first line of
+a shape goes through ``parse_line``, which tells what each number is; from then on the numbers of all lines of
+that shape are turned into arrays at once. So a log with time stamps, a container's wrapper or a level
+in front of each line is read as fast as a bare one, in whatever format its gc lines are.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.cycles import Int64Array
+from gcsim.gctrace.formats import Template, Token
+from gcsim.gctrace.lines import Entry
+
+UInt64Array = NDArray[np.uint64]
+
+NUMERIC = b"0123456789."
+_TOKEN = re.compile(rb"[0-9.]+")
+PADDING = 16  # bytes in front of a block, so that a word can be read that ends at its first number
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where one field of a trace line stands: one number, a stretch of text (floats), or a constant."""
+
+    token: Token
+    first: int = -1  # index of the number in the line; -1 for a constant
+    last: int = -1  # float: index of the last number of its text
+    lead: int = 0  # float: bytes of its text before the first number (a sign)
+    negative: bool = False
+    constant: int | float | bool = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EntryShape:
+    """One trace line within lines of a shape."""
+
+    template: Template
+    columns: tuple[Column, ...]
+    anchor: int  # index of its first number; -1 where it has none
+    lead: int  # bytes from its beginning to that number
+
+
+@dataclass(frozen=True, slots=True)
+class LineShape:
+    """What ``parse_line`` found in one line, for all lines of the same shape."""
+
+    offsets: Int64Array  # of each number, in the text without digits and points
+    entries: tuple[EntryShape, ...]
+
+
+def learn_shape(line: bytes, entries: list[Entry]) -> LineShape | None:
+    """The shape of a line that was read; None when its numbers cannot be told apart by position."""
+    spans = [match.span() for match in _TOKEN.finditer(line)]
+    shapes = []
+    for entry in entries:
+        columns = []
+        for token in entry.template.fields:
+            column = _learn_column(line, entry, token, spans)
+            if column is None:
+                return None
+            columns.append(column)
+        begin = entry.match.start()
+        anchor = next((i for i, (start, _) in enumerate(spans) if start >= begin and start < entry.match.end()), -1)
+        lead = spans[anchor][0] - begin if anchor >= 0 else 0
+        shapes.append(EntryShape(entry.template, tuple(columns), anchor, lead))
+    lengths = np.array([end - start for start, end in spans], np.int64)
+    starts = np.array([start for start, _ in spans], np.int64)
+    return LineShape(starts - np.cumsum(lengths) + lengths, tuple(shapes))
+
+
+def _learn_column(line: bytes, entry: Entry, token: Token, spans: list[tuple[int, int]]) -> Column | None:
+    begin, end = entry.match.span(token.name)
+    inside = [i for i, span in enumerate(spans) if span[0] < end and span[1] > begin]
+    if token.number is None or not inside:
+        return Column(token, constant=entry.values[token.name])
+    first, last = inside[0], inside[-1]
+    if spans[first][0] < begin or spans[last][1] != end:
+        return None
+    lead = spans[first][0] - begin
+    if token.number.kind == "float":
+        return Column(token, first, last, lead)
+    if first != last or line[begin : begin + lead] not in (b"", b"-"):
+        return None
+    return Column(token, first, last, negative=lead == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The numbers (runs of digits and points) of a block of lines."""
+
+    block: bytes  # with PADDING in front
+    starts: Int64Array
+    ends: Int64Array
+    line_starts: Int64Array
+    first: Int64Array  # index of the first number of each line; one more element than lines
+
+    @classmethod
+    def find(cls, block: bytes) -> "Numbers":
+        """All numbers of a padded block that ends with a newline."""
+        text = np.frombuffer(block, np.uint8)
+        numeric = (text - 46 < 12) & (text != 47)  # unsigned: '.', '/' and the digits
+        edges = np.flatnonzero(numeric[1:] != numeric[:-1]) + 1
+        line_starts = np.concatenate(([PADDING], np.flatnonzero(text == 10) + 1))
+        starts, ends = edges[::2], edges[1::2]
+        return cls(block, starts, ends, line_starts, np.searchsorted(starts, line_starts))
+
+    def of_shape(self, shape: LineShape, lines: Int64Array) -> tuple[NDArray[np.bool_], Int64Array, Int64Array]:
+        """Which of the lines have the shape's numbers in its places, and those numbers' starts and ends."""
+        count = len(shape.offsets)
+        fits = self.first[lines + 1] - self.first[lines] == count
+        index = self.first[lines[fits]][:, None] + np.arange(count)
+        starts, ends = self.starts[index], self.ends[index]
+        lengths = ends - starts
+        offsets = starts - self.line_starts[lines[fits]][:, None] - np.cumsum(lengths, axis=1) + lengths
+        placed = np.all(offsets == shape.offsets, axis=1)
+        fits[fits] = placed
+        return fits, starts[placed], ends[placed]
+
+
+_ZEROS = np.uint64(0x3030303030303030)
+_POINTS = np.uint64(0x1E1E1E1E1E1E1E1E)  # '.' as it looks after removing the zeros
+_ONES = np.uint64(0x0101010101010101)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_KEEP = np.array([(0xFFFFFFFFFFFFFFFF << 8 * (8 - n)) & 0xFFFFFFFFFFFFFFFF for n in range(9)], np.uint64)
+
+
+def _eight_characters(words: UInt64Array, lengths: Int64Array) -> tuple[Int64Array, Int64Array, NDArray[np.bool_]]:
+    """The digits of numbers of up to eight characters, digits after the point, and whether there is a point.
+
+    A word holds the eight bytes that end with the number, the first of them lowest. Characters become
+    digits by removing '0'; pairs, fours and eights of digits are then joined by three multiplications.
+    """
+    digits = (words ^ _ZEROS) & _KEEP[lengths]
+    marked = digits ^ _POINTS
+    marked = (marked - _ONES) & ~marked & _HIGH_BITS  # the high bit of each byte that is a point
+    has_point = marked != 0
+    point = marked >> np.uint64(7)  # 1 in the point's byte
+    below = np.where(has_point, point - np.uint64(1), np.uint64(0))
+    above = np.where(has_point, ~(below | (point * np.uint64(0xFF))), ~np.uint64(0))
+    digits = ((digits & below) << np.uint64(8)) | (digits & above)
+    byte = (np.frexp(point.astype(np.float64))[1] - 1) >> 3  # the point's byte; -1 without one
+    decimals = np.where(has_point, 7 - byte, 0)
+    well_formed = (~has_point) | ((marked & (marked - np.uint64(1))) == 0) & (decimals > 0) & (decimals < lengths - 1)
+    digits = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+    digits = (digits * np.uint64(100) + (digits >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+    digits = (digits * np.uint64(10_000) + (digits >> np.uint64(32))) & np.uint64(0x00000000FFFFFFFF)
+    return digits.astype(np.int64), decimals.astype(np.int64), well_formed
+
+
+def decode_numbers(
+    block: bytes, starts: Int64Array, ends: Int64Array
+) -> tuple[Int64Array, Int64Array, NDArray[np.bool_]]:
+    """Digits, decimals and validity of the numbers at ``starts``..``ends`` (any one shape) in a padded block.
+
+    Valid are up to 16 characters with at most one point, inside the last eight and between digits.
+    """
+    words = np.ndarray((len(block) - 7,), "<u8", block, strides=(1,))
+    lengths = ends - starts
+    digits, decimals, valid = _eight_characters(words[ends - 8], np.minimum(lengths, 8))
+    long = lengths > 8
+    if np.any(long):
+        ends_high, lengths_high = ends[long] - 8, np.minimum(lengths[long] - 8, 8)
+        high, decimals_high, valid_high = _eight_characters(words[ends_high - 8], lengths_high)
+        scale = np.where(decimals[long] > 0, 10_000_000, 100_000_000)
+        # "1234.567" alone would be malformed with the point first; with digits before it, it is not.
+        digits[long] += high * scale
+        valid[long] = valid_high & (decimals_high == 0) & (lengths[long] <= 16) & (decimals[long] < 7)
+    return digits, decimals, valid

@@ -1,0 +1,100 @@
+"""A Trace: what one real Go process logged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gcsim.cycles import BoolArray, CycleTable, Int64Array
+from gcsim.gctrace.formats import CYCLES
+from gcsim.gctrace.records import (
+    FivePhaseFields,
+    HeapSummaries,
+    PacerEnds,
+    PacerEndsBefore118,
+    PacerStarts,
+    Scavenges,
+    StopTheWorldFields,
+    Sweeps,
+)
+
+if TYPE_CHECKING:
+    from gcsim.gctrace.capture_info import CaptureInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oddity:
+    """Something a reader of the log should know, and the line where it shows."""
+
+    kind: str  # "broken gc line", "reassembled gc line", "gap in numbering", "other process", ...
+    line_number: int  # from 1
+    text: str  # what stands there, shortened
+
+    def __str__(self) -> str:
+        return f"line {self.line_number}: {self.kind}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trace:
+    """One process. Equality compares what the process logged, not what else stood in the file.
+
+    ``generation`` is the spelling of its gc lines, named by the first Go version that printed it: "1.2",
+    "1.3", "1.4", "1.5beta", "1.5", "1.6" (to 1.17) or "1.18" (to 1.27).
+    """
+
+    generation: str
+    cycles: CycleTable
+    periodic: BoolArray  # cycles that the two-minute timer forced ("GC forced" beside them)
+    leak_check: BoolArray  # cycles that looked for leaked goroutines, Go 1.26+
+    older: StopTheWorldFields | FivePhaseFields | None = None  # rows as in cycles; None from Go 1.6 on
+    pacer_starts: PacerStarts = field(default_factory=lambda: PacerStarts.build(0, {}))
+    pacer_ends: PacerEnds = field(default_factory=lambda: PacerEnds.build(0, {}))
+    pacer_ends_before_118: PacerEndsBefore118 = field(default_factory=lambda: PacerEndsBefore118.build(0, {}))
+    sweeps: Sweeps = field(default_factory=lambda: Sweeps.build(0, {}))
+    scavenges: Scavenges = field(default_factory=lambda: Scavenges.build(0, {}))
+    heap_summaries: HeapSummaries = field(default_factory=lambda: HeapSummaries.build(0, {}))
+    # About the file rather than the process; all processes of one file share them.
+    line_numbers: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))  # of the cycles
+    oddities: tuple[Oddity, ...] = ()
+    foreign_line_numbers: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
+    info: CaptureInfo | None = None  # from the side file that `gcsim capture` writes
+
+    def __post_init__(self) -> None:
+        if self.generation not in CYCLES:
+            raise ValueError(f"generation must be one of {', '.join(CYCLES)}, got {self.generation!r}")
+        expected = {"1.2": StopTheWorldFields, "1.3": StopTheWorldFields, "1.4": StopTheWorldFields,
+                    "1.5beta": FivePhaseFields, "1.5": FivePhaseFields}.get(self.generation, type(None))  # fmt: skip
+        if not isinstance(self.older, expected):
+            raise TypeError(f"a trace of Go {self.generation} needs older: {expected.__name__}")
+        rows = {len(self.cycles), len(self.periodic), len(self.leak_check)}
+        rows |= {len(self.older)} if self.older is not None else set()
+        if len(rows) != 1:
+            raise ValueError(f"per-cycle columns must be of one length, got {sorted(rows)}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Trace):
+            return NotImplemented
+        logged = [f.name for f in fields(self) if f.name not in _ABOUT_THE_FILE]
+        return all(_same(getattr(self, name), getattr(other, name)) for name in logged)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays are not hashable, and equality is by value
+
+    @property
+    def oddity_counts(self) -> dict[str, int]:
+        """How many oddities of each kind, foreign lines included."""
+        counts = Counter(oddity.kind for oddity in self.oddities)
+        if len(self.foreign_line_numbers):
+            counts["foreign line"] = len(self.foreign_line_numbers)
+        return dict(counts)
+
+
+_ABOUT_THE_FILE = {"line_numbers", "oddities", "foreign_line_numbers", "info"}
+
+
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.array_equal(a, b)
+    return bool(a == b)
