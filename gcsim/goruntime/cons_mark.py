@@ -156,6 +156,7 @@ def _controlled(memory: ConsMarkMemory[FloatT], measured: FloatT) -> ConsMarkMem
     error = measured - memory.cons_mark
     raw = _PROPORTIONAL_GAIN * error + integral
     output = minimum(maximum(raw, -_MAX_CONS_MARK), _MAX_CONS_MARK)
-    integral = integral + (_INTEGRAL_GAIN * error + _RESET_GAIN * (output - raw))
+    with np.errstate(invalid="ignore"):  # infinities cancel, and the controller is reset below
+        integral = integral + (_INTEGRAL_GAIN * error + _RESET_GAIN * (output - raw))
     sane = (abs(raw) < math.inf) & (abs(integral) < math.inf)
     return ConsMarkMemory(where(sane, output, 0.0), (where(sane, integral, 0.0),))

@@ -12,6 +12,8 @@ A cycle reads the rules in this order: ``gc_percent_heap_goal_bytes`` and ``runw
 
 from typing import Any, overload
 
+import numpy as np
+
 from gcsim.goruntime.arithmetic import (
     Float64Array,
     Int64Array,
@@ -226,7 +228,9 @@ def _goal_once_exceeded(
 ) -> tuple[Any, Any]:
     """Goal and expected work when more than expected was done: planned slope, worst-case work, hard goal."""
     planned_slope = divide(to_float64(goal - triggered), to_float64(expected_work))
-    extrapolated = truncate_to_int64(planned_slope * to_float64(max_work)) + triggered
+    with np.errstate(invalid="ignore"):  # infinity times 0: nothing expected, nothing to do
+        planned = planned_slope * to_float64(max_work)
+    extrapolated = truncate_to_int64(planned) + triggered
     percent = where(gc_percent < 0, _GC_PERCENT_WHEN_OFF, gc_percent)
     hard = truncate_to_int64((1.0 + to_float64(percent) / 100.0) * to_float64(goal))
     return minimum(extrapolated, hard), max_work
