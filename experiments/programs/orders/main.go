@@ -12,8 +12,8 @@ func main() {
 	options := load.Options{Name: "orders", LiveBytes: 60 << 20}
 	pool := flag.Bool("pool", false, "reuse batches and reply buffers through sync.Pool")
 	prealloc := flag.Bool("prealloc", false, "size slices and maps up front")
-	batch := flag.Int("batch", 16, "orders in a batch")
-	keep := flag.Int("keep", 2, "orders of a batch that enter the book")
+	batch := flag.Int("batch", 32, "orders in a batch")
+	keep := flag.Int("keep", 4, "orders of a batch that enter the book")
 	options.Parse()
 	service := orders.NewService(load.NewRand(options.Seed, -1), options.LiveBytes, *batch, *keep)
 	service.Pool, service.Prealloc = *pool, *prealloc

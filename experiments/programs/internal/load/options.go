@@ -38,16 +38,19 @@ type Options struct {
 // Parse adds the common switches to the program's own, parses the command line and ends the process
 // with status 2 on a bad one. The values in o are the defaults.
 func (o *Options) Parse() {
-	if o.Workers == 0 {
-		o.Workers = 2 * runtime.GOMAXPROCS(0)
-	}
 	flag.Float64Var(&o.Rate, "rate", o.Rate, "requests per second, Poisson arrivals; 0 is closed-loop")
-	flag.IntVar(&o.Workers, "workers", o.Workers, "goroutines serving requests")
+	flag.IntVar(&o.Workers, "workers", o.Workers, "goroutines serving requests; 0 is 2 per P closed-loop, 16 per P open-loop")
 	flag.DurationVar(&o.Duration, "duration", 10*time.Second, "length of the load, after the live set is built")
 	flag.Var((*byteSize)(&o.LiveBytes), "live", "size of what stays reachable, about")
 	flag.Int64Var(&o.Seed, "seed", 1, "seed of arrivals and requests")
 	flag.DurationVar(&o.Sample, "sample", 20*time.Millisecond, "interval of memory samples; 0 is none")
 	flag.Parse()
+	if o.Workers == 0 {
+		o.Workers = 2 * runtime.GOMAXPROCS(0)
+		if o.Rate > 0 {
+			o.Workers *= 8
+		}
+	}
 	bad := ""
 	switch {
 	case flag.NArg() > 0:

@@ -4,7 +4,7 @@ import "sync"
 
 // EntryBytes is about what one order in the book keeps reachable: the order's copy, its strings, tags
 // and legs, and its place in ring and map (measured with Go 1.27; versions differ by a few percent).
-const EntryBytes = 400
+const EntryBytes = 290
 
 const shards = 16
 
