@@ -1,13 +1,11 @@
 """Ask a real Go allocator how large its slots and spans are, and how it packs tiny objects."""
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import GoToolchain
 
 from gcsim.goruntime.size_classes import (
     HEADERLESS_BYTES,
@@ -17,7 +15,7 @@ from gcsim.goruntime.size_classes import (
     slots_per_span,
     tiny_place,
 )
-from gcsim.goruntime.versions import GoRules, rules_for
+from gcsim.goruntime.versions import rules_for
 
 PROGRAM = """\
 package main
@@ -31,7 +29,6 @@ import (
 )
 
 type answer struct {
-	Go          string
 	Classes     []uint32     // MemStats.BySize
 	Slots       [][3]uint64  // size, 1 if it has pointers, heap bytes of one object
 	SpanSlots   [][3]int     // size, 1 if it has pointers, most objects seen in one page
@@ -110,7 +107,7 @@ func allocate(size int) *byte {
 func main() {
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(1)
-	result := answer{Go: runtime.Version()}
+	result := answer{}
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	for _, class := range stats.BySize {
@@ -157,29 +154,19 @@ func main() {
 """
 
 
-@pytest.fixture
-def allocator(go_toolchain: str, tmp_path: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def allocator(go_toolchain: GoToolchain) -> dict[str, Any]:
     """What the program above found out about the toolchain's allocator."""
-    source = tmp_path / "sizes.go"
-    source.write_text(PROGRAM)
-    env = {**os.environ, "GOTOOLCHAIN": "local", "GO111MODULE": "off"}
-    run = subprocess.run(
-        [go_toolchain, "run", source], check=True, env=env, capture_output=True, text=True, timeout=300
-    )
-    found: dict[str, Any] = json.loads(run.stdout)
+    found: dict[str, Any] = json.loads(go_toolchain.run(PROGRAM).stdout)
     return found
 
 
-def rules_of(found: dict[str, Any]) -> GoRules:
-    """The rules of the toolchain's minor version."""
-    return rules_for(".".join(found["Go"].split()[0].removeprefix("go").split(".")[:2]))
-
-
-@pytest.mark.golang
-def test_sizes_slots_and_spans_equal_a_real_allocators(allocator: dict[str, Any]) -> None:
+def test_sizes_slots_and_spans_equal_a_real_allocators(
+    go_toolchain: GoToolchain, allocator: dict[str, Any]
+) -> None:
     """Classes equal MemStats.BySize, bytes per object TotalAlloc's growth, slots what pages were seen to
     hold."""
-    rules = rules_of(allocator)
+    rules = rules_for(go_toolchain.minor)
     assert allocator["Classes"] == SIZE_CLASS_BYTES[: len(allocator["Classes"])].tolist()
     sizes, pointers, heap_bytes = np.array(allocator["Slots"]).T
     np.testing.assert_array_equal(round_up_size(sizes, pointers == 1, rules=rules), heap_bytes)
@@ -189,7 +176,6 @@ def test_sizes_slots_and_spans_equal_a_real_allocators(allocator: dict[str, Any]
     np.testing.assert_array_equal(slots_per_span(classes, pointers == 1, rules=rules), slots)
 
 
-@pytest.mark.golang
 def test_tiny_objects_share_blocks_as_in_a_real_allocator(allocator: dict[str, Any]) -> None:
     """Four thousand tiny objects of nine sizes take exactly as many 16-byte blocks as Go gave them."""
     offset, blocks = 0, 0

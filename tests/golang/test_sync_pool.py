@@ -1,14 +1,15 @@
 """Ask a real sync.Pool which Gets hit: op by op on scripts, and as a rate under concurrent load."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import GoToolchain
 
 from gcsim.goruntime.sync_pool import PoolState, collect, get, put
 from gcsim.goruntime.versions import rules_for
+from gcsim.workload.pool_users import PoolUsers, simulate_pool_hits
 
 SCRIPT_PROGRAM = """\
 package main
@@ -87,14 +88,88 @@ func main() {
 """
 
 
-def build(go: str, directory: Path, source: str) -> Path:
-    """The program built from ``source``; an empty assembly file lets it declare functions of the runtime."""
+LOAD_PROGRAM = """\
+package main
+
+import (
+	"fmt"
+	"math/rand"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var live [][]byte
+
+func number(i int) float64 {
+	x, err := strconv.ParseFloat(os.Args[i], 64)
+	if err != nil {
+		panic(err)
+	}
+	return x
+}
+
+// Arguments: goroutines, mean think ms, mean hold ms, KiB of garbage per request, live MiB, seconds.
+// Prints Gets per second, mean objects held, collections per second, share of Gets that hit.
+func main() {
+	users, think, hold, garbage := int(number(1)), number(2), number(3), int(number(4))
+	for i := 0; i < int(number(5)); i++ {
+		live = append(live, make([]byte, 1<<20))
+	}
+	var misses, gets, held atomic.Int64
+	pool := sync.Pool{New: func() any { misses.Add(1); return new([1024]byte) }}
+	var stop atomic.Bool
+	var done sync.WaitGroup
+	for i := 0; i < users; i++ {
+		done.Add(1)
+		go func(seed int64) {
+			defer done.Done()
+			rng := rand.New(rand.NewSource(seed))
+			sleep := func(ms float64) {
+				if ms > 0 {
+					time.Sleep(time.Duration(rng.ExpFloat64() * ms * 1e6))
+				}
+			}
+			var sink []byte
+			for !stop.Load() {
+				sleep(think)
+				x := pool.Get().(*[1024]byte)
+				start := time.Now()
+				for k := 0; k < garbage; k += 4 {
+					sink = make([]byte, 4096)
+				}
+				x[0] = sink[0]
+				sleep(hold)
+				held.Add(int64(time.Since(start)))
+				gets.Add(1)
+				pool.Put(x)
+			}
+		}(int64(i))
+	}
+	time.Sleep(200 * time.Millisecond)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start, gets0, misses0, held0 := time.Now(), gets.Load(), misses.Load(), held.Load()
+	time.Sleep(time.Duration(number(6) * 1e9))
+	seconds, gets1, misses1, held1 := time.Since(start).Seconds(), gets.Load(), misses.Load(), held.Load()
+	runtime.ReadMemStats(&after)
+	stop.Store(true)
+	done.Wait()
+	fmt.Println(float64(gets1-gets0)/seconds, float64(held1-held0)/1e9/seconds,
+		float64(after.NumGC-before.NumGC)/seconds, 1-float64(misses1-misses0)/float64(gets1-gets0))
+}
+"""
+
+
+def package(directory: Path, source: str) -> Path:
+    """A package of ``source`` and an empty assembly file, which lets it declare functions of the runtime."""
     (directory / "main.go").write_text(source)
     (directory / "empty.s").write_text("")
     (directory / "go.mod").write_text("module pooltest\n\ngo 1.19\n")
-    env = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
-    subprocess.run([go, "build", "-o", "pooltest", "."], check=True, env=env, cwd=directory, timeout=300)
-    return directory / "pooltest"
+    return directory
 
 
 def random_script(seed: int, processors: list[int], length: int) -> list[str]:
@@ -135,13 +210,12 @@ def replay(script: list[str], processors: list[int]) -> list[int]:
     return hits
 
 
-@pytest.mark.golang
 @pytest.mark.parametrize("processors", [[1], [4], [2, 8, 3, 1, 6]], ids=["one P", "four Ps", "changing Ps"])
 def test_every_get_of_a_script_hits_or_misses_as_in_go(
-    go_toolchain: str, tmp_path: Path, processors: list[int]
+    go_toolchain: GoToolchain, tmp_path: Path, processors: list[int]
 ) -> None:
     """Five thousand random operations hit and miss, one by one, as a real pool's on the same Ps."""
-    program = build(go_toolchain, tmp_path, SCRIPT_PROGRAM)
+    program = go_toolchain.build(package(tmp_path, SCRIPT_PROGRAM))
     for seed in range(3):
         script = random_script(seed, processors, 5000)
         run = subprocess.run(
@@ -151,3 +225,34 @@ def test_every_get_of_a_script_hits_or_misses_as_in_go(
         assert len(set(ran_on.tolist()) - {-1}) >= min(2, max(processors))
         assert replay(script, ran_on.tolist()) == hits.tolist()
         assert 0.2 < hits.sum() / script.count("g") < 0.99
+
+
+@pytest.mark.parametrize(
+    ("goroutines", "load"),
+    [(100, "60 5 128 4"), (200, "60 4 64 4"), (64, "0 1 64 8")],
+    ids=["few gets a cycle", "many goroutines", "all hold all the time"],
+)
+def test_hit_rate_under_load_is_within_three_points_of_go(
+    go_toolchain: GoToolchain, goroutines: int, load: str
+) -> None:
+    """From a run's request rate, objects held and GC rate, the model gives its hit rate within 0.03."""
+    apart = []
+    for gogc in (25, 50, 100, 200, 400):
+        env = {"GOGC": str(gogc), "GOMAXPROCS": "2"}
+        run = go_toolchain.run(LOAD_PROGRAM, [str(goroutines), *load.split(), "1.2"], env)
+        gets_per_second, in_flight, gc_rate, hit_rate = map(float, run.stdout.split())
+        users = PoolUsers(
+            gets_per_second=gets_per_second,
+            in_flight=min(in_flight, goroutines * 0.9999),  # counted when a hold ends, so a little off
+            gc_period_seconds=1 / gc_rate,
+            gomaxprocs=2,
+            goroutines=goroutines,
+        )
+        rng = np.random.default_rng(gogc)
+        hits, gets = simulate_pool_hits(users, gets=20_000, rules=rules_for(go_toolchain.minor), rng=rng)
+        ours = hits / gets
+        print(
+            f"GOGC={gogc} {gets_per_second:.0f} Gets/s {gc_rate:.0f} GC/s: Go {hit_rate:.4f}, model {ours:.4f}"
+        )
+        apart.append(abs(ours - hit_rate))
+    assert max(apart) <= 0.03
