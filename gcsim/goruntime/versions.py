@@ -295,7 +295,7 @@ CHANGES: tuple[Change, ...] = (
     _change(
         22,
         "allocation headers: pointerful objects over 512 B carry 8 B, smaller ones 128 B of bitmap per span",
-        "mbitmap.go: heapSetType; mheap.go: mspan.initHeapBits",
+        "mbitmap.go: heapBitsInSpan, mspan.initHeapBits",
         alloc_headers=True,
     ),
     _change(
@@ -307,7 +307,7 @@ CHANGES: tuple[Change, ...] = (
     _change(
         25,
         "GOMAXPROCS defaults to the cgroup's CPU quota (go.mod go >= 1.25)",
-        "proc.go: defaultGOMAXPROCS; cgroup_linux.go: adjustCgroupGOMAXPROCS",
+        "cgroup_linux.go: defaultGOMAXPROCS, adjustCgroupGOMAXPROCS",
         cgroup_gomaxprocs=True,
     ),
     _change(
