@@ -19,6 +19,7 @@ from gcsim.cli.report import report
 from gcsim.cli.simulate import simulate
 from gcsim.cli.sweep import sweep
 from gcsim.cli.validate import validate
+from gcsim.cli.versions import versions
 from gcsim.errors import InputError
 
 BAD_INPUT = 2
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (inspect, calibrate, simulate, sweep, recommend, validate, plot, report):
+for command in (inspect, calibrate, simulate, sweep, recommend, validate, plot, report, versions):
     app.command()(command)
 
 

@@ -12,9 +12,9 @@ from gcsim.report.figures import (
     save_figure,
     trade_off_figure,
 )
-from gcsim.report.heap_curve import heap_curve_data
+from gcsim.report.heap_curve import HeapCurve, heap_curve_data
 from gcsim.report.heatmap import heat_map_data
-from gcsim.report.pauses import pause_curve_data
+from gcsim.report.pauses import PauseCurve, pause_curve_data
 from gcsim.report.tradeoff import trade_off_data
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import pareto_front
@@ -36,40 +36,61 @@ def write_sweep_figures(
     chosen: Run | None = None,
 ) -> list[Path]:
     """PNG and SVG of every figure that the sweep has data for; the paths written. Raises InputError."""
-    settings = sweep.finished[0].settings
-    about = f"{model.name}, Go {settings.go}, {settings.gomaxprocs} Ps"
+    about = about_model(model, sweep.finished[0].settings)
+    settings = telling_settings(sweep, memory_bytes)
+    return [
+        *write_grid_figures(sweep, folder, about=about, memory_bytes=memory_bytes, chosen=chosen),
+        *write_run_figures(model, settings, folder, seed=seed, about=about),
+    ]
+
+
+def about_model(model: Model, settings: Settings) -> str:
+    """What every figure's second line says about the service."""
+    return f"{model.name}, Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
+
+
+def write_grid_figures(
+    sweep: Sweep, folder: Path, *, about: str, memory_bytes: int | None = None, chosen: Run | None = None
+) -> list[Path]:
+    """Heat maps of GC CPU and memory, and the trade-off; nothing for a single setting."""
+    if len(sweep.finished) < 2:
+        return []
     paths: list[Path] = []
-    if len(sweep.finished) > 1:
-        for stem, metric in (("gc-cpu", "gc_cpu_fraction"), ("memory", "rss_peak_bytes")):
-            data = heat_map_data(sweep, metric, memory_bytes=memory_bytes)
-            paths += save_figure(heat_map_figure(data, about), folder, stem)
-        points = trade_off_data(sweep.finished, chosen=chosen, memory_bytes=memory_bytes)
-        if points.memory_mib.size:
-            paths += save_figure(trade_off_figure(points, about), folder, "trade-off")
-    return paths + write_run_figures(
-        model, telling_settings(sweep, memory_bytes), folder, seed=seed, about=about
-    )
+    for stem, metric in (("gc-cpu", "gc_cpu_fraction"), ("memory", "rss_peak_bytes")):
+        data = heat_map_data(sweep, metric, memory_bytes=memory_bytes)
+        paths += save_figure(heat_map_figure(data, about), folder, stem)
+    points = trade_off_data(sweep.finished, chosen=chosen, memory_bytes=memory_bytes)
+    if points.memory_mib.size:
+        paths += save_figure(trade_off_figure(points, about), folder, "trade-off")
+    return paths
 
 
 def write_run_figures(
     model: Model, settings: list[Settings], folder: Path, *, seed: int, about: str
 ) -> list[Path]:
     """Heap over time and pauses of one simulated run at each setting."""
-    recorded = {
-        each: record_cycles(model, each, duration_seconds=_CURVE_SECONDS, seed=seed) for each in settings
-    }
-    drawn = {each: cycles for each, cycles in recorded.items() if len(cycles) >= 2}
-    if not drawn:
+    curves, pauses = recorded_curves(model, settings, seed=seed)
+    if not curves:
         return []
-    seconds = _window_seconds(list(drawn.values()))
-    curves = [
-        heap_curve_data(cycles, each, label=short(each), seconds=seconds) for each, cycles in drawn.items()
-    ]
-    pauses = [pause_curve_data(cycles, label=short(each)) for each, cycles in drawn.items()]
     return [
         *save_figure(heap_figure(curves, about), folder, "heap"),
         *save_figure(pauses_figure(pauses, about), folder, "pauses"),
     ]
+
+
+def recorded_curves(
+    model: Model, settings: list[Settings], *, seed: int
+) -> tuple[list[HeapCurve], list[PauseCurve]]:
+    """One recorded run at each setting; settings that do not collect twice are left out."""
+    recorded = {
+        each: record_cycles(model, each, duration_seconds=_CURVE_SECONDS, seed=seed) for each in settings
+    }
+    drawn = {each: cycles for each, cycles in recorded.items() if len(cycles) >= 2}
+    seconds = window_seconds(list(drawn.values())) if drawn else 0.0
+    curves = [
+        heap_curve_data(cycles, each, label=short(each), seconds=seconds) for each, cycles in drawn.items()
+    ]
+    return curves, [pause_curve_data(cycles, label=short(each)) for each, cycles in drawn.items()]
 
 
 def telling_settings(sweep: Sweep, memory_bytes: int | None) -> list[Settings]:
@@ -80,7 +101,7 @@ def telling_settings(sweep: Sweep, memory_bytes: int | None) -> list[Settings]:
     return [front[place].settings for place in places]
 
 
-def _window_seconds(tables: list[CycleTable]) -> float:
+def window_seconds(tables: list[CycleTable]) -> float:
     """Long enough to show some cycles of the setting with the longest, short enough to see the shortest."""
     periods = [_period_seconds(cycles) for cycles in tables]
     return max(min(CURVE_CYCLES * max(periods), 40 * min(periods)), 3 * max(periods))

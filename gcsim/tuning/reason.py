@@ -9,6 +9,9 @@ from gcsim.tuning.constraints import Margin
 from gcsim.tuning.sweep import keeps_limit
 from gcsim.units import format_go_bytes, format_gogc, format_mib
 
+_RUNTIME_CPU_GOAL = 0.25  # what the pacer itself plans for while marking: Go gcBackgroundUtilization
+_WORTH_A_WORD = 0.0005  # of all CPU
+
 Growth = tuple[str, float, Run, bool]  # what grew, by which factor, the run, whether everything still held
 
 
@@ -25,9 +28,13 @@ def explain(
     if cheapest is None:
         sentences.insert(0, "No setting holds every constraint; this is the nearest miss.")
         sentences.extend(_broken(chosen, found))
-    else:
-        sentences.append(_margin_sentence(found))
-        sentences.extend(_why(chosen, cheapest, found, has_memory_limit))
+        return " ".join(sentences)
+    sentences.append(_margin_sentence(found))
+    if chosen.metrics["gc_cpu_fraction"].value > _RUNTIME_CPU_GOAL:
+        sentences.append(
+            "More than a quarter of all CPU would go to GC: this memory is tight for the live heap."
+        )
+    sentences.extend(_why(chosen, cheapest, found, has_memory_limit))
     sentences.extend(_growth_sentence(*item) for item in growth)
     return " ".join(sentences)
 
@@ -65,12 +72,12 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin], has_memory_limit: 
     limit = chosen.settings.gomemlimit_bytes
     memory = found[0].constraint.bound
     sentences = []
-    if chosen.settings != cheapest.settings:
-        dearer = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
+    dearer = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
+    if dearer > _WORTH_A_WORD:
         peak = format_mib(cheapest.metrics["rss_peak_bytes"].value)
         sentences.append(
             f"The cheapest feasible setting simulated, {short(cheapest.settings)}, would save"
-            f" {100 * max(dearer, 0):.2g} percentage points of CPU and peak at {peak}."
+            f" {100 * dearer:.2g} percentage points of CPU and peak at {peak}."
         )
     if limit is not None and chosen.settings.gogc is not None:
         sentences.append(

@@ -142,8 +142,8 @@ def recommend(
     chosen = _choose(explored, constraints)
     stress = tuple(
         _stress(model, chosen, constraints, what, duration_seconds, replicas, seed)
-        for what in ("live heap", "load")
-    )
+        for what in (("live heap", "load") if model.loop == "open" else ("live heap",))
+    )  # more load on a saturated program changes nothing: it already runs as fast as it can
     return _assemble(chosen, explored, constraints, stress, knobs)
 
 
@@ -198,11 +198,11 @@ def _feasible(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Ru
     return with_margin or met
 
 
-def _preference(run: Run, net_limit: int | None) -> tuple[bool, bool, int, float]:
-    """Smaller is better: a net that holds under finite GOGC, the highest such limit, the least memory."""
+def _preference(run: Run, net_limit: int | None) -> tuple[bool, bool, int, int]:
+    """Smaller is better: a net that holds under a finite GOGC, the highest such limit, the lowest GOGC."""
     limit = run.settings.gomemlimit_bytes
     netted = limit is not None and net_limit is not None and limit <= net_limit
-    return (not netted, run.settings.gogc is None, -(limit or 0), run.metrics["rss_peak_bytes"].value)
+    return (not netted, run.settings.gogc is None, -(limit or 0), run.settings.gogc or 0)
 
 
 def _gc_cpu(run: Run) -> float:

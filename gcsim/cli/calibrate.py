@@ -1,0 +1,45 @@
+"""``gcsim calibrate``: logs in, a model file and a fit report out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gcsim.cli.console import emit, note
+from gcsim.cli.logs import overrides_of, read_logs, settings_of, warn_about
+from gcsim.cli.options import GogcOption, GomaxprocsOption, GomemlimitOption, GoOption, LogsArgument
+
+
+def calibrate(
+    logs: LogsArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The model file to write.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the service [default: the file's].")
+    ] = None,
+    gogc: GogcOption = None,
+    gomemlimit: GomemlimitOption = None,
+    gomaxprocs: GomaxprocsOption = None,
+    go: GoOption = None,
+) -> None:
+    """Learn a model of one service from its logs, and say how far to trust it.
+
+    The settings options say how the logs were made where no side file of gcsim capture does.
+    """
+    from gcsim.calibration import calibrate as fit
+    from gcsim.calibration.fit_report import fit_report
+    from gcsim.errors import InputError
+
+    if len(logs) > 1:
+        raise InputError(
+            "calibrate learns from one log; name one, and compare the others with gcsim validate"
+        )
+    log, trace = next(iter(read_logs(logs).items()))
+    warn_about(log, trace)
+    settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+    try:
+        found = fit(trace, name=name or output.stem, overrides=overrides_of(settings))
+    except InputError as error:
+        raise InputError(f"{log}: {error}") from error
+    found.model.save(output)
+    emit(fit_report(found))
+    note(f"wrote {output}")

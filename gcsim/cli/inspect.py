@@ -1,0 +1,101 @@
+"""``gcsim inspect``: what a log shows, by the definitions that predictions use."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gcsim.cli.console import emit, emit_json, emit_table, note
+from gcsim.cli.logs import read_logs, settings_of, warn_about
+from gcsim.cli.options import (
+    GogcOption,
+    GomaxprocsOption,
+    GomemlimitOption,
+    GoOption,
+    JsonOption,
+    LogsArgument,
+)
+
+if TYPE_CHECKING:
+    from gcsim.gctrace.trace import Trace
+    from gcsim.settings import Settings
+
+
+def inspect(
+    logs: LogsArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the heap and pauses."),
+    ] = None,
+    oddities: Annotated[
+        bool, typer.Option("--oddities", help="List every line that was skipped, mended or odd.")
+    ] = False,
+    gogc: GogcOption = None,
+    gomemlimit: GomemlimitOption = None,
+    gomaxprocs: GomaxprocsOption = None,
+    go: GoOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened: metrics, warnings, figures."""
+    traces = read_logs(logs)
+    settings = {
+        log: settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+        for log, trace in traces.items()
+    }
+    observed = {log: _observed(log, trace) for log, trace in traces.items()}
+    if as_json:
+        documents = [_document(settings[log], observed[log]) for log in traces]
+        named = {"logs": [{"log": log, **document} for log, document in zip(traces, documents, strict=True)]}
+        emit_json(documents[0] if len(documents) == 1 else named)
+    else:
+        for log, trace in traces.items():
+            _print(log, trace, settings[log], observed[log])
+    for log, trace in traces.items():
+        _print_oddities(log, trace) if oddities else warn_about(log, trace)
+    if output is not None:
+        _draw(traces, settings, output)
+
+
+def _observed(log: str, trace: "Trace") -> dict[str, float]:
+    from gcsim.calibration.validation import observed_metrics
+    from gcsim.errors import InputError
+
+    try:
+        return observed_metrics(trace)
+    except InputError as error:
+        raise InputError(f"{log}: {error}") from error
+
+
+def _document(settings: "Settings", observed: dict[str, float]) -> dict[str, Any]:
+    from gcsim.engine.run import settings_json
+
+    return {"settings": settings_json(settings), "metrics": observed}
+
+
+def _print(log: str, trace: "Trace", settings: "Settings", observed: dict[str, float]) -> None:
+    from gcsim.report.text import METRIC_LABELS, format_metric
+
+    cycles = trace.cycles
+    seconds = float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9
+    forced = int(cycles.forced.sum())
+    emit(f"{log}: {settings}; {len(cycles)} cycles in {seconds:.4g} s, {forced} forced\n")
+    emit_table(
+        ["", "observed"],
+        [[METRIC_LABELS[name], format_metric(name, value)] for name, value in observed.items()],
+    )
+
+
+def _print_oddities(log: str, trace: "Trace") -> None:
+    for kind, count in trace.oddity_counts.items():
+        note(f"{log}: {count} × {kind}")
+    for oddity in trace.oddities:
+        note(f"{log}: {oddity}")
+
+
+def _draw(traces: dict[str, "Trace"], settings: dict[str, "Settings"], output: Path) -> None:
+    from gcsim.atomic import make_folder
+    from gcsim.report.log_figures import write_log_figures
+
+    named = {log: (trace.cycles, settings[log]) for log, trace in traces.items()}
+    written = write_log_figures(named, make_folder(output))
+    note("wrote " + ", ".join(str(path) for path in written))

@@ -1,0 +1,79 @@
+"""``gcsim plot``: figures of a sweep, of a model at chosen settings, or of a log."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcsim.cli.console import note
+from gcsim.cli.options import GomaxprocsOption, GoOption, MemoryOption, SeedOption, parse_memory
+from gcsim.errors import InputError
+
+if TYPE_CHECKING:
+    from gcsim.settings import Settings
+    from gcsim.workload.model import Model
+
+_MAX_CURVES = 6
+
+
+def plot(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A model, a shipped model's name, or sweep.json of gcsim sweep."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for PNG and SVG files.")
+    ],
+    gogc: Annotated[
+        str, typer.Option("--gogc", metavar="GRID", help="With a model: up to six settings.")
+    ] = "50,100,200",
+    gomemlimit: Annotated[
+        str, typer.Option("--gomemlimit", metavar="GRID", help="With a model: their limits.")
+    ] = "off",
+    memory: MemoryOption = None,
+    gomaxprocs: GomaxprocsOption = None,
+    go: GoOption = None,
+    seed: SeedOption = 1,
+) -> None:
+    """Draw a sweep's heat maps and trade-off, or a model's heap and pauses at chosen settings."""
+    from gcsim.atomic import make_folder
+
+    memory_bytes = parse_memory(memory)
+    if source.endswith(".json"):
+        from gcsim.report.sweep_figures import write_grid_figures
+        from gcsim.tuning.sweep_file import read_sweep
+
+        sweep = read_sweep(Path(source))
+        written = write_grid_figures(
+            sweep, make_folder(output), about=Path(source).stem, memory_bytes=memory_bytes
+        )
+    else:
+        from gcsim.report.sweep_figures import about_model, write_run_figures
+        from gcsim.workload.model import Model
+
+        service = Model.load(source)
+        settings = _settings(service, gogc, gomemlimit, gomaxprocs, go)
+        about = about_model(service, settings[0])
+        written = write_run_figures(service, settings, make_folder(output), seed=seed, about=about)
+    if not written:
+        raise InputError(f"{source}: nothing to draw, no setting collects twice; choose other settings")
+    note("wrote " + ", ".join(str(path) for path in written))
+
+
+def _settings(
+    service: "Model", gogc: str, gomemlimit: str, gomaxprocs: int | None, go: str | None
+) -> list["Settings"]:
+    from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid, settings_grid
+    from gcsim.tuning.sweep import base_settings
+
+    base = base_settings(service, gomaxprocs=gomaxprocs, go=go)
+    found = settings_grid(
+        parse_gogc_grid(gogc), parse_gomemlimit_grid(gomemlimit), gomaxprocs=base.gomaxprocs, go=base.go
+    )
+    if len(found) > _MAX_CURVES:
+        raise InputError(
+            f"--gogc and --gomemlimit make {len(found)} settings; draw at most {_MAX_CURVES} at once"
+        )
+    return found

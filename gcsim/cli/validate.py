@@ -1,0 +1,89 @@
+"""``gcsim validate``: predicted against observed at the logs' settings."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcsim.cli.console import emit, emit_json, emit_table
+from gcsim.cli.logs import read_logs, settings_of, warn_about
+from gcsim.cli.options import (
+    GogcOption,
+    GomaxprocsOption,
+    GomemlimitOption,
+    GoOption,
+    JsonOption,
+    LogsArgument,
+    ModelArgument,
+    ReplicasOption,
+    SeedOption,
+    simulation,
+)
+from gcsim.errors import InputError
+from gcsim.units import parse_fraction
+
+if TYPE_CHECKING:
+    from gcsim.calibration.validation import Validation
+
+OUT_OF_BOUNDS = 1
+
+
+def validate(
+    model: ModelArgument,
+    logs: LogsArgument,
+    max_error: Annotated[
+        str | None,
+        typer.Option(
+            "--max-error",
+            metavar="SHARE",
+            help="Exit with status 1 when heap peak, cycle rate, GC CPU or resident memory is off by more.",
+        ),
+    ] = None,
+    gogc: GogcOption = None,
+    gomemlimit: GomemlimitOption = None,
+    gomaxprocs: GomaxprocsOption = None,
+    go: GoOption = None,
+    replicas: ReplicasOption = 32,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what the model predicts with what logs show, setting by setting."""
+    from gcsim.calibration.validation import validate as compare
+    from gcsim.workload.model import Model
+
+    simulation(duration="10m", replicas=replicas, seed=seed, engine="lanes")
+    bound = None if max_error is None else parse_fraction(max_error, what="--max-error")
+    service = Model.load(model)
+    found: dict[str, Validation] = {}
+    for log, trace in read_logs(logs).items():
+        warn_about(log, trace)
+        settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+        try:
+            found[log] = compare(service, trace, settings, replicas=replicas, seed=seed)
+        except InputError as error:
+            raise InputError(f"{log}: {error}") from error
+    passed = bound is None or all(validation.worst_error <= bound for validation in found.values())
+    if as_json:
+        logs_json = [{"log": log, **validation.to_json()} for log, validation in found.items()]
+        emit_json({"passed": passed, "logs": logs_json})
+    else:
+        emit(f"{service.name}; {replicas} replicas, seed {seed}\n")
+        for log, validation in found.items():
+            _print(log, validation)
+    if not passed:
+        raise typer.Exit(OUT_OF_BOUNDS)
+
+
+def _print(log: str, validation: "Validation") -> None:
+    from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
+
+    rows = [
+        [
+            METRIC_LABELS[item.name],
+            format_estimate(item.name, item.predicted),
+            format_metric(item.name, item.observed),
+            f"{100 * item.error:+.1f} %",
+            "inside" if item.inside else "outside",
+        ]
+        for item in validation.comparisons
+    ]
+    emit_table(["", "predicted", "observed", "error", ""], rows, title=f"{log}: {validation.settings}")

@@ -1,0 +1,28 @@
+"""The figures of real logs: the heap over time and the pauses, as observed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gcsim.cycles import CycleTable
+from gcsim.report.figures import heap_figure, pauses_figure, save_figure
+from gcsim.report.heap_curve import heap_curve_data
+from gcsim.report.pauses import pause_curve_data
+from gcsim.report.style import SERIES
+from gcsim.report.sweep_figures import window_seconds
+from gcsim.settings import Settings
+
+
+def write_log_figures(logs: Mapping[str, tuple[CycleTable, Settings]], folder: Path) -> list[Path]:
+    """PNG and SVG of both figures for up to six logs; the paths written. Raises InputError."""
+    shown = {Path(name).name: found for name, found in list(logs.items())[: len(SERIES)]}
+    seconds = window_seconds([cycles for cycles, _ in shown.values()])
+    curves = [
+        heap_curve_data(cycles, settings, label=f"{name}: {settings}", seconds=seconds)
+        for name, (cycles, settings) in shown.items()
+    ]
+    pauses = [pause_curve_data(cycles, label=name) for name, (cycles, _) in shown.items()]
+    about = "as observed, the end of the log"
+    return [
+        *save_figure(heap_figure(curves, about), folder, "heap"),
+        *save_figure(pauses_figure(pauses, "as observed"), folder, "pauses"),
+    ]
