@@ -41,7 +41,7 @@ func (o *Options) Parse() {
 	flag.Float64Var(&o.Rate, "rate", o.Rate, "requests per second, Poisson arrivals; 0 is closed-loop")
 	flag.IntVar(&o.Workers, "workers", o.Workers, "goroutines serving requests; 0 is 2 per P closed-loop, 16 per P open-loop")
 	flag.DurationVar(&o.Duration, "duration", 10*time.Second, "length of the load, after the live set is built")
-	flag.Var((*byteSize)(&o.LiveBytes), "live", "size of what stays reachable, about")
+	flag.Var((*ByteSize)(&o.LiveBytes), "live", "size of what stays reachable, about")
 	flag.Int64Var(&o.Seed, "seed", 1, "seed of arrivals and requests")
 	flag.DurationVar(&o.Sample, "sample", 20*time.Millisecond, "interval of memory samples; 0 is none")
 	flag.Parse()
@@ -68,17 +68,17 @@ func (o *Options) Parse() {
 	}
 }
 
-// byteSize is a flag in Go's spelling of sizes: 512KiB, 100MiB, 1GiB.
-type byteSize int64
+// ByteSize is a flag in Go's spelling of sizes: 512KiB, 100MiB, 1GiB.
+type ByteSize int64
 
 var byteUnits = []struct {
 	suffix string
 	factor int64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}}
 
-func (b *byteSize) String() string { return strconv.FormatInt(int64(*b)>>10, 10) + "KiB" }
+func (b *ByteSize) String() string { return strconv.FormatInt(int64(*b)>>10, 10) + "KiB" }
 
-func (b *byteSize) Set(text string) error {
+func (b *ByteSize) Set(text string) error {
 	factor := int64(1)
 	for _, unit := range byteUnits {
 		if strings.HasSuffix(text, unit.suffix) {
@@ -90,6 +90,6 @@ func (b *byteSize) Set(text string) error {
 	if err != nil || number < 0 {
 		return fmt.Errorf("want a size such as 100MiB")
 	}
-	*b = byteSize(number * factor)
+	*b = ByteSize(number * factor)
 	return nil
 }
