@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -50,6 +51,15 @@ def note(text: str) -> None:
     except BrokenPipeError:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, sys.stderr.fileno())
+
+
+def note_written(folder: Path, paths: Sequence[Path]) -> None:
+    """The files written into a folder, on standard error; a figure's two formats as one name."""
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        names.setdefault(path.stem, []).append(path.suffix[1:])
+    files = ", ".join(f"{stem}.{'|'.join(kinds)}" for stem, kinds in names.items())
+    note(f"wrote to {folder}: {files}")
 
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:

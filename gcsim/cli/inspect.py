@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, emit_table, note
+from gcsim.cli.console import emit, emit_json, emit_table, note, note_written
 from gcsim.cli.logs import read_logs, settings_of, warn_about
 from gcsim.cli.options import (
     GogcOption,
@@ -78,7 +78,7 @@ def _print(log: str, trace: "Trace", settings: "Settings", observed: dict[str, f
     cycles = trace.cycles
     seconds = float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9
     forced = int(cycles.forced.sum())
-    emit(f"{log}: {settings}; {len(cycles)} cycles in {seconds:.4g} s, {forced} forced\n")
+    emit(f"{log}: {settings}; {len(cycles)} cycles in {seconds:.4g} s, {forced} forced\n\n")
     emit_table(
         ["", "observed"],
         [[METRIC_LABELS[name], format_metric(name, value)] for name, value in observed.items()],
@@ -98,4 +98,4 @@ def _draw(traces: dict[str, "Trace"], settings: dict[str, "Settings"], output: P
 
     named = {log: (trace.cycles, settings[log]) for log, trace in traces.items()}
     written = write_log_figures(named, make_folder(output))
-    note("wrote " + ", ".join(str(path) for path in written))
+    note_written(output, written)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import note
+from gcsim.cli.console import note_written
 from gcsim.cli.options import GomaxprocsOption, GoOption, MemoryOption, SeedOption, parse_memory
 from gcsim.errors import InputError
 
@@ -59,7 +59,7 @@ def plot(
         written = write_run_figures(service, settings, make_folder(output), seed=seed, about=about)
     if not written:
         raise InputError(f"{source}: nothing to draw, no setting collects twice; choose other settings")
-    note("wrote " + ", ".join(str(path) for path in written))
+    note_written(output, written)
 
 
 def _settings(

@@ -1,10 +1,11 @@
 """``gcsim recommend``: a setting, why, and what it costs."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, emit_table, progress_bar
+from gcsim.cli.console import emit, emit_json, emit_table, note_written, progress_bar
 from gcsim.cli.options import (
     DurationOption,
     EngineOption,
@@ -37,6 +38,9 @@ def recommend(
         str | None,
         typer.Option("--max-stw-p99", metavar="TIME", help="Longest 99th-percentile pause, such as 2ms."),
     ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the choice.")
+    ] = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
     replicas: ReplicasOption = 16,
@@ -46,6 +50,7 @@ def recommend(
     as_json: JsonOption = False,
 ) -> None:
     """Choose GOGC and GOMEMLIMIT for a container; exit status 1 when nothing is feasible."""
+    from gcsim.atomic import make_folder
     from gcsim.tuning.recommend import recommend as choose
     from gcsim.workload.model import Model
 
@@ -73,9 +78,14 @@ def recommend(
     else:
         emit(
             f"{service.name} on Go {found.settings.go}, GOMAXPROCS={found.settings.gomaxprocs};"
-            f" {how.describe(duration)}\n"
+            f" {how.describe(duration)}\n\n"
         )
         _print(found)
+    if output is not None:
+        from gcsim.report.sweep_figures import write_recommendation_figures
+
+        written = write_recommendation_figures(found, service, make_folder(output), seed=how.seed)
+        note_written(output, written)
     if not found.feasible:
         raise typer.Exit(NOTHING_FEASIBLE)
 
@@ -83,7 +93,7 @@ def recommend(
 def _print(found: "Recommendation") -> None:
     environment = "\n".join(f"  {name}={value}" for name, value in found.env.items())
     heading = "" if found.feasible else "no setting is feasible; nearest miss:\n"
-    emit(f"{heading}{environment}\n\n{_wrapped(found.reason)}\n")
+    emit(f"{heading}{environment}\n\n{_wrapped(found.reason)}\n\n")
     _print_runs(found)
 
 

@@ -58,5 +58,5 @@ def simulate(
     if as_json:
         emit_json(run.to_json())
         return
-    emit(f"{service.name} at {settings}; {how.describe(duration)}\n")
+    emit(f"{service.name} at {settings}; {how.describe(duration)}\n\n")
     emit_estimates(run.metrics)

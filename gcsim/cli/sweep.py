@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, emit_table, note, progress_bar, to_json_text
+from gcsim.cli.console import (
+    emit,
+    emit_json,
+    emit_table,
+    note,
+    note_written,
+    progress_bar,
+    to_json_text,
+)
 from gcsim.cli.options import (
     DurationOption,
     EngineOption,
@@ -19,11 +27,13 @@ from gcsim.cli.options import (
     parse_memory,
     simulation,
 )
+from gcsim.units import MIB, format_go_bytes, format_gogc
 
 if TYPE_CHECKING:
     from gcsim.tuning.sweep import Sweep
 
 INTERRUPTED = 130
+_MAX_ROWS = 24
 
 GogcGrid = Annotated[
     str, typer.Option("--gogc", metavar="GRID", help="GOGC values: a list, a range from:to:count, or both.")
@@ -81,26 +91,55 @@ def sweep(
     if as_json:
         emit_json(result.to_json())
     else:
-        emit(f"{setup}\n")
+        emit(f"{setup}\n\n")
         _print_grid(result, memory_bytes)
     if output is not None:
         from gcsim.report.sweep_figures import write_sweep_figures
+        from gcsim.tuning.recommend import best_of
 
-        figures = write_sweep_figures(result, service, output, seed=how.seed, memory_bytes=memory_bytes)
-        note(
-            "wrote "
-            + ", ".join(str(path) for path in [output / "sweep.json", output / "sweep.csv", *figures])
+        chosen = None if memory_bytes is None else best_of(result.finished, memory_bytes)
+        figures = write_sweep_figures(
+            result, service, output, seed=how.seed, memory_bytes=memory_bytes, chosen=chosen
         )
+        note_written(output, [output / "sweep.json", output / "sweep.csv", *figures])
     if len(result.finished) < len(result.runs):
         note(f"gcsim: interrupted: {len(result.finished)} of {len(result.runs)} settings finished")
         raise typer.Exit(INTERRUPTED)
 
 
 def _print_grid(result: "Sweep", memory_bytes: int | None) -> None:
-    """GC CPU and peak resident memory side by side, one row per setting in reach of a screen."""
+    """One row per setting while that fits a screen, else the grid as two maps of figures."""
+    if len(result.finished) <= _MAX_ROWS or len(result.gomemlimit_bytes) == 1:
+        _print_rows(result, memory_bytes)
+        return
+    _print_map(result, memory_bytes, "gc_cpu_fraction", 0.01, "GC CPU, percent")
+    emit("")
+    _print_map(result, memory_bytes, "rss_peak_bytes", MIB, "peak resident memory, MiB")
+    if bool(result.infeasible(memory_bytes).any()):
+        emit("\n* infeasible: does not fit the memory given, or does not keep its own limit")
+
+
+def _print_map(result: "Sweep", memory_bytes: int | None, metric: str, unit: float, title: str) -> None:
+    values, broken = result.metric(metric).value / unit, result.infeasible(memory_bytes)
+    rows = [
+        [
+            format_go_bytes(limit),
+            *(_cell(value, bad) for value, bad in zip(values[i], broken[i], strict=True)),
+        ]
+        for i, limit in enumerate(result.gomemlimit_bytes)
+    ]
+    emit_table(["GOGC", *map(format_gogc, result.gogc)], rows, title=title)
+
+
+def _cell(value: float, infeasible: bool) -> str:
+    if value != value:  # not simulated
+        return ""
+    return (f"{value:.0f}" if value >= 99.5 else f"{value:.2g}") + ("*" if infeasible else "")
+
+
+def _print_rows(result: "Sweep", memory_bytes: int | None) -> None:
     from gcsim.report.text import format_estimate, format_metric
     from gcsim.tuning.sweep import is_feasible
-    from gcsim.units import format_go_bytes, format_gogc
 
     rows = []
     for run in result.finished:

@@ -66,7 +66,7 @@ def validate(
         logs_json = [{"log": log, **validation.to_json()} for log, validation in found.items()]
         emit_json({"passed": passed, "logs": logs_json})
     else:
-        emit(f"{service.name}; {replicas} replicas, seed {seed}\n")
+        emit(f"{service.name}; {replicas} replicas, seed {seed}\n\n")
         for log, validation in found.items():
             _print(log, validation)
     if not passed:

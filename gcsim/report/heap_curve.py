@@ -14,6 +14,7 @@ from gcsim.units import MIB
 FloatArray = NDArray[np.float64]
 
 DEFAULT_CYCLES = 10
+_CROWDED_CYCLES = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +69,14 @@ def heap_curve_data(
 def draw_heap_curve(axes: Axes, data: HeapCurve, *, top_mib: float | None = None) -> None:
     """Live heap as an area, heapLive as a line, trigger and goal as marks, marking as bands."""
     top = top_mib or ceiling_mib([data])
+    dot = 4.2 if len(data.start_s) <= _CROWDED_CYCLES else 2.2
     for start, end in zip(data.start_s, data.end_s, strict=True):
         axes.axvspan(start, end, color="#fff1d6", linewidth=0, zorder=0)
     axes.fill_between(data.end_s, data.live_mib, color="#cfe3f1", linewidth=0, step="pre", label="live")
     axes.plot(
         data.time_s, data.heap_mib, color=BLUE, linewidth=1.6, label="heap", zorder=3, solid_joinstyle="miter"
     )
-    axes.plot(data.start_s, data.trigger_mib, "o", color=ORANGE, markersize=4.2, label="trigger", zorder=4)
+    axes.plot(data.start_s, data.trigger_mib, "o", color=ORANGE, markersize=dot, label="trigger", zorder=4)
     if np.isfinite(data.goal_mib).any():
         axes.step(
             data.end_s, data.goal_mib, color=VERMILION, linewidth=1.3, where="pre", label="goal", zorder=2

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from gcsim.report.style import INK, PAPER, QUIET
@@ -79,9 +80,13 @@ def draw_heat_map(axes: Axes, data: HeatMap, *, colours: str = "YlGnBu") -> None
 
 
 def _bar_ticks(norm: Normalize) -> list[float]:
+    """Round numbers inside the scale, six or so."""
     low, high = float(norm.vmin or 0.0), float(norm.vmax or 1.0)
-    spaced = np.geomspace(low, high, 6) if isinstance(norm, LogNorm) else np.linspace(low, high, 6)
-    return [float(value) for value in spaced]
+    if not isinstance(norm, LogNorm):
+        return [float(tick) for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps = (1, 1.5, 2, 3, 5, 7) if high / low < 30 else (1, 2, 5) if high / low < 1000 else (1,)
+    return [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
 
 
 def _colour_scale(value: NDArray[np.float64]) -> Normalize:

@@ -19,11 +19,13 @@ from gcsim.report.tradeoff import trade_off_data
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import pareto_front
 from gcsim.tuning.reason import short
+from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep, is_feasible
 from gcsim.workload.model import Model
 
 CURVE_CYCLES = 8  # shown of the setting that collects least
 _CURVE_SECONDS = 600.0
+_SANE_GC_CPU = 0.25  # what the pacer itself plans for while marking: Go gcBackgroundUtilization
 
 
 def write_sweep_figures(
@@ -38,6 +40,8 @@ def write_sweep_figures(
     """PNG and SVG of every figure that the sweep has data for; the paths written. Raises InputError."""
     about = about_model(model, sweep.finished[0].settings)
     settings = telling_settings(sweep, memory_bytes)
+    if chosen is not None:
+        settings = list(dict.fromkeys([settings[0], chosen.settings, settings[-1]]))
     return [
         *write_grid_figures(sweep, folder, about=about, memory_bytes=memory_bytes, chosen=chosen),
         *write_run_figures(model, settings, folder, seed=seed, about=about),
@@ -57,12 +61,25 @@ def write_grid_figures(
         return []
     paths: list[Path] = []
     for stem, metric in (("gc-cpu", "gc_cpu_fraction"), ("memory", "rss_peak_bytes")):
-        data = heat_map_data(sweep, metric, memory_bytes=memory_bytes)
+        place = None if chosen is None else sweep.place_of(chosen.settings)
+        data = heat_map_data(sweep, metric, memory_bytes=memory_bytes, chosen=place)
         paths += save_figure(heat_map_figure(data, about), folder, stem)
     points = trade_off_data(sweep.finished, chosen=chosen, memory_bytes=memory_bytes)
     if points.memory_mib.size:
         paths += save_figure(trade_off_figure(points, about), folder, "trade-off")
     return paths
+
+
+def write_recommendation_figures(
+    found: Recommendation, model: Model, folder: Path, *, seed: int
+) -> list[Path]:
+    """The trade-off with the chosen setting, its heap over time and its pauses; the paths written."""
+    about = about_model(model, found.settings)
+    points = trade_off_data(found.explored, chosen=found.run, memory_bytes=found.memory_bytes)
+    return [
+        *save_figure(trade_off_figure(points, about), folder, "trade-off"),
+        *write_run_figures(model, [found.settings], folder, seed=seed, about=about),
+    ]
 
 
 def write_run_figures(
@@ -94,9 +111,10 @@ def recorded_curves(
 
 
 def telling_settings(sweep: Sweep, memory_bytes: int | None) -> list[Settings]:
-    """Up to three feasible settings: the least memory, the middle of the best, the least GC CPU."""
+    """Up to three feasible settings: least memory at a sane cost, the middle of the best, least GC CPU."""
     feasible = [run for run in sweep.finished if is_feasible(run, memory_bytes)]
-    front = pareto_front(feasible or sweep.finished)
+    sane = [run for run in feasible if run.metrics["gc_cpu_fraction"].value <= _SANE_GC_CPU]
+    front = pareto_front(sane or feasible or sweep.finished)
     places = sorted({0, len(front) // 2, len(front) - 1})
     return [front[place].settings for place in places]
 

@@ -147,6 +147,14 @@ def recommend(
     return _assemble(chosen, explored, constraints, stress, knobs)
 
 
+def best_of(runs: Sequence[Run], memory_bytes: int) -> Run | None:
+    """The setting that ``recommend`` would choose among these runs; None when none is feasible."""
+    constraints = constraints_from(
+        memory_bytes=memory_bytes, max_gc_cpu_fraction=None, max_stw_p99_seconds=None
+    )
+    return _choose(runs, constraints) if _feasible(runs, constraints) else None
+
+
 def _search(evaluate: Evaluate, knobs: Knobs, constraints: Sequence[Constraint]) -> list[Run]:
     """Coarse grid; then the highest limit that holds; then GOGC around the choice at its limit."""
     runs = evaluate(coarse_settings(knobs))

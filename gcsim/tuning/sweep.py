@@ -85,6 +85,10 @@ class Sweep:
         value, low, high = (columns[:, i].reshape(self.shape) for i in range(3))
         return MetricGrid(value=value, low=low, high=high)
 
+    def place_of(self, settings: Settings) -> tuple[int, int]:
+        """(limit, gogc) of a setting of the grid."""
+        return self.gomemlimit_bytes.index(settings.gomemlimit_bytes), self.gogc.index(settings.gogc)
+
     def infeasible(self, memory_bytes: int | None = None) -> NDArray[np.bool_]:
         """Where a setting breaks its memory limit or the memory given, shape (limits, gogc)."""
         broken = [run is not None and not is_feasible(run, memory_bytes) for run in self.runs]
