@@ -1,9 +1,9 @@
-"""Measure the two pauses of a GC cycle on real Go and fit the mixture that is their prior.
+"""Measure the two pauses of a GC cycle on real Go and split each into its body and its late tail.
 
     python experiments/pause_priors.py --go 1.27=PATH/TO/go [--prefix CMD] [--seconds 4]
 
 Prints, for each version, GOMAXPROCS and load (all Ps busy, or most idle), quantiles of w1 and w2 (gctrace's
-first and last clock figure) and the two lognormal components that ``gcsim/goruntime/stw.py`` ships. Run it on
+first and last clock figure) and the parts that ``gcsim/goruntime/stw.py`` ships. Run it on
 a quiet machine: anything else on the CPUs adds to the time to stop.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+LATE_NS = 300e3  # beyond this a P was not running: the operating system had taken its thread off the CPU
 PROGRAM = Path(__file__).parent / "programs" / "pauses" / "main.go"
 CLOCK = re.compile(r"^gc \d+ @.*?: ([\d.]+)\+[\d.]+\+([\d.]+) ms clock", re.MULTILINE)
 
@@ -29,25 +30,16 @@ def pauses_ns(command: list[str], load: str, gomaxprocs: int, seconds: float) ->
     return np.array(rows) * 1e6
 
 
-def fit_mixture(sample_ns: NDArray[np.float64]) -> dict[str, float]:
-    """Two lognormal components by expectation-maximisation, started at the body and at the upper tail."""
-    logs = np.log(np.maximum(sample_ns, 500.0))
-    means = np.quantile(logs, [0.45, 0.97])
-    sigmas, weights = np.full(2, logs.std() / 2 + 0.05), np.array([0.9, 0.1])
-    for _ in range(300):
-        density = weights * np.exp(-0.5 * ((logs[:, None] - means) / sigmas) ** 2) / sigmas
-        share = density / density.sum(axis=1, keepdims=True)
-        total = share.sum(axis=0) + 1e-9
-        means = (share * logs[:, None]).sum(axis=0) / total
-        sigmas = np.sqrt((share * (logs[:, None] - means) ** 2).sum(axis=0) / total) + 0.05
-        weights = total / total.sum()
-    order = np.argsort(means)
+def split(sample_ns: NDArray[np.float64]) -> dict[str, float]:
+    """Median and log-spread below LATE_NS, and the share, median and log-spread of what is above."""
+    late = sample_ns >= LATE_NS
+    body, tail = np.log(np.maximum(sample_ns[~late], 500.0)), np.log(sample_ns[late])
     return {
-        "median_ns": float(np.exp(means[order[0]])),
-        "sigma": float(sigmas[order[0]]),
-        "tail_median_ns": float(np.exp(means[order[1]])),
-        "tail_sigma": float(sigmas[order[1]]),
-        "tail_share": float(weights[order[1]]),
+        "median_ns": float(np.exp(np.median(body))),
+        "sigma": float(np.std(body)),
+        "late_share": float(late.mean()),
+        "late_median_ns": float(np.exp(np.median(tail))) if late.any() else float("nan"),
+        "late_sigma": float(np.std(tail)) if late.any() else float("nan"),
     }
 
 
@@ -69,8 +61,8 @@ def main() -> None:
                     rows = pauses_ns(command, load, gomaxprocs, arguments.seconds)
                     for name, sample in zip(("w1", "w2"), rows.T, strict=True):
                         quantiles = np.quantile(sample, [0.1, 0.5, 0.9, 0.99, 1.0]) / 1e3
-                        mixture = {key: float(f"{value:.3g}") for key, value in fit_mixture(sample).items()}
-                        print(version, load, gomaxprocs, name, len(sample), quantiles.round(1), mixture)
+                        parts = {key: float(f"{value:.3g}") for key, value in split(sample).items()}
+                        print(version, load, gomaxprocs, name, len(sample), quantiles.round(1), parts)
 
 
 if __name__ == "__main__":

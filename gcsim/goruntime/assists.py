@@ -18,7 +18,7 @@ Source: Go 1.5+ ``gcAssistAlloc``; rules and constants here are those of Go 1.18
 """
 
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 from gcsim.goruntime.arithmetic import FloatT, maximum
 
@@ -139,10 +139,12 @@ def fluid_assist_share(
     program: its assists buy 64 KiB at a time, at the start of a cycle there is no credit, and fractional
     workers earn it in bursts.
     """
-    owed = work_per_byte * alloc_bytes_per_ns
+    owed: Any = work_per_byte * alloc_bytes_per_ns
     marking = background_share + idle_share
-    assists = (owed * (1.0 - marking) - scan_bytes_per_ns * marking) / (owed + scan_bytes_per_ns)
-    return maximum(assists, 0.0)
+    assists: FloatT = maximum(
+        (owed * (1.0 - marking) - scan_bytes_per_ns * marking) / (owed + scan_bytes_per_ns), 0.0
+    )
+    return assists
 
 
 def fluid_mark(

@@ -10,12 +10,12 @@ The runtime's memory, in the terms of ``runtime/metrics``:
 ``nonHeap`` (``memory_limit.non_heap_bytes``) is what the limit's heap goal subtracts. Its first two parts
 change slowly; the third is the whole difference between programs:
 
-- A swept span with no live object gives its pages back (heap free). A span with one live object stays in use, and its
-  dead slots become *free slots*: nonHeap. How much of the garbage goes that way is ``slot_garbage_share``:
-  next to nothing for large objects or lifetimes that end together, almost all for small objects that die at
-  random.
-- Until a span is swept its dead objects count as objects. So nonHeap is least when marking ends, grows as sweeping
-  goes on, and falls as allocation fills the slots again.
+- A swept span with no live object gives its pages back (heap free). A span with one live object stays in
+  use, and its dead slots become *free slots*: nonHeap. How much of the garbage goes that way is
+  ``slot_garbage_share``: next to nothing for large objects or lifetimes that end together, almost all for
+  small objects that die at random.
+- Until a span is swept its dead objects count as objects. So nonHeap is least when marking ends, grows as
+  sweeping goes on, and falls as allocation fills the slots again.
 
 So a memory limit bites much earlier in a program of the second kind: heap in use does not shrink, and the
 goal leaves only the room between heap in use and the limit (``limited_trigger_bytes``). Measured on Go 1.19

@@ -1,0 +1,162 @@
+"""The scavenger: when free pages go back to the operating system, and so what stays resident.
+
+In the background, at 1 % of CPU, free pages are returned while one of two goals is unmet; and an allocation
+that would pass the memory limit, or grows the heap past the first goal, returns pages itself before it goes
+on.
+
+    goal from GOGC    heap in use + heap free <= 1.1 x heap in use at the last mark end x (next goal / last
+    goal) goal from limit   mappedReady             <= 0.95 x GOMEMLIMIT   (95 x, so never, in Go 1.19 to
+    1.21)
+
+Both are set when marking ends. Pages go from the highest address down; since Go 1.21 the background scavenger
+leaves 4 MiB chunks alone that are over 96.9 % in use. Sizes are bytes, numbers or arrays.
+
+Measured (linux/amd64, a heap of 300 MiB that dies at once, 1 and 2 Ps): Go 1.21, 1.24 and 1.27 release 8.5 to
+16 GiB a CPU second, median 12 (64 KiB a call), so 1 % of CPU is about 120 MiB a second for each P: a spike is
+gone a second or two after the cycle that finds it dead, not after minutes. Seen: 100-160 MiB/s at P=1, over
+240 at P=2.
+
+Source: Go 1.19+ ``gcPaceScavenger``, ``scavengerState.run`` and ``sleep``, ``piController.next``,
+``mheap.allocSpan``.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from gcsim.goruntime.arithmetic import IntT, maximum, minimum, to_float64, truncate_to_int64, where
+from gcsim.goruntime.versions import GoRules
+from gcsim.units import MAX_INT64
+
+NO_GOAL = MAX_INT64  # the runtime's ^uint64(0): nothing to do
+PHYSICAL_PAGE_BYTES = 4096
+RETAIN_EXTRA_DIVISOR = 10  # retainExtraPercent: keep a tenth more than the goal needs
+CPU_SHARE = 0.01  # scavengePercent, of GOMAXPROCS
+QUANTUM_BYTES = 64 * 1024  # scavengeQuantum: released in one go
+MIN_WORK_NS = 1e6  # minScavWorkTime: a batch lasts at least this
+STARTING_SLEEP_RATIO = 0.001  # startingScavSleepRatio, also the fallback
+COOLDOWN_NS = 5e9  # fixed sleeping after the controller has failed
+_KP, _TI_NS, _TT_NS = 0.3375, 3.2e6, 1e9
+_MIN_RATIO, _MAX_RATIO = 0.001, 1000.0
+
+RELEASE_BYTES_PER_CPU_SECOND = 12.5e9  # measured prior, see above; 9e9 to 17e9
+
+
+def gc_percent_scavenge_goal_bytes(
+    last_heap_in_use_bytes: IntT,
+    heap_goal_bytes: IntT | int,
+    last_heap_goal_bytes: IntT | int,
+    *,
+    heap_retained_bytes: IntT | int,
+) -> IntT:
+    """What heap in use + heap free may be; NO_GOAL before the first mark end and where met within a page.
+
+    ``last_heap_in_use_bytes`` is heap in use at the mark end just past, ``last_heap_goal_bytes`` that cycle's
+    goal, ``heap_goal_bytes`` the next one's. Source: Go 1.19+ ``gcPaceScavenger``.
+    """
+    last_goal = maximum(last_heap_goal_bytes, 1)
+    ratio = to_float64(heap_goal_bytes) / to_float64(last_goal)
+    goal: IntT = truncate_to_int64(to_float64(last_heap_in_use_bytes) * ratio)
+    goal = goal + goal // RETAIN_EXTRA_DIVISOR
+    goal = (goal + PHYSICAL_PAGE_BYTES - 1) // PHYSICAL_PAGE_BYTES * PHYSICAL_PAGE_BYTES
+    met = (heap_retained_bytes - goal < PHYSICAL_PAGE_BYTES) | (last_heap_goal_bytes == 0)
+    return where(met, NO_GOAL, goal)  # type: ignore[no-any-return]
+
+
+def memory_limit_scavenge_goal_bytes(
+    mapped_ready_bytes: IntT, memory_limit_bytes: IntT | int, *, rules: GoRules
+) -> IntT:
+    """What mappedReady may be; NO_GOAL where it is met, and always so before Go 1.22.
+
+    Source: Go 1.19+ ``gcPaceScavenger``; up to 1.21 it multiplies by 100 - 5 where 1 - 5/100 was meant.
+    """
+    if rules.scavenge_limit_goal_percent is None:
+        return where(mapped_ready_bytes < 0, mapped_ready_bytes, NO_GOAL)  # type: ignore[no-any-return]
+    percent = rules.scavenge_limit_goal_percent / 100.0
+    product = minimum(to_float64(memory_limit_bytes) * percent, float(2**62))
+    goal = truncate_to_int64(product)
+    return where(mapped_ready_bytes <= goal, NO_GOAL, goal)  # type: ignore[no-any-return]
+
+
+def background_scavenger_works(
+    heap_retained_bytes: Any, mapped_ready_bytes: Any, *, gc_percent_goal_bytes: Any, limit_goal_bytes: Any
+) -> Any:
+    """Whether either goal is unmet, asked before each quantum. ``scavengerState.shouldStop``."""
+    return (heap_retained_bytes > gc_percent_goal_bytes) | (mapped_ready_bytes > limit_goal_bytes)
+
+
+def allocation_scavenge_bytes(
+    scavenged_bytes: Any,
+    growth_bytes: Any,
+    *,
+    mapped_ready_bytes: Any,
+    memory_limit_bytes: Any,
+    heap_retained_bytes: Any,
+    gc_percent_goal_bytes: Any,
+    limiting: Any,
+) -> Any:
+    """What an allocation of pages must release first; its time counts as assist time for the CPU limiter.
+
+    ``scavenged_bytes``: pages of the new span that are not resident; ``growth_bytes``: by how much the heap
+    had to grow for it; ``limiting``: the CPU limiter is on, which lets the limit be passed. Source:
+    ``mheap.allocSpan``.
+    """
+    over_limit = maximum(scavenged_bytes + mapped_ready_bytes - memory_limit_bytes, 0)
+    over_limit = where(limiting, 0, over_limit)
+    overage = maximum(heap_retained_bytes + growth_bytes - gc_percent_goal_bytes, 0)
+    return maximum(over_limit, minimum(growth_bytes, overage))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScavengerPace:
+    """State of the background scavenger's controller (``scavengerState``)."""
+
+    sleep_ratio: float = STARTING_SLEEP_RATIO  # time worked / time slept
+    error_integral: float = 0.0
+    cooldown_ns: float = 0.0
+
+    def sleep_ns(self, worked_ns: float) -> int:
+        """How long to sleep after a batch, which counts as 1 ms at least. ``scavengerState.sleep``."""
+        return int(max(worked_ns, MIN_WORK_NS) / self.sleep_ratio)
+
+    def after_sleep(self, worked_ns: float, slept_ns: float, *, gomaxprocs: int) -> "ScavengerPace":
+        """The pace after a batch and its sleep: a PI step toward 1 % of GOMAXPROCS.
+
+        A controller that overflows is reset and left alone for 5 s. Source: ``scavengerState.sleep``,
+        ``piController.next``.
+        """
+        worked_ns = max(worked_ns, MIN_WORK_NS)
+        period_ns = slept_ns + worked_ns
+        if self.cooldown_ns > 0:
+            left_ns = max(self.cooldown_ns - period_ns, 0.0)
+            return ScavengerPace(
+                sleep_ratio=self.sleep_ratio, error_integral=self.error_integral, cooldown_ns=left_ns
+            )
+        error = CPU_SHARE - worked_ns / (period_ns * gomaxprocs)
+        raw = _KP * error + self.error_integral
+        ratio = min(max(raw, _MIN_RATIO), _MAX_RATIO)
+        integral = (
+            self.error_integral + (_KP * period_ns / _TI_NS) * error + period_ns / _TT_NS * (ratio - raw)
+        )
+        if not (math.isfinite(raw) and math.isfinite(integral)):
+            return ScavengerPace(cooldown_ns=COOLDOWN_NS)
+        return ScavengerPace(sleep_ratio=ratio, error_integral=integral)
+
+
+def released_bytes_per_second(
+    gomaxprocs: Any, *, bytes_per_cpu_second: float = RELEASE_BYTES_PER_CPU_SECOND
+) -> Any:
+    """The background scavenger's steady rate per second of wall time; it settles within about a second."""
+    return CPU_SHARE * gomaxprocs * bytes_per_cpu_second
+
+
+def heap_retained_after_bytes(
+    heap_retained_bytes: Any, *, goal_bytes: Any, seconds: Any, gomaxprocs: Any
+) -> Any:
+    """Heap in use + heap free after ``seconds`` of background scavenging toward the lower of its goals.
+
+    For a cycle at a time: before the next peak it is this, at the peak the larger of this and heap in use.
+    NO_GOAL leaves it as it is.
+    """
+    fallen = heap_retained_bytes - released_bytes_per_second(gomaxprocs) * seconds
+    return minimum(heap_retained_bytes, maximum(fallen, goal_bytes))
