@@ -198,6 +198,16 @@ CHANGES: tuple[Change, ...] = (
         async_preemption=True,
     ),
     _change(
+        14,
+        "the trigger ratio is at least 0.6 of GOGC/100, so that a fast allocator does not collect all the time",
+        "mgc.go: gcSetTriggerRatio",
+    ),
+    _change(
+        14,
+        "scavtrace=1 prints 'scav' lines; gctrace no longer prints 'scvg' lines",
+        "mgcscavenge.go: printScavTrace",
+    ),
+    _change(
         18,
         "redesigned pacer: cons/mark by a PI controller, runway, 25 %; hard goal (1 + GOGC/100) × goal",
         "mgcpacer.go: gcControllerState.endCycle, commit, revise",
@@ -267,6 +277,11 @@ CHANGES: tuple[Change, ...] = (
         "'MB stacks' is the scanned size, the goal's own term",
         "mgc.go: gcMarkTermination",
         gctrace_stack_term="scanned",
+    ),
+    _change(
+        20,
+        "the background sweeper works in batches of ten spans and yields only where no P is idle",
+        "mgcsweep.go: bgsweep",
     ),
     _change(
         21,
