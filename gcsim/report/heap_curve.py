@@ -39,16 +39,16 @@ class HeapCurve:
 def heap_curve_data(
     cycles: CycleTable, settings: Settings | None = None, *, label: str = "", seconds: float | None = None
 ) -> HeapCurve:
-    """The end of a run: its last ten cycles, or its last ``seconds`` and the cycle before them.
+    """The end of a run: its last ten cycles, or its last ``seconds`` and two cycles before them.
 
-    That earlier cycle has negative times: the lines then reach the left edge. Needs one cycle or more.
+    Those earlier cycles have negative times: the lines then reach the left edge. Needs one cycle or more.
     """
     end_ns = int(cycles.end_ns[-1])
     if seconds is None:
         shown = cycles.select(slice(max(0, len(cycles) - DEFAULT_CYCLES), len(cycles)))
     else:
         inside = int(np.searchsorted(cycles.start_ns, end_ns - int(seconds * 1e9)))
-        shown = cycles.select(slice(max(0, min(inside, len(cycles) - 1) - 1), len(cycles)))
+        shown = cycles.select(slice(max(0, min(inside, len(cycles) - 1) - 2), len(cycles)))
     zero_ns = int(shown.start_ns[0]) if seconds is None else end_ns - int(seconds * 1e9)
     start, end = ((column - zero_ns) / 1e9 for column in (shown.start_ns, shown.end_ns))
     sizes = (shown.heap_start_bytes, shown.heap_end_bytes, shown.heap_marked_bytes)

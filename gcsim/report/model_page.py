@@ -17,9 +17,12 @@ def model_page(model: Model, sweep: Sweep, recommendation: Recommendation | None
     sections = [] if recommendation is None else [_recommended(recommendation, about)]
     memory_bytes = None if recommendation is None else recommendation.memory_bytes
     sections.append(_grid(sweep, memory_bytes, about))
-    settings = telling_settings(sweep, memory_bytes)
-    if recommendation is not None:
-        settings = list(dict.fromkeys([recommendation.settings, *settings]))
+    settings = telling_settings(
+        sweep,
+        model,
+        memory_bytes=memory_bytes,
+        chosen=None if recommendation is None else recommendation.settings,
+    )
     sections.append(_over_time(model, settings, about, seed))
     sections.append(_learned(model))
     return html_page(f"gcsim: {model.name}", about, sections)

@@ -1,5 +1,6 @@
 """The figures of a sweep: two heat maps, heap curves and pauses at telling settings, the trade-off."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from gcsim.cycles import CycleTable
@@ -39,9 +40,9 @@ def write_sweep_figures(
 ) -> list[Path]:
     """PNG and SVG of every figure that the sweep has data for; the paths written. Raises InputError."""
     about = about_model(model, sweep.finished[0].settings)
-    settings = telling_settings(sweep, memory_bytes)
-    if chosen is not None:
-        settings = list(dict.fromkeys([settings[0], chosen.settings, settings[-1]]))
+    settings = telling_settings(
+        sweep, model, memory_bytes=memory_bytes, chosen=None if chosen is None else chosen.settings
+    )
     return [
         *write_grid_figures(sweep, folder, about=about, memory_bytes=memory_bytes, chosen=chosen),
         *write_run_figures(model, settings, folder, seed=seed, about=about),
@@ -110,13 +111,16 @@ def recorded_curves(
     return curves, [pause_curve_data(cycles, label=short(each)) for each, cycles in drawn.items()]
 
 
-def telling_settings(sweep: Sweep, memory_bytes: int | None) -> list[Settings]:
-    """Up to three feasible settings: least memory at a sane cost, the middle of the best, least GC CPU."""
+def telling_settings(
+    sweep: Sweep, model: Model, *, memory_bytes: int | None, chosen: Settings | None
+) -> list[Settings]:
+    """Up to three settings: least memory at a sane cost, as calibrated, and the chosen or least GC CPU."""
     feasible = [run for run in sweep.finished if is_feasible(run, memory_bytes)]
     sane = [run for run in feasible if run.metrics["gc_cpu_fraction"].value <= _SANE_GC_CPU]
     front = pareto_front(sane or feasible or sweep.finished)
-    places = sorted({0, len(front) // 2, len(front) - 1})
-    return [front[place].settings for place in places]
+    swept = front[0].settings
+    calibrated = replace(model.settings, gomaxprocs=swept.gomaxprocs, go=swept.go)
+    return list(dict.fromkeys([swept, calibrated, chosen or front[-1].settings]))
 
 
 def window_seconds(tables: list[CycleTable]) -> float:
