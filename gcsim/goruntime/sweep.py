@@ -13,11 +13,9 @@ Source: Go 1.5+ ``gcPaceSweeper``, ``deductSweepCredit``, ``bgsweep``; the same 
 from typing import Any
 
 from gcsim.goruntime.arithmetic import IntT, maximum, to_float64, truncate_to_int64, where
-from gcsim.goruntime.versions import GoRules
 
 PAGE_BYTES = 8192  # pageSize of the runtime
 SWEEP_MARGIN_BYTES = 1 << 20  # gcPaceSweeper: be done this far before the trigger
-SWEEP_BATCH_SPANS = 10  # bgsweep (1.20+): spans between two looks at whether anyone else wants the P
 RECLAIM_LOOK_SPANS = 100  # mcentral.cacheSpan spanBudget: unswept spans tried before a fresh one is taken
 
 
@@ -62,11 +60,3 @@ def swept_share(heap_live_bytes: Any, *, heap_marked_bytes: Any, trigger_bytes: 
     distance_bytes = maximum(trigger_bytes - heap_marked_bytes - SWEEP_MARGIN_BYTES, PAGE_BYTES)
     grown = to_float64(maximum(heap_live_bytes - heap_marked_bytes, 0)) / to_float64(distance_bytes)
     return where(grown < 1.0, grown, 1.0)
-
-
-def background_sweep_batch_spans(*, rules: GoRules) -> int:
-    """Spans between two yields of the background sweeper: 10 (and only if no P is idle); 1 before 1.20.
-
-    Source: ``bgsweep`` (1.20+ ``goschedIfBusy``; before, ``Gosched`` after every span).
-    """
-    return SWEEP_BATCH_SPANS if rules.minor >= 20 else 1

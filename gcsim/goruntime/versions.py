@@ -58,6 +58,7 @@ class GoRules:
     background_scavenger: bool  # paced, 1 % of CPU (1.13+)
     scavenger_skips_dense_chunks: bool  # background scavenging leaves dense 4 MiB chunks alone (1.21+)
     concurrent_sweep: bool  # sweeping beside the program (1.3+)
+    sweep_batch_spans: int  # spans between two yields of the background sweeper: 0 none, 1, 10 (1.20+)
     proportional_sweep: bool  # allocation sweeps in step with heap growth (1.5+)
     alloc_headers: bool  # 8-byte type header on pointerful objects over 512 B (1.22+)
     inline_mark_bits: bool  # 128 B of mark bits inside small-object spans (with Green Tea)
@@ -125,6 +126,7 @@ _GO_1_2 = GoRules(
     background_scavenger=False,
     scavenger_skips_dense_chunks=False,
     concurrent_sweep=False,
+    sweep_batch_spans=0,
     proportional_sweep=False,
     alloc_headers=False,
     inline_mark_bits=False,
@@ -144,6 +146,7 @@ CHANGES: tuple[Change, ...] = (
         "sweeping runs beside the program; gctrace prints microseconds",
         "mgc0.c: bgsweep, gc",
         concurrent_sweep=True,
+        sweep_batch_spans=1,
         gctrace_format="1.3",
     ),
     _change(
@@ -199,7 +202,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     _change(
         14,
-        "the trigger ratio is at least 0.6 of GOGC/100, so that a fast allocator does not collect all the time",
+        "the trigger ratio is at least 0.6 of GOGC/100, so that a fast allocator does not always collect",
         "mgc.go: gcSetTriggerRatio",
     ),
     _change(
@@ -282,6 +285,7 @@ CHANGES: tuple[Change, ...] = (
         20,
         "the background sweeper works in batches of ten spans and yields only where no P is idle",
         "mgcsweep.go: bgsweep",
+        sweep_batch_spans=10,
     ),
     _change(
         21,
