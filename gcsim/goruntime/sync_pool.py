@@ -146,7 +146,7 @@ class _ExpectedPeak:
         """The process with a mean of ``in_flight``: Poisson, or binomial among ``goroutines``."""
         if not (in_flight > 0 and (goroutines is None or in_flight < goroutines)):
             raise ValueError(f"in_flight must lie between 0 and the number of goroutines, got {in_flight}")
-        states = np.arange(int(in_flight + 10 * np.sqrt(in_flight) + 12))
+        states = np.arange(int(in_flight + 10 * np.sqrt(in_flight) + 12), dtype=np.float64)
         if goroutines is None:
             chance, births = poisson.pmf(states, in_flight), np.full(len(states), in_flight)
         else:
@@ -177,7 +177,8 @@ def _stay_below(
     diagonal = -(births[inside] + states[inside])
     beside = np.sqrt(births[:level] * states[1 : level + 1])
     decay, modes = eigh_tridiagonal(diagonal, beside)
-    return decay, (np.sqrt(chance[inside]) @ modes) ** 2
+    weight = (np.sqrt(chance[inside]) @ modes) ** 2
+    return np.asarray(decay, dtype=np.float64), np.asarray(weight, dtype=np.float64)
 
 
 def _pin(state: PoolState, processor: int, gomaxprocs: int) -> PoolState:
@@ -201,7 +202,9 @@ def _chain_with_objects(locals_: PoolLocals, processor: int) -> int | None:
     shared = locals_.shared
     if not any(shared):
         return None
-    return next(p for p in (*range(processor, len(shared)), *range(processor)) if shared[p])
+    while not shared[processor]:
+        processor = (processor + 1) % len(shared)
+    return processor
 
 
 def _with_private(locals_: PoolLocals, processor: int, *, taken: bool) -> PoolLocals:

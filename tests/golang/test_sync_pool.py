@@ -252,7 +252,7 @@ def test_hit_rate_under_load_is_within_three_points_of_go(
         hits, gets = simulate_pool_hits(users, gets=20_000, rules=rules_for(go_toolchain.minor), rng=rng)
         ours = hits / gets
         print(
-            f"GOGC={gogc} {gets_per_second:.0f} Gets/s {gc_rate:.0f} GC/s: Go {hit_rate:.4f}, model {ours:.4f}"
+            f"GOGC={gogc} {gets_per_second:.0f} Gets/s {gc_rate:.0f} GC/s: Go {hit_rate:.4f}, ours {ours:.4f}"
         )
         apart.append(abs(ours - hit_rate))
     assert max(apart) <= 0.03
