@@ -17,6 +17,7 @@ from gcsim.units import parse_gomemlimit
 
 TRACE_SETTINGS = ("gctrace", "gcpacertrace", "scavtrace")
 FIRST_MINOR_WITH_LIMIT = 19
+FIRST_MINOR_THAT_MAY_HANG = 26  # with gcpacertrace and scavtrace together, see ``traced``
 TAIL_BYTES = 1 << 16
 
 
@@ -28,12 +29,13 @@ def run_capture(
     stdout: int | IO[bytes] | None = None,
     echo: bool = True,
 ) -> CaptureInfo:
-    """Run ``command`` with gctrace, gcpacertrace and scavtrace on; write ``log`` and ``LOG.meta.json``.
+    """Run ``command`` with its GC traces on (see ``traced``); write ``log`` and ``LOG.meta.json``.
 
-    Standard error goes to the log as it comes and, with ``echo``, to ours; standard input and output stay the
-    child's (``stdout`` as for subprocess). ``env`` is the whole environment, by default our own. Signals are passed
-    on (see run_child); the exit status stands in the result. Raises InputError where the program is missing, cannot
-    be executed or is not Go's, where GOMEMLIMIT is malformed, and where the log cannot be written.
+    Standard error goes to the log as it comes and, with ``echo``, to ours; standard input and output stay
+    the child's (``stdout`` as for subprocess). ``env`` is the whole environment, by default our own.
+    Signals are passed on (see run_child); the exit status stands in the result. Raises InputError where the
+    program is missing, cannot be executed or is not Go's, where GOMEMLIMIT is malformed, and where the log
+    cannot be written.
     """
     if not command:
         raise InputError("no program to capture; write it behind --, as in: gcsim capture -o LOG -- ./app")
@@ -42,7 +44,7 @@ def run_capture(
     go_version = go_version_of(program)
     minor = _minor(go_version)
     gogc, gomemlimit_bytes = gogc_in(env), gomemlimit_in(env) if minor >= FIRST_MINOR_WITH_LIMIT else None
-    env["GODEBUG"] = traced(env.get("GODEBUG", ""))
+    env["GODEBUG"] = traced(env.get("GODEBUG", ""), minor)
     busy_before = _machine_busy_seconds()
     start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     usage = _run_logged([str(program), *command[1:]], log, env=env, stdout=stdout, echo=echo)
@@ -64,15 +66,25 @@ def run_capture(
     return info
 
 
-def traced(godebug: str) -> str:
-    """A GODEBUG with the traces on and all else kept; what it already says of a trace stands."""
-    present = {setting.partition("=")[0].strip() for setting in godebug.split(",")}
-    added = [f"{name}=1" for name in TRACE_SETTINGS if name not in present]
-    return ",".join(added + ([godebug] if godebug else []))
+def traced(godebug: str, minor: int) -> str:
+    """A GODEBUG with the traces on and all else kept; what it already says of a trace stands.
+
+    From Go 1.26 on gcpacertrace and scavtrace are never both added, for together they can hang the program:
+    printing a float may grow the stack, which takes the heap's lock while holding the print lock
+    (``printfloat64``, ``stackalloc``), and ``sweepone`` prints the scavenger's line while holding the
+    heap's lock (``printScavTrace``). Seen within seconds on Go 1.27.3 with a heap of 4 MiB. The pacer's
+    lines say more.
+    """
+    stated = {name.strip(): value for name, _, value in (s.partition("=") for s in godebug.split(","))}
+    wanted = [name for name in TRACE_SETTINGS if name not in stated]
+    if minor >= FIRST_MINOR_THAT_MAY_HANG:
+        left_out = "scavtrace" if stated.get("scavtrace", "0") == "0" else "gcpacertrace"
+        wanted = [name for name in wanted if name != left_out]
+    return ",".join([f"{name}=1" for name in wanted] + ([godebug] if godebug else []))
 
 
 def gogc_in(env: Mapping[str, str]) -> int | None:
-    """GOGC as the runtime reads it: unset or malformed is 100, negative is off. Go 1.19+ ``runtime.readGOGC``."""
+    """GOGC as the runtime reads it: 100 if unset or malformed, off if negative. Go 1.19+ ``runtime.readGOGC``."""
     text = env.get("GOGC", "")
     if text == "off":
         return None
@@ -162,7 +174,7 @@ def _last_gomaxprocs(log: Path) -> int | None:
 
 
 def _machine_busy_seconds() -> float | None:
-    """CPU seconds that all cores have been busy with, other guests' (steal) included; None where /proc is missing."""
+    """CPU seconds that all cores have been busy, steal included; None where /proc is missing."""
     try:
         user, nice, system, _idle, _iowait, irq, softirq, steal = (
             int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
