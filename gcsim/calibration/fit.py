@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.calibration.evidence import Evidence
+from gcsim.goruntime.workers import FORCE_PREEMPT_NS
 from gcsim.workload.parameters import Parameter
 
 FloatArray = NDArray[np.float64]
 
 LOG = "log"
+_CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
+_ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
+_AUTOCORRELATION = 0.5  # of successive cycles, usual in measured runs; errors of means grow by sqrt(3)
 _PRINTED_SIZE_SD = 0.29 * (1 << 20)  # standard deviation of a truncation to whole MiB
 
 
@@ -62,22 +66,30 @@ def fit_marking(evidence: Evidence) -> dict[str, Parameter]:
         "mark_background_procs": Parameter(max(background, 1e-6), 0.0, LOG),
         "mark_idle_procs": Parameter(idle, 0.0, LOG),
         "mark_mutator_procs": Parameter(mutator, 0.0, LOG),
-        "assist_debt_share": Parameter(_assist_debt_share(evidence, assist), 0.05, LOG),
+        "assist_debt_share": _assist_debt_share(evidence),
     }
 
 
-def _assist_debt_share(evidence: Evidence, assist_procs: float) -> float:
-    """Share of the assist debt that assists paid: their CPU over (mark CPU / runway) x bytes allocated."""
+def _assist_debt_share(evidence: Evidence) -> Parameter:
+    """Share of the assist debt that assists paid: their CPU over (mark CPU / runway) x bytes allocated.
+
+    Where cycles end at their goal, assists paid what the goal demanded, and how little they would have paid with
+    room to spare stays unseen: then credit's delay tells. Fractional workers first run when a time slice ends,
+    and until then assists pay all (Go 1.19+ ``findRunnableGCWorker``, ``forcePreemptNS``).
+    """
     rows = evidence.natural & np.isfinite(evidence.heap_goal_bytes)
-    if not rows.any():
-        return 1.0
+    runway = np.maximum(evidence.heap_goal_bytes[rows] - evidence.heap_start_bytes[rows], 0.0)
+    if not rows.any() or runway.mean() <= 0:
+        return Parameter(1.0, 0.5, "prior: no runway in the log")
     chosen = evidence.select(rows)
-    runway = np.maximum(chosen.heap_goal_bytes - chosen.heap_start_bytes, 0.0)
-    if runway.mean() <= 0:
-        return 1.0
     owed = chosen.mark_cpu_seconds.mean() * chosen.allocated_bytes.mean() / runway.mean()
-    paid = assist_procs * chosen.mark_seconds.mean()
-    return float(np.clip(paid / max(owed, 1e-9), 0.0, 50.0))
+    paid = chosen.assist_cpu_seconds.mean()
+    observed = float(np.clip(paid / max(owed, 1e-9), 0.0, 50.0))
+    reached = float(np.median(chosen.allocated_bytes / np.maximum(runway, 1.0)))
+    delay_share = min(max(_CREDIT_DELAY_SECONDS / float(chosen.mark_seconds.mean()), 0.05), 1.0)
+    if reached > _ASSIST_BOUND_REACH and delay_share < observed:
+        return Parameter(delay_share, 0.5, "prior: the log's cycles end at their goal")
+    return Parameter(observed, 0.1, LOG)
 
 
 def fit_allocation(
@@ -118,11 +130,12 @@ def fit_allocation(
 
 
 def _standard_error(values: FloatArray) -> float:
-    """Relative standard error of the mean, at most 1; rows are taken as independent."""
+    """Relative standard error of the mean, at most 1, with the usual correlation of successive cycles."""
     mean = float(values.mean())
     if values.size < 2 or mean <= 0:
         return 1.0
-    return min(float(values.std(ddof=1)) / mean / math.sqrt(values.size), 1.0)
+    inflation = (1.0 + _AUTOCORRELATION) / (1.0 - _AUTOCORRELATION)
+    return min(float(values.std(ddof=1)) / mean * math.sqrt(inflation / values.size), 1.0)
 
 
 def _relative_scatter(values: FloatArray, *, noise: float) -> float:

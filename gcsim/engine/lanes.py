@@ -124,12 +124,13 @@ class LaneEngine:
         live = np.minimum(live, heap_start)
         mark_cpu_s = self._mark_cpu_seconds(live)
         phase, limited_share = self._mark(wait_s, self._conditions(goal, heap_start, live, mark_cpu_s))
-        heap_end = heap_start + phase.allocated_bytes
+        allocated_black = phase.allocated_bytes * self._scatter(parameters.mark_alloc_scatter)
+        heap_end = heap_start + allocated_black
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
-        self._remember(live, phase, mark_s)
-        self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, phase.allocated_bytes)
+        self._remember(live, allocated_black, phase, mark_s)
+        self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)
         state.now_seconds = start_s + mark_s + parameters.mark_term_seconds
-        state.heap_marked_bytes = live + phase.allocated_bytes
+        state.heap_marked_bytes = live + allocated_black
         state.heap_end_bytes = heap_end
         state.live_bytes = live
         return CycleStep(
@@ -141,7 +142,7 @@ class LaneEngine:
             heap_goal_bytes=np.maximum(goal, 0.0),
             phase=phase,
             limited_seconds=limited_share * mark_s,
-            mutator_bytes=allocated + phase.allocated_bytes,
+            mutator_bytes=allocated + allocated_black,
         )
 
     def _scatter(self, spread: FloatArray) -> FloatArray:
@@ -202,12 +203,11 @@ class LaneEngine:
     ) -> MarkConditions:
         parameters = self.parameters
         growth = np.maximum(live / np.maximum(self.state.live_bytes, 1.0), 1.0)
-        alloc = parameters.mark_alloc_bytes_per_cpu_second * self._scatter(parameters.mark_alloc_scatter)
         return MarkConditions(
             mark_cpu_seconds=mark_cpu_s,
             # more live than expected moves the goal out along the planned slope: Go 1.19+ revise
             runway_bytes=np.maximum(goal - heap_start, 0.0) * growth,
-            alloc_bytes_per_cpu_second=alloc,
+            alloc_bytes_per_cpu_second=parameters.mark_alloc_bytes_per_cpu_second,
             gomaxprocs=parameters.gomaxprocs,
             background_procs=parameters.mark_background_procs,
             busy_procs=parameters.mark_busy_procs,
@@ -239,17 +239,19 @@ class LaneEngine:
             )
         return phase, limited_share
 
-    def _remember(self, live: FloatArray, phase: MarkPhase, mark_s: FloatArray) -> None:
+    def _remember(
+        self, live: FloatArray, allocated_black: FloatArray, phase: MarkPhase, mark_s: FloatArray
+    ) -> None:
         parameters = self.parameters
         offered_s = mark_s * parameters.gomaxprocs
         utilization = BACKGROUND_UTILIZATION + phase.assist_cpu_seconds / offered_s
         measured = measured_cons_mark(
-            phase.allocated_bytes.astype(np.int64),
+            allocated_black.astype(np.int64),
             (live + parameters.root_bytes).astype(np.int64),
             np.minimum(utilization, 0.999),
             phase.idle_cpu_seconds / offered_s,
         )
-        grew = phase.allocated_bytes >= 1.0
+        grew = allocated_black >= 1.0
         self.state.memory = next_cons_mark(self.state.memory, measured, grew, rules=self.rules)
 
     def _queue_arrivals(self, start_s: FloatArray, mark_s: FloatArray, allocated: FloatArray) -> None:
