@@ -26,6 +26,6 @@ def capture(
     note(
         f"gcsim: wrote {log} and {side_file(log).name}: GOGC={format_gogc(info.gogc)}"
         f" GOMEMLIMIT={format_go_bytes(info.gomemlimit_bytes)} GOMAXPROCS={info.gomaxprocs},"
-        f" {info.go_version}, {info.wall_seconds:.1f} s, peak resident memory {format_mib(info.rss_peak_bytes)}"
+        f" {info.go_version}, {info.wall_seconds:.1f} s, peak memory {format_mib(info.rss_peak_bytes)}"
     )
     return info.exit_status

@@ -94,7 +94,7 @@ def gogc_in(env: Mapping[str, str]) -> int | None:
 
 
 def gomemlimit_in(env: Mapping[str, str]) -> int | None:
-    """GOMEMLIMIT in bytes; None is off. A malformed one, at which Go stops the program, raises InputError."""
+    """GOMEMLIMIT in bytes; None is off. Raises InputError where Go would stop: malformed."""
     text = env.get("GOMEMLIMIT", "")
     return parse_gomemlimit(text, what="GOMEMLIMIT") if text else None
 

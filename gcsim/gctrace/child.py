@@ -43,7 +43,7 @@ def run_child(
     stdout: int | IO[bytes] | None = None,
     on_stderr: Callable[[bytes], None],
 ) -> ChildUsage:
-    """Run to the end; standard input and output stay the child's own, standard error comes in pieces as written.
+    """Run to the end; standard input and output are the child's own, standard error comes in pieces.
 
     Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the
     child. What the child's own children still write to standard error after its end is not waited for.
