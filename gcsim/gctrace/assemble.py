@@ -4,8 +4,8 @@
 
 - Go 1.5 prints the concurrent phase in three parts; their sum is ``mark_ns``, and the CPU of the first two,
   which the collector's own goroutine spent, counts as ``background_cpu_ns``.
-- Go 1.2-1.4 stop the world for all of it: the whole pause is ``stw_mark_term_ns`` and nothing is concurrent,
-  just as Go 1.5-1.7 print a forced stop-the-world cycle. There is no clock, no goal and no CPU time.
+- Go 1.2-1.4 stop the world for all of it: the whole pause is ``stw_mark_term_ns`` and nothing is
+  concurrent, just as Go 1.5-1.7 print a forced stop-the-world cycle. They have no clock, goal or CPU time.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,8 @@ _PHASES = ("phase1_ns", "phase2_ns", "phase3_ns", "phase4_ns")
 
 def cycles_from_lines(generation: str, raw: Raw, length: int) -> tuple[CycleTable, Older]:
     """The cycles, and what the line says beyond them, from the fields of ``formats.CYCLE_LINES``."""
-    columns, older = dict(raw), None
+    columns = dict(raw)
+    older: Older = None
     if generation in ("1.2", "1.3", "1.4"):
         older = StopTheWorldFields.build(length, raw)
         zero = np.zeros(length, np.int64)
@@ -34,11 +35,11 @@ def cycles_from_lines(generation: str, raw: Raw, length: int) -> tuple[CycleTabl
         columns |= {"stw_sweep_term_ns": zero, "mark_ns": zero, "stw_mark_term_ns": pause}
         columns["heap_end_bytes"] = raw["heap_start_bytes"]
     elif generation in ("1.5", "1.5beta"):
-        older = FivePhaseFields.build(length, raw)
+        older = parts = FivePhaseFields.build(length, raw)
         cpu = raw["mark_cpu_ns"] if generation == "1.5beta" else raw["background_cpu_ns"]
-        columns["mark_ns"] = raw["mark_ns"] + older.scan_ns + older.write_barrier_ns
-        columns["background_cpu_ns"] = cpu + older.scan_cpu_ns + older.write_barrier_cpu_ns
-    table = {}
+        columns["mark_ns"] = raw["mark_ns"] + parts.scan_ns + parts.write_barrier_ns
+        columns["background_cpu_ns"] = cpu + parts.scan_cpu_ns + parts.write_barrier_cpu_ns
+    table: dict[str, NDArray[Any]] = {}
     for f in fields(CycleTable):
         dtype, missing = (np.bool_, False) if f.name == "forced" else (np.int64, NOT_LOGGED)
         column = columns.get(f.name)

@@ -19,21 +19,21 @@ _YIELDS = (
     " {proc_yields:int}/{os_yields:int}/{sleeps:int} yields"
 )
 _FOUR_PHASES = (
-    "gc{cycle_number:int}({gomaxprocs:int}): {phase1_ns:us}+{phase2_ns:us}+{phase3_ns:us}+{phase4_ns:us} us,"
-    " {heap_start_bytes:mib} -> {heap_marked_bytes:mib} MB, {objects:int} ({mallocs:int}-{frees:int}) objects,"
+    "gc{cycle_number:int}({gomaxprocs:int}):"
+    " {phase1_ns:us}+{phase2_ns:us}+{phase3_ns:us}+{phase4_ns:us} us,"
+    " {heap_start_bytes:mib} -> {heap_marked_bytes:mib} MB,"
+    " {objects:int} ({mallocs:int}-{frees:int}) objects,"
 )
 _SWEEPS = " {sweep_spans:int}/{background_sweeps:int}/{pause_sweeps:int} sweeps,"
 _CYCLE_START = "gc {cycle_number:int} @{start_ns:seconds}s {utilization_percent:int}%"
 _FIVE_CLOCKS = (
-    ": {stw_sweep_term_ns:ms}+{scan_ns:ms}+{write_barrier_ns:ms}+{mark_ns:ms}+{stw_mark_term_ns:ms} ms clock,"
-    " {stw_sweep_term_cpu_ns:ms}+{scan_cpu_ns:ms}+{write_barrier_cpu_ns:ms}+"
+    ": {stw_sweep_term_ns:ms}+{scan_ns:ms}+{write_barrier_ns:ms}+{mark_ns:ms}+{stw_mark_term_ns:ms}"
+    " ms clock, {stw_sweep_term_cpu_ns:ms}+{scan_cpu_ns:ms}+{write_barrier_cpu_ns:ms}+"
 )
 _THREE_CLOCKS = (
     ": {stw_sweep_term_ns:ms}+{mark_ns:ms}+{stw_mark_term_ns:ms} ms clock, {stw_sweep_term_cpu_ns:ms}+"
 )
-_MARK_CPU = (
-    "{assist_cpu_ns:ms}/{background_cpu_ns:ms}/{idle_cpu_ns:ms}+{stw_mark_term_cpu_ns:ms} ms cpu,"
-)
+_MARK_CPU = "{assist_cpu_ns:ms}/{background_cpu_ns:ms}/{idle_cpu_ns:ms}+{stw_mark_term_cpu_ns:ms} ms cpu,"
 _HEAPS = " {heap_start_bytes:mib}->{heap_end_bytes:mib}->{heap_marked_bytes:mib} MB,"
 _GOAL = " {heap_goal_bytes:mib} MB goal,"
 _PROCS = " {gomaxprocs:int} P{forced? (forced)}"
@@ -127,14 +127,15 @@ class Token:
         """A regular expression that also takes the blanks that copying adds or eats."""
         if self.number is not None:
             return self.number.pattern
+        if self.text.isspace():
+            return r"[ \t]+"  # between two numbers, which would be one without it
         pieces = re.findall(r"\w+|[ ]+|[^\w ]", self.text)
         return "".join(_literal_piece(piece, pieces[i - 1] if i else "") for i, piece in enumerate(pieces))
 
 
 def _literal_piece(piece: str, before: str) -> str:
     if piece.isspace():
-        # Only after a word can a lost blank change what the next number says ("gc 1", "scav 0").
-        return r"[ \t]+" if before[-1:].isalnum() and before in ("gc", "scav") else r"[ \t]*"
+        return r"[ \t]+" if before in ("gc", "scav") else r"[ \t]*"
     if piece in "∆Δ":
         return r"\S{1,12}?"  # shippers and consoles spell the delta in many encodings
     return r"[ \t]*" + re.escape(piece) if piece == "," else re.escape(piece)

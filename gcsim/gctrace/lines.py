@@ -13,7 +13,7 @@ KEYWORDS = re.compile(rb"gc|scvg|scav|pacer|GC forced|ms ?clock|ms ?cpu|MB goal|
 
 _START = re.compile(rb"gc[ \t]*#?\d|(?:forced )?scvg|scav |pacer: |GC forced")
 _BROKEN_GC = re.compile(
-    rb"gc[ \t]*#?\d+[ \t]*@|gc\d+\(\d+\)|\dms[ \t]*clock|\d[ \t]ms[ \t]clock|\d[ \t]*ms cpu,|MB goal,|\d->\d+->\d+ MB"
+    rb"gc[ \t]*#?\d+[ \t]*@|gc\d+\(\d+\)|\d[ \t]*ms[ \t]clock,|\d[ \t]*ms[ \t]cpu,|MB goal,|\d->\d+->\d+ MB"
 )
 _GC_START = re.compile(rb"gc[ \t]*#?\d+[ \t]*@|gc\d+\(\d+\):")
 _BROKEN_PACER = re.compile(rb"pacer: ")

@@ -99,9 +99,9 @@ def format_ns_as_ms(duration_ns: int) -> str:
 
 def quantize_ms(duration_ns: _IntOrArray) -> _IntOrArray:
     """What ``format_ns_as_ms`` leaves of a duration, in ns; scalars and arrays."""
-    step = 1_000 + 9_000 * (duration_ns >= 100_000) + 90_000 * (duration_ns >= 1_000_000)
-    step = step + 900_000 * (duration_ns >= 10_000_000)
-    return duration_ns // step * step
+    coarser = 9_000 * (duration_ns >= 100_000) + 90_000 * (duration_ns >= 1_000_000)
+    step = 1_000 + coarser + 900_000 * (duration_ns >= 10_000_000)
+    return duration_ns // step * step  # type: ignore[no-any-return]
 
 
 def quantize_seconds(time_ns: _IntOrArray) -> _IntOrArray:

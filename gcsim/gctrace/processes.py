@@ -1,10 +1,10 @@
 """Telling apart the processes that share a log, by their numbering and their clocks.
 
-``go run``, ``go build`` and ``go test`` print the traces of the go tool, of every compiler and linker and of the
-program into one stream; a container log holds one run after the other. A process counts its cycles 1, 2, 3 ...
-and its clock never goes back: a cycle continues the process whose number comes before, that had finished
-its last cycle by then. Where two processes qualify, the same prefix (pod, unit and pid) decides, then
-the clock that would have to jump far less, then who printed last.
+``go run``, ``go build`` and ``go test`` print the traces of the go tool, of every compiler and linker and of
+the program into one stream; a container log holds one run after the other. A process counts its cycles
+1, 2, 3 ... and its clock never goes back: a cycle continues the process whose number comes before, and that
+had finished its last cycle by then. Where two processes qualify, the same prefix (pod, unit and pid)
+decides, then the clock that would have to jump far less, then who printed last.
 """
 
 import re
@@ -33,15 +33,20 @@ def prefix_tag(prefix: bytes) -> bytes:
 
 @dataclass(slots=True)
 class _Process:
-    number: int
-    clock: int
+    number: int  # of its last cycle
+    begin: int
+    clock: int  # when its last cycle ended
     gomaxprocs: int
     tag: bytes
     row: int
 
 
 def assign_processes(
-    numbers: Int64Array, begins: Int64Array, ends: Int64Array, gomaxprocs: Int64Array, prefixes: Callable[[], list[bytes]]
+    numbers: Int64Array,
+    begins: Int64Array,
+    ends: Int64Array,
+    gomaxprocs: Int64Array,
+    prefixes: Callable[[], list[bytes]],
 ) -> NDArray[np.intp]:
     """The process of each cycle, counted from 0 in order of appearance.
 
@@ -51,15 +56,16 @@ def assign_processes(
     """
     if len(numbers) == 0:
         return np.empty(0, np.intp)
-    follows = (np.diff(numbers) >= 1) & (begins[1:] + _TRUNCATION_NS > ends[:-1])
-    if np.all(follows):
+    if np.all(np.diff(numbers) >= 1) and np.all(np.diff(begins) >= 0):
         return np.zeros(len(numbers), np.intp)
     assigned = np.empty(len(numbers), np.intp)
     processes: list[_Process] = []
     next_of: dict[int, list[int]] = {}
-    columns = zip(numbers.tolist(), begins.tolist(), ends.tolist(), gomaxprocs.tolist(), prefixes(), strict=True)
+    columns = zip(
+        numbers.tolist(), begins.tolist(), ends.tolist(), gomaxprocs.tolist(), prefixes(), strict=True
+    )
     for row, (number, begin, end, procs, prefix) in enumerate(columns):
-        now = _Process(number, begin + _TRUNCATION_NS, procs, prefix_tag(prefix), row)
+        now = _Process(number, begin, begin + _TRUNCATION_NS, procs, prefix_tag(prefix), row)
         chosen = _successor(now, processes, next_of)
         if chosen is None:
             chosen = len(processes)
@@ -78,8 +84,13 @@ def _successor(now: _Process, processes: list[_Process], next_of: dict[int, list
     """The process that a cycle continues; None for a new one."""
     if now.number == 1:
         return None
-    direct = [i for i in next_of.get(now.number, ()) if processes[i].clock <= now.clock]
-    recent = [i for i in range(max(len(processes) - _RECENT, 0), len(processes)) if _could_precede(processes[i], now)]
+    direct = [i for i in next_of.get(now.number, ()) if processes[i].begin <= now.begin]
+    direct = [i for i in direct if processes[i].clock <= now.clock] or direct
+    recent = [
+        i
+        for i in range(max(len(processes) - _RECENT, 0), len(processes))
+        if _could_precede(processes[i], now)
+    ]
     if now.tag:
         tagged = [i for i in recent if processes[i].tag == now.tag]
         nearest = [i for i in tagged if i in direct] or tagged

@@ -1,16 +1,14 @@
 """Reading gctrace logs: one Trace per process, and what could not be read, by line number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gcsim.cycles import Int64Array
 from gcsim.errors import InputError
+from gcsim.gctrace.capture_info import CaptureInfo, side_file
 from gcsim.gctrace.lines import KEYWORDS, parse_line
 from gcsim.gctrace.rows import RowStore
 from gcsim.gctrace.shapes import NUMERIC, PADDING, LineShape, Numbers, learn_shape
@@ -18,9 +16,6 @@ from gcsim.gctrace.source import Source, read_source, source_name
 from gcsim.gctrace.split import split_processes
 from gcsim.gctrace.torn import LINES_BACK, reassemble
 from gcsim.gctrace.trace import Oddity, Trace
-
-if TYPE_CHECKING:
-    from gcsim.gctrace.capture_info import CaptureInfo
 
 _BLOCK = 1 << 20  # bytes read together: large enough for arrays, small enough for the processor's cache
 _FEW = 8  # fewer lines of a shape than this are read one by one
@@ -39,7 +34,7 @@ def read_gctrace(source: Source) -> Trace:
     traces = read_processes(source)
     chosen = max(traces, key=lambda trace: len(trace.cycles))
     others = tuple(_other_process(trace) for trace in traces if trace is not chosen)
-    return _with_oddities(chosen, others)
+    return replace(chosen, oddities=(*chosen.oddities, *others))
 
 
 def read_processes(source: Source) -> list[Trace]:
@@ -120,7 +115,9 @@ class _Log:
             entries, verdict = parse_line(text)
             shape = learn_shape(text, entries) if entries and verdict == "read" else None
             self._ids.shapes[shape_id] = shape
-        return lines if shape is None else self.rows.add_lines(shape, numbers, lines, first_line_number, shift)
+        return (
+            lines if shape is None else self.rows.add_lines(shape, numbers, lines, first_line_number, shift)
+        )
 
     def _read_alone(self, numbers: Numbers, line: int, line_number: int, shift: int) -> None:
         offset = int(numbers.line_starts[line]) + shift
@@ -156,7 +153,9 @@ def _blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Offset and padded text of successive blocks of whole lines."""
     start = 0
     while start < len(data):
-        end = data.rfind(b"\n", start, start + _BLOCK) + 1 or data.find(b"\n", start + _BLOCK) + 1 or len(data)
+        end = (
+            data.rfind(b"\n", start, start + _BLOCK) + 1 or data.find(b"\n", start + _BLOCK) + 1 or len(data)
+        )
         block = data[start:end]
         yield start, b" " * PADDING + block + (b"" if block.endswith(b"\n") else b"\n")
         start = end
@@ -183,18 +182,11 @@ def _other_process(trace: Trace) -> Oddity:
     return Oddity(kind="other process", line_number=int(trace.line_numbers[0]), text=text)
 
 
-def _with_oddities(trace: Trace, more: tuple[Oddity, ...]) -> Trace:
-    from dataclasses import replace
-
-    return replace(trace, oddities=(*trace.oddities, *more))
-
-
 def _side_file(source: Source) -> CaptureInfo | None:
-    if not isinstance(source, (str, Path)) or not Path(f"{source}.meta.json").is_file():
+    if not isinstance(source, (str, Path)) or str(source) == "-":
         return None
-    from gcsim.gctrace.capture_info import CaptureInfo
-
-    return CaptureInfo.load(f"{source}.meta.json")
+    path = side_file(Path(source))
+    return CaptureInfo.load(path) if path.is_file() else None
 
 
 def _nothing_read(log: _Log, name: str) -> str:
@@ -203,11 +195,8 @@ def _nothing_read(log: _Log, name: str) -> str:
     if b"\0" in log.data[:1_000_000]:
         return f"{name}: is a binary file, not a gctrace log; give it the program's standard error"
     if log.broken:
-        return (
-            f"{name}: no gc line in it is whole, the first broken one is line {log.broken[0][0]};"
-            " capture the log again"
-        )
+        return f"{name}: no gc line in it is whole (line {log.broken[0][0]} is broken); capture the log again"
     return (
-        f"{name}: has no gc line; run the program with GODEBUG=gctrace=1 and keep its standard error (a program with"
-        " GOGC=off that never reached GOMEMLIMIT prints none)"
+        f"{name}: has no gc line; run the program with GODEBUG=gctrace=1 and keep its standard error"
+        " (a program with GOGC=off that never reached GOMEMLIMIT prints none)"
     )

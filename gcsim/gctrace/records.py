@@ -49,7 +49,7 @@ class Columns:
     @classmethod
     def build(cls, length: int, columns: Mapping[str, NDArray[Any]]) -> Self:
         """A table of ``length`` rows from the columns there are; the others say "not logged"."""
-        values = {}
+        values: dict[str, Any] = {}
         for f in fields(cls):
             dtype, missing = _DTYPES[f.type]
             column = columns.get(f.name)

@@ -15,7 +15,10 @@ from gcsim.gctrace.shapes import Column, EntryShape, LineShape, Numbers, decode_
 Raw = dict[str, NDArray[Any]]
 
 ORDER = "order"  # line number * LINE + position among the line's trace lines
-PREFIX_START, PREFIX_END = "prefix_start", "prefix_end"  # of the text before it in its line, as offsets in the log
+PREFIX_START, PREFIX_END = (
+    "prefix_start",
+    "prefix_end",
+)  # of the text before it in its line, as offsets in the log
 LINE = 64
 
 
@@ -47,7 +50,9 @@ class RowStore:
             raw = {name: column[good] for name, column in columns.items()}
             raw[ORDER] = (first_line_number + chosen) * LINE + i
             raw[PREFIX_START] = numbers.line_starts[chosen] + shift
-            begin = starts[good, entry.anchor] - entry.lead + shift if entry.anchor >= 0 else raw[PREFIX_START]
+            begin = (
+                starts[good, entry.anchor] - entry.lead + shift if entry.anchor >= 0 else raw[PREFIX_START]
+            )
             raw[PREFIX_END] = begin
             self._columns.setdefault(entry.template, []).append(raw)
         careful = ~fits
@@ -55,7 +60,7 @@ class RowStore:
         return lines[careful]
 
     def table(self, templates: Iterable[Template]) -> Raw:
-        """All rows of some templates, in the order of the log; a field that a row's line lacks says "not logged"."""
+        """The rows of some templates, in the order of the log; NOT_LOGGED where a line has no such field."""
         templates = list(templates)
         names = {ORDER: None, PREFIX_START: None, PREFIX_END: None}
         names |= {token.name: None for template in templates for token in template.fields}
@@ -68,7 +73,9 @@ class RowStore:
         parts = list(self._columns.get(template, ()))
         if rows := self._single.get(template):
             names = [ORDER, PREFIX_START, PREFIX_END, *(token.name for token in template.fields)]
-            parts.append({name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)})
+            parts.append(
+                {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+            )
         return parts
 
 
@@ -83,10 +90,12 @@ def _column(part: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
 def _decode_entry(
     entry: EntryShape, block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[Raw, NDArray[np.bool_]]:
-    """The entry's columns for lines whose numbers stand at ``starts``..``ends`` (lines, numbers), and their validity."""
+    """The entry's columns, and which are valid; numbers stand at ``starts``..``ends`` (lines, numbers)."""
     values: Raw = {}
     valid = np.ones(len(starts), np.bool_)
-    integers = [c for c in entry.columns if c.first >= 0 and c.token.number and c.token.number.kind != "float"]
+    integers = [
+        c for c in entry.columns if c.first >= 0 and c.token.number and c.token.number.kind != "float"
+    ]
     index = [c.first for c in integers]
     digits, decimals, well_formed = decode_numbers(block, starts[:, index], ends[:, index])
     for i, column in enumerate(integers):

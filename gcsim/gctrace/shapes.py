@@ -65,7 +65,9 @@ def learn_shape(line: bytes, entries: list[Entry]) -> LineShape | None:
                 return None
             columns.append(column)
         begin = entry.match.start()
-        anchor = next((i for i, (start, _) in enumerate(spans) if start >= begin and start < entry.match.end()), -1)
+        anchor = next(
+            (i for i, (start, _) in enumerate(spans) if start >= begin and start < entry.match.end()), -1
+        )
         lead = spans[anchor][0] - begin if anchor >= 0 else 0
         shapes.append(EntryShape(entry.template, tuple(columns), anchor, lead))
     lengths = np.array([end - start for start, end in spans], np.int64)
@@ -109,7 +111,9 @@ class Numbers:
         starts, ends = edges[::2], edges[1::2]
         return cls(block, starts, ends, line_starts, np.searchsorted(starts, line_starts))
 
-    def of_shape(self, shape: LineShape, lines: Int64Array) -> tuple[NDArray[np.bool_], Int64Array, Int64Array]:
+    def of_shape(
+        self, shape: LineShape, lines: Int64Array
+    ) -> tuple[NDArray[np.bool_], Int64Array, Int64Array]:
         """Which of the lines have the shape's numbers in its places, and those numbers' starts and ends."""
         count = len(shape.offsets)
         fits = self.first[lines + 1] - self.first[lines] == count
@@ -129,7 +133,9 @@ _HIGH_BITS = np.uint64(0x8080808080808080)
 _KEEP = np.array([(0xFFFFFFFFFFFFFFFF << 8 * (8 - n)) & 0xFFFFFFFFFFFFFFFF for n in range(9)], np.uint64)
 
 
-def _eight_characters(words: UInt64Array, lengths: Int64Array) -> tuple[Int64Array, Int64Array, NDArray[np.bool_]]:
+def _eight_characters(
+    words: UInt64Array, lengths: Int64Array
+) -> tuple[Int64Array, Int64Array, NDArray[np.bool_]]:
     """The digits of numbers of up to eight characters, digits after the point, and whether there is a point.
 
     A word holds the eight bytes that end with the number, the first of them lowest. Characters become
@@ -145,7 +151,9 @@ def _eight_characters(words: UInt64Array, lengths: Int64Array) -> tuple[Int64Arr
     digits = ((digits & below) << np.uint64(8)) | (digits & above)
     byte = (np.frexp(point.astype(np.float64))[1] - 1) >> 3  # the point's byte; -1 without one
     decimals = np.where(has_point, 7 - byte, 0)
-    well_formed = (~has_point) | ((marked & (marked - np.uint64(1))) == 0) & (decimals > 0) & (decimals < lengths - 1)
+    well_formed = (~has_point) | ((marked & (marked - np.uint64(1))) == 0) & (decimals > 0) & (
+        decimals < lengths - 1
+    )
     digits = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
     digits = (digits * np.uint64(100) + (digits >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
     digits = (digits * np.uint64(10_000) + (digits >> np.uint64(32))) & np.uint64(0x00000000FFFFFFFF)

@@ -1,4 +1,4 @@
-"""Where a log comes from: a path, standard input or an open file; plain or gzip; UTF-8 or a console's UTF-16."""
+"""Where a log comes from: a path, standard input, an open file; plain or gzip; UTF-8 or UTF-16."""
 
 import codecs
 import gzip
@@ -63,4 +63,6 @@ def _unpack(data: bytes, name: str) -> bytes:
     try:
         return gzip.decompress(data)
     except (EOFError, OSError, zlib.error):
-        raise InputError(f"{name}: its gzip data are damaged or cut short; unpack what is left and read that") from None
+        raise InputError(
+            f"{name}: its gzip data are damaged or cut short; unpack what is left and read that"
+        ) from None

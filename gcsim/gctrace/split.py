@@ -1,14 +1,11 @@
 """From the rows of a whole log to one Trace per process."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import BoolArray, CycleTable, Int64Array
 from gcsim.gctrace.assemble import Older, cycles_from_lines
+from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.formats import CYCLES, OTHERS
 from gcsim.gctrace.processes import assign_processes
 from gcsim.gctrace.records import (
@@ -23,9 +20,6 @@ from gcsim.gctrace.records import (
 )
 from gcsim.gctrace.rows import LINE, ORDER, PREFIX_END, PREFIX_START, Raw, RowStore
 from gcsim.gctrace.trace import Oddity, Trace
-
-if TYPE_CHECKING:
-    from gcsim.gctrace.capture_info import CaptureInfo
 
 _TABLES: dict[str, type[Columns]] = {
     "pacer_starts": PacerStarts,
@@ -100,7 +94,9 @@ def split_processes(
                 cycles=table,
                 older=older,
                 periodic=periodic[cycles.process == process],
-                leak_check=raw["leak_check"].astype(np.bool_) if "leak_check" in raw else np.zeros(len(table), np.bool_),
+                leak_check=raw["leak_check"].astype(np.bool_)
+                if "leak_check" in raw
+                else np.zeros(len(table), np.bool_),
                 line_numbers=raw[ORDER] // LINE,
                 oddities=tuple(sorted((*oddities, *gaps), key=lambda oddity: oddity.line_number)),
                 foreign_line_numbers=foreign_line_numbers,
@@ -141,7 +137,9 @@ def _at(index: Int64Array, cycles: _Cycles) -> tuple[NDArray[np.intp], Int64Arra
     return cycles.process[inside], cycles.row[inside] + (index - inside)
 
 
-def _own_rows(kind: type[Columns], raw: Raw, place: tuple[NDArray[np.intp], Int64Array], process: int) -> Columns:
+def _own_rows(
+    kind: type[Columns], raw: Raw, place: tuple[NDArray[np.intp], Int64Array], process: int
+) -> Columns:
     mine = place[0] == process
     columns = {name: column[mine] for name, column in raw.items()}
     columns["cycle_index"] = place[1][mine]
@@ -162,6 +160,10 @@ def _gaps(table: CycleTable, line_numbers: Int64Array) -> list[Oddity]:
     """Where the numbering jumps: elided by whoever posted the log, or lines that could not be read."""
     numbers = table.cycle_number
     return [
-        Oddity(kind="gap in numbering", line_number=int(line_numbers[i + 1]), text=f"gc {numbers[i]}, then gc {numbers[i + 1]}")
+        Oddity(
+            kind="gap in numbering",
+            line_number=int(line_numbers[i + 1]),
+            text=f"gc {numbers[i]}, then gc {numbers[i + 1]}",
+        )
         for i in np.flatnonzero(np.diff(numbers) != 1).tolist()
     ]

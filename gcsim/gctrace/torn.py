@@ -31,15 +31,19 @@ def reassemble(lines: list[bytes]) -> list[tuple[int, bytes]]:
             break
         for start in _HEAD.finditer(head):
             prefix = head[: start.start()]
-            pieces = [head[start.start() :], *(_without_prefix(line, prefix) for line in lines[len(lines) - back :])]
+            pieces = [
+                head[start.start() :],
+                *(_without_prefix(line, prefix) for line in lines[len(lines) - back :]),
+            ]
             for template in CYCLES.values():
                 for text in _join(template, pieces):
                     results.setdefault(text, back)
         if results:
             break
-    if not results and (start := _HEADLESS.search(tail)):
+    headless = _HEADLESS.search(tail)
+    if headless is not None and not results:
         for template in CYCLES.values():
-            if match := template.regex.match(b"gc " + tail[start.start() :]):
+            if match := template.regex.match(b"gc " + tail[headless.start() :]):
                 results.setdefault(match[0], 0)
     return [(back, text) for text, back in results.items()]
 
@@ -53,10 +57,14 @@ def _without_prefix(line: bytes, prefix: bytes) -> bytes:
 
 
 def _join(template: Template, pieces: list[bytes]) -> Iterator[bytes]:
-    """All whole lines made of a beginning of the first piece, beginnings of some others, and the last piece."""
+    """Whole lines made of a beginning of the first piece, beginnings of some others, and the last piece."""
     partial = set(_beginnings(template, b"", pieces[0]))
     for piece in pieces[1:-1]:
-        partial |= {longer for text, open_ended in partial for longer in _beginnings(template, text, piece, open_ended)}
+        partial |= {
+            longer
+            for text, open_ended in partial
+            for longer in _beginnings(template, text, piece, open_ended)
+        }
     for text, open_ended in partial:
         if open_ended or not pieces[-1][:1].isdigit():
             match = template.regex.match(text + pieces[-1])

@@ -1,16 +1,15 @@
 """A Trace: what one real Go process logged."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gcsim.cycles import BoolArray, CycleTable, Int64Array
+from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.formats import CYCLES
 from gcsim.gctrace.records import (
+    Columns,
     FivePhaseFields,
     HeapSummaries,
     PacerEnds,
@@ -20,9 +19,6 @@ from gcsim.gctrace.records import (
     StopTheWorldFields,
     Sweeps,
 )
-
-if TYPE_CHECKING:
-    from gcsim.gctrace.capture_info import CaptureInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +61,7 @@ class Trace:
     def __post_init__(self) -> None:
         if self.generation not in CYCLES:
             raise ValueError(f"generation must be one of {', '.join(CYCLES)}, got {self.generation!r}")
-        expected = {"1.2": StopTheWorldFields, "1.3": StopTheWorldFields, "1.4": StopTheWorldFields,
-                    "1.5beta": FivePhaseFields, "1.5": FivePhaseFields}.get(self.generation, type(None))  # fmt: skip
+        expected = _OLDER.get(self.generation, type(None))
         if not isinstance(self.older, expected):
             raise TypeError(f"a trace of Go {self.generation} needs older: {expected.__name__}")
         rows = {len(self.cycles), len(self.periodic), len(self.leak_check)}
@@ -91,6 +86,13 @@ class Trace:
         return dict(counts)
 
 
+_OLDER: dict[str, type[Columns]] = {
+    "1.2": StopTheWorldFields,
+    "1.3": StopTheWorldFields,
+    "1.4": StopTheWorldFields,
+    "1.5beta": FivePhaseFields,
+    "1.5": FivePhaseFields,
+}
 _ABOUT_THE_FILE = {"line_numbers", "oddities", "foreign_line_numbers", "info"}
 
 
