@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gcsim.cli.calibrate import calibrate
+from gcsim.cli.capture import capture
 from gcsim.cli.console import note
 from gcsim.cli.inspect import inspect
 from gcsim.cli.plot import plot
@@ -38,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (inspect, calibrate, simulate, sweep, recommend, validate, plot, report, versions):
+for command in (capture, inspect, calibrate, simulate, sweep, recommend, validate, plot, report, versions):
     app.command()(command)
 
 

@@ -60,6 +60,8 @@ def recommend(
     gc_cpu = None if max_gc_cpu is None else parse_fraction(max_gc_cpu, what="--max-gc-cpu")
     stw_p99 = None if max_stw_p99 is None else parse_duration(max_stw_p99, what="--max-stw-p99")
     service = Model.load(model)
+    if output is not None:
+        make_folder(output)
     with progress_bar("recommend") as progress:
         found = choose(
             service,
@@ -84,7 +86,7 @@ def recommend(
     if output is not None:
         from gcsim.report.sweep_figures import write_recommendation_figures
 
-        written = write_recommendation_figures(found, service, make_folder(output), seed=how.seed)
+        written = write_recommendation_figures(found, service, output, seed=how.seed)
         note_written(output, written)
     if not found.feasible:
         raise typer.Exit(NOTHING_FEASIBLE)

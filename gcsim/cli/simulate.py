@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_estimates, emit_json
+from gcsim.cli.console import emit, emit_estimates, emit_json, note
 from gcsim.cli.options import (
     DurationOption,
     EngineOption,
@@ -38,7 +38,10 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Predict one setting; what is not given stays as calibrated."""
+    from gcsim.atomic import write_text_atomically
+    from gcsim.engine.simulate import record_cycles
     from gcsim.engine.simulate import simulate as run_simulation
+    from gcsim.gctrace.writer import format_gctrace
     from gcsim.workload.model import Model
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
@@ -52,9 +55,9 @@ def simulate(
         seed=how.seed,
     )[0]
     if trace_out is not None:
-        from gcsim.cli.tracing import write_simulated_trace
-
-        write_simulated_trace(service, settings, how, trace_out)
+        cycles = record_cycles(service, settings, duration_seconds=how.duration_seconds, seed=how.seed)
+        write_text_atomically(trace_out, format_gctrace(cycles, go=settings.go))
+        note(f"wrote {trace_out}")
     if as_json:
         emit_json(run.to_json())
         return

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,7 +11,9 @@ from rich.text import Text
 
 from gcsim.cli.console import emit, emit_json
 from gcsim.cli.options import JsonOption
-from gcsim.goruntime.versions import CHANGES, GoRules, known_versions, rules_for
+
+if TYPE_CHECKING:
+    from gcsim.goruntime.versions import GoRules
 
 _WIDTH_OF_A_FILE = 120  # columns where standard output is no terminal
 
@@ -23,6 +25,8 @@ def versions(
     as_json: JsonOption = False,
 ) -> None:
     """What each Go version changed in the collector, with the source function."""
+    from gcsim.goruntime.versions import known_versions, rules_for
+
     chosen = known_versions() if go is None else (go,)
     rules = [rules_for(version) for version in chosen]
     if as_json:
@@ -34,6 +38,8 @@ def versions(
 
 
 def _changes() -> list[dict[str, object]]:
+    from gcsim.goruntime.versions import CHANGES
+
     return [
         {"go": c.go, "what": c.what, "source_function": c.source_function, "rules": dict(c.rules)}
         for c in CHANGES
@@ -41,6 +47,8 @@ def _changes() -> list[dict[str, object]]:
 
 
 def _print_changes() -> None:
+    from gcsim.goruntime.versions import CHANGES
+
     table = Table("Go", "what changed", "where", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     previous = ""
     for change in CHANGES:
@@ -50,7 +58,7 @@ def _print_changes() -> None:
     _print(table)
 
 
-def _print_rules(rules: GoRules) -> None:
+def _print_rules(rules: "GoRules") -> None:
     table = Table(f"Go {rules.go}", "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in asdict(rules).items():
         table.add_row(name, _words(value))

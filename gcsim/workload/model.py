@@ -84,7 +84,7 @@ class Model:
             name=str(document["name"]),
             loop=document["loop"],
             settings=_settings_from(document["settings"]),
-            parameters=Parameters(**{name: Parameter(**entries[name]) for name in PARAMETER_NAMES}),
+            parameters=Parameters(**{name: _parameter(entries[name]) for name in PARAMETER_NAMES}),
             profile=Profile.from_document(document["profile"]),
             pauses=Pauses.from_document(document["pauses"]),
             duration_seconds=_positive(document, "duration_seconds"),
@@ -155,6 +155,11 @@ def find_model(name_or_path: str | Path) -> Path:
     raise InputError(
         f"{name_or_path}: no such file and no shipped model of that name; shipped: {', '.join(close)}"
     )
+
+
+def _parameter(entry: Mapping[str, Any]) -> Parameter:
+    """All three parts are asked for: a file cut off in its last entry must not pass as whole."""
+    return Parameter(value=entry["value"], rel_sd=entry["rel_sd"], source=entry["source"])
 
 
 def _settings_from(entry: Mapping[str, Any]) -> Settings:
