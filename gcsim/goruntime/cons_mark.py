@@ -112,7 +112,7 @@ def initial_cons_mark(form: FloatT, *, rules: GoRules) -> ConsMarkMemory[FloatT]
     zero = form * 0.0
     kept = {"controller": 1, "mean_of_two": 1, "max_of_five": 4}.get(rules.cons_mark_smoothing)
     if kept is None:
-        raise ValueError(f"Go {rules.go} has no cons/mark; its pacer is in proportional_pacer.py")
+        raise ValueError(f"Go {rules.go} has no cons/mark; its pacer is in pacer_before_119.py")
     return ConsMarkMemory(zero, (zero,) * kept)
 
 

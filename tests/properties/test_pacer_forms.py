@@ -27,6 +27,15 @@ from gcsim.goruntime.pacer import (
     sweep_min_trigger_bytes,
     trigger_bytes,
 )
+from gcsim.goruntime.pacer_before_119 import (
+    bounded_trigger_ratio,
+    expected_scan_work_bytes,
+    float_trigger_bytes,
+    hard_goal_assist_ratio,
+    next_trigger_ratio,
+    raised_goal_bytes,
+    ratio_trigger_bytes,
+)
 from gcsim.goruntime.versions import rules_for
 from gcsim.units import GIB, KIB, MAX_INT64, MIB, TIB
 
@@ -68,6 +77,13 @@ RULES: dict[str, tuple[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]]] 
     "mark_utilization": (mark_utilization, (TIMES, TIMES, PROCS)),
     "idle_utilization": (idle_utilization, (TIMES, TIMES, PROCS)),
     "measured_cons_mark": (measured_cons_mark, (SIZES.filter(bool), SIZES, SHARES, SHARES)),
+    "next_trigger_ratio": (next_trigger_ratio, (SHARES, SHARES, SHARES, SHARES)),
+    "bounded_trigger_ratio": (bounded_trigger_ratio, (RATIOS, PERCENTS)),
+    "ratio_trigger": (ratio_trigger_bytes, (SIZES, SHARES, PERCENTS, SIZES, SIZES)),
+    "float_trigger": (float_trigger_bytes, (SIZES, SIZES, SIZES, SIZES, SIZES)),
+    "raised_goal": (raised_goal_bytes, (GOALS, SIZES)),
+    "expected_scan_work": (expected_scan_work_bytes, (SIZES, PERCENTS)),
+    "hard_goal_assist_ratio": (hard_goal_assist_ratio, (SIZES, GOALS, SIZES, SIZES, PERCENTS)),
     "non_heap": (non_heap_bytes, (SIZES, SIZES, SIZES)),
     "overage": (overage_bytes, (SIZES, LIMITS)),
     **{

@@ -1,0 +1,169 @@
+"""The pacer before Go 1.19: the trigger-ratio controller of 1.5 to 1.17, and the trigger of 1.18.
+
+Pure rules on Python numbers or int64/float64 arrays; the form of the first argument is the form of the
+result. Sizes and scan work are integer bytes. GOGC=off is ``gc_percent`` -1: the goal is then MAX_INT64 and
+no heap size triggers a collection. 1.18 shares all but the trigger with 1.19.
+Read from the public history of ``runtime/mgc.go`` and ``mgcpacer.go``, not checked against a running Go.
+"""
+
+from typing import Any, overload
+
+from gcsim.goruntime.arithmetic import (
+    Float64Array,
+    FloatT,
+    Int64Array,
+    IntT,
+    divide,
+    maximum,
+    minimum,
+    to_float64,
+    truncate_to_int64,
+    where,
+    wrap_int64,
+)
+from gcsim.units import MAX_INT64
+
+INITIAL_TRIGGER_RATIO = 7 / 8
+GOAL_UTILIZATION = 0.30  # gcGoalUtilization of 1.10 to 1.17: 25 % workers and 5 % assists
+HARD_GOAL_RATIO = 1.1  # maxOvershoot: the hard goal, as a multiple of the goal
+MIN_TRIGGER_RATIO = 0.6  # of GOGC/100
+MAX_TRIGGER_RATIO = 0.95  # of GOGC/100
+_GAIN = 0.5
+_MIN_SCAN_WORK_REMAINING = 1000
+_GC_PERCENT_WHEN_OFF = 100_000
+
+
+def initial_heap_marked_bytes(heap_minimum_bytes: int) -> int:
+    """The marked heap that the first cycle is given, so that its trigger is the heap minimum.
+
+    Source: Go 1.5 to 1.17 ``gcControllerState.init`` (``gcinit``).
+    """
+    return int(float(heap_minimum_bytes) / (1 + INITIAL_TRIGGER_RATIO))
+
+
+def next_trigger_ratio(
+    trigger_ratio: FloatT,
+    goal_growth: FloatT | float,
+    actual_growth: FloatT | float,
+    utilization: FloatT | float,
+    goal_utilization: float = GOAL_UTILIZATION,
+) -> FloatT:
+    """The trigger ratio after a cycle, before its bounds: half of the error is corrected.
+
+        error = goal_growth - ratio - utilization / goal_utilization * (actual_growth - ratio)
+
+    Growths are heap sizes over heap_marked, less 1: of the goal, and of the heap at mark end. A collection
+    that was forced leaves the ratio alone.
+    Source: Go 1.5 to 1.17 ``gcControllerState.endCycle``.
+    """
+    error = goal_growth - trigger_ratio - utilization / goal_utilization * (actual_growth - trigger_ratio)
+    return trigger_ratio + _GAIN * error
+
+
+def bounded_trigger_ratio(trigger_ratio: FloatT, gc_percent: Int64Array | int) -> FloatT:
+    """The trigger ratio within 0.6 and 0.95 of GOGC/100; unbounded above at GOGC=off.
+
+    Source: Go 1.17 ``gcControllerState.commit``; older versions have no lower bound.
+    """
+    scale = to_float64(gc_percent) / 100
+    within = maximum(minimum(trigger_ratio, MAX_TRIGGER_RATIO * scale), MIN_TRIGGER_RATIO * scale)
+    bounded: FloatT = where(gc_percent >= 0, within, maximum(trigger_ratio, 0.0))
+    return bounded
+
+
+def ratio_trigger_bytes(
+    heap_marked_bytes: IntT,
+    trigger_ratio: Float64Array | float,
+    gc_percent: IntT | int,
+    heap_minimum_bytes: IntT | int,
+    sweep_min_trigger_bytes: IntT | int,
+) -> IntT:
+    """The heap size at which a collection starts: marked x (1 + ratio), at least the two minima.
+
+    The goal is ``gc_percent_heap_goal_bytes`` without roots and minimum, raised to this trigger where the
+    trigger is higher (``raised_goal_bytes``).
+    Source: Go 1.17 ``gcControllerState.commit``.
+    """
+    ratio_trigger = truncate_to_int64(to_float64(heap_marked_bytes) * (1 + trigger_ratio))
+    lower = maximum(heap_minimum_bytes, sweep_min_trigger_bytes)
+    trigger: IntT = where(gc_percent >= 0, maximum(ratio_trigger, lower), MAX_INT64)
+    return trigger
+
+
+def float_trigger_bytes(
+    heap_marked_bytes: IntT,
+    heap_goal_bytes: IntT | int,
+    runway_bytes: IntT | int,
+    heap_minimum_bytes: IntT | int,
+    sweep_min_trigger_bytes: IntT | int,
+) -> IntT:
+    """The trigger of Go 1.18: the goal less the runway, from 0.7 of the way to 0.95 of it.
+
+        lower = max(heap_minimum, sweep_min, marked + 0.7 * (goal - marked))
+        upper = max(marked + max(0.95 * (goal - marked), goal - heap_minimum), lower)
+
+    The last term counts marked twice, so that on heaps above the minimum the upper bound lies beyond the goal
+    and binds no more: so it stands in 1.18, and 1.19 mended it. The goal is raised to a higher trigger.
+    Source: Go 1.18 ``gcControllerState.commit``.
+    """
+    distance = to_float64(maximum(heap_goal_bytes - heap_marked_bytes, 0))
+    lower = maximum(heap_minimum_bytes, sweep_min_trigger_bytes)
+    lower = maximum(lower, truncate_to_int64(0.7 * distance) + heap_marked_bytes)
+    longest = maximum(truncate_to_int64(0.95 * distance), heap_goal_bytes - heap_minimum_bytes)
+    upper = maximum(longest + heap_marked_bytes, lower)
+    trigger: IntT = minimum(maximum(heap_goal_bytes - runway_bytes, lower), upper)
+    return trigger
+
+
+def raised_goal_bytes(heap_goal_bytes: IntT, trigger_bytes: IntT | int) -> IntT:
+    """The goal, or the trigger where a minimum has lifted that above the goal.
+
+    Source: Go 1.5 to 1.18 ``gcControllerState.commit``.
+    """
+    goal: IntT = maximum(heap_goal_bytes, trigger_bytes)
+    return goal
+
+
+def expected_scan_work_bytes(heap_scan_bytes: IntT, gc_percent: IntT | int) -> IntT:
+    """The scan work of a steady state: what is live of the scannable heap, heap_scan / (1 + GOGC/100).
+
+    Source: Go 1.10 to 1.17 ``gcControllerState.revise``.
+    """
+    percent = where(gc_percent < 0, _GC_PERCENT_WHEN_OFF, gc_percent)
+    expected: IntT = truncate_to_int64(to_float64(heap_scan_bytes) * 100 / to_float64(100 + percent))
+    return expected
+
+
+@overload
+def hard_goal_assist_ratio(
+    heap_live_bytes: int, heap_goal_bytes: int, scan_work_bytes: int, heap_scan_bytes: int, gc_percent: int
+) -> tuple[float, float]: ...
+@overload
+def hard_goal_assist_ratio(
+    heap_live_bytes: Int64Array,
+    heap_goal_bytes: Int64Array | int,
+    scan_work_bytes: Int64Array | int,
+    heap_scan_bytes: Int64Array | int,
+    gc_percent: Int64Array | int,
+) -> tuple[Float64Array, Float64Array]: ...
+def hard_goal_assist_ratio(
+    heap_live_bytes: Any,
+    heap_goal_bytes: Any,
+    scan_work_bytes: Any,
+    heap_scan_bytes: Any,
+    gc_percent: Any,
+) -> tuple[Any, Any]:
+    """(assist_work_per_byte, assist_bytes_per_work) with the hard goal of 1.1 x goal.
+
+    Past the goal, or once more than expected is scanned, the whole scannable heap must be scanned by the hard
+    goal. Stacks and globals are scanned but count neither as expected nor as scannable.
+    Source: Go 1.10 to 1.17 ``gcControllerState.revise``.
+    """
+    expected = expected_scan_work_bytes(heap_scan_bytes, gc_percent)
+    late = (heap_live_bytes > heap_goal_bytes) | (scan_work_bytes > expected)
+    hard_goal = truncate_to_int64(to_float64(heap_goal_bytes) * HARD_GOAL_RATIO)
+    goal = where(late, hard_goal, heap_goal_bytes)
+    work = maximum(where(late, heap_scan_bytes, expected) - scan_work_bytes, _MIN_SCAN_WORK_REMAINING)
+    remaining_work = to_float64(work)
+    remaining_heap = to_float64(maximum(wrap_int64(goal - heap_live_bytes), 1))
+    return divide(remaining_work, remaining_heap), divide(remaining_heap, remaining_work)
