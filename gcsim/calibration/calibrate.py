@@ -12,6 +12,7 @@ from gcsim.calibration.window import working_window
 from gcsim.errors import InputError
 from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
 from gcsim.settings import Settings
 from gcsim.workload.model import Model
@@ -72,7 +73,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         name=name,
         loop=pace.loop,
         settings=settings,
-        parameters=_parameters(evidence, whole, gaps, pace, trace.info),
+        parameters=_parameters(evidence, whole, gaps, pace, trace.info, rules_for(settings.go).minor),
         profile=Profile.steady(),
         pauses=Pauses.from_samples(evidence.sweep_term_seconds, evidence.mark_term_seconds),
         duration_seconds=float(evidence.start_seconds[-1] - evidence.start_seconds[0]),
@@ -119,7 +120,7 @@ def _mutator_cpu_share(evidence: Evidence, info: CaptureInfo) -> float | None:
 
 
 def _parameters(
-    evidence: Evidence, whole: Evidence, gaps: Intervals, pace: Pace, info: CaptureInfo | None
+    evidence: Evidence, whole: Evidence, gaps: Intervals, pace: Pace, info: CaptureInfo | None, minor: int
 ) -> Parameters:
     marking = fit_marking(evidence)
     rss = None if info is None else float(info.rss_peak_bytes)
@@ -127,7 +128,7 @@ def _parameters(
         **fit_heap(evidence),
         **marking,
         **fit_allocation(evidence, gaps, pace.busy_procs, marking),
-        **fit_memory(whole, rss_peak_bytes=rss),
+        **fit_memory(whole, prior=memory_prior(minor), rss_peak_bytes=rss),
         heap_start_slack_bytes=Parameter(_START_SLACK_BYTES, 0.5, "prior"),
         mark_cpu_heap_exponent=_HEAP_EXPONENT,
         pause_scale=_PAUSE_SCALE,

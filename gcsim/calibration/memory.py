@@ -1,33 +1,62 @@
-"""Memory that a gctrace does not show: priors, sharpened by what else the capture knows."""
+"""Memory that a gctrace does not show: priors by Go version, sharpened by what else the capture knows."""
+
+import math
 
 import numpy as np
 
 from gcsim.calibration.evidence import Evidence
-from gcsim.units import MIB
+from gcsim.goruntime.memory import MemoryPrior
 from gcsim.workload.parameters import Parameter
 
-_RSS_RATIO = 1.06
-_RSS_BASE_BYTES = 7.0 * MIB
-_NON_HEAP_BASE_BYTES = 4.0 * MIB
-_NON_HEAP_RATIO = 0.05
+_LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in standard deviations
+_SLOT_GARBAGE = Parameter(0.3, 0.7, "prior: 0.01-0.06 for large objects, 0.5-1 for objects under 100 B")
 
 
-def fit_memory(whole: Evidence, *, rss_peak_bytes: float | None) -> dict[str, Parameter]:
+def fit_memory(whole: Evidence, *, prior: MemoryPrior, rss_peak_bytes: float | None) -> dict[str, Parameter]:
     """Memory outside the heap, as it counts against GOMEMLIMIT and as it is resident.
 
-    ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them.
+    ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them. With a
+    measured peak, what is resident beside the heap (text, data, C memory) is what the heap does not explain.
     """
     peak = float(whole.heap_end_bytes.max())
-    ratio, base, base_sd, source = _RSS_RATIO, _RSS_BASE_BYTES, 0.3, "prior"
-    if rss_peak_bytes is not None and rss_peak_bytes > 0:
-        base = rss_peak_bytes - ratio * peak
-        if base < MIB:  # less resident than the prior allows: the ratio gives way
-            base = MIB
-            ratio = max((rss_peak_bytes - base) / peak, 0.3)
-        base_sd, source = 0.05, "capture"
+    stacks = float(whole.stack_bytes.max())
+    source = f"prior: measured on Go {prior.go}"
+    base = _ranged(
+        prior.metadata_base_bytes, prior.metadata_base_low_bytes, prior.metadata_base_high_bytes, source
+    )
+    share = _ranged(prior.metadata_share, prior.metadata_share_low, prior.metadata_share_high, source)
     return {
-        "non_heap_bytes": Parameter(_NON_HEAP_BASE_BYTES, 0.3, "prior"),
-        "non_heap_ratio": Parameter(_NON_HEAP_RATIO, 0.3, "prior"),
-        "rss_base_bytes": Parameter(float(np.clip(base, 0.0, None)), base_sd, source),
-        "rss_ratio": Parameter(ratio, 0.02, source),
+        "metadata_base_bytes": base,
+        "metadata_share": share,
+        "slot_garbage_share": _SLOT_GARBAGE,
+        "allocated_stack_bytes": Parameter(stacks, 0.3, "log: scanned stacks, a lower bound"),
+        **_resident(peak, stacks, prior, rss_peak_bytes),
     }
+
+
+def _resident(
+    peak: float, stacks: float, prior: MemoryPrior, rss_peak_bytes: float | None
+) -> dict[str, Parameter]:
+    ratio = 1.0 + prior.metadata_share
+    spread = (prior.resident_error_high - prior.resident_error_low) / _LOG_SD_OF_RANGE
+    if rss_peak_bytes is None:
+        base = prior.metadata_base_bytes + stacks
+        return {
+            "rss_base_bytes": Parameter(base, 0.4, f"prior: measured on Go {prior.go}, a small binary"),
+            "rss_ratio": Parameter(ratio, max(spread, 0.005), f"prior: measured on Go {prior.go}"),
+        }
+    base = rss_peak_bytes - ratio * peak
+    if base < 0:  # less resident than the prior allows: pages mapped and never touched
+        return {
+            "rss_base_bytes": Parameter(0.0, 0.0, "capture"),
+            "rss_ratio": Parameter(float(np.clip(rss_peak_bytes / peak, 0.1, ratio)), 0.02, "capture"),
+        }
+    return {
+        "rss_base_bytes": Parameter(base, min(0.01 * peak / max(base, 1.0), 0.5), "capture"),
+        "rss_ratio": Parameter(ratio, 0.004, "prior, held to the capture's peak"),
+    }
+
+
+def _ranged(value: float, low: float, high: float, source: str) -> Parameter:
+    spread = math.log(max(high, value) / max(min(low, value), 1e-6)) / _LOG_SD_OF_RANGE
+    return Parameter(value, spread, source)

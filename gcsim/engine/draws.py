@@ -75,8 +75,10 @@ def lane_parameters(
         alloc_scatter=of("alloc_scatter"),
         mark_alloc_scatter=of("mark_alloc_scatter"),
         mark_cpu_scatter=of("mark_cpu_scatter"),
-        non_heap_bytes=of("non_heap_bytes"),
-        non_heap_ratio=of("non_heap_ratio"),
+        metadata_base_bytes=of("metadata_base_bytes"),
+        metadata_share=of("metadata_share"),
+        slot_garbage_share=np.minimum(of("slot_garbage_share"), 1.0),
+        allocated_stack_bytes=of("allocated_stack_bytes"),
     )
 
 

@@ -37,8 +37,10 @@ class LaneParameters:
     alloc_scatter: FloatArray
     mark_alloc_scatter: FloatArray
     mark_cpu_scatter: FloatArray
-    non_heap_bytes: FloatArray
-    non_heap_ratio: FloatArray
+    metadata_base_bytes: FloatArray
+    metadata_share: FloatArray
+    slot_garbage_share: FloatArray
+    allocated_stack_bytes: FloatArray
 
     @property
     def lanes(self) -> int:

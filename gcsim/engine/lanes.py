@@ -15,18 +15,19 @@ from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, mark_phase
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.goruntime.cons_mark import ConsMarkMemory, initial_cons_mark, measured_cons_mark, next_cons_mark
 from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
+from gcsim.goruntime.memory import heap_in_use_after_sweep_bytes, limited_trigger_bytes
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
 from gcsim.goruntime.pacer import (
     gc_percent_heap_goal_bytes,
     heap_goal_bytes,
     heap_minimum_bytes,
-    min_trigger_bytes,
     runway_bytes,
     sweep_min_trigger_bytes,
     trigger_bytes,
 )
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.units import MAX_INT64
 from gcsim.workload.profile import Profile
 
 FloatArray = NDArray[np.float64]
@@ -38,6 +39,9 @@ _NOISE_POOL = 1 << 16
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between
 _LARGEST_SIZE = float(1 << 62)
 LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
+NO_LIMIT_GOAL = MAX_INT64
+MIN_TRIGGER_SHARE = 45 / 64  # of the way from marked to goal: Go 1.19+ gcControllerState.trigger
+MAX_TRIGGER_SHARE = 61 / 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +107,13 @@ class LaneEngine:
         self.rules = rules
         self.state = _initial_state(parameters, rules)
         self._noise = Noise(generator, parameters.lanes)
+        self._limited = parameters.memory_limit_bytes < MAX_INT64
 
     def keep(self, lanes: BoolArray) -> None:
         """Drops the lanes that are done."""
         self.parameters = self.parameters.select(lanes)
         self.state = self.state.select(lanes)
+        self._limited = self._limited[lanes]
 
     def restart_clock(self) -> None:
         """Sets time to 0 in every lane, and keeps all else: the end of a warm-up."""
@@ -156,23 +162,54 @@ class LaneEngine:
         gc_goal = gc_percent_heap_goal_bytes(
             marked, parameters.root_bytes.astype(np.int64), 0, percent, heap_minimum_bytes(percent)
         )
-        limit_goal = self._limit_goal(marked)
         sweep_min = sweep_min_trigger_bytes(marked)
-        goal = heap_goal_bytes(gc_goal, limit_goal, sweep_min)
         work = (state.live_bytes + parameters.root_bytes).astype(np.int64)
         runway = runway_bytes(state.memory.cons_mark, work)
-        least = min_trigger_bytes(gc_goal, limit_goal, sweep_min)
-        trigger = trigger_bytes(marked, goal, runway, least)
-        return goal.astype(np.float64), trigger.astype(np.float64)
+        goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
+        trigger = trigger_bytes(marked, goal, runway, sweep_min)
+        if not self._limited.any():
+            return goal.astype(np.float64), trigger.astype(np.float64)
+        limit_goal, limit_trigger = self._limit_goal_and_trigger(marked, runway)
+        binds = self._limited & (limit_trigger < trigger)
+        return (
+            np.where(binds, limit_goal, goal).astype(np.float64),
+            np.where(binds, limit_trigger, trigger).astype(np.float64),
+        )
 
-    def _limit_goal(self, marked: Int64Array) -> Int64Array:
-        """The limit's goal, with the memory outside the heap taken from the model's straight line."""
-        parameters = self.parameters
-        limit = parameters.memory_limit_bytes
-        heap = np.maximum(self.state.heap_end_bytes, self.state.heap_marked_bytes)
-        non_heap = (parameters.non_heap_bytes + parameters.non_heap_ratio * heap).astype(np.int64)
-        overage = np.maximum(marked + non_heap - limit, 0)
-        return memory_limit_heap_goal_bytes(marked, limit, non_heap, overage, rules=self.rules)
+    def _limit_goal_and_trigger(
+        self, marked: Int64Array, runway: Int64Array
+    ) -> tuple[Int64Array, Int64Array]:
+        """Goal and trigger from the memory limit, when the heap has grown to the trigger.
+
+        The runtime evaluates the goal at every look, and free slots of swept spans count as memory outside the
+        heap until they are filled again, so the goal rises with the heap: the trigger is where the two meet.
+        """
+        parameters, rules = self.parameters, self.rules
+        peak = np.maximum(self.state.heap_end_bytes, self.state.heap_marked_bytes)
+        in_use = heap_in_use_after_sweep_bytes(marked, peak, slot_garbage=parameters.slot_garbage_share)
+        metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
+        outside = metadata + parameters.allocated_stack_bytes
+        share = MIN_TRIGGER_SHARE
+        goal = trigger = marked
+        for _ in range(
+            2
+        ):  # the trigger's share of the way depends on the goal there, which depends on the trigger
+            trigger = limited_trigger_bytes(
+                marked,
+                parameters.memory_limit_bytes - outside - limit_headroom_bytes(rules),
+                heap_in_use_after_sweep_bytes=in_use,
+                trigger_share=share,
+                headroom_share=rules.limit_headroom_percent / 100.0,
+            ).astype(np.int64)
+            free_slots = np.maximum(in_use - trigger, 0.0)
+            goal = memory_limit_heap_goal_bytes(
+                marked, parameters.memory_limit_bytes, (outside + free_slots).astype(np.int64), 0, rules=rules
+            )
+            asked = trigger_bytes(marked, goal, runway, 0)
+            share = np.clip(
+                (asked - marked) / np.maximum(goal - marked, 1), MIN_TRIGGER_SHARE, MAX_TRIGGER_SHARE
+            )
+        return goal, np.minimum(trigger, goal)
 
     def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Seconds until the next cycle starts, and the bytes allocated by then."""
@@ -259,6 +296,11 @@ class LaneEngine:
         arrival = np.where(parameters.open_loop, parameters.arrival_bytes_per_second, 0.0)
         arrived = arrival * self.profile.alloc_at(start_s) * mark_s
         state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
+
+
+def limit_headroom_bytes(rules: GoRules) -> int:
+    """Constant headroom below the limit's goal, where it is no percentage (before Go 1.21)."""
+    return 0 if rules.limit_headroom_percent else rules.limit_headroom_min_bytes
 
 
 def _initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:

@@ -55,8 +55,10 @@ class Parameters:
     mark_alloc_scatter: Parameter
     mark_cpu_scatter: Parameter
     # memory that gctrace does not show
-    non_heap_bytes: Parameter  # counts against GOMEMLIMIT beside heap objects: constant part
-    non_heap_ratio: Parameter  # and the part that grows with the heap's peak
+    metadata_base_bytes: Parameter  # the runtime's own memory, which counts against GOMEMLIMIT: constant part
+    metadata_share: Parameter  # and the part that grows with heap in use
+    slot_garbage_share: Parameter  # of garbage, in spans that hold a live object too: free slots after a sweep
+    allocated_stack_bytes: Parameter
     rss_base_bytes: Parameter  # resident beside the heap: constant part
     rss_ratio: Parameter  # resident bytes per byte of heap peak
 
