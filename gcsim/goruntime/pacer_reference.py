@@ -137,7 +137,7 @@ def run_go116(cycles: Iterable[ReferenceInput]) -> list[ReferenceCycle]:
         trigger = live * (1 + ratio), ratio at least 0.6 * (gamma - 1) and at most 0.95 * (gamma - 1)
 
     The bounds hold for the trigger; the controller goes on from the ratio without them. Where the cycle
-    before lay under its target, the upper bound is 0.95 of the way from live to that target instead. The first
+    before lay under its target, the upper bound is 0.95 of the way from live to that target. The first
     cycle triggers at the target (4 MiB without one). Scan work up to trigger/gamma is paced to the goal; the
     rest, whatever was not expected, to the hard goal.
     """
