@@ -33,8 +33,10 @@ def example_service() -> Model:
         "alloc_scatter": 0.05,
         "mark_alloc_scatter": 0.05,
         "mark_cpu_scatter": 0.05,
-        "non_heap_bytes": 5.0 * MIB,
-        "non_heap_ratio": 0.05,
+        "metadata_base_bytes": 4.0 * MIB,
+        "metadata_share": 0.02,
+        "slot_garbage_share": 0.05,
+        "allocated_stack_bytes": 0.5 * MIB,
         "rss_base_bytes": 8.0 * MIB,
         "rss_ratio": 1.06,
     }
