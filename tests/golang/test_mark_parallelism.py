@@ -15,7 +15,7 @@ from gcsim.goruntime.versions import rules_for
 if TYPE_CHECKING:
     from conftest import GoToolchain
 
-LEVELS = 18
+LEVELS = 20
 SLOTS_PER_SPAN = 165  # of 48 bytes with pointers, 1.26+
 
 PROGRAM = """\
@@ -47,9 +47,9 @@ func list(length int) *node {
 }
 
 func main() {
-	heap := list(1 << 18)
+	heap := list(1 << 20)
 	if os.Args[1] == "tree" {
-		heap = tree(18)
+		heap = tree(20)
 	}
 	for i := 0; i < 9; i++ {
 		runtime.GC()
@@ -66,11 +66,11 @@ def trace(go: "GoToolchain", shape: str, level: int) -> str:
 
 
 def workers_seen(log: str) -> float:
-    """Worker time over mark wall time, median of the cycles after the first three."""
+    """Worker time over mark wall time, upper quartile: a processor that is busy elsewhere only lowers it."""
     found = re.findall(r": [\d.]+\+([\d.]+)\+[\d.]+ ms clock, [\d.]+\+[\d.]+/([\d.]+)/([\d.]+)\+", log)
     ratios = [(float(b) + float(idle)) / float(wall) for wall, b, idle in found]
     assert len(ratios) == 9
-    return float(np.median(ratios[3:]))
+    return float(np.quantile(ratios, 0.75))
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers need two processors")
