@@ -62,7 +62,7 @@ class PauseModel:
         return (1.0 - self.late_share) * body + self.late_share * late
 
     def draw_ns(self, uniform: Any, normal: Any) -> Any:
-        """Pauses from given numbers: a uniform one of [0, 1) chooses the component, a normal one the length."""
+        """Pauses from given numbers: uniform ones of [0, 1) choose the component, normal ones the length."""
         late = uniform < self.late_share
         median = where(late, self.late_median_ns, self.median_ns)
         return median * np.exp(where(late, self.late_sigma, self.sigma) * normal)
@@ -74,12 +74,13 @@ class PauseModel:
         return (1.0 - self.late_share) * body + self.late_share * late
 
 
-# Measured by experiments/pause_priors.py on a shared machine of 2 CPUs (linux/amd64), else quiet: Go 1.19, 1.21
-# and 1.27, GOMAXPROCS 1, 2, 4, 50 to 850 cycles each, gctrace's figures. Medians in us, P = 1 / 2 / 4:
+# Measured by experiments/pause_priors.py on a shared machine of 2 CPUs (linux/amd64), else quiet: Go 1.19,
+# 1.21 and 1.27, GOMAXPROCS 1, 2, 4, 50 to 850 cycles each, gctrace's figures. Medians in us, P = 1 / 2 / 4:
 #   sweep termination, busy   4-5 / 45-55 / 75-140      idle   12-20 / 35-38 / 35-52 (1.27: 15 / 170 / 178)
 #   mark termination, busy    1-2 / 32 / 23-35 (1.27: 1-2 / 4 / 9-11)             idle   2-4 / 3-4 / 3-4
 # Late pauses (300 us or more; median 1.2 to 1.7 ms, sigma 0.3 to 0.8): none at P = 1; 0.3-3 % of the first
-# and under 0.3 % of the second at P = 2; with 4 Ps on 2 CPUs 2-19 % and under 1 %.
+# and under 0.3 % of the second at P = 2; with 4 Ps on 2 CPUs 2-19 % and under 1 %. The step in medians comes
+# with Go 1.26: at P = 2, busy, the second pause is 34 us on 1.25 and 1 us on 1.26; idle, the first 35 and 160 us.
 _LATE_MEDIAN_NS, _LATE_SIGMA = 1.4e6, 0.6
 
 
