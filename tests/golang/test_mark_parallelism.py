@@ -66,11 +66,11 @@ def trace(go: "GoToolchain", shape: str, level: int) -> str:
 
 
 def workers_seen(log: str) -> float:
-    """Worker time over mark wall time, upper quartile: a processor that is busy elsewhere only lowers it."""
+    """Worker time over mark wall time, the most of nine cycles: a busy machine only lowers it."""
     found = re.findall(r": [\d.]+\+([\d.]+)\+[\d.]+ ms clock, [\d.]+\+[\d.]+/([\d.]+)/([\d.]+)\+", log)
     ratios = [(float(b) + float(idle)) / float(wall) for wall, b, idle in found]
     assert len(ratios) == 9
-    return float(np.quantile(ratios, 0.75))
+    return max(ratios)
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers need two processors")
