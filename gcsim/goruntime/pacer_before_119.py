@@ -21,12 +21,12 @@ from gcsim.goruntime.arithmetic import (
     where,
     wrap_int64,
 )
+from gcsim.goruntime.versions import GoRules
 from gcsim.units import MAX_INT64
 
 INITIAL_TRIGGER_RATIO = 7 / 8
 GOAL_UTILIZATION = 0.30  # gcGoalUtilization of 1.10 to 1.17: 25 % workers and 5 % assists
 HARD_GOAL_RATIO = 1.1  # maxOvershoot: the hard goal, as a multiple of the goal
-MIN_TRIGGER_RATIO = 0.6  # of GOGC/100
 MAX_TRIGGER_RATIO = 0.95  # of GOGC/100
 _GAIN = 0.5
 _MIN_SCAN_WORK_REMAINING = 1000
@@ -60,13 +60,14 @@ def next_trigger_ratio(
     return trigger_ratio + _GAIN * error
 
 
-def bounded_trigger_ratio(trigger_ratio: FloatT, gc_percent: Int64Array | int) -> FloatT:
-    """The trigger ratio within 0.6 and 0.95 of GOGC/100; unbounded above at GOGC=off.
+def bounded_trigger_ratio(trigger_ratio: FloatT, gc_percent: Int64Array | int, *, rules: GoRules) -> FloatT:
+    """The trigger ratio within 0.6 (0 before 1.14) and 0.95 of GOGC/100; unbounded above at GOGC=off.
 
-    Source: Go 1.17 ``gcControllerState.commit``; older versions have no lower bound.
+    Source: Go 1.5 to 1.17 ``gcControllerState.endCycle``, ``gcSetTriggerRatio``, ``commit``.
     """
     scale = to_float64(gc_percent) / 100
-    within = maximum(minimum(trigger_ratio, MAX_TRIGGER_RATIO * scale), MIN_TRIGGER_RATIO * scale)
+    lowest = rules.min_trigger_ratio_percent / 100 * scale
+    within = maximum(minimum(trigger_ratio, MAX_TRIGGER_RATIO * scale), lowest)
     bounded: FloatT = where(gc_percent >= 0, within, maximum(trigger_ratio, 0.0))
     return bounded
 

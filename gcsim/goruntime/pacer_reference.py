@@ -17,7 +17,6 @@ from gcsim.goruntime.pacer_before_119 import (
     HARD_GOAL_RATIO,
     INITIAL_TRIGGER_RATIO,
     MAX_TRIGGER_RATIO,
-    MIN_TRIGGER_RATIO,
     initial_heap_marked_bytes,
     next_trigger_ratio,
 )
@@ -26,7 +25,7 @@ from gcsim.units import MIB
 
 _GO116_HEAP_MINIMUM_BYTES = 4 * MIB
 _GO117_HEAP_MINIMUM_BYTES = 2 * MIB
-_GO117_MIN_TRIGGER_RATIO = 0.6
+_MIN_TRIGGER_RATIO = 0.6  # of the way to the goal, in both pacers
 _GO117_RUNWAY_MARGIN = 0.05  # the runway per scanned byte stays this far from 0 and from gamma
 _GO117_GAIN = 0.9
 _GO117_INTEGRAL_GAIN = 0.9 / 1.6
@@ -106,7 +105,7 @@ def run_go117(cycles: Iterable[ReferenceInput]) -> list[ReferenceCycle]:
         counted = float(heap.live_bytes + roots_bytes)
         goal = max(int(counted * cycle.gamma), cycle.heap_target_bytes, _GO117_HEAP_MINIMUM_BYTES)
         expected = float(heap.scannable_bytes + roots_bytes)
-        lower = heap.live_bytes + int(_GO117_MIN_TRIGGER_RATIO * float(goal - heap.live_bytes))
+        lower = heap.live_bytes + int(_MIN_TRIGGER_RATIO * float(goal - heap.live_bytes))
         trigger = goal * 7 // 8 if heap.is_first else max(goal - int(r * expected), lower)
         per_byte = _alloc_per_scan(cycle, BACKGROUND_UTILIZATION)
         utilization = BACKGROUND_UTILIZATION
@@ -155,7 +154,7 @@ def run_go116(cycles: Iterable[ReferenceInput]) -> list[ReferenceCycle]:
             goal = max(int(float(marked) * cycle.gamma), target)
             under_target = live_before * cycle.gamma <= target_before
             highest = _highest_ratio(cycle, marked, target_before, under_target)
-            bounded = min(max(ratio, MIN_TRIGGER_RATIO * (cycle.gamma - 1)), highest)
+            bounded = min(max(ratio, _MIN_TRIGGER_RATIO * (cycle.gamma - 1)), highest)
             trigger = int(float(marked) * (1 + bounded))
         live_before, target_before = next_live_before, target
         r, allocated, utilization = _two_phases(cycle, goal, trigger, heap.scan_work_bytes(cycle))

@@ -44,6 +44,7 @@ class GoRules:
     # pacer
     cons_mark_smoothing: ConsMarkSmoothing  # how endCycle remembers cons/mark (<= 1.17: the trigger ratio)
     trigger_bounds: TriggerBounds  # arithmetic of the trigger's lower and upper bound
+    min_trigger_ratio_percent: int  # of GOGC/100: the trigger ratio's lower bound (1.14-1.17), 0 for none
     triggered_is_heap_live: bool  # "triggered" is heapLive at the start, not the computed trigger (1.20+)
     goal_utilization_percent: int | None  # CPU share the controller steers to, assists included
     hard_goal_percent: int | None  # hard goal as a share of the goal; None: 100 + GOGC, by GOGC (1.18+)
@@ -114,6 +115,7 @@ _GO_1_2 = GoRules(
     idle_workers_limited=False,
     cons_mark_smoothing="none",
     trigger_bounds="goal",
+    min_trigger_ratio_percent=0,
     triggered_is_heap_live=False,
     goal_utilization_percent=None,
     hard_goal_percent=100,
@@ -204,6 +206,7 @@ CHANGES: tuple[Change, ...] = (
         14,
         "the trigger ratio is at least 0.6 of GOGC/100, so that a fast allocator does not always collect",
         "mgc.go: gcSetTriggerRatio",
+        min_trigger_ratio_percent=60,
     ),
     _change(
         14,
@@ -216,6 +219,7 @@ CHANGES: tuple[Change, ...] = (
         "mgcpacer.go: gcControllerState.endCycle, commit, revise",
         cons_mark_smoothing="controller",
         trigger_bounds="float",
+        min_trigger_ratio_percent=0,
         goal_utilization_percent=25,
         hard_goal_percent=None,
     ),

@@ -78,7 +78,10 @@ RULES: dict[str, tuple[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]]] 
     "idle_utilization": (idle_utilization, (TIMES, TIMES, PROCS)),
     "measured_cons_mark": (measured_cons_mark, (SIZES.filter(bool), SIZES, SHARES, SHARES)),
     "next_trigger_ratio": (next_trigger_ratio, (SHARES, SHARES, SHARES, SHARES)),
-    "bounded_trigger_ratio": (bounded_trigger_ratio, (RATIOS, PERCENTS)),
+    "bounded_trigger_ratio": (
+        lambda ratio, percent: bounded_trigger_ratio(ratio, percent, rules=rules_for("1.17")),
+        (RATIOS, PERCENTS),
+    ),
     "ratio_trigger": (ratio_trigger_bytes, (SIZES, SHARES, PERCENTS, SIZES, SIZES)),
     "float_trigger": (float_trigger_bytes, (SIZES, SIZES, SIZES, SIZES, SIZES)),
     "raised_goal": (raised_goal_bytes, (GOALS, SIZES)),
