@@ -84,7 +84,7 @@ def traced(godebug: str, minor: int) -> str:
 
 
 def gogc_in(env: Mapping[str, str]) -> int | None:
-    """GOGC as the runtime reads it: 100 if unset or malformed, off if negative. Go 1.19+ ``runtime.readGOGC``."""
+    """GOGC as the runtime reads it: 100 if malformed, off if negative. Go 1.19+ ``runtime.readGOGC``."""
     text = env.get("GOGC", "")
     if text == "off":
         return None

@@ -24,6 +24,7 @@ NAMES = sorted(
     path.parent.name for path in PROGRAMS.glob("*/main.go") if (path.parent.parent / "go.mod").exists()
 )
 DRIVEN = [name for name in NAMES if "internal/load" in (PROGRAMS / name / "main.go").read_text()]
+OPEN_RATES = {"deepstacks": 5000}  # it allocates little; 50 a second is enough for the others to collect
 QUANTILES = ("p50", "p90", "p99", "p999", "max")
 
 
@@ -44,14 +45,15 @@ def test_the_issue_s_programs_are_there() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("rate", [0, 50], ids=["closed", "open"])
+@pytest.mark.parametrize("loop", ["closed", "open"])
 @pytest.mark.parametrize("name", DRIVEN)
-def test_a_program_reports_in_full(name: str, rate: int, go_toolchain: GoToolchain, tmp_path: Path) -> None:
+def test_a_program_reports_in_full(name: str, loop: str, go_toolchain: GoToolchain, tmp_path: Path) -> None:
     """Each program runs in both loops, ends with complete figures, and its trace and side file read back."""
+    rate = 0 if loop == "closed" else OPEN_RATES.get(name, 50)
     run = captured(name, go_toolchain, tmp_path, "-rate", str(rate))
     result, info = run.result, run.info
     assert (result["program"], result["go_version"]) == (name, f"go{go_toolchain.version}")
-    assert (result["loop"], result["gomaxprocs"]) == ("open" if rate else "closed", 2)
+    assert (result["loop"], result["gomaxprocs"]) == (loop, 2)
     latency = [result["latency_seconds"][q] for q in QUANTILES]
     assert latency == sorted(latency)
     assert latency[0] > 0
@@ -61,9 +63,9 @@ def test_a_program_reports_in_full(name: str, rate: int, go_toolchain: GoToolcha
     assert result["rss_peak_bytes"] == pytest.approx(info.rss_peak_bytes, rel=0.25)
     assert result["mapped_peak_bytes"] > 0
     assert result["metrics"]["/gc/cycles/total:gc-cycles"] >= result["memstats"]["NumGC"]
-    assert result["memstats"]["Mallocs"] == pytest.approx(
-        sum(n for _, n in result["allocs_by_size"]), rel=0.05
-    )
+    slots = sum(count for _, count in result["allocs_by_size"])
+    tiny = result["metrics"]["/gc/heap/tiny/allocs:objects"]  # packed into slots, and counted apart
+    assert result["memstats"]["Mallocs"] == pytest.approx(slots + tiny, rel=0.02)
     trace = read_gctrace(run.log)
     assert trace.info == info
     assert abs(len(trace.cycles) - result["memstats"]["NumGC"]) <= 1
@@ -100,15 +102,13 @@ def test_an_overloaded_open_loop_shows_its_queue(go_toolchain: GoToolchain, tmp_
     assert result["load_seconds"] > 1.5
 
 
-def test_a_live_set_smaller_by_half_collects_more_often(go_toolchain: GoToolchain, tmp_path: Path) -> None:
-    """-live does what it says to the collector."""
-    cycles = [
-        captured("tinyheap", go_toolchain, tmp_path, "-live", size, "-rate", "3000").result["memstats"][
-            "NumGC"
-        ]
-        for size in ("24MiB", "2MiB")
-    ]
-    assert cycles[1] > 2 * cycles[0]
+def test_a_smaller_live_set_collects_more_often(go_toolchain: GoToolchain, tmp_path: Path) -> None:
+    """At one rate of allocation, -live sets how often the load collects once the live set is built."""
+    cycles = {}
+    for size in ("24MiB", "2MiB"):
+        result = captured("tinyheap", go_toolchain, tmp_path, "-live", size, "-rate", "20000").result
+        cycles[size] = result["memstats"]["NumGC"] - result["at_ready"]["gc_cycles"]
+    assert cycles["2MiB"] > 2 * cycles["24MiB"]
 
 
 def test_a_bad_switch_ends_the_capture_with_the_program_s_words(

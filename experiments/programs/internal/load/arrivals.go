@@ -30,16 +30,19 @@ func (o *Options) arrive(begin time.Time, queue chan<- time.Duration) error {
 	for due := 0.0; ; {
 		due += draws.ExpFloat64() * gap
 		at := time.Duration(due)
-		if at >= o.Duration {
-			return nil
-		}
-		if draws.Float64() >= o.level(at) {
+		last := at >= o.Duration
+		if last {
+			at = o.Duration // the load lasts as long as was asked, whenever its last request came
+		} else if draws.Float64() >= o.level(at) {
 			continue
 		}
 		if wait := at - time.Since(begin); wait > 0 {
 			if err := timer.sleep(wait); err != nil {
 				return err
 			}
+		}
+		if last {
+			return nil
 		}
 		queue <- at
 	}
