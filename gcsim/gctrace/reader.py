@@ -14,7 +14,7 @@ from gcsim.gctrace.rows import RowStore
 from gcsim.gctrace.shapes import NUMERIC, PADDING, LineShape, Numbers, learn_shape
 from gcsim.gctrace.source import Source, read_source, source_name
 from gcsim.gctrace.split import split_processes
-from gcsim.gctrace.torn import LINES_BACK, reassemble
+from gcsim.gctrace.torn import LINES_AHEAD, LINES_BACK, reassemble
 from gcsim.gctrace.trace import Oddity, Trace
 
 _BLOCK = 1 << 20  # bytes read together: large enough for arrays, small enough for the processor's cache
@@ -132,16 +132,21 @@ class _Log:
         """Put torn gc lines together where that is certain, and report all other broken ones."""
         mended: set[int] = set()
         for line_number, offset, kind in self.broken:
-            found = reassemble(_lines_up_to(self.data, offset)) if kind == "broken gc line" else []
-            if len(found) == 1:
-                back, text = found[0]
-                entries, _ = parse_line(text)
-                self.rows.add_entries(entries, line_number - back, offset)
-                mended.update(range(line_number - back, line_number + 1))
-                self._report("reassembled gc line", line_number - back, text)
+            if kind != "broken gc line" or line_number in mended:
+                continue
+            for last, lines in enumerate(_windows(self.data, offset), line_number):
+                found = reassemble(lines, with_head=last > line_number)
+                if len(found) == 1:
+                    back, text = found[0]
+                    self.rows.add_entries(parse_line(text)[0], last - back, offset)
+                    mended.update(range(last - back, last + 1))
+                    self.foreign = [numbers[numbers != last] for numbers in self.foreign]
+                    self._report("reassembled gc line", last - back, text)
+                if found:
+                    break
         for line_number, offset, kind in self.broken:
             if line_number not in mended:
-                self._report(kind, line_number, _lines_up_to(self.data, offset)[-1])
+                self._report(kind, line_number, next(_windows(self.data, offset))[-1])
 
     def _report(self, kind: str, line_number: int, text: bytes) -> None:
         excerpt = text.decode(errors="replace").strip()
@@ -165,15 +170,19 @@ def _line(numbers: Numbers, line: int) -> bytes:
     return numbers.block[numbers.line_starts[line] : numbers.line_starts[line + 1] - 1]
 
 
-def _lines_up_to(data: bytes, offset: int) -> list[bytes]:
-    """The line at an offset and the few before it."""
+def _windows(data: bytes, offset: int) -> Iterator[list[bytes]]:
+    """The line at an offset with the few before it; then the same and one, two, three lines after."""
     start = offset
     for _ in range(LINES_BACK):
         if start == 0:
             break
         start = data.rfind(b"\n", 0, start - 1) + 1
-    end = data.find(b"\n", offset)
-    return data[start : end if end >= 0 else len(data)].split(b"\n")
+    for _ in range(1 + LINES_AHEAD):
+        end = data.find(b"\n", offset)
+        yield data[start : end if end >= 0 else len(data)].split(b"\n")
+        if end < 0 or end + 1 >= len(data):
+            return
+        offset = end + 1
 
 
 def _other_process(trace: Trace) -> Oddity:

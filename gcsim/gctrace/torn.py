@@ -10,20 +10,27 @@ import re
 from collections.abc import Iterator
 
 from gcsim.gctrace.formats import CYCLES, Template, Token
+from gcsim.gctrace.numbers import Number
 
-LINES_BACK = 8  # how far above its end a gc line's beginning is looked for
+LINES_BACK = 8  # how far above a broken line its beginning is looked for
+LINES_AHEAD = 3  # and its end below
 
 _HEAD = re.compile(rb"gc[ \t]*#?\d*")
 _HEADLESS = re.compile(rb"(?<![\w.#])#?\d+[ \t]*@")
+_MAY_BE_A_DATE = re.compile(rb"[-0-9/:.,T ]")  # what follows the first digits of a log's time stamp
+_PRINTED_MS = re.compile(rb"0|0\.\d{2,3}|[1-9]\.\d|[1-9]\d+")  # fmtNSAsMS prints nothing else
 _WHOLE = re.compile(rb"gc[ \t]*#?\d+[ \t]*@.* P|gc\d+\(\d+\):.* yields")
 
 
-def reassemble(lines: list[bytes]) -> list[tuple[int, bytes]]:
+def reassemble(lines: list[bytes], *, with_head: bool = False) -> list[tuple[int, bytes]]:
     """The gc lines that may end in the last of ``lines``, each with how many lines above it begins.
 
-    One result is certain; none or several mean that the line cannot be read.
+    One result is certain; none or several mean that the line cannot be read. ``with_head`` asks for lines
+    whose very beginning is there; otherwise one that lost only "gc" is taken too.
     """
     tail = lines[-1]
+    if with_head and _WHOLE.search(tail):
+        return []
     results: dict[bytes, int] = {}
     for back in range(1, len(lines)):
         head = lines[-1 - back]
@@ -40,7 +47,7 @@ def reassemble(lines: list[bytes]) -> list[tuple[int, bytes]]:
                     results.setdefault(text, back)
         if results:
             break
-    headless = _HEADLESS.search(tail)
+    headless = None if with_head else _HEADLESS.search(tail)
     if headless is not None and not results:
         for template in CYCLES.values():
             if match := template.regex.match(b"gc " + tail[headless.start() :]):
@@ -84,7 +91,7 @@ def _beginnings(
         return
     text = before + piece.rstrip()
     position = 0
-    cuts = []
+    cuts: list[int] = []
     for token in template.tokens:
         match = re.compile(_pattern(token)).match(text, position)
         if match is None:
@@ -93,12 +100,22 @@ def _beginnings(
                 yield text, True
                 return
             break
+        cuts += [match.end()] if token.number is None else _ends(token.number, text, position, match.end())
         position = match.end()
-        cuts.append((position, token.number is None))
     if position == len(text) and position > len(before):
         yield text, True
         return
-    yield from ((text[:cut], open_ended) for cut, open_ended in cuts if cut > len(before))
+    yield from ((text[:cut], not text[cut - 1 : cut].isdigit()) for cut in cuts if cut > len(before))
+
+
+def _ends(number: Number, text: bytes, start: int, end: int) -> list[int]:
+    """Where a number may end: at its last digit, or before, when the digits after may be a date's."""
+    possible = range(start + 1, end + 1) if _MAY_BE_A_DATE.match(text, end) else [end]
+    if number.kind == "seconds":
+        return [end]
+    if number.kind == "ms":
+        return [stop for stop in possible if _PRINTED_MS.fullmatch(text, start, stop)]
+    return list(possible)
 
 
 def _pattern(token: Token) -> bytes:
