@@ -8,6 +8,7 @@ from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.fit import Intervals, fit_allocation, fit_heap, fit_marking, intervals
 from gcsim.calibration.memory import fit_memory
 from gcsim.calibration.pace import Pace, find_pace
+from gcsim.calibration.scatter import fit_scatter
 from gcsim.calibration.window import working_window
 from gcsim.errors import InputError
 from gcsim.gctrace.capture_info import CaptureInfo
@@ -15,14 +16,14 @@ from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
 from gcsim.settings import Settings
+from gcsim.units import MIB
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.profile import Profile
 
 MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
-_HEAP_EXPONENT = Parameter(0.10, 0.5, "prior: pilot on Go 1.26, 10-25 % more from GOGC=50 to 400")
-_START_SLACK_BYTES = 64 * 1024.0  # span refills between the trigger and its being noticed: Go 1.27, measured
+_CACHE_BYTES = 16 * MIB  # a core's share of the last cache: a heap that fits in is marked from it
 _PAUSE_SCALE = Parameter(1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth")
 
 
@@ -53,7 +54,8 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     Settings are the user's where stated, else the capture's, else GOGC=100 without a limit on the newest Go.
     Raises InputError where the trace holds too little to learn from.
     """
-    whole = evidence_from(trace)
+    stated = overrides or Overrides()
+    whole = evidence_from(trace, _gogc(trace.info, stated))
     natural = int(whole.natural.sum())
     if natural < MIN_CYCLES:
         raise InputError(
@@ -67,7 +69,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         raise InputError(
             "no two cycles in a row that the pacer started; capture the service under load for longer"
         )
-    settings = _settings(trace.info, evidence, overrides or Overrides())
+    settings = _settings(trace.info, evidence, stated)
     pace = _pace(evidence, gaps, trace.info)
     model = Model(
         name=name,
@@ -75,6 +77,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         settings=settings,
         parameters=_parameters(evidence, whole, gaps, pace, trace.info, rules_for(settings.go).minor),
         profile=Profile.steady(),
+        scatter=fit_scatter(evidence, gaps),
         pauses=Pauses.from_samples(evidence.sweep_term_seconds, evidence.mark_term_seconds),
         duration_seconds=float(evidence.start_seconds[-1] - evidence.start_seconds[0]),
         cycles=len(evidence),
@@ -83,14 +86,17 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     return Calibration(model=model, window=window, evidence=evidence, pace=pace)
 
 
-def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides) -> Settings:
-    gogc: int | None = 100 if info is None else info.gogc
+def _gogc(info: CaptureInfo | None, overrides: Overrides) -> int | None:
     if overrides.gogc is not None or overrides.gogc_off:
-        gogc = overrides.gogc
+        return overrides.gogc
+    return 100 if info is None else info.gogc
+
+
+def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides) -> Settings:
     limit = info.gomemlimit_bytes if info is not None else None
     logged_procs = int(np.median(evidence.gomaxprocs))
     return Settings(
-        gogc=gogc,
+        gogc=_gogc(info, overrides),
         gomemlimit_bytes=overrides.gomemlimit_bytes if overrides.gomemlimit_bytes is not None else limit,
         gomaxprocs=overrides.gomaxprocs or logged_procs,
         go=rules_for(overrides.go or (info.go if info is not None else f"1.{NEWEST_MINOR}")).go,
@@ -107,16 +113,29 @@ def _pace(evidence: Evidence, gaps: Intervals, info: CaptureInfo | None) -> Pace
 
 
 def _mutator_cpu_share(evidence: Evidence, info: CaptureInfo) -> float | None:
-    """The program's share of all Ps, collection left out, from the CPU time of the whole process.
+    """The program's share of all Ps outside marking, from the CPU time of the whole process.
 
+    While marking, Ps that do not mark run the program; the rest of the process's CPU time was spent outside.
     Start-up is in the process's time and not in the window: an error where it is long and unlike the rest.
     """
     if not info.cpu_seconds or not info.wall_seconds:
         return None
-    window_s = float(evidence.end_seconds[-1] - evidence.start_seconds[0])
     procs = float(evidence.gomaxprocs.mean())
-    marking = float(evidence.mark_cpu_seconds.sum()) / window_s / procs
-    return info.cpu_seconds / info.wall_seconds / procs - marking
+    window_s = float(evidence.end_seconds[-1] - evidence.start_seconds[0])
+    marking_s = float(evidence.mark_seconds.sum())
+    busy_s = info.cpu_seconds / info.wall_seconds * window_s
+    return (busy_s - marking_s * procs) / max(window_s - marking_s, 1e-9) / procs
+
+
+def _heap_exponent(evidence: Evidence) -> Parameter:
+    """How mark CPU grows with heap peak over live: live objects lie further apart, and in colder caches.
+
+    Priors, for one log shows one heap size. Where the peak fits a cache at calibration and would not at another
+    setting, growth is steep.
+    """
+    if float(evidence.heap_end_bytes.mean()) < _CACHE_BYTES:
+        return Parameter(0.5, 0.5, "prior: measured on Go 1.27 for a heap within the CPU's caches")
+    return Parameter(0.15, 0.5, "prior: measured on Go 1.26 and 1.27, 10-25 % more from GOGC=50 to 400")
 
 
 def _parameters(
@@ -129,8 +148,7 @@ def _parameters(
         **marking,
         **fit_allocation(evidence, gaps, pace.busy_procs, marking),
         **fit_memory(whole, prior=memory_prior(minor), rss_peak_bytes=rss),
-        heap_start_slack_bytes=Parameter(_START_SLACK_BYTES, 0.5, "prior"),
-        mark_cpu_heap_exponent=_HEAP_EXPONENT,
+        mark_cpu_heap_exponent=_heap_exponent(evidence),
         pause_scale=_PAUSE_SCALE,
     )
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gcsim.cycles import NOT_LOGGED
 from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.pacer import runway_bytes
 from gcsim.units import MIB
 
 FloatArray = NDArray[np.float64]
@@ -39,6 +40,8 @@ class Evidence:
     heap_marked_bytes: FloatArray
     heap_goal_bytes: FloatArray  # infinite where there is none
     allocated_bytes: FloatArray  # while marking
+    heap_scan_bytes: FloatArray  # scan work on the heap; NaN without a pacer line
+    runway_bytes: FloatArray  # that this cycle's trigger was computed with; NaN without a pacer line
     stack_bytes: FloatArray
     globals_bytes: FloatArray
     gomaxprocs: FloatArray
@@ -63,8 +66,8 @@ class Evidence:
         return self.assist_cpu_seconds + self.background_cpu_seconds + self.idle_cpu_seconds
 
 
-def evidence_from(trace: Trace) -> Evidence:
-    """The rows of one process's trace."""
+def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
+    """The rows of one process's trace; with GOGC and pacer lines, marked bytes come from the next goal."""
     cycles = trace.cycles
     start, end = _sizes(cycles.heap_start_bytes), _sizes(cycles.heap_end_bytes)
     goal, stacks, roots = (
@@ -85,6 +88,13 @@ def evidence_from(trace: Trace) -> Evidence:
     goal[rows] = ends.heap_goal_bytes
     stacks[rows], roots[rows] = ends.stack_work_bytes, ends.globals_work_bytes
     exact[rows] = True
+    scan = np.full(len(cycles), np.nan)
+    scan[rows] = ends.heap_work_bytes
+    runway = np.full(len(cycles), np.nan)
+    runway[rows] = runway_bytes(ends.cons_mark, ends.expected_work_bytes)
+    marked = _sizes(cycles.heap_marked_bytes)
+    if gogc is not None:
+        marked = _marked_from_goals(marked, goal, stacks + roots, exact, gogc)
     return Evidence(
         start_seconds=_seconds(cycles.start_ns),
         end_seconds=_seconds(cycles.end_ns),
@@ -96,15 +106,33 @@ def evidence_from(trace: Trace) -> Evidence:
         idle_cpu_seconds=_seconds(cycles.idle_cpu_ns),
         heap_start_bytes=start,
         heap_end_bytes=end,
-        heap_marked_bytes=_sizes(cycles.heap_marked_bytes),
+        heap_marked_bytes=marked,
         heap_goal_bytes=np.where(goal > NO_GOAL_BYTES, np.inf, goal),
         allocated_bytes=np.maximum(end - start, 0.0),
+        heap_scan_bytes=scan,
+        runway_bytes=runway,
         stack_bytes=stacks,
         globals_bytes=roots,
         gomaxprocs=np.maximum(cycles.gomaxprocs, 1).astype(np.float64),
         natural=~(cycles.forced | trace.periodic),
         exact=exact,
     )
+
+
+def _marked_from_goals(
+    printed: FloatArray, goal: FloatArray, root_bytes: FloatArray, exact: BoolArray, gogc: int
+) -> FloatArray:
+    """Marked bytes to the byte where the next cycle's exact goal came from GOGC alone.
+
+    There goal = marked + (marked + roots) x GOGC/100 (Go 1.19+ ``commit``); a result that does not print as what
+    was printed shows that something else set the goal: the minimum, the sweeper's room or a limit.
+    """
+    ratio = gogc / 100.0
+    solved = (goal[1:] - root_bytes[:-1] * ratio) / (1.0 + ratio)
+    agrees = exact[1:] & exact[:-1] & (np.abs(solved - printed[:-1]) <= HALF_MIB)
+    result = printed.copy()
+    result[:-1] = np.where(agrees, solved, printed[:-1])
+    return result
 
 
 def _seconds(column: Int64Array) -> FloatArray:

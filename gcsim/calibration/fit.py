@@ -17,7 +17,6 @@ LOG = "log"
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
 _ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
 _AUTOCORRELATION = 0.5  # of successive cycles, usual in measured runs; errors of means grow by sqrt(3)
-_PRINTED_SIZE_SD = 0.29 * (1 << 20)  # standard deviation of a truncation to whole MiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +36,12 @@ def intervals(evidence: Evidence) -> Intervals:
 
 
 def fit_heap(evidence: Evidence) -> dict[str, Parameter]:
-    """Live heap, roots, and what the heap overshoots its trigger by."""
+    """Live heap and roots."""
     live = evidence.live_bytes
     mean = float(live.mean())
-    scatter = _relative_scatter(live, noise=_PRINTED_SIZE_SD * math.sqrt(2.0))
     peak_ratio = float(evidence.heap_end_bytes.mean()) / max(mean, 1.0)
     return {
         "live_bytes": Parameter(mean, _standard_error(live), LOG),
-        "live_scatter": Parameter(scatter, 0.0, LOG),
         "stack_bytes": Parameter(float(evidence.stack_bytes.mean()), 0.0, LOG),
         "globals_bytes": Parameter(float(evidence.globals_bytes.mean()), 0.0, LOG),
         "mark_cpu_heap_ratio": Parameter(max(peak_ratio, 1.0), 0.0, LOG),
@@ -62,7 +59,6 @@ def fit_marking(evidence: Evidence) -> dict[str, Parameter]:
     mutator = max(procs - background - idle - assist, 0.02 * procs)
     return {
         "mark_cpu_seconds": Parameter(float(cpu.mean()), _standard_error(cpu), LOG),
-        "mark_cpu_scatter": Parameter(_relative_scatter(cpu, noise=0.0), 0.0, LOG),
         "mark_background_procs": Parameter(max(background, 1e-6), 0.0, LOG),
         "mark_idle_procs": Parameter(idle, 0.0, LOG),
         "mark_mutator_procs": Parameter(mutator, 0.0, LOG),
@@ -107,7 +103,6 @@ def fit_allocation(
     per_mark_cpu = marked / marking["mark_mutator_procs"].value
     rates = gaps.allocated_bytes / gaps.seconds
     mark_rates = evidence.allocated_bytes / np.maximum(evidence.mark_seconds, 1e-9)
-    noise = _PRINTED_SIZE_SD * math.sqrt(2.0)
     return {
         "alloc_bytes_per_second": Parameter(max(total, 1.0), _standard_error(rates), LOG),
         "alloc_bytes_per_cpu_second": Parameter(max(per_cpu, 1.0), _standard_error(rates), LOG),
@@ -115,17 +110,6 @@ def fit_allocation(
             per_mark_cpu / max(per_cpu, 1.0), _standard_error(mark_rates), LOG
         ),
         "mutator_procs": Parameter(busy_procs, 0.0, LOG),
-        "alloc_scatter": Parameter(
-            _relative_scatter(rates, noise=noise / float(gaps.seconds.mean())), 0.0, LOG
-        ),
-        "mark_alloc_scatter": Parameter(
-            _relative_scatter(
-                mark_rates,
-                noise=0.0 if evidence.exact.all() else noise / float(evidence.mark_seconds.mean()),
-            ),
-            0.0,
-            LOG,
-        ),
     }
 
 
@@ -136,13 +120,3 @@ def _standard_error(values: FloatArray) -> float:
         return 1.0
     inflation = (1.0 + _AUTOCORRELATION) / (1.0 - _AUTOCORRELATION)
     return min(float(values.std(ddof=1)) / mean * math.sqrt(inflation / values.size), 1.0)
-
-
-def _relative_scatter(values: FloatArray, *, noise: float) -> float:
-    """Relative standard deviation from row to row, less what printing adds; robust, at most 0.8."""
-    mean = float(values.mean())
-    if values.size < 3 or mean <= 0:
-        return 0.05
-    low, high = (float(q) for q in np.quantile(values, (0.1, 0.9)))
-    deviation = (high - low) / 2.563
-    return min(math.sqrt(max(deviation**2 - noise**2, 0.0)) / mean, 0.8)

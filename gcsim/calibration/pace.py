@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from gcsim.calibration.evidence import Evidence
 from gcsim.workload.model import Loop
 
-IDLE_SHARE = 0.03  # of P while marking; above it Ps had nothing to do, so the program was not at full speed
-_MARK_EFFICIENCY = (
-    0.85  # mutator speed while marking, pilot on Go 1.26: 0.70 to 0.85 (write barriers, caches)
-)
+_IDLE_SHARE = 0.03  # of P while marking; below it every P had work, so the program was at full speed
+_BUSY_SHARE = 0.87  # of P outside marking; above it the program was at full speed but for waits among its own
+_MARK_SPEED = 0.8  # mutator speed while marking, of that outside; measured on Go 1.26 and 1.27: 0.6 to 1.0
+_FASTER_THAN_OUTSIDE = 1.1  # apparent speed while marking if all Ps had been busy outside: they were not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,22 +23,27 @@ class Pace:
 def find_pace(
     evidence: Evidence, *, outside_bytes_per_second: float, mutator_cpu_share: float | None
 ) -> Pace:
-    """Closed where no P was idle while marking; open otherwise.
+    """Closed where the program kept all Ps busy, open where arrivals left some idle.
 
-    ``mutator_cpu_share`` is the mutator's share of all Ps over the run, where the capture measured CPU time;
-    without it, its Ps while marking and what it allocated there tell how many it keeps busy outside.
+    ``mutator_cpu_share`` is the mutator's share of all Ps over the run, where the capture measured CPU time.
+    Without it, compare allocation per mutator CPU second while marking and outside, as if all Ps had been
+    busy outside: a program seems to run faster while marking only if they were not. Between about 85 % and full
+    load the log alone cannot tell; there both readings predict much the same.
     """
     procs = float(evidence.gomaxprocs.mean())
     mark_s = float(evidence.mark_seconds.sum())
-    idle_share = float(evidence.idle_cpu_seconds.sum()) / mark_s / procs
-    if idle_share <= IDLE_SHARE:
+    if float(evidence.idle_cpu_seconds.sum()) / mark_s / procs <= _IDLE_SHARE:
         return Pace(loop="closed", busy_procs=procs, source="no idle Ps while marking")
     if mutator_cpu_share is not None:
         busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
-        return Pace(loop="open", busy_procs=busy, source="idle Ps while marking; CPU time of the capture")
-    used = (evidence.assist_cpu_seconds + evidence.background_cpu_seconds + evidence.idle_cpu_seconds).sum()
-    mutator = max(procs - float(used) / mark_s, 0.02 * procs)
-    mark_rate = float(evidence.allocated_bytes.sum()) / mark_s
-    per_cpu = max(mark_rate / mutator / _MARK_EFFICIENCY, 1.0)
-    busy = min(max(outside_bytes_per_second / per_cpu, 0.005 * procs), procs)
-    return Pace(loop="open", busy_procs=busy, source="idle Ps while marking; mutator speed there")
+        if busy >= _BUSY_SHARE * procs:
+            return Pace(loop="closed", busy_procs=procs, source="CPU time of the capture: Ps were busy")
+        return Pace(loop="open", busy_procs=busy, source="CPU time of the capture: Ps were idle")
+    used = float(evidence.mark_cpu_seconds.sum()) / mark_s
+    mutator = max(procs - used, 0.02 * procs)
+    per_cpu = float(evidence.allocated_bytes.sum()) / mark_s / mutator
+    apparent = per_cpu / max(outside_bytes_per_second / procs, 1.0)
+    if apparent <= _FASTER_THAN_OUTSIDE:
+        return Pace(loop="closed", busy_procs=procs, source="allocation slower while marking")
+    busy = min(max(procs * _MARK_SPEED / apparent, 0.005 * procs), procs)
+    return Pace(loop="open", busy_procs=busy, source="allocation hardly slower while marking")

@@ -84,7 +84,15 @@ def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str
     return observed
 
 
-def validate(model: Model, trace: Trace, settings: Settings, *, replicas: int, seed: int) -> Validation:
+def validate(
+    model: Model,
+    trace: Trace,
+    settings: Settings,
+    *,
+    replicas: int,
+    seed: int,
+    duration_seconds: float | None = None,
+) -> Validation:
     """Simulate the log's settings for the log's length, warm-up left out, and set both side by side.
 
     Raises InputError where the log holds too few cycles.
@@ -95,8 +103,9 @@ def validate(model: Model, trace: Trace, settings: Settings, *, replicas: int, s
         observed = observed_metrics(trace, cycles)
     else:
         cycles = trace.cycles
-    seconds = max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3)
-    run = simulate(model, [settings], duration_seconds=seconds, replicas=replicas, seed=seed)[0]
+    if duration_seconds is None:
+        duration_seconds = max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3)
+    run = simulate(model, [settings], duration_seconds=duration_seconds, replicas=replicas, seed=seed)[0]
     return Validation(
         settings=settings,
         comparisons=tuple(

@@ -44,6 +44,16 @@ class MarkPhase:
     background_cpu_seconds: FloatArray
     idle_cpu_seconds: FloatArray
 
+    def stretched(self, factor: FloatArray) -> "MarkPhase":
+        """The same phase taking ``factor`` times as long; what it allocates scatters by itself."""
+        return MarkPhase(
+            duration_seconds=self.duration_seconds * factor,
+            allocated_bytes=self.allocated_bytes,
+            assist_cpu_seconds=self.assist_cpu_seconds * factor,
+            background_cpu_seconds=self.background_cpu_seconds * factor,
+            idle_cpu_seconds=self.idle_cpu_seconds * factor,
+        )
+
 
 def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None = None) -> MarkPhase:
     """Solves a mark phase for its assists, duration and allocation.
@@ -67,13 +77,13 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
     by_debt = conditions.busy_procs * paid / (1.0 + paid)
     by_goal = (debt * conditions.busy_procs - conditions.background_procs - closed_idle) / (1.0 + debt)
     assist_closed = np.clip(np.maximum(by_debt, by_goal), 0.0, conditions.busy_procs)
-    wanted = np.where(conditions.open_loop, _open_assist(conditions, paid, free), assist_closed)
+    allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
+    mutator_open = np.minimum(np.minimum(conditions.mutator_procs, allowed), free)
+    assist_open = _open_assist(paid, free, mutator_open, conditions.mutator_procs / allowed)
+    wanted = np.where(conditions.open_loop, assist_open, assist_closed)
     assist = wanted if assist_procs_limit is None else np.minimum(wanted, assist_procs_limit)
-
-    mutator_open = np.minimum(conditions.mutator_procs, free - assist)
-    held_back = np.minimum(mutator_open, conditions.gomaxprocs / (1.0 + debt))  # so as to meet the goal
-    mutator_open = np.where(assist < wanted, mutator_open, held_back)
-    mutator = np.where(conditions.open_loop, mutator_open, conditions.busy_procs - assist)
+    held_back = np.where(assist < wanted, np.minimum(conditions.mutator_procs, free - assist), mutator_open)
+    mutator = np.where(conditions.open_loop, held_back, conditions.busy_procs - assist)
     idle = np.where(conditions.open_loop, np.maximum(free - assist - mutator, 0.0), closed_idle)
     duration = conditions.mark_cpu_seconds / (conditions.background_procs + assist + idle)
     return MarkPhase(
@@ -85,8 +95,13 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
     )
 
 
-def _open_assist(conditions: MarkConditions, paid: FloatArray, free: FloatArray) -> FloatArray:
-    """Ps on assists in an open loop: idle workers give way first, then the mutator."""
-    wanted = paid * conditions.mutator_procs
-    at_most = free * paid / (1.0 + paid)  # the mutator gives way too
-    return np.minimum(wanted, at_most)
+def _open_assist(paid: FloatArray, free: FloatArray, mutator: FloatArray, pressure: FloatArray) -> FloatArray:
+    """Ps on assists in an open loop, where idle workers do what the debt leaves.
+
+    ``pressure`` is the Ps that the mutator wants over those with which the heap just meets its goal. As it nears
+    one, credit is spent as soon as it is earned and assists displace idle workers; well above one no P is idle.
+    The transition's place and width are measured (order service, open loop, Go 1.27: half-way at one).
+    """
+    displaced = np.clip((pressure - 0.8) / 0.4, 0.0, 1.0)
+    by_debt = np.minimum(paid * mutator, free - mutator)
+    return by_debt + (free - mutator - by_debt) * displaced

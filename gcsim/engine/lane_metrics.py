@@ -80,7 +80,8 @@ def _pauses(
 
     def quantile(level: float) -> FloatArray:
         rank = level * (drawn - 1.0) + 1.0
-        return scale * pauses.quantile_of_both(generator.beta(rank, drawn - rank + 1.0))
+        drawn_levels: FloatArray = generator.beta(rank, drawn - rank + 1.0)
+        return scale * pauses.quantile_of_both(drawn_levels)
 
     return {
         "stw_p50_seconds": quantile(0.50),

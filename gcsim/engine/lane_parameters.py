@@ -27,19 +27,15 @@ class LaneParameters:
     mark_mutator_procs: FloatArray  # open loop: Ps on the mutator
     mark_background_procs: FloatArray
     assist_debt_share: FloatArray
-    heap_start_slack_bytes: FloatArray
     mark_cpu_seconds: FloatArray
     mark_cpu_heap_exponent: FloatArray
     mark_cpu_heap_ratio: FloatArray  # heap peak / live at calibration
     sweep_term_seconds: FloatArray  # mean of the first pause; the pacer counts it as marking
     mark_term_seconds: FloatArray  # mean of the second
-    live_scatter: FloatArray
-    alloc_scatter: FloatArray
-    mark_alloc_scatter: FloatArray
-    mark_cpu_scatter: FloatArray
     metadata_base_bytes: FloatArray
     metadata_share: FloatArray
     slot_garbage_share: FloatArray
+    unfilled_slot_share: FloatArray
     allocated_stack_bytes: FloatArray
 
     @property

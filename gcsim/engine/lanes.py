@@ -27,8 +27,11 @@ from gcsim.goruntime.pacer import (
 )
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.streams import stream
 from gcsim.units import MAX_INT64
+from gcsim.workload.pauses import LEVELS
 from gcsim.workload.profile import Profile
+from gcsim.workload.scatter import Scatter
 
 FloatArray = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
@@ -79,34 +82,37 @@ class LaneState:
 
 
 class Noise:
-    """Standard normal numbers from one pool, another stretch of it each time.
+    """Draws of the model's scatter from pools, another stretch of a pool each time.
 
     Drawing anew each step would cost more than the rest of the engine. Stretches start at random places of a
     pool of 65,536 draws: means and spreads are those of fresh draws, and two steps share numbers only in
     other lanes.
     """
 
-    def __init__(self, generator: np.random.Generator, lanes: int) -> None:
-        self._generator = generator
-        self._pool = generator.standard_normal(_NOISE_POOL + lanes)
+    def __init__(self, scatter: Scatter, seed: int, lanes: int) -> None:
+        self._places = stream(seed, "scatter places")
+        self._pools = {}
+        for name, quantiles in scatter.to_document().items():
+            levels = stream(seed, f"scatter {name}").random(_NOISE_POOL + lanes)
+            self._pools[name] = np.interp(levels, LEVELS, quantiles)
 
-    def draw(self, lanes: int) -> FloatArray:
-        """A view of ``lanes`` numbers, not to be written to."""
-        start = int(self._generator.integers(_NOISE_POOL))
-        return self._pool[start : start + lanes]
+    def draw(self, name: str, lanes: int) -> FloatArray:
+        """A view of ``lanes`` numbers of one of Scatter's fields, not to be written to."""
+        start = int(self._places.integers(_NOISE_POOL))
+        return self._pools[name][start : start + lanes]
 
 
 class LaneEngine:
     """Runs of one service, side by side; ``step`` advances each by one cycle."""
 
     def __init__(
-        self, parameters: LaneParameters, *, profile: Profile, rules: GoRules, generator: np.random.Generator
+        self, parameters: LaneParameters, *, profile: Profile, scatter: Scatter, rules: GoRules, seed: int
     ) -> None:
         self.parameters = parameters
         self.profile = profile
         self.rules = rules
         self.state = _initial_state(parameters, rules)
-        self._noise = Noise(generator, parameters.lanes)
+        self._noise = Noise(scatter, seed, parameters.lanes)
         self._limited = parameters.memory_limit_bytes < MAX_INT64
 
     def keep(self, lanes: BoolArray) -> None:
@@ -126,11 +132,13 @@ class LaneEngine:
         wait_s, allocated = self._allocate_until(trigger)
         start_s = state.now_seconds + wait_s
         heap_start = state.heap_marked_bytes + allocated
-        live = parameters.live_bytes * self.profile.live_at(start_s) * self._scatter(parameters.live_scatter)
+        live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
         live = np.minimum(live, heap_start)
         mark_cpu_s = self._mark_cpu_seconds(live)
         phase, limited_share = self._mark(wait_s, self._conditions(goal, heap_start, live, mark_cpu_s))
-        allocated_black = phase.allocated_bytes * self._scatter(parameters.mark_alloc_scatter)
+        stretch = self._draw("mark_cpu_factor")
+        phase = phase.stretched(stretch)
+        allocated_black = phase.allocated_bytes * self._draw("allocated_black_factor")
         heap_end = heap_start + allocated_black
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
         self._remember(live, allocated_black, phase, mark_s)
@@ -151,9 +159,8 @@ class LaneEngine:
             mutator_bytes=allocated + allocated_black,
         )
 
-    def _scatter(self, spread: FloatArray) -> FloatArray:
-        """Lognormal factors of mean 1."""
-        return np.exp(spread * self._noise.draw(spread.shape[0]) - 0.5 * spread * spread)
+    def _draw(self, name: str) -> FloatArray:
+        return self._noise.draw(name, self.parameters.lanes)
 
     def _goal_and_trigger(self) -> tuple[FloatArray, FloatArray]:
         parameters, state = self.parameters, self.state
@@ -188,35 +195,38 @@ class LaneEngine:
         peak = np.maximum(self.state.heap_end_bytes, self.state.heap_marked_bytes)
         in_use = heap_in_use_after_sweep_bytes(marked, peak, slot_garbage=parameters.slot_garbage_share)
         metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
-        outside = metadata + parameters.allocated_stack_bytes
+        outside = metadata + parameters.allocated_stack_bytes + parameters.unfilled_slot_share * peak
+        available = parameters.memory_limit_bytes - outside - limit_headroom_bytes(rules)
         share = MIN_TRIGGER_SHARE
-        goal = trigger = marked
+        trigger = marked
         for _ in range(
             2
         ):  # the trigger's share of the way depends on the goal there, which depends on the trigger
             trigger = limited_trigger_bytes(
                 marked,
-                parameters.memory_limit_bytes - outside - limit_headroom_bytes(rules),
+                available,
                 heap_in_use_after_sweep_bytes=in_use,
                 trigger_share=share,
                 headroom_share=rules.limit_headroom_percent / 100.0,
             ).astype(np.int64)
-            free_slots = np.maximum(in_use - trigger, 0.0)
-            goal = memory_limit_heap_goal_bytes(
-                marked, parameters.memory_limit_bytes, (outside + free_slots).astype(np.int64), 0, rules=rules
-            )
+            goal = self._limit_goal(marked, outside + np.maximum(in_use - trigger, 0.0))
             asked = trigger_bytes(marked, goal, runway, 0)
             share = np.clip(
                 (asked - marked) / np.maximum(goal - marked, 1), MIN_TRIGGER_SHARE, MAX_TRIGGER_SHARE
             )
-        return goal, np.minimum(trigger, goal)
+        # while marking, allocation fills the free slots and the goal moves out with it
+        return np.maximum(self._limit_goal(marked, outside), trigger), trigger
+
+    def _limit_goal(self, marked: Int64Array, non_heap: FloatArray) -> Int64Array:
+        limit = self.parameters.memory_limit_bytes
+        return memory_limit_heap_goal_bytes(marked, limit, non_heap.astype(np.int64), 0, rules=self.rules)
 
     def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Seconds until the next cycle starts, and the bytes allocated by then."""
         parameters, state = self.parameters, self.state
-        wanted = trigger + parameters.heap_start_slack_bytes - state.heap_marked_bytes
+        wanted = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
         wanted = np.clip(wanted, _MIN_STEP_BYTES, _LARGEST_SIZE)
-        factor = self.profile.alloc_at(state.now_seconds) * self._scatter(parameters.alloc_scatter)
+        factor = self.profile.alloc_at(state.now_seconds) / np.maximum(self._draw("alloc_time_factor"), 1e-3)
         factor = np.maximum(factor, 1e-9)
         capacity = parameters.capacity_bytes_per_second * np.where(parameters.open_loop, 1.0, factor)
         arrival = parameters.arrival_bytes_per_second * factor
@@ -233,7 +243,7 @@ class LaneEngine:
         spread_out = self.state.heap_end_bytes / np.maximum(live, 1.0) / parameters.mark_cpu_heap_ratio
         stretch = np.exp(parameters.mark_cpu_heap_exponent * np.log(np.maximum(spread_out, 1e-3)))
         size = live / np.maximum(parameters.live_bytes, 1.0)
-        return parameters.mark_cpu_seconds * size * stretch * self._scatter(parameters.mark_cpu_scatter)
+        return parameters.mark_cpu_seconds * size * stretch
 
     def _conditions(
         self, goal: FloatArray, heap_start: FloatArray, live: FloatArray, mark_cpu_s: FloatArray

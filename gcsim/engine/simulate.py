@@ -105,7 +105,7 @@ def _engine(model: Model, parameters: LaneParameters, go: str, seed: int) -> Lan
         raise InputError(
             f"--go {go}: Go 1.{_OLDEST_SIMULATED_MINOR} and later are simulated; older pacers are rules only"
         )
-    return LaneEngine(parameters, profile=model.profile, rules=rules, generator=stream(seed, "cycle scatter"))
+    return LaneEngine(parameters, profile=model.profile, scatter=model.scatter, rules=rules, seed=seed)
 
 
 def run_lanes(engine: LaneEngine, *, duration_seconds: float) -> LaneTotals:

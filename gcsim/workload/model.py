@@ -18,6 +18,7 @@ from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlim
 from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.profile import Profile
+from gcsim.workload.scatter import Scatter
 
 FORMAT_VERSION = 1
 
@@ -38,6 +39,7 @@ class Model:
     parameters: Parameters
     profile: Profile
     pauses: Pauses
+    scatter: Scatter
     duration_seconds: float  # of the calibrated window
     cycles: int  # in the calibrated window
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -87,6 +89,7 @@ class Model:
             parameters=Parameters(**{name: _parameter(entries[name]) for name in PARAMETER_NAMES}),
             profile=Profile.from_document(document["profile"]),
             pauses=Pauses.from_document(document["pauses"]),
+            scatter=Scatter.from_document(document["scatter"]),
             duration_seconds=_positive(document, "duration_seconds"),
             cycles=int(document["cycles"]),
             provenance={str(k): str(v) for k, v in document.get("provenance", {}).items()},
@@ -112,6 +115,7 @@ class Model:
             "provenance": dict(self.provenance),
             "profile": self.profile.to_document(),
             "pauses": self.pauses.to_document(),
+            "scatter": self.scatter.to_document(),
             "parameters": {
                 name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source}
                 for name, p in ((name, getattr(self.parameters, name)) for name in PARAMETER_NAMES)

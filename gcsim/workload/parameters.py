@@ -39,7 +39,6 @@ class Parameters:
     mutator_procs: Parameter  # Ps that the program can keep busy
     mark_alloc_efficiency: Parameter  # allocation per mutator second while marking, relative to outside
     mark_mutator_procs: Parameter  # Ps running the mutator while marking, assists left out
-    heap_start_slack_bytes: Parameter  # heapLive beyond the trigger when a cycle begins
     # marking
     mark_cpu_seconds: Parameter  # assists, background and idle workers together, per cycle
     mark_cpu_heap_ratio: Parameter  # heap peak / live at calibration
@@ -49,15 +48,11 @@ class Parameters:
     assist_debt_share: Parameter  # part of the assist debt that assists pay; credit pays the rest
     # pauses
     pause_scale: Parameter  # on every pause; 1, with what a run's pauses differ from the next run's
-    # cycle-to-cycle scatter, standard deviation of the logarithm
-    live_scatter: Parameter
-    alloc_scatter: Parameter
-    mark_alloc_scatter: Parameter
-    mark_cpu_scatter: Parameter
     # memory that gctrace does not show
     metadata_base_bytes: Parameter  # the runtime's own memory, which counts against GOMEMLIMIT: constant part
     metadata_share: Parameter  # and the part that grows with heap in use
     slot_garbage_share: Parameter  # of garbage, in spans that hold a live object too: free slots after a sweep
+    unfilled_slot_share: Parameter  # of the heap's peak: slots that no allocation fits, free even at mark end
     allocated_stack_bytes: Parameter
     rss_base_bytes: Parameter  # resident beside the heap: constant part
     rss_ratio: Parameter  # resident bytes per byte of heap peak

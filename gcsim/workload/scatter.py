@@ -1,0 +1,73 @@
+"""How cycles of one run differ from each other: the log's own distributions, kept as quantiles.
+
+Real scatter has a heavy side that no normal law shows: a thread that the operating system took off its core in the
+middle of a mark phase lets a tiny heap grow to thrice its size. Peaks are made there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.errors import InputError
+from gcsim.workload.pauses import LEVELS
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scatter:
+    """Quantiles at ``pauses.LEVELS``, shape (17,), of what a cycle is multiplied by, or has added."""
+
+    live_factor: FloatArray  # live heap of one cycle over the mean
+    alloc_time_factor: FloatArray  # time per byte allocated in one interval over the mean
+    mark_cpu_factor: FloatArray  # mark CPU of one cycle over the mean
+    allocated_black_factor: FloatArray  # bytes allocated in one mark phase over the mean
+    heap_start_slack_bytes: FloatArray  # heapLive when a cycle starts, less the trigger
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            quantiles = getattr(self, f.name)
+            if quantiles.shape != LEVELS.shape:
+                raise InputError(f"scatter: {f.name} must hold {LEVELS.size} quantiles")
+            if (
+                not bool(np.isfinite(quantiles).all())
+                or quantiles[0] < 0
+                or bool((np.diff(quantiles) < 0).any())
+            ):
+                raise InputError(f"scatter: {f.name} must be finite, 0 or more, and rising")
+
+    @classmethod
+    def none(cls, *, heap_start_slack_bytes: float = 0.0) -> Self:
+        """Every cycle like the mean one."""
+        one = np.ones(LEVELS.size)
+        return cls(
+            live_factor=one,
+            alloc_time_factor=one,
+            mark_cpu_factor=one,
+            allocated_black_factor=one,
+            heap_start_slack_bytes=one * heap_start_slack_bytes,
+        )
+
+    @classmethod
+    def from_document(cls, entry: Mapping[str, Any]) -> Self:
+        return cls(**{f.name: np.asarray(entry[f.name], dtype=np.float64) for f in fields(cls)})
+
+    def to_document(self) -> dict[str, list[float]]:
+        return {f.name: getattr(self, f.name).tolist() for f in fields(self)}
+
+
+def factors(values: FloatArray, *, noise_sd: float = 0.0) -> FloatArray:
+    """Quantiles of values over their mean, drawn together by the share of their spread that is printing noise.
+
+    ``values`` has shape (n,), n >= 1; ``noise_sd`` is in their unit. The mean of the distribution is 1.
+    """
+    mean = float(values.mean())
+    if mean <= 0 or values.size < 2:
+        return np.ones(LEVELS.size)
+    spread = float(values.std())
+    keep = np.sqrt(max(1.0 - (noise_sd / spread) ** 2, 0.0)) if spread > 0 else 0.0
+    quantiles = np.maximum(1.0 + keep * (np.quantile(values, LEVELS) / mean - 1.0), 0.0)
+    return quantiles / max(float(np.trapezoid(quantiles, LEVELS)), 1e-9)
