@@ -7,7 +7,13 @@ import typer
 
 from gcsim.cli.console import emit, note
 from gcsim.cli.logs import overrides_of, read_logs, settings_of, warn_about
-from gcsim.cli.options import GogcOption, GomaxprocsOption, GomemlimitOption, GoOption, LogsArgument
+from gcsim.cli.options import (
+    LoggedGogcOption,
+    LoggedGomaxprocsOption,
+    LoggedGomemlimitOption,
+    LoggedGoOption,
+    LogsArgument,
+)
 
 
 def calibrate(
@@ -16,10 +22,10 @@ def calibrate(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Name of the service [default: the file's].")
     ] = None,
-    gogc: GogcOption = None,
-    gomemlimit: GomemlimitOption = None,
-    gomaxprocs: GomaxprocsOption = None,
-    go: GoOption = None,
+    gogc: LoggedGogcOption = None,
+    gomemlimit: LoggedGomemlimitOption = None,
+    gomaxprocs: LoggedGomaxprocsOption = None,
+    go: LoggedGoOption = None,
 ) -> None:
     """Learn a model of one service from its logs, and say how far to trust it.
 

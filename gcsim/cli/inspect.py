@@ -8,11 +8,11 @@ import typer
 from gcsim.cli.console import emit, emit_json, emit_table, note, note_written
 from gcsim.cli.logs import read_logs, settings_of, warn_about
 from gcsim.cli.options import (
-    GogcOption,
-    GomaxprocsOption,
-    GomemlimitOption,
-    GoOption,
     JsonOption,
+    LoggedGogcOption,
+    LoggedGomaxprocsOption,
+    LoggedGomemlimitOption,
+    LoggedGoOption,
     LogsArgument,
 )
 
@@ -30,10 +30,10 @@ def inspect(
     oddities: Annotated[
         bool, typer.Option("--oddities", help="List every line that was skipped, mended or odd.")
     ] = False,
-    gogc: GogcOption = None,
-    gomemlimit: GomemlimitOption = None,
-    gomaxprocs: GomaxprocsOption = None,
-    go: GoOption = None,
+    gogc: LoggedGogcOption = None,
+    gomemlimit: LoggedGomemlimitOption = None,
+    gomaxprocs: LoggedGomaxprocsOption = None,
+    go: LoggedGoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what happened: metrics, warnings, figures."""

@@ -17,9 +17,7 @@ MAX_REPLICAS = 10_000
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")
 ]
-LogsArgument = Annotated[
-    list[str], typer.Argument(metavar="LOG...", help="gctrace logs; - is standard input.")
-]
+LogsArgument = Annotated[list[str], typer.Argument(metavar="LOG", help="gctrace logs; - is standard input.")]
 GogcOption = Annotated[str | None, typer.Option("--gogc", metavar="G", help="GOGC: a percentage or off.")]
 GomemlimitOption = Annotated[
     str | None,
@@ -30,6 +28,21 @@ GomaxprocsOption = Annotated[
 ]
 GoOption = Annotated[
     str | None, typer.Option("--go", metavar="1.X", help="Go version [default: as calibrated].")
+]
+LoggedGogcOption = Annotated[
+    str | None,
+    typer.Option("--gogc", metavar="G", help="GOGC of the logged run [default: as captured, or 100]."),
+]
+LoggedGomemlimitOption = Annotated[
+    str | None,
+    typer.Option("--gomemlimit", metavar="L", help="Its GOMEMLIMIT [default: as captured, or off]."),
+]
+LoggedGomaxprocsOption = Annotated[
+    int | None, typer.Option("--gomaxprocs", metavar="P", help="Its processors [default: as logged].")
+]
+LoggedGoOption = Annotated[
+    str | None,
+    typer.Option("--go", metavar="1.X", help="Its Go version [default: as captured, or the newest]."),
 ]
 ReplicasOption = Annotated[int, typer.Option("--replicas", metavar="R", help="Simulated runs per setting.")]
 DurationOption = Annotated[

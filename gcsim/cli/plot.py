@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcsim.cli.console import note_written
-from gcsim.cli.options import GomaxprocsOption, GoOption, MemoryOption, SeedOption, parse_memory
+from gcsim.cli.options import (
+    DurationOption,
+    GomaxprocsOption,
+    GoOption,
+    MemoryOption,
+    SeedOption,
+    parse_memory,
+    simulation,
+)
 from gcsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,12 +43,14 @@ def plot(
     memory: MemoryOption = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
+    duration: DurationOption = "10m",
     seed: SeedOption = 1,
 ) -> None:
     """Draw a sweep's heat maps and trade-off, or a model's heap and pauses at chosen settings."""
     from gcsim.atomic import make_folder
 
     memory_bytes = parse_memory(memory)
+    how = simulation(duration=duration, replicas=1, seed=seed, engine="lanes")
     if source.endswith(".json"):
         from gcsim.report.sweep_figures import write_grid_figures
         from gcsim.tuning.sweep_file import read_sweep
@@ -56,7 +66,14 @@ def plot(
         service = Model.load(source)
         settings = _settings(service, gogc, gomemlimit, gomaxprocs, go)
         about = about_model(service, settings[0])
-        written = write_run_figures(service, settings, make_folder(output), seed=seed, about=about)
+        written = write_run_figures(
+            service,
+            settings,
+            make_folder(output),
+            seed=how.seed,
+            about=about,
+            duration_seconds=how.duration_seconds,
+        )
     if not written:
         raise InputError(f"{source}: nothing to draw, no setting collects twice; choose other settings")
     note_written(output, written)

@@ -7,11 +7,11 @@ import typer
 from gcsim.cli.console import emit, emit_json, emit_table
 from gcsim.cli.logs import read_logs, settings_of, warn_about
 from gcsim.cli.options import (
-    GogcOption,
-    GomaxprocsOption,
-    GomemlimitOption,
-    GoOption,
     JsonOption,
+    LoggedGogcOption,
+    LoggedGomaxprocsOption,
+    LoggedGomemlimitOption,
+    LoggedGoOption,
     LogsArgument,
     ModelArgument,
     ReplicasOption,
@@ -38,11 +38,15 @@ def validate(
             help="Exit with status 1 when heap peak, cycle rate, GC CPU or resident memory is off by more.",
         ),
     ] = None,
-    gogc: GogcOption = None,
-    gomemlimit: GomemlimitOption = None,
-    gomaxprocs: GomaxprocsOption = None,
-    go: GoOption = None,
+    gogc: LoggedGogcOption = None,
+    gomemlimit: LoggedGomemlimitOption = None,
+    gomaxprocs: LoggedGomaxprocsOption = None,
+    go: LoggedGoOption = None,
     replicas: ReplicasOption = 32,
+    duration: Annotated[
+        str | None,
+        typer.Option("--duration", metavar="TIME", help="Length of each run [default: the log's]."),
+    ] = None,
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +54,8 @@ def validate(
     from gcsim.calibration.validation import validate as compare
     from gcsim.workload.model import Model
 
-    simulation(duration="10m", replicas=replicas, seed=seed, engine="lanes")
+    how = simulation(duration=duration or "10m", replicas=replicas, seed=seed, engine="lanes")
+    seconds = None if duration is None else how.duration_seconds
     bound = None if max_error is None else parse_fraction(max_error, what="--max-error")
     service = Model.load(model)
     found: dict[str, Validation] = {}
@@ -58,7 +63,9 @@ def validate(
         warn_about(log, trace)
         settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
         try:
-            found[log] = compare(service, trace, settings, replicas=replicas, seed=seed)
+            found[log] = compare(
+                service, trace, settings, replicas=how.replicas, seed=how.seed, duration_seconds=seconds
+            )
         except InputError as error:
             raise InputError(f"{log}: {error}") from error
     passed = bound is None or all(validation.worst_error <= bound for validation in found.values())

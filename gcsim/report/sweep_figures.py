@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gcsim.cycles import CycleTable
 from gcsim.engine.run import Run
-from gcsim.engine.simulate import record_cycles
+from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, record_cycles
 from gcsim.report.figures import (
     heap_figure,
     heat_map_figure,
@@ -25,7 +25,6 @@ from gcsim.tuning.sweep import Sweep, is_feasible
 from gcsim.workload.model import Model
 
 CURVE_CYCLES = 8  # shown of the setting that collects least
-_CURVE_SECONDS = 600.0
 _SANE_GC_CPU = 0.25  # what the pacer itself plans for while marking: Go gcBackgroundUtilization
 
 
@@ -84,10 +83,16 @@ def write_recommendation_figures(
 
 
 def write_run_figures(
-    model: Model, settings: list[Settings], folder: Path, *, seed: int, about: str
+    model: Model,
+    settings: list[Settings],
+    folder: Path,
+    *,
+    seed: int,
+    about: str,
+    duration_seconds: float = DEFAULT_DURATION_SECONDS,
 ) -> list[Path]:
     """Heap over time and pauses of one simulated run at each setting."""
-    curves, pauses = recorded_curves(model, settings, seed=seed)
+    curves, pauses = recorded_curves(model, settings, seed=seed, duration_seconds=duration_seconds)
     if not curves:
         return []
     return [
@@ -97,11 +102,15 @@ def write_run_figures(
 
 
 def recorded_curves(
-    model: Model, settings: list[Settings], *, seed: int
+    model: Model,
+    settings: list[Settings],
+    *,
+    seed: int,
+    duration_seconds: float = DEFAULT_DURATION_SECONDS,
 ) -> tuple[list[HeapCurve], list[PauseCurve]]:
     """One recorded run at each setting; settings that do not collect twice are left out."""
     recorded = {
-        each: record_cycles(model, each, duration_seconds=_CURVE_SECONDS, seed=seed) for each in settings
+        each: record_cycles(model, each, duration_seconds=duration_seconds, seed=seed) for each in settings
     }
     drawn = {each: cycles for each, cycles in recorded.items() if len(cycles) >= 2}
     seconds = window_seconds(list(drawn.values())) if drawn else 0.0

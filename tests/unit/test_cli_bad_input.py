@@ -7,12 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from example_service import example_service
+from example_service import example_log, example_service
 
 from gcsim.cli.main import run
-from gcsim.engine.simulate import record_cycles
-from gcsim.gctrace.writer import format_gctrace
-from gcsim.settings import Settings
 
 Refused = Callable[..., str]
 
@@ -26,10 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def log_text() -> str:
-    settings = Settings(gogc=100, gomemlimit_bytes=None, gomaxprocs=2, go="1.27")
-    return format_gctrace(
-        record_cycles(example_service(), settings, duration_seconds=20.0, seed=1), go="1.27"
-    )
+    return example_log()
 
 
 @pytest.fixture
@@ -191,8 +185,8 @@ def test_a_truncated_model(refused: Refused, model: Path, tmp_path: Path) -> Non
         ("live_bytes", "life_bytes"),
         ('gogc = "100"', 'gogc = "plenty"'),
         ("gomaxprocs = 2", "gomaxprocs = -2"),
-        ("duration_seconds = 60.0", "duration_seconds = -60.0"),
-        ("rel_sd = 0.01", "rel_sd = -0.01"),
+        ("duration_seconds = ", "duration_seconds = -"),
+        ("rel_sd = 0.0", "rel_sd = -0.1"),
     ],
 )
 def test_a_hand_broken_model(old: str, new: str, refused: Refused, model: Path, tmp_path: Path) -> None:
