@@ -36,6 +36,7 @@ QUANTUM_BYTES = 64 * 1024  # scavengeQuantum: released in one go
 MIN_WORK_NS = 1e6  # minScavWorkTime: a batch lasts at least this
 STARTING_SLEEP_RATIO = 0.001  # startingScavSleepRatio, also the fallback
 COOLDOWN_NS = 5e9  # fixed sleeping after the controller has failed
+_FAR_ABOVE_ANY_HEAP_BYTES = float(2**61)  # cap, so that a tenth more is still an int64
 _KP, _TI_NS, _TT_NS = 0.3375, 3.2e6, 1e9
 _MIN_RATIO, _MAX_RATIO = 0.001, 1000.0
 
@@ -56,7 +57,8 @@ def gc_percent_scavenge_goal_bytes(
     """
     last_goal = maximum(last_heap_goal_bytes, 1)
     ratio = to_float64(heap_goal_bytes) / to_float64(last_goal)
-    goal: IntT = truncate_to_int64(to_float64(last_heap_in_use_bytes) * ratio)
+    scaled = minimum(to_float64(last_heap_in_use_bytes) * ratio, _FAR_ABOVE_ANY_HEAP_BYTES)
+    goal: IntT = truncate_to_int64(scaled)
     goal = goal + goal // RETAIN_EXTRA_DIVISOR
     goal = (goal + PHYSICAL_PAGE_BYTES - 1) // PHYSICAL_PAGE_BYTES * PHYSICAL_PAGE_BYTES
     met = (heap_retained_bytes - goal < PHYSICAL_PAGE_BYTES) | (last_heap_goal_bytes == 0)
@@ -73,7 +75,7 @@ def memory_limit_scavenge_goal_bytes(
     if rules.scavenge_limit_goal_percent is None:
         return where(mapped_ready_bytes < 0, mapped_ready_bytes, NO_GOAL)  # type: ignore[no-any-return]
     percent = rules.scavenge_limit_goal_percent / 100.0
-    product = minimum(to_float64(memory_limit_bytes) * percent, float(2**62))
+    product = minimum(to_float64(memory_limit_bytes) * percent, _FAR_ABOVE_ANY_HEAP_BYTES)
     goal = truncate_to_int64(product)
     return where(mapped_ready_bytes <= goal, NO_GOAL, goal)  # type: ignore[no-any-return]
 
