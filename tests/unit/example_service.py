@@ -26,7 +26,7 @@ def example_log() -> str:
         end_mib = start_mib + MARK_ALLOCATED_MIB * generator.normal(1.0, 0.05)
         now_s += (start_mib - marked_mib) / (ALLOCATED_MIB_PER_SECOND * generator.normal(1.0, 0.04))
         marked_mib = LIVE_MIB * generator.normal(1.0, 0.02) + end_mib - start_mib
-        first_ms, second_ms = 0.04 * generator.lognormal(0, 0.8), 0.09 * generator.lognormal(0, 0.8)
+        first_ms, second_ms = np.maximum([0.04, 0.09] * generator.lognormal(0, 0.8, 2), 0.011)
         work = generator.normal(1.0, 0.05)
         lines.append(
             f"gc {number} @{now_s:.3f}s 9%: {first_ms:.2g}+{1e3 * MARK_SECONDS:.2g}+{second_ms:.2g} ms clock,"
