@@ -113,7 +113,7 @@ def gomaxprocs_in(env: Mapping[str, str]) -> int:
 def _executable(name: str, env: Mapping[str, str]) -> Path:
     found = shutil.which(name, path=env.get("PATH", os.defpath))
     if found:
-        return Path(found)
+        return Path(found).absolute()  # a Path loses "./", and a bare name would be looked up on PATH
     if not Path(name).exists():
         raise InputError(f"{name}: no such program; name a Go binary, with its path or on PATH")
     raise InputError(f"{name}: is not an executable file; name a Go binary, or make it executable")
