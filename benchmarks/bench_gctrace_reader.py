@@ -66,7 +66,8 @@ def _pacer_lines(n: int) -> tuple[str, str]:
 
 def _after_lines(n: int) -> tuple[str, str]:
     return (
-        f"pacer: sweep done at heap size {n % 99}MB; allocated 1MB during sweep; swept {n} pages at 0.{n + 1} pages/byte",
+        f"pacer: sweep done at heap size {n % 99}MB; allocated 1MB during sweep;"
+        f" swept {n} pages at 0.{n + 1} pages/byte",
         f"scav {n % 900} KiB work (bg), {n % 7} KiB work (eager), {n % 94712} KiB now, {n % 100}% util",
     )
 

@@ -46,7 +46,7 @@ def read_processes(source: Source) -> list[Trace]:
         log.rows,
         log.data,
         oddities=tuple(sorted(log.oddities, key=lambda oddity: oddity.line_number)),
-        foreign_line_numbers=np.sort(np.concatenate([*log.foreign, np.empty(0, np.int64)])).astype(np.int64),
+        foreign_line_numbers=log.foreign_line_numbers(),
         info=_side_file(source),
     )
     if not traces:
@@ -81,6 +81,8 @@ class _Log:
     foreign: list[Int64Array] = field(default_factory=list)  # line numbers
     broken: list[tuple[int, int, str]] = field(default_factory=list)  # line number, offset, kind
     _ids: _ShapeIds = field(default_factory=_ShapeIds)
+    _mended: set[int] = field(default_factory=set)  # numbers of lines that became part of a reassembled one
+    _ends: list[int] = field(default_factory=list)  # those of them that a reassembled one ends in
 
     def scan(self) -> None:
         """Read every line, most of them together with others of their shape."""
@@ -130,7 +132,7 @@ class _Log:
 
     def repair(self) -> None:
         """Put torn gc lines together where that is certain, and report all other broken ones."""
-        mended: set[int] = set()
+        mended = self._mended
         for line_number, offset, kind in self.broken:
             if kind != "broken gc line" or line_number in mended:
                 continue
@@ -140,13 +142,18 @@ class _Log:
                     back, text = found[0]
                     self.rows.add_entries(parse_line(text)[0], last - back, offset)
                     mended.update(range(last - back, last + 1))
-                    self.foreign = [numbers[numbers != last] for numbers in self.foreign]
+                    self._ends.append(last)
                     self._report("reassembled gc line", last - back, text)
                 if found:
                     break
         for line_number, offset, kind in self.broken:
             if line_number not in mended:
                 self._report(kind, line_number, next(_windows(self.data, offset))[-1])
+
+    def foreign_line_numbers(self) -> Int64Array:
+        """Lines that are no trace lines; the end of a torn line may have looked like one."""
+        numbers = np.concatenate([*self.foreign, np.empty(0, np.int64)]).astype(np.int64)
+        return np.setdiff1d(numbers, np.array(self._ends, np.int64))
 
     def _report(self, kind: str, line_number: int, text: bytes) -> None:
         excerpt = text.decode(errors="replace").strip()

@@ -196,7 +196,10 @@ def test_pacer_and_scavenger_lines_belong_to_their_cycles() -> None:
         "pacer: 38% CPU (25 exp.) for 1048576+2048+4096 B work (1050000 B exp.) in 99000000 B -> 103809024 B"
         " (∆goal -12345, cons/mark 0.8630123)"
     )
-    sweep = "pacer: sweep done at heap size 29MB; allocated 0MB during sweep; swept 3752 pages at +6.183550e-004 pages/byte"
+    sweep = (
+        "pacer: sweep done at heap size 29MB; allocated 0MB during sweep;"
+        " swept 3752 pages at +6.183550e-004 pages/byte"
+    )
     scavenge = "scav 128 KiB work (bg), 200 KiB work (eager), 94712 KiB now, 99% util"
     trace = read("\n".join([start, end, FIRST, sweep, scavenge, start, end, sweep, SECOND, start]))
     assert trace.pacer_starts.cycle_index.tolist() == [0, 1, 2]
