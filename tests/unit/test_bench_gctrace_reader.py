@@ -3,8 +3,8 @@
 import io
 
 import pytest
-from benchmarks.bench_gctrace_reader import logs, main
 
+from benchmarks.bench_gctrace_reader import logs, main
 from gcsim.gctrace import read_gctrace
 
 
