@@ -7,6 +7,7 @@ import numpy as np
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.fit import Intervals, fit_allocation, fit_heap, fit_marking, intervals
 from gcsim.calibration.memory import fit_memory
+from gcsim.calibration.movement import find_profile
 from gcsim.calibration.pace import Pace, find_pace
 from gcsim.calibration.scatter import fit_scatter
 from gcsim.calibration.window import working_window
@@ -20,7 +21,6 @@ from gcsim.units import MIB
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter, Parameters
 from gcsim.workload.pauses import Pauses
-from gcsim.workload.profile import Profile
 
 MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
 _CACHE_BYTES = 16 * MIB  # a core's share of the last cache: a heap that fits in is marked from it
@@ -76,7 +76,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         loop=pace.loop,
         settings=settings,
         parameters=_parameters(evidence, whole, gaps, pace, trace.info, rules_for(settings.go).minor),
-        profile=Profile.steady(),
+        profile=find_profile(evidence),
         scatter=fit_scatter(evidence, gaps),
         pauses=Pauses.from_samples(evidence.sweep_term_seconds, evidence.mark_term_seconds),
         duration_seconds=float(evidence.start_seconds[-1] - evidence.start_seconds[0]),

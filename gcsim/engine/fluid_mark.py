@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 # An assist that meets an empty runway owes more than it can pay: it marks for as long as marking lasts.
 _MAX_DEBT = 1e6
@@ -30,7 +29,7 @@ class MarkConditions:
     background_procs: FloatArray  # Ps on dedicated and fractional workers
     busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
     mutator_procs: FloatArray  # open loop: Ps on the mutator, assists left out
-    open_loop: BoolArray
+    open_loop: bool  # of every lane
     assist_debt_share: FloatArray
 
 
@@ -71,20 +70,8 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
         / np.maximum(conditions.runway_bytes, 1.0),
         _MAX_DEBT,
     )
-    free = conditions.gomaxprocs - conditions.background_procs
-    closed_idle = np.maximum(free - conditions.busy_procs, 0.0)
-    paid = conditions.assist_debt_share * debt
-    by_debt = conditions.busy_procs * paid / (1.0 + paid)
-    by_goal = (debt * conditions.busy_procs - conditions.background_procs - closed_idle) / (1.0 + debt)
-    assist_closed = np.clip(np.maximum(by_debt, by_goal), 0.0, conditions.busy_procs)
-    allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
-    mutator_open = np.minimum(np.minimum(conditions.mutator_procs, allowed), free)
-    assist_open = _open_assist(paid, free, mutator_open, conditions.mutator_procs / allowed)
-    wanted = np.where(conditions.open_loop, assist_open, assist_closed)
-    assist = wanted if assist_procs_limit is None else np.minimum(wanted, assist_procs_limit)
-    held_back = np.where(assist < wanted, np.minimum(conditions.mutator_procs, free - assist), mutator_open)
-    mutator = np.where(conditions.open_loop, held_back, conditions.busy_procs - assist)
-    idle = np.where(conditions.open_loop, np.maximum(free - assist - mutator, 0.0), closed_idle)
+    share = _open_shares if conditions.open_loop else _closed_shares
+    mutator, assist, idle = share(conditions, debt, assist_procs_limit)
     duration = conditions.mark_cpu_seconds / (conditions.background_procs + assist + idle)
     return MarkPhase(
         duration_seconds=duration,
@@ -93,6 +80,36 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
         background_cpu_seconds=conditions.background_procs * duration,
         idle_cpu_seconds=idle * duration,
     )
+
+
+Shares = tuple[FloatArray, FloatArray, FloatArray]  # Ps on mutator, assists and idle workers
+
+
+def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: FloatArray | None) -> Shares:
+    """Every P that the workers leave runs the program or its assists, but for ``busy_procs``' shortfall."""
+    busy = conditions.busy_procs
+    idle = np.maximum(conditions.gomaxprocs - conditions.background_procs - busy, 0.0)
+    paid = conditions.assist_debt_share * debt
+    by_debt = busy * paid / (1.0 + paid)
+    by_goal = (debt * busy - conditions.background_procs - idle) / (1.0 + debt)
+    assist = np.clip(np.maximum(by_debt, by_goal), 0.0, busy)
+    if assist_limit is not None:
+        assist = np.minimum(assist, assist_limit)
+    return busy - assist, assist, idle
+
+
+def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: FloatArray | None) -> Shares:
+    """Idle workers do what the debt leaves, and the mutator what it is asked for while the goal allows it."""
+    free = conditions.gomaxprocs - conditions.background_procs
+    wanted = np.minimum(conditions.mutator_procs, free)
+    allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
+    mutator = np.minimum(wanted, allowed)
+    assist = _open_assist(conditions.assist_debt_share * debt, free, mutator, wanted / allowed)
+    if assist_limit is not None:
+        limited = assist_limit < assist
+        assist = np.where(limited, assist_limit, assist)
+        mutator = np.where(limited, np.minimum(wanted, free - assist), mutator)
+    return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
 def _open_assist(paid: FloatArray, free: FloatArray, mutator: FloatArray, pressure: FloatArray) -> FloatArray:

@@ -43,8 +43,9 @@ class LaneParameters:
         return int(self.gc_percent.shape[0])
 
     @property
-    def open_loop(self) -> BoolArray:
-        return np.isfinite(self.arrival_bytes_per_second)
+    def open_loop(self) -> bool:
+        """Whether arrivals set the pace; the same in every lane, for lanes share their model."""
+        return bool(np.isfinite(self.arrival_bytes_per_second).any())
 
     def select(self, keep: BoolArray) -> Self:
         """The lanes that ``keep`` marks."""

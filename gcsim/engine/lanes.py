@@ -135,7 +135,9 @@ class LaneEngine:
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
         live = np.minimum(live, heap_start)
         mark_cpu_s = self._mark_cpu_seconds(live)
-        phase, limited_share = self._mark(wait_s, self._conditions(goal, heap_start, live, mark_cpu_s))
+        phase, limited_share = self._mark(
+            wait_s, self._conditions(start_s, goal, heap_start, live, mark_cpu_s)
+        )
         stretch = self._draw("mark_cpu_factor")
         phase = phase.stretched(stretch)
         allocated_black = phase.allocated_bytes * self._draw("allocated_black_factor")
@@ -226,17 +228,31 @@ class LaneEngine:
         parameters, state = self.parameters, self.state
         wanted = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
         wanted = np.clip(wanted, _MIN_STEP_BYTES, _LARGEST_SIZE)
-        factor = self.profile.alloc_at(state.now_seconds) / np.maximum(self._draw("alloc_time_factor"), 1e-3)
-        factor = np.maximum(factor, 1e-9)
-        capacity = parameters.capacity_bytes_per_second * np.where(parameters.open_loop, 1.0, factor)
-        arrival = parameters.arrival_bytes_per_second * factor
-        wait_s = np.maximum((wanted - state.backlog_bytes) / arrival, wanted / capacity)
+        slowness = np.maximum(self._draw("alloc_time_factor"), 1e-3)
+        at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second
+        if parameters.open_loop:
+            wait_s = self._wait_for_arrivals(wanted, slowness, at_capacity_s)
+        else:
+            wait_s = self.profile.wait_seconds(state.now_seconds, at_capacity_s)
         due = (wait_s > FORCED_GC_PERIOD_SECONDS) & (parameters.gc_percent >= 0)
-        share = np.where(due, FORCED_GC_PERIOD_SECONDS / np.maximum(wait_s, 1e-9), 1.0)
-        wait_s, allocated = wait_s * share, wanted * share
-        arrived = np.where(parameters.open_loop, arrival, 0.0) * wait_s
-        state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
-        return wait_s, allocated
+        if not due.any():
+            return wait_s, wanted
+        share = np.where(due, FORCED_GC_PERIOD_SECONDS / wait_s, 1.0)
+        return wait_s * share, wanted * share
+
+    def _wait_for_arrivals(
+        self, wanted: FloatArray, slowness: FloatArray, at_capacity_s: FloatArray
+    ) -> FloatArray:
+        """Until arrivals have asked for the bytes, what marking held up first; never faster than full speed."""
+        parameters, state = self.parameters, self.state
+        missing = np.maximum(wanted - state.backlog_bytes, 0.0)
+        arriving_s = missing * slowness / parameters.arrival_bytes_per_second
+        wait_s = self.profile.wait_seconds(state.now_seconds, arriving_s)
+        at_full_speed = at_capacity_s > wait_s
+        rate = parameters.arrival_bytes_per_second * self.profile.alloc_at(state.now_seconds) / slowness
+        left = np.maximum(state.backlog_bytes + rate * at_capacity_s - wanted, 0.0)
+        state.backlog_bytes = np.where(at_full_speed, left, 0.0)
+        return np.maximum(wait_s, at_capacity_s)
 
     def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:
         parameters = self.parameters
@@ -246,19 +262,26 @@ class LaneEngine:
         return parameters.mark_cpu_seconds * size * stretch
 
     def _conditions(
-        self, goal: FloatArray, heap_start: FloatArray, live: FloatArray, mark_cpu_s: FloatArray
+        self,
+        start_s: FloatArray,
+        goal: FloatArray,
+        heap_start: FloatArray,
+        live: FloatArray,
+        mark_cpu_s: FloatArray,
     ) -> MarkConditions:
         parameters = self.parameters
         growth = np.maximum(live / np.maximum(self.state.live_bytes, 1.0), 1.0)
+        pace = self.profile.alloc_at(start_s)
+        speed, demand = (1.0, pace) if parameters.open_loop else (pace, 1.0)
         return MarkConditions(
             mark_cpu_seconds=mark_cpu_s,
             # more live than expected moves the goal out along the planned slope: Go 1.19+ revise
             runway_bytes=np.maximum(goal - heap_start, 0.0) * growth,
-            alloc_bytes_per_cpu_second=parameters.mark_alloc_bytes_per_cpu_second,
+            alloc_bytes_per_cpu_second=parameters.mark_alloc_bytes_per_cpu_second * speed,
             gomaxprocs=parameters.gomaxprocs,
             background_procs=parameters.mark_background_procs,
             busy_procs=parameters.mark_busy_procs,
-            mutator_procs=parameters.mark_mutator_procs,
+            mutator_procs=parameters.mark_mutator_procs * demand,
             open_loop=parameters.open_loop,
             assist_debt_share=parameters.assist_debt_share,
         )
@@ -302,10 +325,11 @@ class LaneEngine:
         self.state.memory = next_cons_mark(self.state.memory, measured, grew, rules=self.rules)
 
     def _queue_arrivals(self, start_s: FloatArray, mark_s: FloatArray, allocated: FloatArray) -> None:
+        """What arrives while marking and is not served becomes backlog; a closed loop has none."""
         parameters, state = self.parameters, self.state
-        arrival = np.where(parameters.open_loop, parameters.arrival_bytes_per_second, 0.0)
-        arrived = arrival * self.profile.alloc_at(start_s) * mark_s
-        state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
+        if parameters.open_loop:
+            arrived = parameters.arrival_bytes_per_second * self.profile.alloc_at(start_s) * mark_s
+            state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
 
 
 def limit_headroom_bytes(rules: GoRules) -> int:
