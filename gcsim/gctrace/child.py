@@ -20,6 +20,7 @@ from gcsim.errors import InputError
 PASSED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 KEYBOARD_SIGNALS = ("SIGINT", "SIGQUIT")
 POLL_SECONDS = 0.05
+GATHER_SECONDS = 0.004  # what is written within it is copied together: each wake-up costs CPU
 CHUNK_BYTES = 1 << 16
 PIPE_BYTES = (
     1 << 20
@@ -94,6 +95,7 @@ def _attend(pid: int, pipe: int, on_stderr: Callable[[bytes], None]) -> tuple[in
             rss_polled, next_poll = max(rss_polled, _rss_peak_of(pid)), now + POLL_SECONDS
         if is_open:
             if select.select([pipe], [], [], next_poll - now)[0]:
+                time.sleep(GATHER_SECONDS)
                 is_open = _drain(pipe, on_stderr)
                 continue
         else:  # standard error is closed: the end is near, as a rule

@@ -31,7 +31,7 @@ func fetch(rng *rand.Rand, size int) []byte {
 }
 
 func main() {
-	options := load.Options{Name: "blobcache", LiveBytes: 200 << 20}
+	options := load.Options{Name: "blobcache", LiveBytes: 200 << 20, Calls: 32}
 	smallest := flag.Int("smallest", 4<<10, "smallest value, bytes")
 	largest := flag.Int("largest", 256<<10, "largest value, bytes")
 	misses := flag.Float64("misses", 0.25, "share of requests that fetch a new value")

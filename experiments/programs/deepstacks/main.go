@@ -69,7 +69,7 @@ func evaluate(at *frame, words int) int {
 }
 
 func main() {
-	options := load.Options{Name: "deepstacks", LiveBytes: 64 << 20}
+	options := load.Options{Name: "deepstacks", LiveBytes: 64 << 20, Calls: 8}
 	depth := flag.Int("depth", 90, "levels of recursion that each goroutine waits in")
 	words := flag.Int("words", 60, "terms evaluated by one request")
 	options.Parse()

@@ -61,7 +61,7 @@ type table struct {
 }
 
 func main() {
-	options := load.Options{Name: "leak", LiveBytes: 30 << 20}
+	options := load.Options{Name: "leak", LiveBytes: 30 << 20, Calls: 8}
 	growth := int64(2 << 20)
 	flag.Var((*load.ByteSize)(&growth), "leak", "bytes leaked in a second")
 	options.Parse()

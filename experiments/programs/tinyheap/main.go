@@ -69,7 +69,7 @@ func verify(key []byte, s *session) bool {
 }
 
 func main() {
-	options := load.Options{Name: "tinyheap", LiveBytes: 2 << 20}
+	options := load.Options{Name: "tinyheap", LiveBytes: 2 << 20, Calls: 16}
 	options.Parse()
 	key := []byte("a key of this test program only")
 	slots := int(options.LiveBytes/sessionBytes) + 1

@@ -7,9 +7,14 @@ import (
 	"time"
 )
 
-// Run serves requests for the duration and prints the result. What was built before it was called is
-// the live set; serve must keep that reachable.
-func (o *Options) Run(serve func(*Worker)) {
+// Run makes requests, of o.Calls units of work each, for the duration and prints the result. What was
+// built before it was called is the live set; work must keep that reachable.
+func (o *Options) Run(work func(*Worker)) {
+	serve := func(w *Worker) {
+		for i := 0; i < o.Calls; i++ {
+			work(w)
+		}
+	}
 	workers := make([]*Worker, o.Workers)
 	for i := range workers {
 		workers[i] = newWorker(i, o.Seed)

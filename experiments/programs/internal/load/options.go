@@ -25,6 +25,7 @@ type Options struct {
 	Name      string
 	Rate      float64       // requests per second; 0 is closed-loop
 	Workers   int           // goroutines that serve requests
+	Calls     int           // units of the program's work in one request; 0 is 1
 	Duration  time.Duration // of the load, after the live set is built
 	LiveBytes int64         // about what stays reachable
 	Seed      int64
@@ -40,6 +41,10 @@ type Options struct {
 func (o *Options) Parse() {
 	flag.Float64Var(&o.Rate, "rate", o.Rate, "requests per second, Poisson arrivals; 0 is closed-loop")
 	flag.IntVar(&o.Workers, "workers", o.Workers, "goroutines serving requests; 0 is 2 per P closed-loop, 16 per P open-loop")
+	if o.Calls == 0 {
+		o.Calls = 1
+	}
+	flag.IntVar(&o.Calls, "calls", o.Calls, "units of the program's work in one request")
 	flag.DurationVar(&o.Duration, "duration", 10*time.Second, "length of the load, after the live set is built")
 	flag.Var((*ByteSize)(&o.LiveBytes), "live", "size of what stays reachable, about")
 	flag.Int64Var(&o.Seed, "seed", 1, "seed of arrivals and requests")
@@ -57,6 +62,8 @@ func (o *Options) Parse() {
 		bad = fmt.Sprintf("unexpected argument %q", flag.Arg(0))
 	case o.Workers < 1:
 		bad = "-workers must be 1 or more"
+	case o.Calls < 1:
+		bad = "-calls must be 1 or more"
 	case !(o.Rate >= 0) || math.IsInf(o.Rate, 1):
 		bad = "-rate must be 0 or more"
 	case o.Duration <= 0:
