@@ -17,7 +17,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from gcsim.metrics import Estimate
 
-_WIDTH_OF_A_FILE = 120  # columns of a table where standard output is no terminal
+_WIDEST_TABLE = 1000  # figures are never cut off: a narrow terminal wraps the line
 
 
 def emit(text: str) -> None:
@@ -69,7 +69,7 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
         table.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    console = Console(file=sys.stdout, width=_WIDEST_TABLE)
     with console.capture() as captured:
         console.print(table)
     emit("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -92,7 +92,7 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin], has_memory_limit: 
         )
     elif has_memory_limit:
         sentences.append(
-            "No memory limit held the memory given here, so nothing stops growth: watch resident memory."
+            "A memory limit to catch growth would hold this memory only at a much higher cost: watch resident memory."
         )
     else:
         sentences.append(

@@ -2,15 +2,17 @@
 
 GC CPU falls with a higher GOGC and with a higher limit, so for one memory budget the cheapest setting is
 always GOGC=off under the highest limit that the memory holds. That corner uses all memory all the time and
-rests on one number. Within a small tolerance of its cost, the choice here is therefore
+rests on one number. For 15 % more GC CPU at most, the choice here is therefore
 
-1. the highest GOMEMLIMIT at which even GOGC=off stays inside the memory: a net that holds whatever the
-   live heap or the load do, and whose distance to the memory is what Go does not count;
-2. under it the smallest GOGC that costs no more than the tolerance.
+1. the highest GOMEMLIMIT at which even GOGC=off stays inside the memory: a net for whatever the live heap
+   or the load do, and whose distance to the memory is what Go does not count;
+2. under it the smallest GOGC within 5 % of the least GC CPU there, or 0.2 % of all CPU.
+
+Setting and net are both judged at the pessimistic end of their intervals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import (
@@ -43,12 +45,11 @@ from gcsim.tuning.sweep import Progress, base_settings, simulate_in_chunks
 from gcsim.workload.model import Model
 
 MEMORY_MARGIN = 0.03  # kept free above the pessimistic peak where it can be: running out of memory is a kill
-TOLERANCE_RELATIVE, TOLERANCE_ABSOLUTE = (
-    0.05,
-    0.002,
-)  # GC CPU that robustness may cost: 5 %, or 0.2 % of all CPU
+_TOLERANCE, _NEARLY = 0.05, 0.002  # GC CPU that a lower GOGC may cost: 5 % of it, or 0.2 % of all CPU
+_NET_FACTOR = 1.15  # and that the net may cost
 STRESS_FACTOR = 1.25
 MAX_ALTERNATIVES = 4
+_SANE_GC_CPU = 0.25  # an alternative that costs more is none: Go gcBackgroundUtilization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,20 +157,27 @@ def best_of(runs: Sequence[Run], memory_bytes: int) -> Run | None:
 
 
 def _search(evaluate: Evaluate, knobs: Knobs, constraints: Sequence[Constraint]) -> list[Run]:
-    """Coarse grid; then the highest limit that holds; then GOGC around the choice at its limit."""
+    """Coarse grid; then the highest limit that holds; then GOGC around the best settings so far."""
     runs = evaluate(coarse_settings(knobs))
-    memory = constraints[0]
-    if knobs.has_memory_limit:
-        holding, failing = _net_bracket(runs, memory)
-        if holding is not None and failing is not None:
-            runs = evaluate(net_limits(knobs, holding, failing))
-            best, _ = _net_bracket(runs, memory)
-            if best != holding:
-                runs = evaluate([s for s in gogc_column(knobs, best) if s.gogc is not None])
-    chosen = _choose(runs, constraints).settings
+    holding, failing = _net_bracket(runs, constraints[0])
+    net = holding
+    if holding is not None and failing is not None:
+        runs = evaluate(net_limits(knobs, holding, failing))
+        net, _ = _net_bracket(runs, constraints[0])
+    if net is not None and net != holding:
+        runs = evaluate([s for s in gogc_column(knobs, net) if s.gogc is not None])
+    starts = [run.settings for run in (_choose(runs, constraints), _cheapest(runs, constraints))]
+    around = [s for start in starts for s in finer_gogc(knobs, start.gogc, start.gomemlimit_bytes)]
+    if net is not None:
+        around += [replace(s, gomemlimit_bytes=net) for s in around]
     known = {run.settings for run in runs}
-    fine = [s for s in finer_gogc(knobs, chosen.gogc, chosen.gomemlimit_bytes) if s not in known]
-    return evaluate(fine) if fine else runs
+    return evaluate([s for s in dict.fromkeys(around) if s not in known])
+
+
+def _cheapest(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
+    """The least GC CPU among what is feasible; the nearest miss when nothing is."""
+    feasible = _feasible(runs, constraints)
+    return min(feasible, key=_gc_cpu) if feasible else _choose(runs, constraints)
 
 
 def _net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, int | None]:
@@ -192,11 +200,23 @@ def _choose(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
     feasible = _feasible(runs, constraints)
     if not feasible:
         return max(runs, key=lambda run: worst_margin(run, constraints))
-    least = min(_gc_cpu(run) for run in feasible)
-    accepted_cpu = least + max(TOLERANCE_RELATIVE * least, TOLERANCE_ABSOLUTE)
-    accepted = [run for run in feasible if _gc_cpu(run) <= accepted_cpu]
     net, _ = _net_bracket(runs, constraints[0])
-    return min(accepted, key=lambda run: _preference(run, net))
+    least = min(_gc_cpu(run) for run in feasible)
+    netted = [
+        run for run in feasible if _is_netted(run, net) and _gc_cpu(run) <= _NET_FACTOR * least + _NEARLY
+    ]
+    pool = netted or feasible
+    least_there = min(_gc_cpu(run) for run in pool)
+    accepted_cpu = max((1 + _TOLERANCE) * least_there, least_there + _NEARLY)
+    return min((run for run in pool if _gc_cpu(run) <= accepted_cpu), key=_preference)
+
+
+def _is_netted(run: Run, net_limit: int | None) -> bool:
+    """A finite GOGC sets the pace, and a limit that is expected to hold stands behind it."""
+    limit = run.settings.gomemlimit_bytes
+    return (
+        run.settings.gogc is not None and limit is not None and net_limit is not None and limit <= net_limit
+    )
 
 
 def _feasible(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Run]:
@@ -206,11 +226,9 @@ def _feasible(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Ru
     return with_margin or met
 
 
-def _preference(run: Run, net_limit: int | None) -> tuple[bool, bool, int, int]:
-    """Smaller is better: a net that holds under a finite GOGC, the highest such limit, the lowest GOGC."""
-    limit = run.settings.gomemlimit_bytes
-    netted = limit is not None and net_limit is not None and limit <= net_limit
-    return (not netted, run.settings.gogc is None, -(limit or 0), run.settings.gogc or 0)
+def _preference(run: Run) -> tuple[bool, int, int]:
+    """Smaller is better: a finite GOGC, the highest limit, the lowest GOGC."""
+    return (run.settings.gogc is None, -(run.settings.gomemlimit_bytes or 0), run.settings.gogc or 0)
 
 
 def _gc_cpu(run: Run) -> float:
@@ -245,7 +263,8 @@ def _assemble(
     knobs: Knobs,
 ) -> Recommendation:
     feasible = _feasible(explored, constraints)
-    front = pareto_front(feasible or explored)
+    sane = max(_SANE_GC_CPU, 2 * _gc_cpu(chosen))
+    front = pareto_front([run for run in feasible or explored if _gc_cpu(run) <= sane])
     alternatives = _thin([run for run in front if run.settings != chosen.settings], MAX_ALTERNATIVES)
     found = margins(chosen, constraints)
     cheapest = min(feasible, key=_gc_cpu) if feasible else None

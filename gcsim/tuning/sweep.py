@@ -29,6 +29,9 @@ Progress = Callable[[int, int], None]
 LANES_PER_CHUNK = (
     4096  # settings × replicas in one engine call: wide enough for NumPy, small enough to interrupt
 )
+SHARE_OF_A_BINDING_LIMIT = (
+    0.85  # of the limit, in resident memory: the limit's headroom is 3 %, estimates err
+)
 LIMITER_SHARE_OF_A_KEPT_LIMIT = (
     0.01  # above this share of time under the CPU limiter, a limit is not being kept
 )
@@ -124,13 +127,16 @@ def keeps_limit(run: Run) -> bool:
 
     The limit is soft: when live memory does not fit under it the runtime collects without pause until the
     limiter caps GC at half of the CPU, and then lets the heap grow (Go 1.19+ ``gcCPULimiterState``). Both
-    signs count, the heap's peak above the limit and more than a moment under the limiter.
+    signs count: the heap's peak above the limit, and more than a moment under the limiter while the limit
+    binds. A low GOGC alone can also bring the limiter on; memory far below the limit tells it apart.
     """
     limit = run.settings.gomemlimit_bytes
     if limit is None:
         return True
     limiter = run.metrics.get("limiter_time_fraction")
-    on_limiter = limiter is not None and limiter.value > LIMITER_SHARE_OF_A_KEPT_LIMIT
+    resident = run.metrics.get("rss_peak_bytes")
+    binds = resident is None or resident.value > SHARE_OF_A_BINDING_LIMIT * limit
+    on_limiter = binds and limiter is not None and limiter.value > LIMITER_SHARE_OF_A_KEPT_LIMIT
     peak = run.metrics.get("heap_peak_bytes")
     over_limit = peak is not None and peak.value > limit
     return not (on_limiter or over_limit)
