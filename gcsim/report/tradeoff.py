@@ -91,7 +91,7 @@ def draw_trade_off(axes: Axes, data: TradeOff) -> None:
     axes.set_xlabel("peak resident memory")
     axes.set_ylabel("GC CPU, percent of all CPU")
     light_grid(axes)
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower left")  # the front falls to the right: this corner is free
 
 
 def _draw_chosen(

@@ -181,16 +181,21 @@ def _cheapest(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
 
 
 def _net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, int | None]:
-    """The highest limit at which GOGC=off holds the memory with margin, and the lowest that does not."""
-    off = {
-        run.settings.gomemlimit_bytes: memory.margin(run) >= MEMORY_MARGIN
+    """The highest limit that holds the memory with margin by itself, and the lowest above it that does not.
+
+    By itself: at GOGC=off, or at the highest GOGC that was simulated where off was not.
+    """
+    loosest = max(
+        (run.settings.gogc for run in runs), key=lambda gogc: float("inf") if gogc is None else gogc
+    )
+    alone = {
+        limit: memory.margin(run) >= MEMORY_MARGIN
         for run in runs
-        if run.settings.gogc is None and run.settings.gomemlimit_bytes is not None
+        if run.settings.gogc == loosest and (limit := run.settings.gomemlimit_bytes) is not None
     }
-    holding = max((limit for limit, held in off.items() if held and limit is not None), default=None)
+    holding = max((limit for limit, held in alone.items() if held), default=None)
     failing = min(
-        (limit for limit, held in off.items() if not held and limit is not None and limit > (holding or 0)),
-        default=None,
+        (limit for limit, held in alone.items() if not held and limit > (holding or 0)), default=None
     )
     return holding, failing
 
@@ -208,7 +213,10 @@ def _choose(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
     pool = netted or feasible
     least_there = min(_gc_cpu(run) for run in pool)
     accepted_cpu = max((1 + _TOLERANCE) * least_there, least_there + _NEARLY)
-    return min((run for run in pool if _gc_cpu(run) <= accepted_cpu), key=_preference)
+    return min(
+        (run for run in pool if _gc_cpu(run) <= accepted_cpu),
+        key=lambda run: _preference(run, constraints[0]),
+    )
 
 
 def _is_netted(run: Run, net_limit: int | None) -> bool:
@@ -226,9 +234,11 @@ def _feasible(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Ru
     return with_margin or met
 
 
-def _preference(run: Run) -> tuple[bool, int, int]:
-    """Smaller is better: a finite GOGC, the highest limit, the lowest GOGC."""
-    return (run.settings.gogc is None, -(run.settings.gomemlimit_bytes or 0), run.settings.gogc or 0)
+def _preference(run: Run, memory: Constraint) -> tuple[bool, int, int]:
+    """Smaller is better: a finite GOGC, the highest limit that is of use, the lowest GOGC."""
+    limit = run.settings.gomemlimit_bytes
+    useful = limit if limit is not None and limit <= (1 - MEMORY_MARGIN) * memory.bound else 0
+    return (run.settings.gogc is None, -useful, run.settings.gogc or 0)
 
 
 def _gc_cpu(run: Run) -> float:
