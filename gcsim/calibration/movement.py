@@ -13,8 +13,8 @@ FloatArray = NDArray[np.float64]
 MIN_CYCLES_PER_STRETCH = 3
 MAX_STRETCHES = 64
 _MIN_STRETCHES = 4
-_LIVE_MOVES = 0.04  # relative standard deviation between stretches
-_ALLOCATION_MOVES = 0.10
+_LIVE_MOVES = 0.06  # relative standard deviation between stretches
+_ALLOCATION_MOVES = 0.20
 _MORE_THAN_CHANCE = 3.0  # times the variance that scatter within stretches explains
 
 
