@@ -11,10 +11,10 @@ from gcsim.workload.model import Model
 
 FloatArray = NDArray[np.float64]
 
-_Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
+Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
 
 # Relative standard deviation at the calibrated setting, and what each doubling of GOGC's distance adds.
-_DISCREPANCY = {
+DISCREPANCY = {
     "gc_rate_hz": (0.02, 0.015),
     "heap_peak_bytes": (0.012, 0.008),
     "heap_peak_mean_bytes": (0.008, 0.006),
@@ -39,14 +39,14 @@ def widened(name: str, values: FloatArray, *, model: Model, settings: Settings) 
     Both are taken as relative and independent: the interval is the median times exp(+-1.645 s).
     """
     value = float(np.median(values))
-    if value <= 0 or name not in _DISCREPANCY:
+    if value <= 0 or name not in DISCREPANCY:
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
     positive = values[values > 0]
     scatter = float(np.std(np.log(positive))) if positive.size > 1 else 0.0
-    at_home, per_doubling = _DISCREPANCY[name]
+    at_home, per_doubling = DISCREPANCY[name]
     spread = math.hypot(scatter, at_home, per_doubling * distance_doublings(model.settings, settings))
-    return Estimate(value, value * math.exp(-_Z90 * spread), value * math.exp(_Z90 * spread))
+    return Estimate(value, value * math.exp(-Z90 * spread), value * math.exp(Z90 * spread))
 
 
 def distance_doublings(calibrated: Settings, asked: Settings) -> float:

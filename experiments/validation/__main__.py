@@ -1,0 +1,75 @@
+"""Validation against real Go.
+
+python -m experiments.validation capture [--only REGEX] [--lock FILE]   make the runs that are missing
+python -m experiments.validation report [--from-table]                  predict all, write docs/accuracy.md
+python -m experiments.validation discrepancy                            what intervals must be widened by
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.capture import capture_run, is_captured, summary
+from experiments.validation import machine
+from experiments.validation.discrepancy import discrepancy_table
+from experiments.validation.figures import write_ratios
+from experiments.validation.matrix import CAPTURES, plans
+from experiments.validation.page import accuracy_page
+from experiments.validation.results import load_study, save_study
+from experiments.validation.study import study
+from gcsim.atomic import write_text_atomically
+from gcsim.errors import InputError
+
+FOLDER = Path(__file__).parent
+DOCS = FOLDER.parent.parent / "docs"
+
+
+def capture(options: argparse.Namespace) -> None:
+    """Make the runs whose names match and whose files are missing; the machine is noted beside them."""
+    for plan in plans():
+        if re.search(options.only, plan.name) and not is_captured(plan, CAPTURES):
+            print(summary(capture_run(plan, CAPTURES, lock=options.lock)), flush=True)
+            machine.note(CAPTURES)
+
+
+def report(options: argparse.Namespace) -> None:
+    """Predict every captured run, keep the table, write the page and its figure."""
+    if not options.from_table:
+        save_study(study(plans(), CAPTURES), FOLDER)
+    found = load_study(FOLDER)
+    write_text_atomically(DOCS / "accuracy.md", accuracy_page(found, machine.described(CAPTURES)))
+    write_ratios(found.rows, DOCS / "img" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
+
+
+def discrepancy(_options: argparse.Namespace) -> None:
+    """Print the table that ``gcsim/engine/discrepancy.py`` ships, from the design programs' residuals."""
+    print(discrepancy_table(load_study(FOLDER).rows))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.validation", description="Validation against real Go"
+    )
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("capture", help="make the runs that are missing, 10 s each")
+    make.add_argument("--only", default="", help="a regular expression on the runs' names")
+    make.add_argument("--lock", type=Path, default=None, help="hold this file's lock while a program runs")
+    make.set_defaults(run=capture)
+    show = commands.add_parser("report", help="predict every captured run and write docs/accuracy.md")
+    show.add_argument("--from-table", action="store_true", help="from results.csv, without predicting again")
+    show.set_defaults(run=report)
+    commands.add_parser("discrepancy", help="derive the widening of intervals").set_defaults(run=discrepancy)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"experiments.validation: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""How far real Go lies from the simulator beyond what parameters and chance explain, from the design programs.
+
+An interval's standard deviation, of the logarithm, is that of the replicas together with the discrepancy:
+``at_home`` at the calibrated setting, and ``per_doubling`` for each doubling of distance from it
+(``gcsim/engine/discrepancy.py``). Both are estimated here from residuals log(observed / predicted): their
+ratio by likelihood under Student's t with four degrees of freedom, so that a few wild cases do not set it;
+then both are scaled until nine in ten of the residuals are inside. Held-out programs have no part in it.
+"""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from experiments.validation.study import Row
+from experiments.validation.summary import groups
+from gcsim.engine.discrepancy import DISCREPANCY, Z90, distance_doublings
+from gcsim.settings import Settings
+from gcsim.units import MIB
+
+FloatArray = NDArray[np.float64]
+
+COVERAGE = 0.90
+_DEGREES = 4.0
+_RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # per_doubling over at_home
+_LEAST, _MOST = 0.004, 2.0
+_MIN_ROWS = 15
+
+
+def discrepancy_table(rows: Iterable[Row]) -> str:
+    """The table as Python source, a line for each metric that has residuals enough."""
+    design = [row for row in rows if not row.held_out]
+    lines = []
+    for metric, chosen in groups(design, lambda row: row.metric).items():
+        if metric in DISCREPANCY:
+            found = fit_discrepancy(chosen)
+            if found is not None:
+                lines.append(f'    "{metric}": ({found[0]:.3f}, {found[1]:.3f}),  # {len(chosen)} runs')
+    return "\n".join(lines)
+
+
+def fit_discrepancy(rows: Iterable[Row]) -> tuple[float, float] | None:
+    """(at_home, per_doubling) of one metric; None with too few residuals."""
+    usable = [row for row in rows if min(row.observed, row.predicted, row.low) > 0 and row.high > row.low]
+    if len(usable) < _MIN_ROWS:
+        return None
+    residual = np.array([math.log(row.observed / row.predicted) for row in usable])
+    distance = np.array([_distance(row) for row in usable])
+    scatter = np.array([_scatter(row, d) for row, d in zip(usable, distance, strict=True)])
+    fits = [_most_likely(residual, scatter, np.hypot(1.0, ratio * distance)) for ratio in _RATIOS]
+    best = int(np.argmax([likelihood for likelihood, _ in fits]))
+    shape = np.hypot(1.0, _RATIOS[best] * distance)
+    at_home = _covering(residual, scatter, shape)
+    return at_home, _RATIOS[best] * at_home
+
+
+def _distance(row: Row) -> float:
+    """As the engine measures it."""
+    limit = None if row.limit_mib is None else row.limit_mib * MIB
+    asked = Settings(gogc=row.gogc, gomemlimit_bytes=limit, gomaxprocs=row.procs, go=row.go)
+    return distance_doublings(Settings(gomaxprocs=row.procs, go=row.go), asked)
+
+
+def _scatter(row: Row, distance: float) -> float:
+    """The replicas' part of an interval: the whole less the discrepancy that it was made with."""
+    whole = math.log(row.high / row.low) / (2.0 * Z90)
+    at_home, per_doubling = DISCREPANCY[row.metric]
+    return math.sqrt(max(whole**2 - at_home**2 - (per_doubling * distance) ** 2, 0.0))
+
+
+def _most_likely(residual: FloatArray, scatter: FloatArray, shape: FloatArray) -> tuple[float, float]:
+    """The largest log-likelihood over the scale, and that scale."""
+    best = (-math.inf, _LEAST)
+    for scale in np.geomspace(_LEAST, _MOST, 80):
+        spread = np.hypot(scatter, scale * shape)
+        found = float(np.sum(stats.t.logpdf(residual / spread, _DEGREES) - np.log(spread)))
+        best = max(best, (found, float(scale)))
+    return best
+
+
+def _covering(residual: FloatArray, scatter: FloatArray, shape: FloatArray) -> float:
+    """The smallest scale at which COVERAGE of the residuals are inside their intervals."""
+    for scale in np.geomspace(_LEAST, _MOST, 400):
+        if np.mean(np.abs(residual) <= Z90 * np.hypot(scatter, scale * shape)) >= COVERAGE:
+            return float(scale)
+    return _MOST

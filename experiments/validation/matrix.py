@@ -1,0 +1,85 @@
+"""The runs of the validation, as data: programs, settings, Go versions, repeats.
+
+Every load is calibrated on one run at GOGC=100 without a limit and everything else is predicted. What was
+looked at while choosing priors and forms is ``design``; the headline is of the rest.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.capture import RunPlan
+from gcsim.units import MIB
+
+CAPTURES = Path(__file__).parent / "captures"
+DURATION_SECONDS = 10.0
+MAIN_GO, MAIN_PROCS = "1.27.3", 2
+OTHER_GO = ("1.19", "1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6")
+OTHER_PROCS = (1, 4)
+REPEATED = 6  # so many of a load's ten settings are run a second time
+ELSEWHERE = (0, 1, 2, 4)  # which of the ten settings other versions and GOMAXPROCS run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """A program with its switches; three memory limits: barely above its need, moderate, generous."""
+
+    label: str
+    limits_mib: tuple[int, int, int]
+    design: bool = False  # looked at while choosing priors and forms
+    everywhere: bool = False  # also run on other versions and GOMAXPROCS
+    program: str = ""  # where it is not the label
+    args: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> tuple[tuple[int | None, int | None], ...]:
+        """(GOGC, limit in MiB), ten of them; None is off. The first is what is calibrated on."""
+        tight, moderate, generous = self.limits_mib
+        return (
+            (100, None), (50, None), (400, None), (200, None), (100, tight), (None, moderate), (25, None),
+            (800, None), (100, moderate), (None, generous),
+        )  # fmt: skip
+
+
+LOADS = (
+    Load(label="orders", limits_mib=(90, 124, 220), design=True, everywhere=True),
+    Load(
+        label="orders-open", limits_mib=(90, 124, 220), design=True, program="orders", args=("-rate", "10000")
+    ),
+    Load(label="ptrcache", limits_mib=(138, 190, 330), design=True),
+    Load(label="ptrcache-open", limits_mib=(138, 190, 330), program="ptrcache", args=("-rate", "20000")),
+    Load(label="blobcache", limits_mib=(290, 400, 680), design=True),
+    Load(label="tinyheap", limits_mib=(12, 18, 40), design=True),
+    Load(label="deepstacks", limits_mib=(100, 140, 240), everywhere=True),
+    Load(label="steps", limits_mib=(110, 150, 260)),
+    Load(label="bursty", limits_mib=(75, 110, 180), everywhere=True),
+    Load(label="leak", limits_mib=(110, 150, 250)),
+    Load(label="idle", limits_mib=(80, 120, 200)),
+)
+LOAD = {load.label: load for load in LOADS}
+
+
+def plans() -> list[RunPlan]:
+    """Every run of the validation, setting by setting, so that drift of the machine spreads over the loads."""
+    main = [_plan(load, i, MAIN_GO, MAIN_PROCS, 1) for i in range(10) for load in LOADS]
+    again = [_plan(load, i, MAIN_GO, MAIN_PROCS, 2) for i in range(REPEATED) for load in LOADS]
+    everywhere = [load for load in LOADS if load.everywhere]
+    versions = [
+        _plan(load, i, go, MAIN_PROCS, 1) for go in OTHER_GO for load in everywhere for i in ELSEWHERE
+    ]
+    procs = [_plan(load, i, MAIN_GO, p, 1) for p in OTHER_PROCS for load in everywhere for i in ELSEWHERE]
+    return [*main, *again, *versions, *procs]
+
+
+def _plan(load: Load, setting: int, go: str, procs: int, repeat: int) -> RunPlan:
+    gogc, limit_mib = load.settings[setting]
+    return RunPlan(
+        program=load.program or load.label,
+        label=load.label,
+        args=load.args,
+        go_version=go,
+        gogc=gogc,
+        gomemlimit_bytes=None if limit_mib is None else limit_mib * MIB,
+        gomaxprocs=procs,
+        duration_seconds=DURATION_SECONDS,
+        repeat=repeat,
+    )

@@ -1,0 +1,108 @@
+"""What a captured run shows: its metrics over the working window, and what the baselines need."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.capture import MAX_FOREIGN_CPU, CapturedRun, RunPlan, is_captured, load_run
+from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.validation import observed_metrics
+from gcsim.calibration.window import working_window
+from gcsim.cycles import NOT_LOGGED, CycleTable, Int64Array
+from gcsim.gctrace import Trace, read_gctrace
+from gcsim.settings import Settings
+
+MIN_CYCLES = 5  # in the working window: fewer make no rate
+TRIGGER_FLOOR = 0.7  # of the way from marked to goal (``minTriggerRatioDistance``, Go 1.19+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One real run. Sizes and rates are over the working window, the resident peak over the whole run."""
+
+    plan: RunPlan
+    trace: Trace
+    settings: Settings
+    closed_loop: bool
+    requests_per_second: float
+    busy_share: float  # CPU time of the process over GOMAXPROCS x wall time
+    cycles: int
+    window_seconds: float
+    metrics: dict[str, float]
+    alloc_bytes_per_cycle: float
+    root_bytes: float
+    trigger_share: float  # of the way from marked to goal where marking began
+    end_share: float  # heap at the end of marking over goal
+
+
+def captured_plans(plans: Iterable[RunPlan], folder: Path) -> list[RunPlan]:
+    """Those whose files are there."""
+    return [plan for plan in plans if is_captured(plan, folder)]
+
+
+def capture_day(plan: RunPlan, folder: Path) -> str:
+    """When a captured run was made, ISO date."""
+    return load_run(folder / f"{plan.name}.result.json").info.start_time[:10]
+
+
+def observe(plan: RunPlan, folder: Path) -> Observation | str:
+    """A run's observation, or why it is left out."""
+    run = load_run(folder / f"{plan.name}.result.json")
+    foreign = run.info.foreign_cpu_fraction or 0.0
+    if foreign > MAX_FOREIGN_CPU:
+        return f"other processes took {foreign:.0%} of the CPUs"
+    trace = read_gctrace(run.log)
+    window = trace.cycles.select(working_window(evidence_from(trace)))
+    if len(window) < MIN_CYCLES:
+        return f"{len(window)} cycles in the working window"
+    return _observation(plan, run, trace, window)
+
+
+def _observation(plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTable) -> Observation:
+    marked, goal = window.heap_marked_bytes[:-1].astype(float), window.heap_goal_bytes[1:].astype(float)
+    start = window.heap_start_bytes[1:].astype(float)
+    room = np.maximum(goal - marked, 1.0)
+    return Observation(
+        plan=plan,
+        trace=trace,
+        settings=run.info.settings,
+        closed_loop=run.result["loop"] == "closed",
+        requests_per_second=float(run.result["rate"]),
+        busy_share=run.info.cpu_seconds / run.info.wall_seconds / run.info.gomaxprocs,
+        cycles=len(window),
+        window_seconds=max(float(window.start_ns[-1] - window.start_ns[0]) / 1e9, 1e-3),
+        metrics=observed_metrics(trace, window),
+        alloc_bytes_per_cycle=float((window.heap_end_bytes[1:] - marked).mean()),
+        root_bytes=_mean_logged(window.stack_bytes) + _mean_logged(window.globals_bytes),
+        trigger_share=float(np.median((start - marked) / room)),
+        end_share=float(np.mean(window.heap_end_bytes / np.maximum(window.heap_goal_bytes, 1))),
+    )
+
+
+def _mean_logged(column: Int64Array) -> float:
+    logged = column[column != NOT_LOGGED]
+    return float(logged.mean()) if logged.size else 0.0
+
+
+def regime(seen: Observation, calibrated: Observation) -> str:
+    """Which of the runtime's mechanisms set the run's heap and cost; the first that holds.
+
+    Told from the real run, never from a prediction: a limit binds where the goal is 3 % or more below what
+    GOGC alone would set; assists carry the end of marking where the trigger sits at its floor and the heap
+    still reaches its goal.
+    """
+    metrics, settings = seen.metrics, seen.settings
+    live = metrics["heap_marked_mean_bytes"]
+    if settings.gomemlimit_bytes is not None:
+        ratio = float("inf") if settings.gogc is None else settings.gogc / 100.0
+        if metrics["heap_goal_mean_bytes"] < 0.97 * (live + (live + seen.root_bytes) * ratio):
+            return "limit-bound"
+    if calibrated.metrics["heap_live_mean_bytes"] < 8 << 20:
+        return "small heap"
+    if seen.busy_share < 0.25:
+        return "idle"
+    if seen.trigger_share < TRIGGER_FLOOR + 0.03 and seen.end_share > 0.98:
+        return "assist-bound"
+    return "other"

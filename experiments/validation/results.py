@@ -1,0 +1,65 @@
+"""The study's results as files: ``results.csv``, a row for each metric of each run, and ``study.json``."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from experiments.validation.study import Row, Study
+from gcsim.atomic import write_text_atomically
+
+_DIGITS = 6
+_TABLE, _STUDY = "results.csv", "study.json"
+
+
+def save_study(study: Study, folder: Path) -> None:
+    """Write both files."""
+    write_text_atomically(folder / _TABLE, rows_to_csv(study.rows))
+    rest = {f.name: getattr(study, f.name) for f in fields(Study) if f.name != "rows"}
+    write_text_atomically(folder / _STUDY, json.dumps(rest, indent=1) + "\n")
+
+
+def load_study(folder: Path) -> Study:
+    """Read both files."""
+    rest = json.loads((folder / _STUDY).read_text())
+    left_out = tuple((name, reason) for name, reason in rest.pop("left_out"))
+    return Study(rows=rows_from_csv((folder / _TABLE).read_text()), left_out=left_out, **rest)
+
+
+def rows_to_csv(rows: Iterable[Row]) -> str:
+    """The machine-readable table."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [f.name for f in fields(Row)], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in asdict(row).items()})
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "off"
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.{_DIGITS}g}"
+    return str(value)
+
+
+def rows_from_csv(text: str) -> tuple[Row, ...]:
+    """The rows of ``rows_to_csv``, to the digits kept there."""
+    kinds = {f.name: f.type for f in fields(Row)}
+    return tuple(
+        Row(**{name: _value(cell, str(kinds[name])) for name, cell in record.items()})
+        for record in csv.DictReader(io.StringIO(text))
+    )
+
+
+def _value(cell: str, kind: str) -> Any:
+    if "int" in kind:
+        return None if cell == "off" else int(cell)
+    if "float" in kind:
+        return float(cell) if cell else math.nan
+    return cell == "True" if "bool" in kind else cell

@@ -1,0 +1,173 @@
+"""Calibrate on GOGC=100 alone, predict every other run, and set each metric beside what happened."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.capture import RunPlan
+from experiments.validation import baselines
+from experiments.validation.matrix import LOAD
+from experiments.validation.observations import Observation, capture_day, captured_plans, observe, regime
+from gcsim.calibration import calibrate
+from gcsim.calibration.validation import Comparison
+from gcsim.engine.simulate import simulate
+from gcsim.errors import InputError
+from gcsim.metrics import METRICS
+from gcsim.units import MIB
+from gcsim.workload.model import Model
+
+REPLICAS = 48
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One metric of one run. Sizes in bytes, times in seconds, CPU as a share; NaN where there is nothing."""
+
+    label: str
+    go: str  # "1.27"
+    procs: int
+    gogc: int | None
+    limit_mib: int | None
+    repeat: int
+    held_out: bool
+    regime: str
+    cycles: int
+    metric: str
+    observed: float
+    predicted: float
+    low: float
+    high: float
+    keep: float
+    gc_guide: float
+    odds: float
+    again: float  # the same setting run a second time
+
+    @property
+    def at_home(self) -> bool:
+        """Whether this is the calibrated setting, run again: not a prediction of another setting."""
+        return self.gogc == 100 and self.limit_mib is None
+
+    @property
+    def run(self) -> tuple[str, str, int, int | None, int | None, int]:
+        """Names the run."""
+        return self.label, self.go, self.procs, self.gogc, self.limit_mib, self.repeat
+
+    @property
+    def inside(self) -> bool:
+        """Whether the 90 % interval holds what happened."""
+        return self.low <= self.observed <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """Rows, and the runs that were left out with the reason."""
+
+    rows: tuple[Row, ...]
+    left_out: tuple[tuple[str, str], ...]
+    runs: int  # captured ones, calibrated and left out ones among them
+    first_day: str  # of the captures, ISO
+    last_day: str
+
+
+def study(plans: Iterable[RunPlan], folder: Path) -> Study:
+    """Every captured run of ``plans`` but those calibrated on, against its prediction."""
+    groups: dict[tuple[str, str, int], list[RunPlan]] = defaultdict(list)
+    captured = captured_plans(plans, folder)
+    for plan in captured:
+        groups[plan.label, plan.go_version, plan.gomaxprocs].append(plan)
+    rows: list[Row] = []
+    left_out: list[tuple[str, str]] = []
+    for group in groups.values():
+        _study_group(group, folder, rows, left_out)
+    days = sorted(capture_day(plan, folder) for plan in captured) or [""]
+    return Study(
+        rows=tuple(rows), left_out=tuple(left_out), runs=len(captured), first_day=days[0], last_day=days[-1]
+    )
+
+
+def _study_group(
+    group: list[RunPlan], folder: Path, rows: list[Row], left_out: list[tuple[str, str]]
+) -> None:
+    """One load on one Go version and GOMAXPROCS: its own calibration, then its other runs."""
+    seen: dict[str, Observation] = {}
+    for plan in group:
+        found = observe(plan, folder)
+        if isinstance(found, str):
+            left_out.append((plan.name, found))
+        else:
+            seen[plan.name] = found
+    home = next((o for o in seen.values() if _is_home(o.plan) and o.plan.repeat == 1), None)
+    if home is None:
+        left_out.extend((name, "no usable run at GOGC=100 to calibrate on") for name in seen)
+        return
+    try:
+        model = calibrate(home.trace, name=home.plan.label).model
+    except InputError as error:
+        left_out.extend((name, f"calibration refused: {error}") for name in seen)
+        return
+    for one in seen.values():
+        if one is not home:
+            rows.extend(_rows(one, home, model, _again(one, seen)))
+
+
+def _is_home(plan: RunPlan) -> bool:
+    return plan.gogc == 100 and plan.gomemlimit_bytes is None
+
+
+def _again(one: Observation, seen: dict[str, Observation]) -> Observation | None:
+    """The second run of a first run's setting; a second run has none."""
+    name = one.plan.name.removesuffix("-r1") + "-r2"
+    return seen.get(name) if one.plan.repeat == 1 else None
+
+
+def _rows(one: Observation, home: Observation, model: Model, again: Observation | None) -> list[Row]:
+    comparisons = compare(model, one, home)
+    others = {
+        "keep": baselines.keep(home, one.settings),
+        "gc_guide": baselines.gc_guide(home, one.settings),
+        "odds": baselines.odds(home, one.settings),
+        "again": {} if again is None else _metrics(again, home),
+    }
+    return [
+        Row(
+            label=one.plan.label,
+            go=one.settings.go,
+            procs=one.settings.gomaxprocs,
+            gogc=one.settings.gogc,
+            limit_mib=None if one.settings.gomemlimit_bytes is None else one.settings.gomemlimit_bytes // MIB,
+            repeat=one.plan.repeat,
+            held_out=not LOAD[one.plan.label].design,
+            regime=regime(one, home),
+            cycles=one.cycles,
+            metric=c.name,
+            observed=c.observed,
+            predicted=c.predicted.value,
+            low=c.predicted.low,
+            high=c.predicted.high,
+            **{name: answer.get(c.name, math.nan) for name, answer in others.items()},
+        )
+        for c in comparisons
+    ]
+
+
+def compare(model: Model, one: Observation, home: Observation) -> list[Comparison]:
+    """Each metric that is both predicted and observed, simulated for as long as was observed."""
+    run = simulate(model, [one.settings], duration_seconds=one.window_seconds, replicas=REPLICAS, seed=SEED)[
+        0
+    ]
+    observed = _metrics(one, home)
+    return [
+        Comparison(name=name, predicted=run.metrics[name], observed=observed[name])
+        for name in METRICS
+        if name in run.metrics and name in observed and not math.isnan(observed[name])
+    ]
+
+
+def _metrics(one: Observation, home: Observation) -> dict[str, float]:
+    """A run's metrics; throughput, of a program that goes as fast as it can, in requests."""
+    if not one.closed_loop:
+        return one.metrics
+    return one.metrics | {"throughput_ratio": one.requests_per_second / home.requests_per_second}
