@@ -47,11 +47,11 @@ def capture_day(plan: RunPlan, folder: Path) -> str:
     return load_run(folder / f"{plan.name}.result.json").info.start_time[:10]
 
 
-def observe(plan: RunPlan, folder: Path) -> Observation | str:
+def observe(plan: RunPlan, folder: Path, *, max_foreign_cpu: float = MAX_FOREIGN_CPU) -> Observation | str:
     """A run's observation, or why it is left out."""
     run = load_run(folder / f"{plan.name}.result.json")
     foreign = run.info.foreign_cpu_fraction or 0.0
-    if foreign > MAX_FOREIGN_CPU:
+    if foreign > max_foreign_cpu:
         return f"other processes took {foreign:.0%} of the CPUs"
     trace = read_gctrace(run.log)
     window = trace.cycles.select(working_window(evidence_from(trace)))

@@ -1,0 +1,145 @@
+"""The validation's own arithmetic: baselines, regimes, the width of intervals, the table and the page."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from experiments.validation import machine
+from experiments.validation.baselines import gc_guide, keep, odds
+from experiments.validation.diagnosis import cause
+from experiments.validation.discrepancy import COVERAGE, fit_discrepancy
+from experiments.validation.matrix import CAPTURES, LOADS, plans
+from experiments.validation.observations import Observation
+from experiments.validation.page import accuracy_page
+from experiments.validation.results import load_study, rows_from_csv, rows_to_csv
+from experiments.validation.study import Row
+from experiments.validation.summary import error, summary
+from gcsim.engine.discrepancy import DISCREPANCY, Z90
+from gcsim.settings import Settings
+from gcsim.units import MIB
+
+FOLDER = Path(CAPTURES).parent
+
+
+def row(**changes: Any) -> Row:
+    """A row, GOGC=200 against GOGC=100, with what the test changes."""
+    plain = Row(
+        label="orders", go="1.27", procs=2, gogc=200, limit_mib=None, repeat=1, held_out=False, regime="other",
+        cycles=50, metric="gc_rate_hz", observed=4.0, predicted=5.0, low=4.5, high=5.5, keep=8.0,
+        gc_guide=math.nan, odds=math.nan, again=4.1,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def calibrated(roots_mib: float = 0.0) -> Observation:
+    """What the baselines see of a run at GOGC=100: 40 MiB marked, 40 MiB allocated a cycle, 2 cycles a second."""
+    metrics = {
+        "heap_marked_mean_bytes": 40.0 * MIB, "heap_peak_mean_bytes": 80.0 * MIB, "gc_rate_hz": 2.0,
+        "gc_cpu_fraction": 0.2, "rss_peak_bytes": 100.0 * MIB,
+    }  # fmt: skip
+    seen = SimpleNamespace(
+        metrics=metrics,
+        settings=Settings(gogc=100),
+        alloc_bytes_per_cycle=40.0 * MIB,
+        root_bytes=roots_mib * MIB,
+    )
+    return cast(Observation, seen)
+
+
+def test_the_gc_guide_s_formula_returns_the_run_that_it_was_given() -> None:
+    """At the calibrated setting the formula's rate, GC CPU and resident memory are those observed."""
+    answer = gc_guide(calibrated(), Settings(gogc=100))
+    assert answer["heap_peak_mean_bytes"] == 80 * MIB
+    assert (answer["gc_rate_hz"], answer["gc_cpu_fraction"]) == pytest.approx((2.0, 0.2))
+    assert answer["rss_peak_bytes"] == pytest.approx(100 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("settings", "target_mib", "rate"),
+    [
+        (Settings(gogc=200), 120, 1.0),
+        (Settings(gogc=50), 60, 4.0),
+        (Settings(gogc=None, gomemlimit_bytes=60 * MIB), 60, 4.0),
+        (Settings(gogc=100, gomemlimit_bytes=50 * MIB), 50, 8.0),
+        (Settings(gogc=2000), 840, 0.1),
+    ],
+)
+def test_the_gc_guide_s_formula_by_hand(settings: Settings, target_mib: int, rate: float) -> None:
+    """Targets and rates worked out on paper; a limit cuts the target."""
+    answer = gc_guide(calibrated(), settings)
+    assert answer["heap_peak_mean_bytes"] == target_mib * MIB
+    assert answer["gc_rate_hz"] == pytest.approx(rate)
+
+
+def test_the_gc_guide_counts_roots_and_gives_no_rate_below_live() -> None:
+    """Roots enlarge the target in proportion to GOGC; a limit under the live heap has no answer."""
+    assert gc_guide(calibrated(10), Settings(gogc=200))["heap_peak_mean_bytes"] == 140 * MIB
+    assert "gc_rate_hz" not in gc_guide(calibrated(), Settings(gogc=100, gomemlimit_bytes=40 * MIB))
+
+
+def test_odds_and_keep() -> None:
+    """Odds of GC CPU halve when GOGC doubles and say nothing of GOGC=off; keep changes nothing."""
+    share = odds(calibrated(), Settings(gogc=200))["gc_cpu_fraction"]
+    assert share / (1 - share) == pytest.approx(0.125)
+    assert odds(calibrated(), Settings(gogc=None, gomemlimit_bytes=MIB)) == {}
+    assert keep(calibrated(), Settings(gogc=800))["gc_rate_hz"] == 2.0
+
+
+def test_errors_are_relative_or_in_points() -> None:
+    """A share that may be nothing is judged by difference; a source without an answer is not counted."""
+    assert error(row()) == pytest.approx(0.25)
+    assert error(row(metric="gc_idle_cpu_fraction", observed=0.0, predicted=0.03)) == pytest.approx(0.03)
+    assert summary([row(), row(gc_guide=6.0)], "gc_guide").count == 1
+
+
+def test_a_cause_names_the_factor_that_is_off() -> None:
+    """A cycle rate that is wrong because allocation was is put down to allocation."""
+    sizes = {"heap_peak_mean_bytes": 80.0 * MIB, "heap_marked_mean_bytes": 40.0 * MIB}
+    run = {name: row(metric=name, observed=size, predicted=size) for name, size in sizes.items()}
+    run["gc_rate_hz"] = row()
+    assert cause("gc_rate_hz", run) == "allocated per second +25%"
+
+
+@pytest.mark.parametrize("true_sd", [0.03, 0.2])
+def test_the_fitted_discrepancy_covers_what_it_should(true_sd: float) -> None:
+    """Residuals of known spread get a width that holds nine in ten of fresh ones."""
+    generator = np.random.default_rng(7)
+    narrow = DISCREPANCY["gc_rate_hz"][
+        0
+    ]  # intervals made with the discrepancy alone: replicas had no scatter
+
+    def sample(count: int) -> list[Row]:
+        ratios = np.exp(generator.normal(0.0, true_sd, count))
+        low, high = math.exp(-Z90 * narrow), math.exp(Z90 * narrow)
+        return [row(gogc=100, observed=r, predicted=1.0, low=low, high=high) for r in ratios]
+
+    fitted = fit_discrepancy(sample(300))
+    assert fitted is not None
+    fresh = [abs(math.log(r.observed)) <= Z90 * fitted[0] for r in sample(2000)]
+    assert np.mean(fresh) == pytest.approx(COVERAGE, abs=0.05)
+
+
+def test_the_table_reads_back() -> None:
+    """What results.csv holds is what was written, NaN and off included."""
+    rows = (row(), row(gogc=None, limit_mib=90, held_out=True, again=math.nan))
+    assert rows_to_csv(rows_from_csv(rows_to_csv(rows))) == rows_to_csv(rows)
+    assert rows_from_csv(rows_to_csv(rows))[1].gogc is None
+
+
+def test_the_matrix_is_what_the_page_says() -> None:
+    """No two runs share files; every load has ten settings and is calibrated at GOGC=100 without a limit."""
+    names = [plan.name for plan in plans()]
+    assert len(names) == len(set(names))
+    assert all(len(set(load.settings)) == 10 and load.settings[0] == (100, None) for load in LOADS)
+    assert all(list(load.limits_mib) == sorted(load.limits_mib) for load in LOADS)
+
+
+def test_the_committed_page_is_the_committed_table_s() -> None:
+    """docs/accuracy.md is what ``report --from-table`` writes: nobody has edited it."""
+    page = (FOLDER.parent.parent / "docs" / "accuracy.md").read_text()
+    assert page == accuracy_page(load_study(FOLDER), machine.described(CAPTURES))
