@@ -10,6 +10,7 @@ from gcsim.settings import Settings
 from gcsim.units import parse_duration, parse_go_bytes, parse_gogc, parse_gomemlimit
 
 if TYPE_CHECKING:
+    from gcsim.engine.simulate import Engine
     from gcsim.workload.model import Model
 
 MAX_REPLICAS = 10_000
@@ -71,7 +72,7 @@ class Simulation:
     duration_seconds: float
     replicas: int
     seed: int
-    engine: str
+    engine: "Engine"
 
     def describe(self, duration: str) -> str:
         return f"{duration} × {self.replicas} replicas, seed {self.seed}, engine {self.engine}"
@@ -83,12 +84,10 @@ def simulation(*, duration: str, replicas: int, seed: int, engine: str) -> Simul
         raise InputError(f"--replicas must be from 1 to {MAX_REPLICAS:,}; got {replicas}")
     if seed < 0:
         raise InputError(f"--seed must be 0 or more; got {seed}")
-    if engine != "lanes":
-        known = (
-            "the event-by-event engine is not built yet" if engine == "des" else f"unknown engine {engine!r}"
-        )
-        raise InputError(f"--engine: {known}; write lanes")
-    return Simulation(duration_seconds=parse_duration(duration), replicas=replicas, seed=seed, engine=engine)
+    if engine not in ("des", "lanes"):
+        raise InputError(f"--engine: unknown engine {engine!r}; write lanes or des")
+    chosen: Engine = "des" if engine == "des" else "lanes"
+    return Simulation(duration_seconds=parse_duration(duration), replicas=replicas, seed=seed, engine=chosen)
 
 
 def parse_memory(text: str | None) -> int | None:

@@ -73,6 +73,7 @@ def recommend(
             duration_seconds=how.duration_seconds,
             replicas=how.replicas,
             seed=how.seed,
+            engine=how.engine,
             progress=progress,
         )
     if as_json:

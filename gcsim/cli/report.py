@@ -62,6 +62,7 @@ def report(
             duration_seconds=how.duration_seconds,
             replicas=how.replicas,
             seed=how.seed,
+            engine=how.engine,
             progress=progress,
         )
         chosen = None
@@ -73,6 +74,7 @@ def report(
                 go=go,
                 duration_seconds=how.duration_seconds,
                 seed=how.seed,
+                engine=how.engine,
                 progress=progress,
             )
     write_text_atomically(output, model_page(service, grid, chosen, seed=how.seed))

@@ -53,6 +53,7 @@ def simulate(
         duration_seconds=how.duration_seconds,
         replicas=how.replicas,
         seed=how.seed,
+        engine=how.engine,
     )[0]
     if trace_out is not None:
         cycles = record_cycles(service, settings, duration_seconds=how.duration_seconds, seed=how.seed)

@@ -81,6 +81,7 @@ def sweep(
             duration_seconds=how.duration_seconds,
             replicas=how.replicas,
             seed=how.seed,
+            engine=how.engine,
             progress=progress,
         )
     settings = result.finished[0].settings

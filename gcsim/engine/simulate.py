@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,15 @@ from gcsim.engine.record import CycleRecorder
 from gcsim.engine.run import Run
 from gcsim.engine.totals import LaneTotals
 from gcsim.errors import InputError
-from gcsim.goruntime.versions import rules_for
+from gcsim.goruntime.versions import GoRules, rules_for
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.workload.model import Model
 
 FloatArray = NDArray[np.float64]
+
+Engine = Literal["lanes", "des"]
 
 DEFAULT_DURATION_SECONDS = 600.0
 DEFAULT_REPLICAS = 16
@@ -31,7 +34,7 @@ WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
 MAX_STEADY_CYCLES = 1000  # of a steady service; more would only repeat them
 MAX_PERIODS = 3  # of a service that moves; more would only repeat them
 _COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
-_OLDEST_SIMULATED_MINOR = 18
+_OLDEST_SIMULATED_MINOR = 19  # 1.18 bounds its trigger in floats: rules only
 
 
 def simulate(
@@ -42,19 +45,22 @@ def simulate(
     replicas: int = DEFAULT_REPLICAS,
     seed: int = DEFAULT_SEED,
     record: bool = False,
+    engine: Engine = "lanes",
 ) -> list[Run]:
     """One Run per setting, in order: metrics as the median over replicas with a 90 % interval.
 
     With ``record``, each Run also holds the cycles of one more replica at the model's central values. Runs of
-    one call may differ in Go version. Raises InputError on a version whose pacer the engine does not play.
+    one call may differ in Go version. ``engine`` "des" plays the runs event by event, "lanes" cycle by cycle.
+    Raises InputError on a version whose pacer the engines do not play.
     """
     if replicas < 1 or duration_seconds <= 0:
         raise InputError("--replicas must be 1 or more and --duration more than zero")
     runs: dict[int, Run] = {}
     for go in dict.fromkeys(s.go for s in settings):
+        _rules(go)
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
-        made = _simulate_version(model, chosen, go, duration_seconds, replicas, seed)
+        made = _simulate_version(model, chosen, go, duration_seconds, replicas, seed, engine)
         if record:
             made = [
                 replace(
@@ -68,12 +74,22 @@ def simulate(
 
 
 def _simulate_version(
-    model: Model, settings: Sequence[Settings], go: str, duration_s: float, replicas: int, seed: int
+    model: Model,
+    settings: Sequence[Settings],
+    go: str,
+    duration_s: float,
+    replicas: int,
+    seed: int,
+    engine: Engine,
 ) -> list[Run]:
     drawn = draw_parameters(model, replicas=replicas, seed=seed)
     parameters = lane_parameters(model, settings, drawn)
-    engine = _engine(model, parameters, go, seed)
-    totals = run_lanes(engine, duration_seconds=duration_s)
+    if engine == "des":
+        from gcsim.engine.des.simulate import event_totals  # simpy is not needed elsewhere
+
+        totals = event_totals(model, settings, parameters, drawn, duration_seconds=duration_s, seed=seed)
+    else:
+        totals = run_lanes(_engine(model, parameters, go, seed), duration_seconds=duration_s)
     repeats = len(settings)
     metrics = lane_metrics(
         totals,
@@ -100,13 +116,25 @@ def _estimates(
     }
 
 
-def _engine(model: Model, parameters: LaneParameters, go: str, seed: int) -> LaneEngine:
+def lanes_for(
+    model: Model, settings: Sequence[Settings], *, replicas: int, seed: int = DEFAULT_SEED
+) -> LaneEngine:
+    """The fast engine with a lane for each setting and replica, settings outermost; one Go version."""
+    drawn = draw_parameters(model, replicas=replicas, seed=seed)
+    return _engine(model, lane_parameters(model, settings, drawn), settings[0].go, seed)
+
+
+def _rules(go: str) -> GoRules:
     rules = rules_for(go)
     if rules.minor < _OLDEST_SIMULATED_MINOR:
         raise InputError(
             f"--go {go}: Go 1.{_OLDEST_SIMULATED_MINOR} and later are simulated; older pacers are rules only"
         )
-    return LaneEngine(parameters, profile=model.profile, scatter=model.scatter, rules=rules, seed=seed)
+    return rules
+
+
+def _engine(model: Model, parameters: LaneParameters, go: str, seed: int) -> LaneEngine:
+    return LaneEngine(parameters, profile=model.profile, scatter=model.scatter, rules=_rules(go), seed=seed)
 
 
 def run_lanes(engine: LaneEngine, *, duration_seconds: float) -> LaneTotals:

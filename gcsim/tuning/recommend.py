@@ -19,6 +19,7 @@ from gcsim.engine.simulate import (
     DEFAULT_DURATION_SECONDS,
     DEFAULT_REPLICAS,
     DEFAULT_SEED,
+    Engine,
     simulate,
 )
 from gcsim.goruntime.versions import rules_for
@@ -109,6 +110,7 @@ def recommend(
     duration_seconds: float = DEFAULT_DURATION_SECONDS,
     replicas: int = DEFAULT_REPLICAS,
     seed: int = DEFAULT_SEED,
+    engine: Engine = "lanes",
     progress: Progress | None = None,
 ) -> Recommendation:
     """The setting for a container of ``memory_bytes``.
@@ -131,7 +133,7 @@ def recommend(
 
     def evaluate(settings: Sequence[Settings]) -> list[Run]:
         chunks = simulate_in_chunks(
-            model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed
+            model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine
         )
         for chunk in chunks:
             done.extend(chunk)
@@ -142,7 +144,7 @@ def recommend(
     explored = _search(evaluate, knobs, constraints)
     chosen = _choose(explored, constraints)
     stress = tuple(
-        _stress(model, chosen, constraints, what, duration_seconds, replicas, seed)
+        _stress(model, chosen, constraints, what, duration_seconds, replicas, seed, engine)
         for what in (("live heap", "load") if model.loop == "open" else ("live heap",))
     )  # more load on a saturated program changes nothing: it already runs as fast as it can
     return _assemble(chosen, explored, constraints, stress, knobs)
@@ -253,6 +255,7 @@ def _stress(
     duration_seconds: float,
     replicas: int,
     seed: int,
+    engine: Engine,
 ) -> Stress:
     grown = model.scaled(live=STRESS_FACTOR) if what == "live heap" else model.scaled(load=STRESS_FACTOR)
     run = simulate(
@@ -261,6 +264,7 @@ def _stress(
         duration_seconds=duration_seconds,
         replicas=replicas,
         seed=seed,
+        engine=engine,
     )[0]
     return Stress(what=what, factor=STRESS_FACTOR, run=run, held=is_met(run, constraints))
 

@@ -12,6 +12,7 @@ from gcsim.engine.run import Run
 from gcsim.engine.simulate import (
     DEFAULT_DURATION_SECONDS,
     DEFAULT_SEED,
+    Engine,
     simulate,
 )
 from gcsim.goruntime.versions import rules_for
@@ -159,6 +160,7 @@ def sweep(
     duration_seconds: float = DEFAULT_DURATION_SECONDS,
     replicas: int = 8,
     seed: int = DEFAULT_SEED,
+    engine: Engine = "lanes",
     progress: Progress | None = None,
 ) -> Sweep:
     """Simulate every pair of the two axes.
@@ -169,7 +171,7 @@ def sweep(
     knobs = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     settings = settings_grid(gogc, gomemlimit_bytes, gomaxprocs=knobs.gomaxprocs, go=knobs.go)
     chunks = simulate_in_chunks(
-        model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed
+        model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine
     )
     runs: list[Run | None] = []
     try:
@@ -191,6 +193,7 @@ def simulate_in_chunks(
     duration_seconds: float,
     replicas: int,
     seed: int,
+    engine: Engine = "lanes",
 ) -> Iterator[list[Run]]:
     """The runs of many settings, a chunk at a time, in order; lazily, so that a caller may stop."""
     per_chunk = max(1, LANES_PER_CHUNK // replicas)
@@ -201,6 +204,7 @@ def simulate_in_chunks(
             duration_seconds=duration_seconds,
             replicas=replicas,
             seed=seed,
+            engine=engine,
         )
 
 

@@ -1,0 +1,1 @@
+"""The event-by-event engine: one run, in which Ps, mark workers, assists, pauses and requests meet in time."""

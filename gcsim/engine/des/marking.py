@@ -1,0 +1,148 @@
+"""One concurrent mark phase: what all its Ps share.
+
+Work is CPU nanoseconds of marking; the runtime's scan work in bytes is that times ``scan_bytes_per_ns``.
+Background workers earn credit as they mark; goroutines that allocate owe work at the pacer's ratio, which is
+revised whenever one of them comes to pay.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gcsim.engine.des.machine import Machine
+from gcsim.goruntime.assists import OVER_ASSIST_WORK_BYTES
+from gcsim.goruntime.pacer_state import PacerState
+from gcsim.goruntime.workers import (
+    DRAIN_CHECK_BYTES,
+    dedicated_workers,
+    fractional_utilization_goal,
+    max_idle_workers,
+)
+
+STEPS_PER_PHASE = (
+    40  # goroutines' debts are settled this often, or as often as one assist lasts if that is rarer
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a goroutine does next: how long, how much of it for itself, how much assisting, and what it allocates."""
+
+    duration_ns: int
+    mutator_ns: float
+    assist_ns: float
+    allocated_bytes: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Marking:
+    """The mark phase in progress."""
+
+    machine: Machine
+    pacer: PacerState
+    begin_ns: int  # tSweepTerm: the pacer's clock for this cycle starts with the first pause
+    triggered_bytes: int
+    heap_goal_now: Callable[[int, int], int]  # (heap_live_bytes, triggered_bytes) -> goal while marking
+    scan_work_bytes: float  # of the whole phase
+    max_scan_work_bytes: int
+    work_ns: float
+    alloc_bytes_per_cpu_ns: float  # as the pacer meets it
+    black_factor: float  # what this cycle allocates over that: see ``paced_live_bytes``
+    gomaxprocs: int
+    limited: Callable[[int], bool]  # (now_ns): the GC CPU limiter is on
+    periodic: bool = False
+    balance_bytes: dict[int, float] = field(default_factory=dict)  # goroutines' gcAssistBytes
+    dedicated_missing: int = 0
+    idle_workers: int = 0
+    assists: int = 0
+
+    def __post_init__(self) -> None:
+        self.dedicated_missing = dedicated_workers(self.gomaxprocs)
+        self.fractional_goal = fractional_utilization_goal(self.gomaxprocs)
+        self.max_idle_workers = max_idle_workers(
+            self.gomaxprocs, periodic=self.periodic, rules=self.pacer.rules
+        )
+        scan_bytes_per_ns = self.scan_work_bytes / self.work_ns
+        self.check_ns = max(int(DRAIN_CHECK_BYTES / scan_bytes_per_ns), 1)
+        self.over_assist_ns = OVER_ASSIST_WORK_BYTES / scan_bytes_per_ns
+        shortest = self.work_ns / self.gomaxprocs / STEPS_PER_PHASE
+        self.step_ns = max(int(shortest), 1000)
+        self.scan_bytes_per_ns = scan_bytes_per_ns
+        self.machine.remaining_ns = self.work_ns
+        self.machine.credit_ns = 0.0
+
+    fractional_goal: float = 0.0
+    max_idle_workers: int = 0
+    check_ns: int = 1
+    over_assist_ns: float = 0.0
+    step_ns: int = 1
+    scan_bytes_per_ns: float = 1.0
+
+    @property
+    def finished(self) -> bool:
+        """No grey object is left."""
+        return self.machine.remaining_ns <= 0.5
+
+    def until_finished_ns(self) -> int:
+        """Nanoseconds until marking ends if all go on as they do now."""
+        rate = self.machine.mark_rate
+        return math.ceil(self.machine.remaining_ns / rate) if rate > 0 else 1 << 62
+
+    def paced_live_bytes(self) -> int:
+        """The heap as assists answer to it: grown by ``alloc_bytes_per_cpu_ns`` alone.
+
+        A log's cycles differ in what they allocate while marking far beyond what assists would have let through,
+        for a thread that the operating system took off its core neither marks nor pays. The measured factor
+        therefore acts on the heap and not on debts.
+        """
+        grown = self.machine.heap_live_bytes - self.triggered_bytes
+        return self.triggered_bytes + int(grown / max(self.black_factor, 1e-6))
+
+    def work_per_byte(self) -> float:
+        """What a byte owes, in ns of marking: the pacer's ratio, revised now."""
+        machine = self.machine
+        live = self.paced_live_bytes()
+        done = int((self.work_ns - max(machine.remaining_ns, 0.0)) * self.scan_bytes_per_ns)
+        ratio, _ = self.pacer.assist_ratio(
+            heap_live_bytes=live,
+            heap_goal_bytes=self.heap_goal_now(live, self.triggered_bytes),
+            triggered_bytes=self.triggered_bytes,
+            scan_work_bytes=done,
+            max_scan_work_bytes=self.max_scan_work_bytes,
+        )
+        return ratio / self.scan_bytes_per_ns
+
+    def run(self, goroutine: int, at_most_ns: int) -> Stretch:
+        """The goroutine's next stretch of about ``at_most_ns``, with the assists that it comes to owe.
+
+        Purchases are multiples of 64 KiB of work, stolen from the credit that is there and otherwise marked
+        before going on (Go 1.5+ ``gcAssistAlloc``): many small ones are settled at once, at the ratio and with
+        the credit of the stretch's beginning. The last one may outlast ``at_most_ns``.
+        """
+        machine, rate = self.machine, self.alloc_bytes_per_cpu_ns
+        balance = self.balance_bytes.get(goroutine, 0.0)
+        if self.limited(machine.now_ns):
+            self.balance_bytes[goroutine] = balance - rate * at_most_ns
+            return Stretch(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
+        need_bytes = rate * at_most_ns - balance
+        if need_bytes <= 0.0:
+            self.balance_bytes[goroutine] = -need_bytes
+            return Stretch(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
+        owed = self.work_per_byte()
+        unit, credit = self.over_assist_ns, max(machine.credit_ns, 0.0)
+        bought = unit * math.ceil(need_bytes * owed / unit)
+        run_ns = float(at_most_ns)
+        if bought > credit:
+            run_ns = min((at_most_ns + balance * owed + credit) / (1.0 + rate * owed), run_ns)
+            run_ns = max(run_ns, 0.0)
+            need_bytes = rate * run_ns - balance
+            bought = unit * max(math.ceil(need_bytes * owed / unit), 0)
+        stolen = min(bought, credit)
+        machine.credit_ns -= stolen
+        marked_ns = min(bought - stolen, max(machine.remaining_ns, 0.0))
+        self.assists += marked_ns > 0
+        self.balance_bytes[goroutine] = balance - rate * run_ns + (stolen + marked_ns) / owed
+        return Stretch(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
+
+    def _heap_bytes(self, run_ns: float) -> float:
+        return self.alloc_bytes_per_cpu_ns * self.black_factor * run_ns

@@ -1,0 +1,92 @@
+"""What one simulated run is given: one service at one setting, in scalars of bytes and nanoseconds."""
+
+import math
+from dataclasses import dataclass
+
+from gcsim.engine.lane_parameters import LaneParameters
+
+_NS = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParameters:
+    """One lane of the cycle-by-cycle engine, in this engine's units, and the two mechanism knobs."""
+
+    gc_percent: int  # -1: off
+    memory_limit_bytes: int  # MAX_INT64: off
+    gomaxprocs: int
+    live_bytes: float
+    root_bytes: float
+    open_loop: bool
+    arrival_bytes_per_ns: float  # allocation that arrivals demand; 0 in a closed loop
+    capacity_bytes_per_ns: float  # all Ps that the program keeps busy, outside marking
+    busy_procs: float
+    mark_alloc_bytes_per_cpu_ns: float
+    alloc_bytes_per_cpu_ns: float  # outside marking
+    mark_cpu_ns: float
+    mark_cpu_heap_exponent: float
+    mark_cpu_heap_ratio: float
+    metadata_base_bytes: float
+    metadata_share: float
+    slot_garbage_share: float
+    unfilled_slot_share: float
+    allocated_stack_bytes: float
+    pause_scale: float
+    goroutines: int  # that allocate
+    credit_share: float
+    pass_interval_ns: int  # a running goroutine gives its P to the scheduler after this, at the latest
+
+
+def run_parameters(
+    lanes: LaneParameters, lane: int, *, alloc_efficiency: float, pause_scale: float, knobs: "Knobs"
+) -> RunParameters:
+    """One lane's numbers; ``alloc_efficiency`` is the allocation rate while marking relative to outside."""
+
+    def of(name: str) -> float:
+        return float(getattr(lanes, name)[lane])
+
+    procs = int(lanes.gomaxprocs[lane])
+    mark_alloc = of("mark_alloc_bytes_per_cpu_second") / _NS
+    alloc = mark_alloc / max(alloc_efficiency, 1e-9)
+    open_loop = math.isfinite(of("arrival_bytes_per_second"))
+    # arrivals that marking held up are caught up on with every P; the model's figure is what was in use
+    capacity = alloc * procs if open_loop else of("capacity_bytes_per_second") / _NS
+    return RunParameters(
+        gc_percent=int(lanes.gc_percent[lane]),
+        memory_limit_bytes=int(lanes.memory_limit_bytes[lane]),
+        gomaxprocs=procs,
+        open_loop=open_loop,
+        arrival_bytes_per_ns=of("arrival_bytes_per_second") / _NS if open_loop else 0.0,
+        capacity_bytes_per_ns=capacity,
+        busy_procs=capacity / alloc,
+        mark_alloc_bytes_per_cpu_ns=mark_alloc,
+        alloc_bytes_per_cpu_ns=alloc,
+        mark_cpu_ns=of("mark_cpu_seconds") * _NS,
+        pause_scale=pause_scale,
+        goroutines=knobs.goroutines_per_p * procs,
+        credit_share=knobs.credit_share,
+        pass_interval_ns=knobs.pass_interval_ns,
+        **{name: of(name) for name in _SAME},
+    )
+
+
+_SAME = (
+    "live_bytes",
+    "root_bytes",
+    "mark_cpu_heap_exponent",
+    "mark_cpu_heap_ratio",
+    "metadata_base_bytes",
+    "metadata_share",
+    "slot_garbage_share",
+    "unfilled_slot_share",
+    "allocated_stack_bytes",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knobs:
+    """What a gctrace does not tell of the scheduler, set so that the calibrated run comes out as measured."""
+
+    pass_interval_ns: int = 10_000_000  # at most sysmon's slice
+    credit_share: float = 1.0  # of the workers' marking that is there as credit when goroutines come to pay
+    goroutines_per_p: int = 2

@@ -1,0 +1,122 @@
+"""A P while a cycle marks: what the scheduler gives it, one thing after another.
+
+The order of choice is the scheduler's (Go 1.19+ ``schedule``, ``findRunnable``): a mark worker that is due, a
+goroutine, an idle mark worker, nothing. A goroutine keeps its P until its slice ends or it has no work.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+from simpy import Environment, Event
+
+from gcsim.engine.des.machine import DEDICATED, FRACTIONAL, IDLE, IDLE_WORKER, Activity
+from gcsim.engine.des.marking import Marking
+from gcsim.engine.des.mutator import Mutator
+from gcsim.engine.des.order import Order, after, now_ns
+from gcsim.goruntime.workers import FORCE_PREEMPT_NS, FRACTIONAL_EXIT_SLACK, fractional_worker_starts
+
+
+class Processor:
+    """One P of a mark phase, as a SimPy process."""
+
+    def __init__(
+        self, index: int, env: Environment, marking: Marking, mutator: Mutator, *, slice_ns: int, done: Event
+    ) -> None:
+        self.index = index
+        self._env = env
+        self._marking = marking
+        self._machine = marking.machine
+        self._mutator = mutator
+        self._slice_ns = slice_ns
+        self._done = done
+        self._fractional_ns = 0  # marked by this P as a fractional worker in this cycle
+        self.goroutine: int | None = None  # on this P, or None
+
+    def run(self, *, slice_left_ns: int) -> Generator[Event, Any, None]:
+        """Until marking ends. ``slice_left_ns`` more than 0: the goroutine that starts the cycle goes on."""
+        if slice_left_ns > 0:
+            yield from self._goroutine(slice_left_ns)
+        while not self._done.triggered:
+            yield from self._schedule()
+
+    def _schedule(self) -> Generator[Event, Any, None]:
+        marking = self._marking
+        if marking.dedicated_missing > 0:
+            marking.dedicated_missing -= 1
+            self._machine.begin(self.index, DEDICATED)
+            while not self._done.triggered:
+                yield from self._wait(marking.step_ns)
+        elif self._owes_fraction():
+            yield from self._fractional()
+        else:
+            yield from self._goroutine(self._slice_ns)
+
+    def _owes_fraction(self) -> bool:
+        marking = self._marking
+        since_ns = self._machine.now_ns - marking.begin_ns
+        return fractional_worker_starts(self._fractional_ns, since_ns, goal=marking.fractional_goal)
+
+    def _fractional(self) -> Generator[Event, Any, None]:
+        """Marks until 1.2 times its share is passed, looked at every 100 kB, or until it is preempted."""
+        marking, started_ns = self._marking, self._machine.now_ns
+        most = FRACTIONAL_EXIT_SLACK * marking.fractional_goal
+        behind = most * (started_ns - marking.begin_ns) - self._fractional_ns
+        checks = max(int(behind / (1.0 - most)) // marking.check_ns + 1, 1)
+        end_ns = started_ns + min(checks * marking.check_ns, FORCE_PREEMPT_NS)
+        self._machine.begin(self.index, FRACTIONAL)
+        while self._machine.now_ns < end_ns and not self._done.triggered:
+            yield from self._wait(end_ns - self._machine.now_ns)
+        self._fractional_ns += self._machine.now_ns - started_ns
+
+    def _goroutine(self, slice_ns: int) -> Generator[Event, Any, None]:
+        goroutine = self._mutator.take(self.index)
+        if goroutine is None:
+            yield from self._idle()
+            return
+        self.goroutine = goroutine
+        marking, machine, mutator = self._marking, self._machine, self._mutator
+        end_ns = machine.now_ns + slice_ns
+        while machine.now_ns < end_ns and not self._done.triggered:
+            most = mutator.longest_run_ns(self.index, marking.alloc_bytes_per_cpu_ns * marking.black_factor)
+            if most <= 0:
+                break
+            wanted = min(most, end_ns - machine.now_ns, marking.step_ns, marking.until_finished_ns() + 1)
+            stretch = marking.run(goroutine, wanted)
+            length = stretch.duration_ns
+            machine.begin(
+                self.index,
+                Activity(
+                    "mutator",
+                    mutator=min(stretch.mutator_ns / length, 1.0 - stretch.assist_ns / length),
+                    assist=stretch.assist_ns / length,
+                    alloc_bytes_per_ns=stretch.allocated_bytes / length,
+                ),
+            )
+            started_ns = machine.now_ns
+            while machine.now_ns < started_ns + length and not self._done.triggered:
+                yield from self._wait(started_ns + length - machine.now_ns)
+            ran = stretch.mutator_ns * (machine.now_ns - started_ns) / length
+            mutator.ran(self.index, goroutine, ran)
+        self.goroutine = None
+        mutator.give_back(self.index, goroutine)
+
+    def _idle(self) -> Generator[Event, Any, None]:
+        """An idle worker, which looks up every 100 kB; or nothing, where the runtime allows no more of them."""
+        marking, machine = self._marking, self._machine
+        works = marking.idle_workers < marking.max_idle_workers
+        machine.begin(self.index, IDLE_WORKER if works else IDLE)
+        marking.idle_workers += works
+        ready_ns = self._mutator.next_ready_ns()
+        wait = marking.step_ns if ready_ns is None else max(ready_ns - machine.now_ns, 1)
+        if works:
+            wait = -(-wait // marking.check_ns) * marking.check_ns
+        yield from self._wait(min(wait, max(marking.step_ns, marking.check_ns)))
+        marking.idle_workers -= works
+
+    def _wait(self, delay_ns: int) -> Generator[Event, Any, None]:
+        """Goes on as it does, at most until marking looks finished; tells the others when it is."""
+        delay = max(min(delay_ns, self._marking.until_finished_ns()), 1)
+        yield after(self._env, delay, Order.PROCESSOR)
+        self._machine.advance(now_ns(self._env))
+        if self._marking.finished and not self._done.triggered:
+            self._done.succeed()

@@ -1,0 +1,108 @@
+"""Runs of the event-by-event engine, with the cycle-by-cycle engine's draws and sums: one set of metrics."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.des.collector import Cycle
+from gcsim.engine.des.knobs import fit_knobs
+from gcsim.engine.des.parameters import RunParameters, run_parameters
+from gcsim.engine.des.runner import run_cycles
+from gcsim.engine.fluid_mark import MarkPhase
+from gcsim.engine.lane_parameters import LaneParameters
+from gcsim.engine.lanes import CycleStep
+from gcsim.engine.totals import LaneTotals
+from gcsim.settings import Settings
+from gcsim.workload.model import Model
+
+FloatArray = NDArray[np.float64]
+
+MAX_STEADY_CYCLES = 300  # of a steady service; more would only repeat them
+MAX_PERIODS = 1  # of a service that moves
+
+
+def event_totals(
+    model: Model,
+    settings: Sequence[Settings],
+    lanes: LaneParameters,
+    drawn: dict[str, FloatArray],
+    *,
+    duration_seconds: float,
+    seed: int,
+) -> LaneTotals:
+    """Plays every lane (setting by setting, replica by replica) and sums its cycles.
+
+    A steady service stops after MAX_STEADY_CYCLES cycles, a moving one after MAX_PERIODS periods.
+    """
+    replicas = lanes.lanes // len(settings)
+    knobs = fit_knobs(model, seed=seed)
+    totals = LaneTotals.zero(lanes.lanes)
+    steady = model.profile.is_steady
+    if not steady:
+        duration_seconds = min(duration_seconds, MAX_PERIODS * model.profile.period_seconds)
+    for lane in range(lanes.lanes):
+        replica = lane % replicas
+        one = _run_lane(
+            model,
+            settings[lane // replicas],
+            run_parameters(
+                lanes,
+                lane,
+                alloc_efficiency=float(drawn["mark_alloc_efficiency"][replica]),
+                pause_scale=float(drawn["pause_scale"][replica]),
+                knobs=knobs,
+            ),
+            replica=replica,
+            seed=seed,
+            duration_seconds=duration_seconds,
+            most_cycles=MAX_STEADY_CYCLES if steady else None,
+        )
+        one.scatter_into(totals, np.array([lane]))
+    return totals
+
+
+def _run_lane(
+    model: Model,
+    settings: Settings,
+    parameters: RunParameters,
+    *,
+    replica: int,
+    seed: int,
+    duration_seconds: float,
+    most_cycles: int | None,
+) -> LaneTotals:
+    """The sums over one run's cycles, after a warm-up."""
+    totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
+
+    def add(cycle: Cycle, start_s: float) -> None:
+        totals.add(_step(cycle, start_s), counted)
+
+    run_cycles(
+        model, settings, parameters, add,
+        replica=replica, seed=seed, duration_seconds=duration_seconds, most_cycles=most_cycles,
+    )  # fmt: skip
+    return totals
+
+
+def _step(cycle: Cycle, start_s: float) -> CycleStep:
+    def one(value: float) -> FloatArray:
+        return np.array([value], dtype=np.float64)
+
+    return CycleStep(
+        start_seconds=one(start_s),
+        trigger_bytes=one(cycle.trigger_bytes),
+        heap_start_bytes=one(cycle.heap_start_bytes),
+        heap_end_bytes=one(cycle.heap_end_bytes),
+        heap_marked_bytes=one(cycle.heap_marked_bytes),
+        heap_goal_bytes=one(cycle.heap_goal_bytes),
+        phase=MarkPhase(
+            duration_seconds=one(cycle.mark_ns * 1e-9),
+            allocated_bytes=one(cycle.heap_end_bytes - cycle.heap_start_bytes),
+            assist_cpu_seconds=one(cycle.assist_ns * 1e-9),
+            background_cpu_seconds=one(cycle.background_ns * 1e-9),
+            idle_cpu_seconds=one(cycle.idle_mark_ns * 1e-9),
+        ),
+        limited_seconds=one(cycle.limited_ns * 1e-9),
+        mutator_bytes=one(cycle.mutator_bytes),
+    )
