@@ -18,7 +18,7 @@ Source: Go 1.5+ ``gcAssistAlloc``; rules and constants here are those of Go 1.18
 """
 
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any
 
 from gcsim.goruntime.arithmetic import FloatT, maximum
 
@@ -110,15 +110,6 @@ def flush_credit(
     return Flush(released=released, queue_bytes=queue_bytes[released:], to_pool_bytes=to_pool)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FluidMark(Generic[FloatT]):
-    """A whole mark phase in the limit of infinitely small assists; scalars, or arrays of lanes."""
-
-    assist_share: FloatT  # of GOMAXPROCS
-    duration_ns: FloatT
-    allocated_bytes: FloatT  # while marking
-
-
 def fluid_assist_share(
     work_per_byte: FloatT,
     alloc_bytes_per_ns: FloatT,
@@ -145,38 +136,3 @@ def fluid_assist_share(
         (owed * (1.0 - marking) - scan_bytes_per_ns * marking) / (owed + scan_bytes_per_ns), 0.0
     )
     return assists
-
-
-def fluid_mark(
-    scan_work_bytes: FloatT,
-    expected_work_bytes: FloatT,
-    runway_bytes: FloatT,
-    alloc_bytes_per_ns: FloatT,
-    scan_bytes_per_ns: FloatT,
-    *,
-    gomaxprocs: FloatT | int,
-    background_share: FloatT | float,
-    idle_share: FloatT | float = 0.0,
-) -> FluidMark[FloatT]:
-    """A mark phase of ``scan_work_bytes``, expected to be ``expected_work_bytes`` (> 0), in a closed loop.
-
-    ``runway_bytes`` (> 0) is the goal less what was live at the start. While assists keep pace the pacer's
-    ratio stays expected / runway: done work and distance shrink together, and beyond the expected work
-    ``revise`` moves the goal along the same slope, up to the hard goal. This form stops there: where the work
-    is more than (1 + GOGC/100) times the expected, the real ratio rises further.
-    """
-    assists = fluid_assist_share(
-        expected_work_bytes / runway_bytes,
-        alloc_bytes_per_ns,
-        scan_bytes_per_ns,
-        background_share=background_share,
-        idle_share=idle_share,
-    )
-    marking = background_share + idle_share
-    duration_ns = scan_work_bytes / (scan_bytes_per_ns * gomaxprocs * (marking + assists))
-    allocating = maximum(1.0 - marking - assists, 0.0)
-    return FluidMark(
-        assist_share=assists,
-        duration_ns=duration_ns,
-        allocated_bytes=alloc_bytes_per_ns * gomaxprocs * allocating * duration_ns,
-    )
