@@ -5,13 +5,13 @@ the goroutine must buy credit, from what background workers have earned or by ma
 until they earn it. ``assist_work_per_byte`` and its inverse are the pacer's ratio (``pacer.assist_ratio``).
 Balances, debts and credit are signed bytes; debts and balances are of allocation, credit is of scan work.
 
-    on allocation while marking   balance -= requested size, and the rounding to the slot afterwards
-    (``mallocgc``) balance < 0                   ``assist_demand``, ``steal_credit``, then ``earn_by_marking``
-    for what is missing still < 0                     preempted: try again; credit has come: try again; else
-    queue (``gcParkAssist``) worker has earned 2000 B      ``flush_credit``: the queue first, the rest to the
-    pool cycle starts                  every balance is 0 (``gcResetMarkState``); no credit (``startCycle``)
-    mark ends                     all who wait wake, their debt is forgiven (``gcWakeAllAssists``) goroutine
-    exits in credit     its balance x ratio goes back to the pool (``gdestroy``, ``goexit0``)
+    allocates while marking  balance -= requested size, then the rounding to the slot (``mallocgc``)
+    balance < 0              ``assist_demand``, ``steal_credit``, then ``earn_by_marking`` for what is missing
+    still < 0                preempted or credit has come: try again; else queue (``gcParkAssist``)
+    worker earned 2000 B     ``flush_credit``: the queue first, the rest to the pool
+    cycle starts             every balance is 0 (``gcResetMarkState``); no credit (``startCycle``)
+    mark ends                all who wait wake, their debt is forgiven (``gcWakeAllAssists``)
+    exits in credit          its balance x ratio goes back to the pool (``gdestroy``, ``goexit0``)
 
 No assist happens while the CPU limiter is on, on a system goroutine's g0, or with locks held.
 Source: Go 1.5+ ``gcAssistAlloc``; rules and constants here are those of Go 1.18 to 1.27.

@@ -41,8 +41,7 @@ def memory_limit_heap_goal_bytes(
 ) -> IntT:
     """The heap goal that keeps the process at its memory limit; re-evaluated whenever it is asked for.
 
-        goal: IntT
-    available = limit - non_heap - overage
+        available = limit - non_heap - overage
         headroom  = max(available/100 * headroom_percent, 1 MiB)      1 MiB alone before 1.21
         goal      = max(available - headroom, headroom, heap_marked)  heap_marked if available <= 0
 

@@ -4,9 +4,8 @@ In the background, at 1 % of CPU, free pages are returned while one of two goals
 that would pass the memory limit, or grows the heap past the first goal, returns pages itself before it goes
 on.
 
-    goal from GOGC    heap in use + heap free <= 1.1 x heap in use at the last mark end x (next goal / last
-    goal) goal from limit   mappedReady             <= 0.95 x GOMEMLIMIT   (95 x, so never, in Go 1.19 to
-    1.21)
+    goal from GOGC    heap in use + heap free <= 1.1 x heap in use at the last mark end x next goal / last goal
+    goal from limit   mappedReady <= 0.95 x GOMEMLIMIT   (95 x, so never, in Go 1.19 to 1.21)
 
 Both are set when marking ends. Pages go from the highest address down; since Go 1.21 the background scavenger
 leaves 4 MiB chunks alone that are over 96.9 % in use. Sizes are bytes, numbers or arrays.

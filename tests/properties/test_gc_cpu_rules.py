@@ -170,17 +170,6 @@ def test_fluid_assists_are_those_of_gos_pacer_test(rows: list[tuple[float, float
         assert 0.25 + share == pytest.approx(max(0.25, r * a / (r * a + s)))
 
 
-@given(st.floats(1e5, 1e9), st.floats(1e5, 1e9), st.floats(0.01, 10), st.floats(0.01, 10), PROCS)
-def test_fluid_mark_ends_at_the_goal_when_assists_pace_it(
-    work: float, runway: float, alloc: float, scan: float, gomaxprocs: int
-) -> None:
-    """Where assists are needed and the work is as expected, what is allocated while marking is the runway."""
-    phase = assists.fluid_mark(work, work, runway, alloc, scan, gomaxprocs=gomaxprocs, background_share=0.25)
-    assert phase.allocated_bytes <= runway * (1 + 1e-9)
-    if phase.assist_share > 0:
-        assert phase.allocated_bytes == pytest.approx(runway)
-
-
 @given(st.lists(st.tuples(SIZES, SIZES, SIZES), min_size=1, max_size=10))
 def test_sweep_of_lanes_equals_scalars(rows: list[tuple[int, int, int]]) -> None:
     """Pace and target are the same in both forms, and all is swept a margin before the trigger."""

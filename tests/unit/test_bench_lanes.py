@@ -1,10 +1,10 @@
 """The lanes benchmark at its smoke size: it counts what it says it counts."""
 
 import numpy as np
+from example_service import example_service
 
 from benchmarks.bench_lanes import grid, report, scalar_cycles_per_second, sweep_speed
 from gcsim.engine.simulate import lanes_for, run_lanes
-from example_service import example_service
 
 
 def test_cycles_are_those_of_the_runs() -> None:
