@@ -9,6 +9,7 @@ from gcsim.calibration.fit import Intervals, fit_allocation, fit_heap, fit_marki
 from gcsim.calibration.memory import fit_memory
 from gcsim.calibration.movement import find_profile
 from gcsim.calibration.pace import Pace, find_pace
+from gcsim.calibration.refusals import refuse_forced, refuse_goals
 from gcsim.calibration.scatter import fit_scatter
 from gcsim.calibration.window import working_window
 from gcsim.errors import InputError
@@ -56,6 +57,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     """
     stated = overrides or Overrides()
     whole = evidence_from(trace, _gogc(trace.info, stated))
+    refuse_forced(whole)
     natural = int(whole.natural.sum())
     if natural < MIN_CYCLES:
         raise InputError(
@@ -70,6 +72,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             "no two cycles in a row that the pacer started; capture the service under load for longer"
         )
     settings = _settings(trace.info, evidence, stated)
+    refuse_goals(trace, window, settings)
     pace = _pace(evidence, gaps, trace.info)
     model = Model(
         name=name,
@@ -135,7 +138,7 @@ def _heap_exponent(evidence: Evidence) -> Parameter:
     """
     if float(evidence.heap_end_bytes.mean()) < _CACHE_BYTES:
         return Parameter(0.5, 0.5, "prior: measured on Go 1.27 for a heap within the CPU's caches")
-    return Parameter(0.15, 0.5, "prior: measured on Go 1.26 and 1.27, 10-25 % more from GOGC=50 to 400")
+    return Parameter(0.15, 1.0, "prior: measured on Go 1.26 and 1.27, -0.4 to 0.5 by program")
 
 
 def _parameters(

@@ -1,0 +1,211 @@
+"""What a log shows of its service besides numbers: the regime it ran in, and what it leaves weakly determined."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.implied_gogc import gogc_bounds
+from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.pacer import heap_minimum_bytes
+from gcsim.settings import Settings
+from gcsim.units import MIB
+from gcsim.workload.model import Model
+from gcsim.workload.parameters import PARAMETER_NAMES, Parameter
+
+RegimeName = Literal["idle", "minimum-heap", "limit-bound", "assist-bound", "continuous", "paced"]
+Severity = Literal["note", "care", "distrust"]
+
+WEAK_REL_SD = 0.1  # a 90 % interval wider than about -15 % to +18 %
+_MOST = 0.5  # share of cycles that makes a regime
+_REACHED = 0.93  # of the runway used by the median cycle: little room left before the goal
+_OVERRUN = 1.5  # of the runway
+_CONTINUOUS = 0.6  # share of the time with marking on
+_IDLE_GAP_SECONDS = 30.0
+_IDLE_PERIODIC_SHARE = 0.2  # of cycles started by the two-minute timer
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a reader of a fit should know, in one sentence."""
+
+    kind: str
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """One regime that the log ran in, with the figure that says so."""
+
+    name: RegimeName
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weak:
+    """Parameters that the log hardly determines, what rests on them, and what would narrow them."""
+
+    what: str
+    parameters: tuple[str, ...]
+    mend: str
+
+
+def regimes(trace: Trace, window: slice, evidence: Evidence, settings: Settings) -> tuple[Regime, ...]:
+    """Those of the window, the one that governs first; "paced" where no other applies."""
+    found = [
+        _idle(trace, window, evidence),
+        _limit_bound(trace, window, settings),
+        _minimum_heap(trace, window, settings),
+        _assist_bound(evidence),
+        _continuous(evidence),
+    ]
+    named = tuple(regime for regime in found if regime is not None)
+    if named:
+        return named
+    reached = 100.0 * _reach(evidence)
+    return (
+        Regime(
+            "paced",
+            f"the median cycle used {reached:.0f} % of its runway: background marking keeps up, GOGC sets the peak",
+        ),
+    )
+
+
+def weakly_determined(model: Model, trace: Trace) -> tuple[Weak, ...]:
+    """Groups of parameters with a wide interval or a prior's value, by what would narrow them."""
+    weak = {name for name in PARAMETER_NAMES if is_weak(getattr(model.parameters, name))}
+    groups = []
+    for what, names, mend in _groups(trace):
+        chosen = tuple(name for name in names if name in weak)
+        if chosen:
+            groups.append(Weak(what=what, parameters=chosen, mend=mend))
+    return tuple(groups)
+
+
+def is_weak(parameter: Parameter) -> bool:
+    """Whether a parameter's interval is wide, or its value not the log's own."""
+    return parameter.rel_sd > WEAK_REL_SD or parameter.source.startswith("prior")
+
+
+def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
+    no_pacer = len(trace.pacer_ends) == 0
+    captured = trace.info is not None
+    objects = (
+        "log with GODEBUG=gctrace=1,gcpacertrace=1, which tells large objects from small" if no_pacer else ""
+    )
+    limited = "hold the model against one run at a limit: gcsim validate MODEL LIMITED.log"
+    return (
+        (
+            "memory outside the heap, which a GOMEMLIMIT prediction rests on",
+            ("metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share",
+             "allocated_stack_bytes"),
+            "; ".join(filter(None, (objects, limited))),
+        ),
+        (
+            "resident memory beside the heap",
+            ("rss_base_bytes", "rss_ratio"),
+            "repeat the capture: one peak leaves this much open" if captured else
+            "log with gcsim capture, which records peak resident memory",
+        ),
+        (
+            "what marking costs at other heap sizes",
+            ("mark_cpu_heap_exponent",),
+            "hold the model against one run at another GOGC: gcsim validate MODEL OTHER.log",
+        ),
+        (
+            "how much assists pay when they have room to spare",
+            ("assist_debt_share",),
+            "log at a higher GOGC, where cycles end before their goal",
+        ),
+        (
+            "the heap and its marking",
+            ("live_bytes", "stack_bytes", "globals_bytes", "mark_cpu_seconds", "mark_cpu_heap_ratio",
+             "mark_background_procs", "mark_idle_procs", "mark_mutator_procs"),
+            "log for longer under the same load",
+        ),
+        (
+            "the allocation rate",
+            ("alloc_bytes_per_second", "alloc_bytes_per_cpu_second", "mark_alloc_efficiency", "mutator_procs"),
+            "log for longer, under the load to plan for"
+            + ("" if captured else ", with gcsim capture, which records CPU time"),
+        ),
+        ("pauses from one run to the next", ("pause_scale",), "repeat the capture"),
+    )  # fmt: skip
+
+
+def _idle(trace: Trace, window: slice, evidence: Evidence) -> Regime | None:
+    periodic = float(trace.periodic[window].mean())
+    gap = float(np.median(np.diff(evidence.start_seconds))) if len(evidence) > 1 else 0.0
+    if periodic >= _IDLE_PERIODIC_SHARE:
+        return Regime("idle", f"{100 * periodic:.0f} % of cycles were started by the two-minute timer")
+    if gap >= _IDLE_GAP_SECONDS:
+        return Regime("idle", f"half of all cycles came {gap:.0f} s or more after the one before")
+    return None
+
+
+def _limit_bound(trace: Trace, window: slice, settings: Settings) -> Regime | None:
+    if settings.gomemlimit_bytes is None:
+        return None
+    stated = math.inf if settings.gogc is None else float(settings.gogc)
+    _, most = gogc_bounds(trace)
+    goals = evidence_from(trace).heap_goal_bytes
+    below = (most < stated) | (math.isinf(stated) & np.isfinite(goals))
+    share = float(below[window].mean())
+    if share < _MOST:
+        return None
+    marked = trace.cycles.heap_marked_bytes[window]
+    stuck = float((goals[window] <= marked + MIB).mean())
+    thrash = (
+        f"; in {100 * stuck:.0f} % the heap marked fills the goal: the limit is too low for what is live"
+        if stuck > 0.1
+        else ""
+    )
+    return Regime(
+        "limit-bound",
+        f"in {100 * share:.0f} % of cycles GOMEMLIMIT held the goal below what GOGC asks for{thrash}",
+    )
+
+
+def _minimum_heap(trace: Trace, window: slice, settings: Settings) -> Regime | None:
+    if settings.gogc is None:
+        return None
+    minimum = float(heap_minimum_bytes(settings.gogc))
+    ratio = 1.0 + settings.gogc / 100.0
+    before = evidence_from(trace).heap_marked_bytes[:-1]
+    floored = np.concatenate([[False], before * ratio <= minimum + MIB])
+    share = float(floored[window].mean())
+    if share < _MOST:
+        return None
+    return Regime(
+        "minimum-heap",
+        f"in {100 * share:.0f} % of cycles the goal was at or near Go's least, {minimum / MIB:.3g} MiB at this GOGC",
+    )
+
+
+def _assist_bound(evidence: Evidence) -> Regime | None:
+    reach = _reach(evidence)
+    if reach <= _REACHED:
+        return None
+    marking = float((evidence.mark_seconds * evidence.gomaxprocs).sum())
+    assists = float(evidence.assist_cpu_seconds.sum()) / max(marking, 1e-9)
+    used = f"used {100 * reach:.0f} % of" if reach < _OVERRUN else "went far past"
+    return Regime(
+        "assist-bound",
+        f"the median cycle {used} its runway, and assists used {100 * assists:.0f} % of P while marking",
+    )
+
+
+def _continuous(evidence: Evidence) -> Regime | None:
+    lasted = float(evidence.end_seconds[-1] - evidence.start_seconds[0])
+    share = float(evidence.mark_seconds.sum()) / max(lasted, 1e-9)
+    if share < _CONTINUOUS:
+        return None
+    return Regime("continuous", f"marking was on {100 * share:.0f} % of the time")
+
+
+def _reach(evidence: Evidence) -> float:
+    runway = np.maximum(evidence.heap_goal_bytes - evidence.heap_start_bytes, MIB / 16)
+    return float(np.median(evidence.allocated_bytes / runway))

@@ -1,0 +1,159 @@
+"""Which GOGC a log's heap goals follow: what GOGC it must have been, cycle by cycle.
+
+A goal is marked + (marked + roots) x GOGC/100 (Go 1.18+ ``gcControllerState.commit``), so that
+each cycle's printed goal and the marked heap printed before it enclose the GOGC in force. A log that one GOGC explains
+has an interval common to all cycles; where there is none, GOGC was changed, or something else set the goals.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gcsim.calibration.evidence import HALF_MIB, BoolArray, Evidence, FloatArray, Int64Array, evidence_from
+from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.pacer import (
+    DEFAULT_HEAP_MINIMUM_BYTES,
+    MIN_RUNWAY_BYTES,
+    SWEEP_MIN_HEAP_DISTANCE_BYTES,
+)
+from gcsim.units import MIB
+
+MIN_RUN = 5  # cycles that must agree before they count as a setting
+_NEAR_A_LIMIT = 0.5  # of GOMEMLIMIT: a goal above may be the limit's and not GOGC's
+_SLACK = 0.01  # relative, for what the runtime rounds
+_PRACTICALLY_OFF = 1e6  # percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GogcRun:
+    """Consecutive cycles that one GOGC explains."""
+
+    first_row: int  # of the trace's cycles
+    last_row: int
+    cycles: int  # that say something about it
+    low: float  # percent
+    high: float  # infinite at GOGC=off
+
+    @property
+    def middle(self) -> float:
+        """A GOGC inside the interval, a round one where there is a choice."""
+        if self.high >= _PRACTICALLY_OFF:
+            return np.inf if self.low >= _PRACTICALLY_OFF else self.low
+        centre = 0.5 * (self.low + self.high)
+        for step in (100.0, 50.0, 25.0, 10.0, 5.0, 1.0):
+            rounded = step * round(centre / step)
+            if self.low <= rounded <= self.high:
+                return rounded
+        return centre
+
+    def overlaps(self, other: "GogcRun") -> bool:
+        return max(self.low, other.low) <= min(self.high, other.high)
+
+    def explains(self, gogc: float) -> bool:
+        return self.low <= gogc <= self.high
+
+    def __str__(self) -> str:
+        return "GOGC=off" if np.isinf(self.middle) else f"GOGC={self.middle:.3g}"
+
+
+def gogc_bounds(trace: Trace, *, gomemlimit_bytes: int | None = None) -> tuple[FloatArray, FloatArray]:
+    """The lowest and the highest GOGC, in percent, that each cycle's goal allows; shape (n,), 0 and infinity if unbounded.
+
+    Left open are goals that something else may have set: the minimum heap, room for the sweeper and for marking, a
+    memory limit, and the first cycle and those after a gap in the numbering. Nothing is said of logs before Go 1.18,
+    where forced cycles print other goals.
+    """
+    evidence = evidence_from(trace)
+    low, high = np.zeros(len(evidence)), np.full(len(evidence), np.inf)
+    if trace.generation != "1.18":
+        return low, high
+    follows = np.diff(trace.cycles.cycle_number) == 1
+    marked = evidence.heap_marked_bytes[:-1]
+    least, most = _growth_bounds(evidence)
+    usable = (
+        follows & (marked - HALF_MIB >= DEFAULT_HEAP_MINIMUM_BYTES) & (trace.cycles.heap_goal_bytes[1:] > 0)
+    )
+    off = np.isinf(evidence.heap_goal_bytes[1:])
+    open_above = np.zeros_like(usable)
+    if gomemlimit_bytes is not None:
+        open_above = evidence.heap_goal_bytes[1:] > _NEAR_A_LIMIT * gomemlimit_bytes
+        off = np.zeros_like(off)
+    low[1:] = np.where(usable & ~_raised(evidence), least, 0.0)
+    high[1:] = np.where(usable & ~open_above, most, np.inf)
+    low[1:][off], high[1:][off] = _PRACTICALLY_OFF, np.inf
+    return low * (1.0 - _SLACK), high * (1.0 + _SLACK)
+
+
+def gogc_runs(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None) -> list[GogcRun]:
+    """The rows cut where no single GOGC goes on explaining them; short runs, of a change in progress, are dropped.
+
+    Neighbouring runs that one GOGC explains are one run.
+    """
+    low, high = gogc_bounds(trace, gomemlimit_bytes=gomemlimit_bytes)
+    telling = (low > 0) | np.isfinite(high)
+    chosen = np.arange(len(low))[rows]
+    chosen = chosen[telling[chosen]]
+    joined: list[GogcRun] = []
+    for run in _cut(chosen, low, high):
+        if run.cycles < MIN_RUN:
+            continue
+        if joined and joined[-1].overlaps(run):
+            joined[-1] = _join(joined[-1], run)
+        else:
+            joined.append(run)
+    return joined
+
+
+def telling_cycles(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None) -> int:
+    """How many of the rows say something about GOGC."""
+    low, high = gogc_bounds(trace, gomemlimit_bytes=gomemlimit_bytes)
+    return int(((low > 0) | np.isfinite(high))[rows].sum())
+
+
+def _growth_bounds(evidence: Evidence) -> tuple[FloatArray, FloatArray]:
+    """From the goals of rows 1.. and the marked bytes before them, each known to half a MiB either way."""
+    goal, marked = evidence.heap_goal_bytes[1:], evidence.heap_marked_bytes[:-1]
+    goal_error = np.where(evidence.exact[1:], 0.0, HALF_MIB)
+    roots = evidence.stack_bytes[:-1] + evidence.globals_bytes[:-1]
+    roots_low = np.where(
+        evidence.exact[:-1], roots, 0.0
+    )  # Go 1.19 prints allocated stacks, and counts scanned ones
+    roots_high = np.where(evidence.exact[:-1], roots, roots + 2.0 * MIB)
+    most_marked, least_marked = marked + HALF_MIB, np.maximum(marked - HALF_MIB, 1.0)
+    least = (goal - goal_error - most_marked) / (most_marked + roots_high)
+    most = (goal + goal_error - least_marked) / (least_marked + roots_low)
+    return 100.0 * np.maximum(least, 0.0), 100.0 * np.maximum(most, 0.0)
+
+
+def _raised(evidence: Evidence) -> BoolArray:
+    """Goals pushed up by where marking began, 64 KiB above it: GOGC may have asked for less."""
+    pushed = evidence.heap_start_bytes[1:] + 2.0 * HALF_MIB + MIN_RUNWAY_BYTES
+    swept = evidence.heap_marked_bytes[:-1] + 2.0 * HALF_MIB + SWEEP_MIN_HEAP_DISTANCE_BYTES
+    return np.asarray(evidence.heap_goal_bytes[1:] <= np.maximum(pushed, swept), dtype=np.bool_)
+
+
+def _cut(rows: Int64Array, low: FloatArray, high: FloatArray) -> list[GogcRun]:
+    """Greedy: a run goes on while its interval is not empty."""
+    runs: list[GogcRun] = []
+    first, count, bottom, top = -1, 0, 0.0, np.inf
+    last = -1
+    for row in rows.tolist():
+        new_bottom, new_top = max(bottom, low[row]), min(top, high[row])
+        if new_bottom > new_top:
+            runs.append(GogcRun(first_row=first, last_row=last, cycles=count, low=bottom, high=top))
+            first, count, new_bottom, new_top = -1, 0, low[row], high[row]
+        first, last, count = (row if first < 0 else first), row, count + 1
+        bottom, top = float(new_bottom), float(new_top)
+    if count:
+        runs.append(GogcRun(first_row=first, last_row=last, cycles=count, low=bottom, high=top))
+    return runs
+
+
+def _join(one: GogcRun, other: GogcRun) -> GogcRun:
+    return GogcRun(
+        first_row=one.first_row,
+        last_row=other.last_row,
+        cycles=one.cycles + other.cycles,
+        low=max(one.low, other.low),
+        high=min(one.high, other.high),
+    )

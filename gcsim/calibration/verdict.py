@@ -1,0 +1,90 @@
+"""The verdict on a fit: trust, trust with care, or do not trust, and why."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.diagnosis import (
+    Finding,
+    Regime,
+    Severity,
+    Weak,
+    regimes,
+    weakly_determined,
+)
+from gcsim.calibration.findings import log_findings
+from gcsim.calibration.validation import Validation
+from gcsim.gctrace.trace import Trace
+from gcsim.workload.model import Model
+
+Verdict = Literal["trust", "trust with care", "do not trust"]
+
+# How far the same program at the same setting, run again on a quiet machine, is off in one run of ten: a model that
+# misses its own log by less is as good as a repeated run, one that misses by thrice as much is broken.
+_REPEATED_RUN_P90 = {
+    "heap_peak_mean_bytes": ("mean heap peak", 0.04),
+    "gc_rate_hz": ("the cycle rate", 0.06),
+    "gc_cpu_fraction": ("GC CPU", 0.26),
+    "rss_peak_bytes": ("peak resident memory", 0.04),
+}
+_BROKEN = 3.0
+_WORDS: dict[Severity, Verdict] = {"note": "trust", "care": "trust with care", "distrust": "do not trust"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What to make of a calibration."""
+
+    regimes: tuple[Regime, ...]  # the governing one first
+    weak: tuple[Weak, ...]
+    findings: tuple[Finding, ...]  # the gravest first
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the gravest finding; wide intervals speak for themselves and are no reason for distrust."""
+        severities = {finding.severity for finding in self.findings}
+        gravest: Severity = (
+            "distrust" if "distrust" in severities else "care" if "care" in severities else "note"
+        )
+        return _WORDS[gravest]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences behind a verdict other than trust."""
+        return tuple(finding.text for finding in self.findings if finding.severity != "note")
+
+
+def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = None) -> Diagnosis:
+    """Regime, weak spots and findings of a calibrated log; ``check`` is the model held against that same log."""
+    found = [*log_findings(trace, calibration)]
+    if check is not None:
+        found += _misses(check)
+    order: dict[Severity, int] = {"distrust": 0, "care": 1, "note": 2}
+    return Diagnosis(
+        regimes=regimes(trace, calibration.window, calibration.evidence, calibration.model.settings),
+        weak=weakly_determined(calibration.model, trace),
+        findings=tuple(sorted(found, key=lambda finding: order[finding.severity])),
+    )
+
+
+def marked(model: Model, diagnosis: Diagnosis) -> Model:
+    """The model with its verdict in the provenance, so that whoever is handed the file reads it."""
+    text = diagnosis.verdict + (f": {diagnosis.reasons[0]}" if diagnosis.reasons else "")
+    return replace(model, provenance={**model.provenance, "verdict": text})
+
+
+def _misses(check: Validation) -> Iterator[Finding]:
+    """Where the model does not give back the log that it was learned from."""
+    for comparison in check.comparisons:
+        if comparison.name not in _REPEATED_RUN_P90 or math.isnan(comparison.error) or comparison.inside:
+            continue
+        what, bound = _REPEATED_RUN_P90[comparison.name]
+        if abs(comparison.error) > bound:
+            yield Finding(
+                "own log missed",
+                "distrust" if abs(comparison.error) > _BROKEN * bound else "care",
+                f"simulated at the log's own settings, {what} comes out {100 * comparison.error:+.0f} % off, outside"
+                " its interval: something in this service is not in the model",
+            )
