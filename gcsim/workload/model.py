@@ -18,6 +18,7 @@ from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlim
 from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.profile import Profile
+from gcsim.workload.requests import Requests
 from gcsim.workload.scatter import Scatter
 
 FORMAT_VERSION = 1
@@ -42,6 +43,7 @@ class Model:
     scatter: Scatter
     duration_seconds: float  # of the calibrated window
     cycles: int  # in the calibrated window
+    requests: Requests | None = None  # where the calibrated run told
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -92,6 +94,7 @@ class Model:
             scatter=Scatter.from_document(document["scatter"]),
             duration_seconds=_positive(document, "duration_seconds"),
             cycles=int(document["cycles"]),
+            requests=Requests.from_document(document["requests"]) if "requests" in document else None,
             provenance={str(k): str(v) for k, v in document.get("provenance", {}).items()},
         )
 
@@ -116,6 +119,7 @@ class Model:
             "profile": self.profile.to_document(),
             "pauses": self.pauses.to_document(),
             "scatter": self.scatter.to_document(),
+            **({"requests": self.requests.to_document()} if self.requests is not None else {}),
             "parameters": {
                 name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source}
                 for name, p in ((name, getattr(self.parameters, name)) for name in PARAMETER_NAMES)

@@ -9,6 +9,7 @@ import numpy as np
 from simpy import Environment, Event
 
 from gcsim.engine.des.cpu_limiter import CpuLimiter
+from gcsim.engine.des.latency import Interruptions
 from gcsim.engine.des.machine import IDLE, STOPPED, Machine
 from gcsim.engine.des.marking import Marking
 from gcsim.engine.des.memory import MemoryView
@@ -16,17 +17,20 @@ from gcsim.engine.des.mutator import Mutator, Saturated, Stream
 from gcsim.engine.des.order import Order, after, now_ns
 from gcsim.engine.des.parameters import RunParameters
 from gcsim.engine.des.processors import Processor
+from gcsim.engine.des.serving import Serving
 from gcsim.goruntime.pacer_state import MarkResult, PacerState
 from gcsim.goruntime.versions import GoRules
 from gcsim.streams import stream
 from gcsim.workload.pauses import LEVELS, Pauses
 from gcsim.workload.profile import Profile
+from gcsim.workload.requests import Requests
 from gcsim.workload.scatter import Scatter
 
 FORCED_GC_PERIOD_NS = 120_000_000_000  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill
 _NEVER_NS = 1 << 62
 _GRAINS_PER_STEP = 1.0
+_SERVED_AT_ONCE_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class Collector:
         seed: int,
         replica: int,
         on_cycle: Callable[[Cycle], None],
+        requests: Requests | None = None,
     ) -> None:
         self.env = env
         self.parameters = parameters
@@ -105,6 +110,10 @@ class Collector:
         self._live_bytes = p.live_bytes
         self.pacer = _initial_pacer(p, rules)
         self.cycles = 0
+        self.serving: Serving | None = None
+        self.interruptions = Interruptions()
+        if requests is not None and p.open_loop:
+            self.serving = Serving(self.machine, p, requests, profile, seed=seed, replica=replica)
 
     def run(self) -> Generator[Event, Any, None]:
         """Cycle after cycle, for ever."""
@@ -123,9 +132,13 @@ class Collector:
         trigger = self.memory.trigger_bytes() + self._draws.draw("heap_start_slack_bytes")
         target = max(trigger, machine.heap_live_bytes + _MIN_STEP_BYTES)
         due_ns = now_ns(self.env) + FORCED_GC_PERIOD_NS if p.gc_percent >= 0 else _NEVER_NS
+        slowness = self._sweeping_slowness(target - machine.heap_live_bytes)
+        if self.serving is not None:
+            return (yield from self._serve(self.serving, target, due_ns, slowness))
         scatter = 1.0 / max(self._draws.draw("alloc_time_factor"), 1e-3)
         while True:
             rate, arrival = self._rates(scatter)
+            rate /= slowness
             wanted = target - machine.heap_live_bytes
             wait = wanted / rate
             if p.open_loop:
@@ -133,8 +146,28 @@ class Collector:
             step = min(math.ceil(max(wait, 1.0)) if wait < _NEVER_NS else _NEVER_NS, self._profile_step_ns())
             step = min(step, due_ns - now_ns(self.env))
             yield after(self.env, step, Order.WORLD)
-            self._fill(step, wanted if step >= wait else None, rate, arrival)
+            self._fill(step, wanted if step >= wait else None, rate, arrival, slowness)
             if step >= wait:
+                return False
+            if now_ns(self.env) >= due_ns:
+                return True
+
+    def _serve(
+        self, serving: Serving, target: float, due_ns: int, slowness: float
+    ) -> Generator[Event, Any, bool]:
+        """Requests alone, a second at a time, until the heap reaches ``target``; True: two minutes are over."""
+        machine, p = self.machine, self.parameters
+        while True:
+            now = now_ns(self.env)
+            until = min(due_ns, now + _SERVED_AT_ONCE_NS)
+            wanted = target - machine.heap_live_bytes
+            stop, allocated = serving.serve(now, wanted, float(until), slowness)
+            yield after(self.env, max(math.ceil(stop) - now, 0), Order.WORLD)
+            machine.advance(now_ns(self.env))
+            machine.heap_live_bytes += allocated
+            machine.allocated_bytes += allocated
+            machine.mutator_ns += allocated / p.alloc_bytes_per_cpu_ns * slowness
+            if allocated >= wanted - 1.0:
                 return False
             if now_ns(self.env) >= due_ns:
                 return True
@@ -154,7 +187,19 @@ class Collector:
             return _NEVER_NS
         return max(int(self._profile.period_seconds * 1e9 / 500), 1_000_000)
 
-    def _fill(self, elapsed: int, allocated: float | None, rate: float, arrival: float) -> None:
+    def _sweeping_slowness(self, wanted_bytes: float) -> float:
+        """CPU time per byte allocated over that without sweeping, until the next cycle.
+
+        What sweeping costs the program is spread evenly over the bytes up to the trigger, as proportional
+        sweeping does (Go 1.5+ ``deductSweepCredit``).
+        """
+        p = self.parameters
+        sweep_ns = p.sweep_cpu_ns_per_byte * self._heap_peak_bytes
+        return 1.0 + sweep_ns * p.alloc_bytes_per_cpu_ns / max(wanted_bytes, 1.0)
+
+    def _fill(
+        self, elapsed: int, allocated: float | None, rate: float, arrival: float, slowness: float
+    ) -> None:
         """Books a stretch of allocation without marking."""
         machine, p = self.machine, self.parameters
         if allocated is None:
@@ -165,7 +210,7 @@ class Collector:
         machine.allocated_bytes += allocated
         if p.open_loop:
             machine.backlog_bytes = max(machine.backlog_bytes + arrival * elapsed - allocated, 0.0)
-        machine.mutator_ns += min(allocated / p.alloc_bytes_per_cpu_ns, elapsed * p.gomaxprocs)
+        machine.mutator_ns += min(allocated / p.alloc_bytes_per_cpu_ns * slowness, elapsed * p.gomaxprocs)
 
     def _collect(self, allocated_before: float, *, periodic: bool) -> Generator[Event, Any, None]:
         machine, p = self.machine, self.parameters
@@ -191,6 +236,11 @@ class Collector:
                 (machine.assist_ns, machine.background_ns, machine.idle_mark_ns), cpu_before, strict=True
             )
         )
+        share = (background + idle) / max(mark_ns * p.gomaxprocs, 1)
+        mark_end = mark_start + mark_ns
+        self.interruptions.add(start_ns, mark_start, stopped=1.0, marking=0.0)
+        self.interruptions.add(mark_start, mark_end, stopped=0.0, marking=share)
+        self.interruptions.add(mark_end, now_ns(self.env), stopped=1.0, marking=0.0)
         self._end_cycle(
             marking, live=live, heap_end=heap_end, assist=assist, idle=idle, mark_ns=sweep_term + mark_ns
         )
@@ -231,7 +281,7 @@ class Collector:
         machine.advance(now_ns(self.env))
         for processor in range(self.parameters.gomaxprocs):
             machine.begin(processor, STOPPED)
-        machine.arrival_rate = self._rates(1.0)[1]
+        machine.arrival_rate = 0.0 if self.serving is not None else self._rates(1.0)[1]
         self.limiter.world_stops(now_ns(self.env), marking_begins=marking_begins)
         yield after(self.env, length, Order.WORLD)
         machine.advance(now_ns(self.env))
@@ -287,6 +337,9 @@ class Collector:
 
     def _mutator(self, marking: Marking) -> Mutator:
         p = self.parameters
+        if self.serving is not None:
+            self.serving.bundle_ns = marking.step_ns // 2
+            return self.serving
         if not p.open_loop:
             return Saturated(p.goroutines, min(math.ceil(p.busy_procs - 1e-9), p.gomaxprocs))
         grain = _GRAINS_PER_STEP * marking.step_ns * p.arrival_bytes_per_ns

@@ -10,12 +10,16 @@ import math
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from gcsim.engine.des.collector import Cycle
 from gcsim.engine.des.parameters import Knobs, RunParameters, run_parameters
 from gcsim.engine.des.runner import run_cycles
-from gcsim.engine.draws import draw_parameters, lane_parameters
+from gcsim.engine.draws import lane_parameters
 from gcsim.goruntime.workers import fractional_utilization_goal
+from gcsim.settings import Settings
 from gcsim.workload.model import Model
+from gcsim.workload.parameters import PARAMETER_NAMES
 
 _LONGEST_PASS_NS = 20_000_000.0  # sysmon's slice of 10 ms is noticed up to 10 ms late
 _SHORTEST_PASS = 0.02  # of a mark phase with all Ps: shorter ones come to the same
@@ -62,17 +66,11 @@ def _with(knobs: Knobs, name: str, value: float) -> Knobs:
     return replace(knobs, **{name: int(value) if name == "pass_interval_ns" else value})  # type: ignore[arg-type]
 
 
-def central_parameters(model: Model, knobs: Knobs) -> RunParameters:
-    """The calibrated run at the model's central values."""
-    drawn = draw_parameters(model, replicas=1, seed=0)
-    drawn = {name: v * 0 + getattr(model.parameters, name).value for name, v in drawn.items()}
-    return run_parameters(
-        lane_parameters(model, [model.settings], drawn),
-        0,
-        alloc_efficiency=model.parameters.mark_alloc_efficiency.value,
-        pause_scale=model.parameters.pause_scale.value,
-        knobs=knobs,
-    )
+def central_parameters(model: Model, settings: Settings, knobs: Knobs) -> RunParameters:
+    """A run at the model's central values."""
+    central = {name: getattr(model.parameters, name).value for name in PARAMETER_NAMES}
+    lanes = lane_parameters(model, [settings], {name: np.array([value]) for name, value in central.items()})
+    return run_parameters(lanes, 0, drawn=central, knobs=knobs)
 
 
 def _procs(model: Model, knobs: Knobs, seed: int) -> tuple[float, float]:
@@ -88,7 +86,7 @@ def _procs(model: Model, knobs: Knobs, seed: int) -> tuple[float, float]:
     run_cycles(
         model,
         model.settings,
-        central_parameters(model, knobs),
+        central_parameters(model, model.settings, knobs),
         add,
         replica=0,
         seed=seed,

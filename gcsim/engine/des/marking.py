@@ -77,6 +77,8 @@ class Marking:
     over_assist_ns: float = 0.0
     step_ns: int = 1
     scan_bytes_per_ns: float = 1.0
+    _revise_ns: int = 0
+    _work_per_byte: float = 0.0
 
     @property
     def finished(self) -> bool:
@@ -99,7 +101,17 @@ class Marking:
         return self.triggered_bytes + int(grown / max(self.black_factor, 1e-6))
 
     def work_per_byte(self) -> float:
-        """What a byte owes, in ns of marking: the pacer's ratio, revised now."""
+        """What a byte owes, in ns of marking: the pacer's ratio.
+
+        The runtime revises it whenever a span is taken; here, when half a step has passed since the last time.
+        """
+        now = self.machine.now_ns
+        if now >= self._revise_ns:
+            self._work_per_byte = self._revised()
+            self._revise_ns = now + self.step_ns // 2
+        return self._work_per_byte
+
+    def _revised(self) -> float:
         machine = self.machine
         live = self.paced_live_bytes()
         done = int((self.work_ns - max(machine.remaining_ns, 0.0)) * self.scan_bytes_per_ns)

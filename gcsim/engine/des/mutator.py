@@ -22,8 +22,8 @@ class Mutator(Protocol):
     def longest_run_ns(self, processor: int, alloc_bytes_per_ns: float) -> int:
         """For how long the P's goroutine has work, if it gets on at that rate of allocation; 0: none."""
 
-    def ran(self, processor: int, goroutine: int, cpu_ns: float) -> None:
-        """The P's goroutine has run for that much mutator CPU since it was last asked."""
+    def ran(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
+        """The P's goroutine has run, and assisted, for that much CPU since it was last asked."""
 
     def next_ready_ns(self) -> int | None:
         """When a goroutine will be ready if none is now; None where only another P's doings tell."""
@@ -52,8 +52,8 @@ class Saturated:
         del processor, alloc_bytes_per_ns
         return 1 << 62
 
-    def ran(self, processor: int, goroutine: int, cpu_ns: float) -> None:
-        del processor, goroutine, cpu_ns
+    def ran(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
+        del processor, goroutine, cpu_ns, assist_ns
 
     def next_ready_ns(self) -> int | None:
         return None
@@ -89,8 +89,8 @@ class Stream:
         drain = alloc_bytes_per_ns - machine.arrival_rate / max(self._running, 1)
         return int(share / drain) + 1 if drain > 0 else 1 << 62
 
-    def ran(self, processor: int, goroutine: int, cpu_ns: float) -> None:
-        del processor, goroutine, cpu_ns
+    def ran(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
+        del processor, goroutine, cpu_ns, assist_ns
 
     def next_ready_ns(self) -> int | None:
         machine = self._machine

@@ -1,6 +1,7 @@
 """What one simulated run is given: one service at one setting, in scalars of bytes and nanoseconds."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gcsim.engine.lane_parameters import LaneParameters
@@ -21,6 +22,7 @@ class RunParameters:
     arrival_bytes_per_ns: float  # allocation that arrivals demand; 0 in a closed loop
     capacity_bytes_per_ns: float  # all Ps that the program keeps busy, outside marking
     busy_procs: float
+    sweep_cpu_ns_per_byte: float  # of the heap's last peak, paid by allocation
     mark_alloc_bytes_per_cpu_ns: float
     alloc_bytes_per_cpu_ns: float  # outside marking
     mark_cpu_ns: float
@@ -38,16 +40,16 @@ class RunParameters:
 
 
 def run_parameters(
-    lanes: LaneParameters, lane: int, *, alloc_efficiency: float, pause_scale: float, knobs: "Knobs"
+    lanes: LaneParameters, lane: int, *, drawn: Mapping[str, float], knobs: "Knobs"
 ) -> RunParameters:
-    """One lane's numbers; ``alloc_efficiency`` is the allocation rate while marking relative to outside."""
+    """One lane's numbers; ``drawn`` are the model's parameters in that lane's replica."""
 
     def of(name: str) -> float:
         return float(getattr(lanes, name)[lane])
 
     procs = int(lanes.gomaxprocs[lane])
     mark_alloc = of("mark_alloc_bytes_per_cpu_second") / _NS
-    alloc = mark_alloc / max(alloc_efficiency, 1e-9)
+    alloc = mark_alloc / max(drawn["mark_alloc_efficiency"], 1e-9)
     open_loop = math.isfinite(of("arrival_bytes_per_second"))
     # arrivals that marking held up are caught up on with every P; the model's figure is what was in use
     capacity = alloc * procs if open_loop else of("capacity_bytes_per_second") / _NS
@@ -59,10 +61,11 @@ def run_parameters(
         arrival_bytes_per_ns=of("arrival_bytes_per_second") / _NS if open_loop else 0.0,
         capacity_bytes_per_ns=capacity,
         busy_procs=capacity / alloc,
+        sweep_cpu_ns_per_byte=drawn["sweep_cpu_seconds_per_byte"] * _NS,
         mark_alloc_bytes_per_cpu_ns=mark_alloc,
         alloc_bytes_per_cpu_ns=alloc,
         mark_cpu_ns=of("mark_cpu_seconds") * _NS,
-        pause_scale=pause_scale,
+        pause_scale=drawn["pause_scale"],
         goroutines=knobs.goroutines_per_p * procs,
         credit_share=knobs.credit_share,
         pass_interval_ns=knobs.pass_interval_ns,

@@ -95,8 +95,8 @@ class Processor:
             started_ns = machine.now_ns
             while machine.now_ns < started_ns + length and not self._done.triggered:
                 yield from self._wait(started_ns + length - machine.now_ns)
-            ran = stretch.mutator_ns * (machine.now_ns - started_ns) / length
-            mutator.ran(self.index, goroutine, ran)
+            share = (machine.now_ns - started_ns) / length
+            mutator.ran(self.index, goroutine, stretch.mutator_ns * share, stretch.assist_ns * share)
         self.goroutine = None
         mutator.give_back(self.index, goroutine)
 

@@ -49,8 +49,7 @@ def event_totals(
             run_parameters(
                 lanes,
                 lane,
-                alloc_efficiency=float(drawn["mark_alloc_efficiency"][replica]),
-                pause_scale=float(drawn["pause_scale"][replica]),
+                drawn={name: float(values[replica]) for name, values in drawn.items()},
                 knobs=knobs,
             ),
             replica=replica,

@@ -1,0 +1,112 @@
+"""Latencies by cause, summed as they come; memory does not grow with the number of requests.
+
+A request's latency runs from when it was due (not from when somebody had time for it: no coordinated omission)
+to its end, and is split without remainder:
+
+    service     its CPU time at full speed, and the constant overhead
+    assist      marking that its goroutine did for what it allocated
+    stw         the world stood still while it waited or ran
+    background  its P was marking, or it ran slower because of marking; while it waited during a mark phase, the
+                share of the Ps that were marking
+    queueing    the rest: every P was busy with others' requests
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+CAUSES = ("service", "assist", "stw", "background", "queueing")
+_PER_OCTAVE = 64  # a quantile is right within 1 %
+_LOWEST_NS = 64.0
+_OCTAVES = 36
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finished:
+    """Requests that ended, in columns of shape (n,); ns."""
+
+    due_ns: FloatArray
+    start_ns: FloatArray
+    end_ns: FloatArray
+    service_ns: FloatArray
+    assist_ns: FloatArray
+
+
+class LatencySums:
+    """Histogram and sums by cause."""
+
+    def __init__(self, *, overhead_ns: float) -> None:
+        self._overhead_ns = overhead_ns
+        self._counts = np.zeros(_PER_OCTAVE * _OCTAVES, dtype=np.int64)
+        self.cause_ns = dict.fromkeys(CAUSES, 0.0)
+
+    @property
+    def count(self) -> int:
+        return int(self._counts.sum())
+
+    def add(self, finished: Finished, interruptions: "Interruptions") -> dict[str, FloatArray]:
+        """Counts requests, and returns their parts by cause, ns, arrays of shape (n,)."""
+        parts = interruptions.split(finished, overhead_ns=self._overhead_ns)
+        latency = finished.end_ns - finished.due_ns + self._overhead_ns
+        place = np.log2(np.maximum(latency, _LOWEST_NS) / _LOWEST_NS) * _PER_OCTAVE
+        bucket = np.minimum(place.astype(np.int64), self._counts.size - 1)
+        self._counts += np.bincount(bucket, minlength=self._counts.size)
+        for cause, values in parts.items():
+            self.cause_ns[cause] += float(values.sum())
+        return parts
+
+    def quantile_seconds(self, level: float) -> float:
+        """A latency quantile, within 1 %; 0 without requests."""
+        if self.count == 0:
+            return 0.0
+        bucket = int(np.searchsorted(np.cumsum(self._counts), level * self.count))
+        return _LOWEST_NS * float(2.0 ** ((bucket + 0.5) / _PER_OCTAVE)) * 1e-9
+
+
+class Interruptions:
+    """How long the world had stood still, and how long Ps had marked, by any time of the last cycles.
+
+    Two piecewise linear functions with a knot at each pause's and mark phase's ends; over a mark phase the Ps'
+    share on marking is taken as constant.
+    """
+
+    KEPT = 512  # knots: 128 cycles; a request that waited longer has its oldest waiting called queueing
+
+    def __init__(self) -> None:
+        self._times, self._stopped, self._marked = [0.0], [0.0], [0.0]
+
+    def add(self, start_ns: int, end_ns: int, *, stopped: float, marking: float) -> None:
+        """A stretch with the world stopped (1) or not (0), and a share of all Ps on background marking."""
+        for time, elapsed in ((start_ns, 0), (end_ns, end_ns - start_ns)):
+            self._times.append(float(time))
+            self._stopped.append(self._stopped[-1] + stopped * elapsed)
+            self._marked.append(self._marked[-1] + marking * elapsed)
+        if len(self._times) > 2 * self.KEPT:
+            for column in (self._times, self._stopped, self._marked):
+                del column[: -self.KEPT]
+
+    def split(self, finished: Finished, *, overhead_ns: float) -> dict[str, FloatArray]:
+        """Parts of each latency by cause; their sum is the latency."""
+        times, stopped, marked = (np.array(c) for c in (self._times, self._stopped, self._marked))
+
+        def between(column: FloatArray, first: FloatArray, last: FloatArray) -> FloatArray:
+            return np.asarray(np.interp(last, times, column) - np.interp(first, times, column))
+
+        f = finished
+        stw_waiting, stw_running = (
+            between(stopped, f.due_ns, f.start_ns),
+            between(stopped, f.start_ns, f.end_ns),
+        )
+        waiting = f.start_ns - f.due_ns - stw_waiting
+        behind_marking = np.minimum(between(marked, f.due_ns, f.start_ns), waiting)
+        held_up = np.maximum(f.end_ns - f.start_ns - stw_running - f.service_ns - f.assist_ns, 0.0)
+        return {
+            "service": f.service_ns + overhead_ns,
+            "assist": f.assist_ns,
+            "stw": stw_waiting + stw_running,
+            "background": behind_marking + held_up,
+            "queueing": waiting - behind_marking,
+        }
