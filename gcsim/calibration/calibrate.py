@@ -74,13 +74,25 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     settings = _settings(trace.info, evidence, stated)
     refuse_goals(trace, window, settings)
     pace = _pace(evidence, gaps, trace.info)
+    profile = find_profile(evidence)
     model = Model(
         name=name,
         loop=pace.loop,
         settings=settings,
-        parameters=_parameters(evidence, whole, gaps, pace, trace.info, rules_for(settings.go).minor),
-        profile=find_profile(evidence),
-        scatter=fit_scatter(evidence, gaps),
+        parameters=Parameters(
+            **fit_heap(evidence),
+            **fit_marking(evidence),
+            **fit_allocation(evidence, gaps, pace, profile),
+            **fit_memory(
+                whole,
+                prior=memory_prior(rules_for(settings.go).minor),
+                rss_peak_bytes=None if trace.info is None else float(trace.info.rss_peak_bytes),
+            ),
+            mark_cpu_heap_exponent=_heap_exponent(evidence),
+            pause_scale=_PAUSE_SCALE,
+        ),
+        profile=profile,
+        scatter=fit_scatter(evidence, gaps, profile),
         pauses=Pauses.from_samples(evidence.sweep_term_seconds, evidence.mark_term_seconds),
         duration_seconds=float(evidence.start_seconds[-1] - evidence.start_seconds[0]),
         cycles=len(evidence),
@@ -139,21 +151,6 @@ def _heap_exponent(evidence: Evidence) -> Parameter:
     if float(evidence.heap_end_bytes.mean()) < _CACHE_BYTES:
         return Parameter(0.5, 0.5, "prior: measured on Go 1.27 for a heap within the CPU's caches")
     return Parameter(0.15, 1.0, "prior: measured on Go 1.26 and 1.27, -0.4 to 0.5 by program")
-
-
-def _parameters(
-    evidence: Evidence, whole: Evidence, gaps: Intervals, pace: Pace, info: CaptureInfo | None, minor: int
-) -> Parameters:
-    marking = fit_marking(evidence)
-    rss = None if info is None else float(info.rss_peak_bytes)
-    return Parameters(
-        **fit_heap(evidence),
-        **marking,
-        **fit_allocation(evidence, gaps, pace.busy_procs, marking),
-        **fit_memory(whole, prior=memory_prior(minor), rss_peak_bytes=rss),
-        mark_cpu_heap_exponent=_heap_exponent(evidence),
-        pause_scale=_PAUSE_SCALE,
-    )
 
 
 def _provenance(trace: Trace, window: slice, pace: Pace) -> dict[str, str]:

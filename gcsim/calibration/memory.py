@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.fit import LITTLE_SCANNED
 from gcsim.goruntime.memory import MemoryPrior
 from gcsim.workload.parameters import Parameter
 
@@ -12,7 +13,6 @@ _LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in st
 _SMALL_OBJECTS = "prior: small objects, for the log scans much of its heap"
 _LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
 _UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 would tell whether the heap is scanned"
-_LITTLE_SCANNED = 0.05  # of marked bytes
 
 
 def fit_memory(whole: Evidence, *, prior: MemoryPrior, rss_peak_bytes: float | None) -> dict[str, Parameter]:
@@ -49,7 +49,7 @@ def _slots(whole: Evidence) -> dict[str, Parameter]:
             "unfilled_slot_share": Parameter(0.03, 0.7, _UNKNOWN_OBJECTS),
         }
     scanned = float(whole.heap_scan_bytes[known].sum()) / float(whole.heap_marked_bytes[known].sum())
-    if scanned < _LITTLE_SCANNED:
+    if scanned < LITTLE_SCANNED:
         return {
             "slot_garbage_share": Parameter(0.03, 0.7, _LARGE_OBJECTS),
             "unfilled_slot_share": Parameter(0.01, 0.7, _LARGE_OBJECTS),

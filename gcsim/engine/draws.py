@@ -60,11 +60,14 @@ def lane_parameters(
         root_bytes=of("stack_bytes") + of("globals_bytes"),
         arrival_bytes_per_second=arrival,
         capacity_bytes_per_second=of("alloc_bytes_per_cpu_second") * busy,
+        sweep_seconds_per_byte=of("sweep_cpu_seconds_per_byte") / np.maximum(busy, 1e-6),
         mark_alloc_bytes_per_cpu_second=of("alloc_bytes_per_cpu_second") * of("mark_alloc_efficiency"),
         mark_busy_procs=mark_busy,
         mark_mutator_procs=np.minimum(of("mark_mutator_procs"), procs),
         mark_background_procs=background,
-        assist_debt_share=of("assist_debt_share"),
+        assist_cpu_share=np.minimum(
+            of("assist_cpu_seconds") / np.maximum(of("mark_cpu_seconds"), 1e-12), 0.95
+        ),
         mark_cpu_seconds=of("mark_cpu_seconds"),
         mark_cpu_heap_exponent=of("mark_cpu_heap_exponent"),
         mark_cpu_heap_ratio=of("mark_cpu_heap_ratio"),

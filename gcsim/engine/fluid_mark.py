@@ -2,7 +2,7 @@
 
 An approximation of what the event engine plays out Go by Go: shares of the processors are constant while a
 cycle marks. Within a phase the runtime's assist ratio moves and credit comes in bursts;
-``assist_debt_share`` carries the net of that, measured on the calibrated log. Direction and limits: the
+``assist_cpu_share`` carries the net of that, measured on the calibrated log. Direction and limits: the
 ratio's rise late in a phase that goes badly is replaced by the condition that the heap reaches its goal just
 when marking ends, which is what the rise brings about.
 """
@@ -30,7 +30,7 @@ class MarkConditions:
     busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
     mutator_procs: FloatArray  # open loop: Ps on the mutator, assists left out
     open_loop: bool  # of every lane
-    assist_debt_share: FloatArray
+    assist_cpu_share: FloatArray  # of mark CPU, in a cycle with runway to spare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +58,12 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
     """Solves a mark phase for its assists, duration and allocation.
 
     Let w be the mark CPU, R the runway, a the allocation per mutator CPU second, c the Ps on the mutator and
-    x the Ps on assists. Each allocated byte owes w/R of marking (Go 1.19+ ``gcControllerState.revise``), of
-    which assists pay the share s and background credit the rest: x = s * (w/R) * a * c. In a closed loop
-    assists take from the mutator (c = busy - x); in an open loop from idle workers. Where the heap would then
-    pass its goal, assists do as much more as ends marking at the goal: a * c * duration = R.
+    x the Ps on assists. Each allocated byte owes w/R of marking (Go 1.19+ ``gcControllerState.revise``).
+    Background credit pays for most, but not at once: it is earned in time slices, and an assist pre-pays at least
+    64 KiB of work. With runway to spare, measured programs spend about the same CPU on assists in every cycle at
+    any GOGC: the share s of w, and x follows from x * duration = s * w. In a closed loop assists take from
+    the mutator (c = busy - x); in an open loop from idle workers. Where the heap would then pass its goal,
+    assists do as much more as ends marking at the goal: a * c * duration = R.
     ``assist_procs_limit`` is what the GC CPU limiter leaves to assists on average, infinite where it is off.
     """
     debt = np.minimum(
@@ -89,10 +91,10 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
     """Every P that the workers leave runs the program or its assists, but for ``busy_procs``' shortfall."""
     busy = conditions.busy_procs
     idle = np.maximum(conditions.gomaxprocs - conditions.background_procs - busy, 0.0)
-    paid = conditions.assist_debt_share * debt
-    by_debt = busy * paid / (1.0 + paid)
+    spared = conditions.assist_cpu_share
+    at_ease = (conditions.background_procs + idle) * spared / (1.0 - spared)
     by_goal = (debt * busy - conditions.background_procs - idle) / (1.0 + debt)
-    assist = np.clip(np.maximum(by_debt, by_goal), 0.0, busy)
+    assist = np.clip(np.maximum(at_ease, by_goal), 0.0, busy)
     if assist_limit is not None:
         assist = np.minimum(assist, assist_limit)
     return busy - assist, assist, idle
@@ -104,7 +106,7 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     wanted = np.minimum(conditions.mutator_procs, free)
     allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
     mutator = np.minimum(wanted, allowed)
-    assist = _open_assist(conditions.assist_debt_share * debt, free, mutator, wanted / allowed)
+    assist = _open_assist(conditions, mutator, wanted / allowed)
     if assist_limit is not None:
         limited = assist_limit < assist
         assist = np.where(limited, assist_limit, assist)
@@ -112,13 +114,15 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
-def _open_assist(paid: FloatArray, free: FloatArray, mutator: FloatArray, pressure: FloatArray) -> FloatArray:
-    """Ps on assists in an open loop, where idle workers do what the debt leaves.
+def _open_assist(conditions: MarkConditions, mutator: FloatArray, pressure: FloatArray) -> FloatArray:
+    """Ps on assists in an open loop, where idle workers do what assists leave.
 
     ``pressure`` is the Ps that the mutator wants over those with which the heap just meets its goal. As it nears
     one, credit is spent as soon as it is earned and assists displace idle workers; well above one no P is idle.
     The transition's place and width are measured (order service, open loop, Go 1.27: half-way at one).
     """
     displaced = np.clip((pressure - 0.8) / 0.4, 0.0, 1.0)
-    by_debt = np.minimum(paid * mutator, free - mutator)
-    return by_debt + (free - mutator - by_debt) * displaced
+    marking = conditions.gomaxprocs - mutator
+    room = marking - conditions.background_procs
+    at_ease = np.minimum(conditions.assist_cpu_share * marking, room)
+    return at_ease + (room - at_ease) * displaced

@@ -22,11 +22,12 @@ class LaneParameters:
     root_bytes: FloatArray  # scanned stacks and globals
     arrival_bytes_per_second: FloatArray  # allocation that arrivals demand; infinite in a closed loop
     capacity_bytes_per_second: FloatArray  # allocation at full speed outside marking
+    sweep_seconds_per_byte: FloatArray  # at full speed outside marking, of the heap's last peak
     mark_alloc_bytes_per_cpu_second: FloatArray
     mark_busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
     mark_mutator_procs: FloatArray  # open loop: Ps on the mutator
     mark_background_procs: FloatArray
-    assist_debt_share: FloatArray
+    assist_cpu_share: FloatArray  # of mark CPU, in a cycle with runway to spare
     mark_cpu_seconds: FloatArray
     mark_cpu_heap_exponent: FloatArray
     mark_cpu_heap_ratio: FloatArray  # heap peak / live at calibration

@@ -229,7 +229,8 @@ class LaneEngine:
         wanted = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
         wanted = np.clip(wanted, _MIN_STEP_BYTES, _LARGEST_SIZE)
         slowness = np.maximum(self._draw("alloc_time_factor"), 1e-3)
-        at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second
+        sweep_s = parameters.sweep_seconds_per_byte * state.heap_end_bytes
+        at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second + sweep_s
         if parameters.open_loop:
             wait_s = self._wait_for_arrivals(wanted, slowness, at_capacity_s)
         else:
@@ -256,9 +257,12 @@ class LaneEngine:
 
     def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:
         parameters = self.parameters
-        spread_out = self.state.heap_end_bytes / np.maximum(live, 1.0) / parameters.mark_cpu_heap_ratio
+        reachable = np.maximum(live + parameters.root_bytes, 1.0)
+        spread_out = (
+            (self.state.heap_end_bytes + parameters.root_bytes) / reachable / parameters.mark_cpu_heap_ratio
+        )
         stretch = np.exp(parameters.mark_cpu_heap_exponent * np.log(np.maximum(spread_out, 1e-3)))
-        size = live / np.maximum(parameters.live_bytes, 1.0)
+        size = reachable / np.maximum(parameters.live_bytes + parameters.root_bytes, 1.0)
         return parameters.mark_cpu_seconds * size * stretch
 
     def _conditions(
@@ -283,7 +287,7 @@ class LaneEngine:
             busy_procs=parameters.mark_busy_procs,
             mutator_procs=parameters.mark_mutator_procs * demand,
             open_loop=parameters.open_loop,
-            assist_debt_share=parameters.assist_debt_share,
+            assist_cpu_share=parameters.assist_cpu_share,
         )
 
     def _mark(self, wait_s: FloatArray, conditions: MarkConditions) -> tuple[MarkPhase, FloatArray]:
