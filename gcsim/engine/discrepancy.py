@@ -30,6 +30,9 @@ DISCREPANCY = {
     "stw_time_fraction": (0.20, 0.05),
     "rss_peak_bytes": (0.015, 0.01),
     "throughput_ratio": (0.01, 0.01),
+    # the tail of real latency is the operating system's as much as the collector's: see docs/accuracy.md
+    "request_p50_seconds": (0.25, 0.05),
+    "request_p99_seconds": (1.0, 0.10),
 }
 
 

@@ -34,7 +34,7 @@ WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
 MAX_STEADY_CYCLES = 1000  # of a steady service; more would only repeat them
 MAX_PERIODS = 3  # of a service that moves; more would only repeat them
 _COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
-_OLDEST_SIMULATED_MINOR = 19  # 1.18 bounds its trigger in floats: rules only
+OLDEST_SIMULATED_MINOR = 19  # 1.18 bounds its trigger in floats: rules only
 
 
 def simulate(
@@ -65,7 +65,9 @@ def simulate(
             made = [
                 replace(
                     run,
-                    cycles=record_cycles(model, run.settings, duration_seconds=duration_seconds, seed=seed),
+                    cycles=_recorded(
+                        model, run.settings, duration_seconds=duration_seconds, seed=seed, engine=engine
+                    ),
                 )
                 for run in made
             ]
@@ -84,10 +86,13 @@ def _simulate_version(
 ) -> list[Run]:
     drawn = draw_parameters(model, replicas=replicas, seed=seed)
     parameters = lane_parameters(model, settings, drawn)
+    latencies: dict[str, FloatArray] = {}
     if engine == "des":
         from gcsim.engine.des.simulate import event_totals  # simpy is not needed elsewhere
 
-        totals = event_totals(model, settings, parameters, drawn, duration_seconds=duration_s, seed=seed)
+        totals, latencies = event_totals(
+            model, settings, parameters, drawn, duration_seconds=duration_s, seed=seed
+        )
     else:
         totals = run_lanes(_engine(model, parameters, go, seed), duration_seconds=duration_s)
     repeats = len(settings)
@@ -102,6 +107,7 @@ def _simulate_version(
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
         generator=stream(seed, "pause quantiles"),
     )
+    metrics |= latencies
     return [
         Run(settings=s, metrics=_estimates(model, s, metrics, slice(i * replicas, (i + 1) * replicas)))
         for i, s in enumerate(settings)
@@ -126,9 +132,9 @@ def lanes_for(
 
 def _rules(go: str) -> GoRules:
     rules = rules_for(go)
-    if rules.minor < _OLDEST_SIMULATED_MINOR:
+    if rules.minor < OLDEST_SIMULATED_MINOR:
         raise InputError(
-            f"--go {go}: Go 1.{_OLDEST_SIMULATED_MINOR} and later are simulated; older pacers are rules only"
+            f"--go {go}: Go 1.{OLDEST_SIMULATED_MINOR} and later are simulated; older pacers are rules only"
         )
     return rules
 
@@ -167,6 +173,16 @@ def run_lanes(engine: LaneEngine, *, duration_seconds: float) -> LaneTotals:
             keep = ~done
             engine.keep(keep)
             active, places, done = active.select(keep), places[keep], done[keep]
+
+
+def _recorded(
+    model: Model, settings: Settings, *, duration_seconds: float, seed: int, engine: Engine
+) -> CycleTable:
+    if engine == "lanes":
+        return record_cycles(model, settings, duration_seconds=duration_seconds, seed=seed)
+    from gcsim.engine.des.simulate import record_events
+
+    return record_events(model, settings, duration_seconds=duration_seconds, seed=seed).cycles
 
 
 def record_cycles(

@@ -10,7 +10,7 @@ from simpy import Environment, Event
 
 from gcsim.engine.des.cpu_limiter import CpuLimiter
 from gcsim.engine.des.latency import Interruptions
-from gcsim.engine.des.machine import IDLE, STOPPED, Machine
+from gcsim.engine.des.machine import IDLE, PROGRAM, STOPPED, Machine
 from gcsim.engine.des.marking import Marking
 from gcsim.engine.des.memory import MemoryView
 from gcsim.engine.des.mutator import Mutator, Saturated, Stream
@@ -229,6 +229,8 @@ class Collector:
         goal = self.memory.heap_goal_bytes(machine.heap_live_bytes, marking.triggered_bytes)
         mark_term = yield from self._pause(self._pauses.draw_mark_term, marking_begins=False)
         machine.arrival_rate = 0.0  # ``_allocate`` books arrivals itself
+        for processor in range(math.ceil(min(p.busy_procs, p.gomaxprocs) - 1e-9)):
+            machine.begin(processor, PROGRAM)
         heap_end = machine.heap_live_bytes
         assist, background, idle = (
             after - before

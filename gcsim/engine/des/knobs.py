@@ -10,16 +10,11 @@ import math
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
-
 from gcsim.engine.des.collector import Cycle
-from gcsim.engine.des.parameters import Knobs, RunParameters, run_parameters
+from gcsim.engine.des.parameters import Knobs, central_parameters
 from gcsim.engine.des.runner import run_cycles
-from gcsim.engine.draws import lane_parameters
 from gcsim.goruntime.workers import fractional_utilization_goal
-from gcsim.settings import Settings
 from gcsim.workload.model import Model
-from gcsim.workload.parameters import PARAMETER_NAMES
 
 _LONGEST_PASS_NS = 20_000_000.0  # sysmon's slice of 10 ms is noticed up to 10 ms late
 _SHORTEST_PASS = 0.02  # of a mark phase with all Ps: shorter ones come to the same
@@ -34,6 +29,9 @@ def fit_knobs(model: Model, *, seed: int) -> Knobs:
 
     Where no value within bounds does, the bound that comes closest. Runs some 500 cycles.
     """
+    model = replace(
+        model, requests=None
+    )  # arrivals as a stream: the shares of marking are the same, and quicker
     knobs = Knobs(goroutines_per_p=2 if model.loop == "closed" else 16)
     fractional = fractional_utilization_goal(model.settings.gomaxprocs) > 0
     for _ in range(_ROUNDS):
@@ -64,13 +62,6 @@ def _solve(model: Model, knobs: Knobs, name: Literal["pass_interval_ns", "credit
 
 def _with(knobs: Knobs, name: str, value: float) -> Knobs:
     return replace(knobs, **{name: int(value) if name == "pass_interval_ns" else value})  # type: ignore[arg-type]
-
-
-def central_parameters(model: Model, settings: Settings, knobs: Knobs) -> RunParameters:
-    """A run at the model's central values."""
-    central = {name: getattr(model.parameters, name).value for name in PARAMETER_NAMES}
-    lanes = lane_parameters(model, [settings], {name: np.array([value]) for name, value in central.items()})
-    return run_parameters(lanes, 0, drawn=central, knobs=knobs)
 
 
 def _procs(model: Model, knobs: Knobs, seed: int) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["mutator", "dedicated", "fractional", "idle_worker", "idle", "stopped", "parked"]
+Kind = Literal["mutator", "program", "dedicated", "fractional", "idle_worker", "idle", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Activity:
 
 IDLE = Activity("idle")
 STOPPED = Activity("stopped")
-PARKED = Activity("parked")
+PROGRAM = Activity("program")  # between two collections: booked by whoever lets the program run
 DEDICATED = Activity("dedicated", background=1.0)
 FRACTIONAL = Activity("fractional", background=1.0)
 IDLE_WORKER = Activity("idle_worker", idle_mark=1.0)

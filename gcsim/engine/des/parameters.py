@@ -4,9 +4,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from gcsim.engine.draws import lane_parameters
 from gcsim.engine.lane_parameters import LaneParameters
+from gcsim.settings import Settings
+from gcsim.workload.model import Model
+from gcsim.workload.parameters import PARAMETER_NAMES
 
 _NS = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knobs:
+    """What a gctrace does not tell of the scheduler, set so that the calibrated run comes out as measured."""
+
+    pass_interval_ns: int = 10_000_000  # at most sysmon's slice
+    credit_share: float = 1.0  # of the workers' marking that is there as credit when goroutines come to pay
+    goroutines_per_p: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +55,7 @@ class RunParameters:
 
 
 def run_parameters(
-    lanes: LaneParameters, lane: int, *, drawn: Mapping[str, float], knobs: "Knobs"
+    lanes: LaneParameters, lane: int, *, drawn: Mapping[str, float], knobs: Knobs
 ) -> RunParameters:
     """One lane's numbers; ``drawn`` are the model's parameters in that lane's replica."""
 
@@ -86,10 +101,8 @@ _SAME = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
-    """What a gctrace does not tell of the scheduler, set so that the calibrated run comes out as measured."""
-
-    pass_interval_ns: int = 10_000_000  # at most sysmon's slice
-    credit_share: float = 1.0  # of the workers' marking that is there as credit when goroutines come to pay
-    goroutines_per_p: int = 2
+def central_parameters(model: Model, settings: Settings, knobs: Knobs) -> RunParameters:
+    """A run at the model's central values."""
+    central = {name: getattr(model.parameters, name).value for name in PARAMETER_NAMES}
+    lanes = lane_parameters(model, [settings], {name: np.array([value]) for name, value in central.items()})
+    return run_parameters(lanes, 0, drawn=central, knobs=knobs)

@@ -1,12 +1,17 @@
 """One run of the event-by-event engine, from warm-up to its end."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Generator
+from typing import Any
 
 import simpy
+from simpy import Event
 
 from gcsim.engine.des.collector import Collector, Cycle
 from gcsim.engine.des.latency import LatencySums
-from gcsim.engine.des.parameters import RunParameters
+from gcsim.engine.des.order import Order, after
+from gcsim.engine.des.parameters import Knobs, RunParameters, central_parameters
+from gcsim.engine.des.records import Recorder, Recording, cycle_table
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.workload.model import Model
@@ -29,40 +34,110 @@ def run_cycles(
 
     Returns the latencies where the model has requests.
     """
-    env = simpy.Environment()
-    stop = env.event()
+    run = _Run(model, settings, parameters, on_cycle, replica=replica, seed=seed)
+    run.play(duration_seconds=duration_seconds, most_cycles=most_cycles)
+    return run.latencies
 
-    sums = None
-    if model.requests is not None:
-        sums = LatencySums(overhead_ns=model.requests.overhead_seconds * 1e9)
 
-    def seen(cycle: Cycle) -> None:
+def record_run(
+    model: Model, settings: Settings, *, duration_seconds: float, seed: int, knobs: Knobs
+) -> Recording:
+    """One run at the model's central values, with all its rows: memory grows with the simulated time."""
+    kept: list[Cycle] = []
+    run = _Run(
+        model,
+        settings,
+        central_parameters(model, settings, knobs),
+        lambda cycle, _: kept.append(cycle),
+        replica=0,
+        seed=seed,
+    )
+    run.record = True
+    run.play(duration_seconds=duration_seconds, most_cycles=None)
+    table = cycle_table(
+        kept,
+        epoch_ns=run.collector.epoch_ns,
+        gomaxprocs=settings.gomaxprocs,
+        stack_bytes=int(model.parameters.stack_bytes.value),
+        globals_bytes=int(model.parameters.globals_bytes.value),
+    )
+    assert run.recorder is not None  # play has passed the warm-up
+    return run.recorder.recording(table)
+
+
+class _Run:
+    """A collector in its environment, and who listens to it."""
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        parameters: RunParameters,
+        on_cycle: Callable[[Cycle, float], None],
+        *,
+        replica: int,
+        seed: int,
+    ) -> None:
+        self.env = simpy.Environment()
+        self._stop = self.env.event()
+        self._on_cycle = on_cycle
+        self._duration_s = math.inf
+        self._most_cycles: int | None = None
+        self.record = False
+        self.recorder: Recorder | None = None
+        self.collector = Collector(
+            self.env,
+            parameters,
+            pauses=model.pauses,
+            profile=model.profile,
+            scatter=model.scatter,
+            rules=rules_for(settings.go),
+            seed=seed,
+            replica=replica,
+            on_cycle=self._seen,
+            requests=model.requests,
+        )
+        self.latencies: LatencySums | None = None
+        if self.collector.serving is not None and model.requests is not None:
+            self.latencies = LatencySums(overhead_ns=model.requests.overhead_seconds * 1e9)
+
+    def play(self, *, duration_seconds: float, most_cycles: int | None) -> None:
+        """Until a cycle starts after the duration, or so many cycles after the warm-up.
+
+        Where no cycle comes (GOGC=off and no limit), until twice the duration.
+        """
+        self._duration_s, self._most_cycles = duration_seconds, most_cycles
+        self.env.process(self.collector.run())
+        if math.isfinite(duration_seconds):
+            self.env.process(self._give_up(duration_seconds))
+        self.env.run(until=self._stop)
+
+    def _give_up(self, duration_s: float) -> Generator[Event, Any, None]:
+        """Ends a run in which collections stay away."""
+        waited, cycles = 0, -1
+        while not self._stop.triggered:
+            yield after(self.env, int(max(duration_s, 1.0) * 2e9), Order.OBSERVER)
+            waited = waited + 1 if self.collector.cycles == cycles else 0
+            cycles = self.collector.cycles
+            if waited and not self._stop.triggered:
+                self._stop.succeed()
+
+    def _seen(self, cycle: Cycle) -> None:
+        collector = self.collector
+        finished = [] if collector.serving is None else collector.serving.finished()
         if cycle.number <= WARM_UP_CYCLES:
             collector.epoch_ns = cycle.end_ns
-            if collector.serving is not None:
-                collector.serving.finished()
+            if self.record and cycle.number == WARM_UP_CYCLES:
+                self.recorder = Recorder(collector)
             return
-        if collector.serving is not None and sums is not None:
-            for block in collector.serving.finished():
-                sums.add(block, collector.interruptions)
+        for block in finished:
+            assert self.latencies is not None  # there are requests
+            parts = self.latencies.add(block, collector.interruptions)
+            if self.recorder is not None:
+                self.recorder.add_requests(block, parts)
         start_s = (cycle.start_ns - collector.epoch_ns) * 1e-9
-        if start_s <= duration_seconds:
-            on_cycle(cycle, start_s)
-        if start_s > duration_seconds or cycle.number - WARM_UP_CYCLES == most_cycles:
-            stop.succeed()
-
-    collector = Collector(
-        env,
-        parameters,
-        pauses=model.pauses,
-        profile=model.profile,
-        scatter=model.scatter,
-        rules=rules_for(settings.go),
-        seed=seed,
-        replica=replica,
-        on_cycle=seen,
-        requests=model.requests,
-    )
-    env.process(collector.run())
-    env.run(until=stop)
-    return sums if collector.serving is not None else None
+        if start_s <= self._duration_s:
+            self._on_cycle(cycle, start_s)
+        done = start_s > self._duration_s or cycle.number - WARM_UP_CYCLES == self._most_cycles
+        if done and not self._stop.triggered:
+            self._stop.succeed()

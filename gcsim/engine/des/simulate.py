@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from gcsim.engine.des.collector import Cycle
 from gcsim.engine.des.knobs import fit_knobs
+from gcsim.engine.des.latency import LatencySums
 from gcsim.engine.des.parameters import RunParameters, run_parameters
-from gcsim.engine.des.runner import run_cycles
+from gcsim.engine.des.records import Recording
+from gcsim.engine.des.runner import record_run, run_cycles
 from gcsim.engine.fluid_mark import MarkPhase
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lanes import CycleStep
@@ -20,6 +22,7 @@ FloatArray = NDArray[np.float64]
 
 MAX_STEADY_CYCLES = 300  # of a steady service; more would only repeat them
 MAX_PERIODS = 1  # of a service that moves
+_QUANTILES = {"request_p50_seconds": 0.50, "request_p99_seconds": 0.99}
 
 
 def event_totals(
@@ -30,20 +33,21 @@ def event_totals(
     *,
     duration_seconds: float,
     seed: int,
-) -> LaneTotals:
-    """Plays every lane (setting by setting, replica by replica) and sums its cycles.
+) -> tuple[LaneTotals, dict[str, FloatArray]]:
+    """Plays every lane (setting by setting, replica by replica), sums its cycles and takes latency quantiles.
 
     A steady service stops after MAX_STEADY_CYCLES cycles, a moving one after MAX_PERIODS periods.
     """
     replicas = lanes.lanes // len(settings)
     knobs = fit_knobs(model, seed=seed)
     totals = LaneTotals.zero(lanes.lanes)
+    quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
     steady = model.profile.is_steady
     if not steady:
         duration_seconds = min(duration_seconds, MAX_PERIODS * model.profile.period_seconds)
     for lane in range(lanes.lanes):
         replica = lane % replicas
-        one = _run_lane(
+        one, latencies = _run_lane(
             model,
             settings[lane // replicas],
             run_parameters(
@@ -58,7 +62,10 @@ def event_totals(
             most_cycles=MAX_STEADY_CYCLES if steady else None,
         )
         one.scatter_into(totals, np.array([lane]))
-    return totals
+        if latencies is not None:
+            for name, level in _QUANTILES.items():
+                quantiles[name][lane] = latencies.quantile_seconds(level)
+    return totals, quantiles if model.requests is not None and model.loop == "open" else {}
 
 
 def _run_lane(
@@ -70,18 +77,18 @@ def _run_lane(
     seed: int,
     duration_seconds: float,
     most_cycles: int | None,
-) -> LaneTotals:
-    """The sums over one run's cycles, after a warm-up."""
+) -> tuple[LaneTotals, LatencySums | None]:
+    """The sums over one run's cycles, after a warm-up, and its requests' latencies."""
     totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
 
     def add(cycle: Cycle, start_s: float) -> None:
         totals.add(_step(cycle, start_s), counted)
 
-    run_cycles(
+    latencies = run_cycles(
         model, settings, parameters, add,
         replica=replica, seed=seed, duration_seconds=duration_seconds, most_cycles=most_cycles,
     )  # fmt: skip
-    return totals
+    return totals, latencies
 
 
 def _step(cycle: Cycle, start_s: float) -> CycleStep:
@@ -105,3 +112,9 @@ def _step(cycle: Cycle, start_s: float) -> CycleStep:
         limited_seconds=one(cycle.limited_ns * 1e-9),
         mutator_bytes=one(cycle.mutator_bytes),
     )
+
+
+def record_events(model: Model, settings: Settings, *, duration_seconds: float, seed: int) -> Recording:
+    """One run at the model's central values with every row kept: cycles, pauses, assists, Ps, requests, heap."""
+    knobs = fit_knobs(model, seed=seed)
+    return record_run(model, settings, duration_seconds=duration_seconds, seed=seed, knobs=knobs)
