@@ -69,7 +69,8 @@ def _extrapolated_peak(totals: LaneTotals, cycles: FloatArray, expected_cycles: 
     """
     mean = totals.heap_end_mib / cycles * MIB
     reach = np.sqrt(np.log(np.maximum(expected_cycles, cycles) + 1.0) / np.log(cycles + 1.0))
-    return mean + np.maximum(totals.heap_end_max_bytes - mean, 0.0) * reach
+    peak: FloatArray = mean + np.maximum(totals.heap_end_max_bytes - mean, 0.0) * reach
+    return peak
 
 
 def _pauses(

@@ -61,14 +61,15 @@ class Profile:
         Arrays of one shape. Inverts the integral of the allocation factor, over as many periods as it takes.
         """
         if self.is_steady:
-            return at_mean_rate_seconds / self.alloc_factor[0]
+            return at_mean_rate_seconds / float(self.alloc_factor[0])
         steps = np.diff(self.seconds) * 0.5 * (self.alloc_factor[1:] + self.alloc_factor[:-1])
         done = np.concatenate([np.zeros(1), np.cumsum(np.maximum(steps, 1e-9))])
         period, per_period = self.period_seconds, float(done[-1])
         target = np.interp(np.mod(now_seconds, period), self.seconds, done) + at_mean_rate_seconds
         whole = np.floor(target / per_period)
         end = whole * period + np.interp(target - whole * per_period, done, self.seconds)
-        return np.maximum(end - np.mod(now_seconds, period), 0.0)
+        wait: FloatArray = np.maximum(end - np.mod(now_seconds, period), 0.0)
+        return wait
 
     def _at(self, now_seconds: FloatArray, factors: FloatArray) -> FloatArray:
         if self.is_steady:
