@@ -19,6 +19,7 @@ RegimeName = Literal["idle", "minimum-heap", "limit-bound", "assist-bound", "con
 Severity = Literal["note", "care", "distrust"]
 
 WEAK_REL_SD = 0.1  # a 90 % interval wider than about -15 % to +18 %
+WEAK_PRIOR_REL_SD = 0.02
 _MOST = 0.5  # share of cycles that makes a regime
 _REACHED = 0.93  # of the runway used by the median cycle: little room left before the goal
 _OVERRUN = 1.5  # of the runway
@@ -86,8 +87,9 @@ def weakly_determined(model: Model, trace: Trace) -> tuple[Weak, ...]:
 
 
 def is_weak(parameter: Parameter) -> bool:
-    """Whether a parameter's interval is wide, or its value not the log's own."""
-    return parameter.rel_sd > WEAK_REL_SD or parameter.source.startswith("prior")
+    """Whether a parameter's interval is wide; a prior, which the log does not speak to, is held to more."""
+    bound = WEAK_PRIOR_REL_SD if parameter.source.startswith("prior") else WEAK_REL_SD
+    return parameter.rel_sd > bound
 
 
 def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
@@ -117,8 +119,13 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
         ),
         (
             "how much assists pay when they have room to spare",
-            ("assist_debt_share",),
-            "log at a higher GOGC, where cycles end before their goal",
+            ("assist_cpu_seconds",),
+            "log for longer, or at a higher GOGC where cycles end at their goal",
+        ),
+        (
+            "what sweeping takes from the program, which throughput rests on",
+            ("sweep_cpu_seconds_per_byte",),
+            "no log tells: compare requests per second at two values of GOGC",
         ),
         (
             "the heap and its marking",

@@ -143,8 +143,8 @@ def _processes(case: Case) -> Iterator[Finding]:
     yield Finding(
         "several processes",
         "care",
-        f"the log holds {len(others) + 1} processes; used is the one with most cycles, {len(case.trace.cycles)} from line"
-        f" {first} to {last}; {where}: make sure that it is the one meant, or cut the log",
+        f"the log holds {len(others) + 1} processes; used is the one with most cycles, {len(case.trace.cycles)} from"
+        f" line {first} to {last}; {where}: make sure that it is the one meant, or cut the log",
     )
 
 
@@ -174,7 +174,7 @@ def _forced(case: Case) -> Iterator[Finding]:
 
 
 def _stalls(case: Case) -> Iterator[Finding]:
-    whole = evidence_from(trace)
+    whole = evidence_from(case.trace)
     stalls = find_stalls(whole)
     if stalls.throttled:
         yield Finding(
@@ -209,8 +209,8 @@ def _clock(case: Case) -> Iterator[Finding]:
         yield Finding(
             "coarse clock",
             "care",
-            f"{100 * zeros:.0f} % of mark phases are printed as 0 ms: the machine's clock is coarse (Windows ticks every"
-            " 0.5 to 16 ms); pauses and mark cost are means at best, pause percentiles mean nothing",
+            f"{100 * zeros:.0f} % of mark phases are printed as 0 ms: the machine's clock is coarse (Windows ticks"
+            " every 0.5 to 16 ms); pauses and mark cost are means at best, pause percentiles mean nothing",
         )
 
 

@@ -57,7 +57,7 @@ class GogcRun:
 
 
 def gogc_bounds(trace: Trace, *, gomemlimit_bytes: int | None = None) -> tuple[FloatArray, FloatArray]:
-    """The lowest and the highest GOGC, in percent, that each cycle's goal allows; shape (n,), 0 and infinity if unbounded.
+    """The lowest and the highest GOGC that each cycle's goal allows, in percent; shape (n,), 0 and infinity if open.
 
     Left open are goals that something else may have set: the minimum heap, room for the sweeper and for marking, a
     memory limit, and the first cycle and those after a gap in the numbering. Nothing is said of logs before Go 1.18,

@@ -19,7 +19,7 @@ def refuse_forced(evidence: Evidence) -> None:
     if len(evidence) and not evidence.natural.any():
         raise InputError(
             f"all {len(evidence)} GC cycles were forced (runtime.GC, debug.FreeOSMemory or the two-minute timer), so"
-            " the log says nothing of when the pacer collects; capture the service under load, without forcing collections"
+            " the log says nothing of when the pacer collects; capture the service under load, forcing no collections"
         )
 
 

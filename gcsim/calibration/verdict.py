@@ -15,8 +15,10 @@ from gcsim.calibration.diagnosis import (
     weakly_determined,
 )
 from gcsim.calibration.findings import log_findings
-from gcsim.calibration.validation import Validation
+from gcsim.calibration.validation import Validation, validate
+from gcsim.engine.simulate import OLDEST_SIMULATED_MINOR
 from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.versions import rules_for
 from gcsim.workload.model import Model
 
 Verdict = Literal["trust", "trust with care", "do not trust"]
@@ -30,6 +32,7 @@ _REPEATED_RUN_P90 = {
     "rss_peak_bytes": ("peak resident memory", 0.04),
 }
 _BROKEN = 3.0
+_REPLICAS, _SEED = 64, 1
 _WORDS: dict[Severity, Verdict] = {"note": "trust", "care": "trust with care", "distrust": "do not trust"}
 
 
@@ -54,6 +57,17 @@ class Diagnosis:
     def reasons(self) -> tuple[str, ...]:
         """The sentences behind a verdict other than trust."""
         return tuple(finding.text for finding in self.findings if finding.severity != "note")
+
+
+def check_fit(trace: Trace, calibration: Calibration) -> Validation | None:
+    """The model simulated at its log's own settings and length, set beside the log: a posterior predictive check.
+
+    None for Go versions that are read but not simulated.
+    """
+    settings = calibration.model.settings
+    if rules_for(settings.go).minor < OLDEST_SIMULATED_MINOR:
+        return None
+    return validate(calibration.model, trace, settings, replicas=_REPLICAS, seed=_SEED)
 
 
 def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = None) -> Diagnosis:

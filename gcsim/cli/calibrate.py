@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gcsim.cli.console import emit, note
+from gcsim.cli.console import emit_rich, note, note_written
 from gcsim.cli.logs import overrides_of, read_logs, settings_of, warn_about
 from gcsim.cli.options import (
     LoggedGogcOption,
@@ -26,14 +26,19 @@ def calibrate(
     gomemlimit: LoggedGomemlimitOption = None,
     gomaxprocs: LoggedGomaxprocsOption = None,
     go: LoggedGoOption = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="Folder for PNG and SVG figures of the fit."),
+    ] = None,
 ) -> None:
     """Learn a model of one service from its logs, and say how far to trust it.
 
     The settings options say how the logs were made where no side file of gcsim capture does.
     """
     from gcsim.calibration import calibrate as fit
-    from gcsim.calibration.fit_report import fit_report
+    from gcsim.calibration.verdict import check_fit, diagnose, marked
     from gcsim.errors import InputError
+    from gcsim.report.fit_report import fit_report
 
     if len(logs) > 1:
         raise InputError(
@@ -46,6 +51,13 @@ def calibrate(
         found = fit(trace, name=name or output.stem, overrides=overrides_of(settings))
     except InputError as error:
         raise InputError(f"{log}: {error}") from error
-    found.model.save(output)
-    emit(fit_report(found))
+    check = check_fit(trace, found)
+    diagnosis = diagnose(trace, found, check)
+    marked(found.model, diagnosis).save(output)
+    emit_rich(fit_report(trace, found, diagnosis, check))
     note(f"wrote {output}")
+    if figures is not None:
+        from gcsim.atomic import make_folder
+        from gcsim.report.fit_figures import write_fit_figures
+
+        note_written(figures, write_fit_figures(trace, found, check, make_folder(figures)))

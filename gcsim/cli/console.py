@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gcsim.metrics import Estimate
 
 _WIDEST_TABLE = 1000  # figures are never cut off: a narrow terminal wraps the line
+_WIDTH_OF_A_FILE = 120  # columns of prose where standard output is no terminal
 
 
 def emit(text: str) -> None:
@@ -72,6 +73,14 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     console = Console(file=sys.stdout, width=_WIDEST_TABLE)
     with console.capture() as captured:
         console.print(table)
+    emit("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def emit_rich(renderable: RenderableType) -> None:
+    """What rich can draw, on standard output: plain and of a fixed width where that is no terminal."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    with console.capture() as captured:
+        console.print(renderable)
     emit("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 

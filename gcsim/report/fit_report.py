@@ -1,0 +1,160 @@
+"""The fit report: the verdict first, then what it stands on, for readers who would rather not believe it."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.diagnosis import Finding, is_weak
+from gcsim.calibration.validation import Validation
+from gcsim.calibration.verdict import Diagnosis
+from gcsim.gctrace.trace import Trace
+from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric, format_seconds
+from gcsim.units import format_mib
+from gcsim.workload.parameters import PARAMETER_NAMES, Parameter
+
+_Z90 = 1.645  # standard deviations on either side of a 90 % interval
+_STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}
+_INDENT = (0, 0, 0, 2)
+
+
+def fit_report(
+    trace: Trace, calibration: Calibration, diagnosis: Diagnosis, check: Validation | None
+) -> RenderableType:
+    """The whole report, for a rich console; ``check`` is the model held against its own log, None where not run.
+
+    Plain text where the console writes to no terminal.
+    """
+    sections: list[RenderableType] = [
+        *_verdict(calibration, diagnosis),
+        *_basis(trace, calibration, diagnosis),
+        *_parameters(calibration),
+        *_weak(diagnosis),
+    ]
+    if check is not None:
+        sections += _check(check)
+    return Group(*sections)
+
+
+def _verdict(calibration: Calibration, diagnosis: Diagnosis) -> list[RenderableType]:
+    line = Text(f"{calibration.model.name}: ", style="bold")
+    line.append(diagnosis.verdict, style=_STYLES[diagnosis.verdict])
+    reasons = diagnosis.reasons or ("nothing in the log speaks against the fit",)
+    return [line, *_bullets(reasons)]
+
+
+def _basis(trace: Trace, calibration: Calibration, diagnosis: Diagnosis) -> list[RenderableType]:
+    model, window = calibration.model, calibration.window
+    numbers = trace.cycles.cycle_number
+    first, last = window.start or 0, window.stop
+    loop = "closed: GC slows the program" if model.loop == "closed" else "open: arrivals set the pace"
+    rows = [
+        ("settings", str(model.settings)),
+        (
+            "cycles used",
+            f"gc {numbers[first]} to {numbers[last - 1]}, {last - first} of the log's {len(numbers)},"
+            f" in {format_seconds(model.duration_seconds)}",
+        ),
+        ("loop", f"{loop} ({calibration.pace.source})"),
+        *(("regime" if not i else "", f"{r.name}: {r.text}") for i, r in enumerate(diagnosis.regimes)),
+        *(("note", note.text) for note in _notes(diagnosis.findings)),
+    ]
+    return [Text(), _labelled(rows)]
+
+
+def _notes(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "note"]
+
+
+def _parameters(calibration: Calibration) -> list[RenderableType]:
+    table = _table("what was learned", ("", "value", "90 % interval", "", "from"), left=(0, 4))
+    for name in PARAMETER_NAMES:
+        parameter: Parameter = getattr(calibration.model.parameters, name)
+        low, high = (parameter.value * _factor(parameter, side) for side in (-1, 1))
+        interval = (
+            f"{_value(name, low)} to {_value(name, high)}"
+            if parameter.rel_sd > 0 and parameter.value
+            else "—"
+        )
+        weak = "weak" if is_weak(parameter) else ""
+        table.add_row(*_cells(name, _value(name, parameter.value), interval, weak, parameter.source))
+    return [Text(), table]
+
+
+def _factor(parameter: Parameter, side: int) -> float:
+    """``rel_sd`` is of the logarithm; an interval beyond a factor of 100 says no more than that it is wide."""
+    return float(min(max(2.718281828459045 ** (side * _Z90 * parameter.rel_sd), 0.01), 100.0))
+
+
+def _weak(diagnosis: Diagnosis) -> list[RenderableType]:
+    if not diagnosis.weak:
+        return []
+    table = _table("weakly determined", ("", "to narrow it"), left=(0, 1), wrap=(0, 1))
+    for weak in diagnosis.weak:
+        table.add_row(*_cells(weak.what, weak.mend))
+    return [Text(), table]
+
+
+def _check(check: Validation) -> list[RenderableType]:
+    title = f"the model against its own log: {check.settings}"
+    table = _table(title, ("", "log", "model, 90 % interval", "off by", ""), left=(0,))
+    for item in check.comparisons:
+        table.add_row(
+            *_cells(
+                METRIC_LABELS[item.name],
+                format_metric(item.name, item.observed),
+                format_estimate(item.name, item.predicted),
+                "—" if item.error != item.error else f"{100 * item.error:+.1f} %",
+                "" if item.inside else "outside",
+            )
+        )
+    inside = sum(item.inside for item in check.comparisons)
+    counted = f"{inside} of {len(check.comparisons)} inside; a new run will be further off than this log, which was fitted"
+    return [Text(), table, Padding(Text(counted), _INDENT)]
+
+
+def _bullets(sentences: Sequence[str]) -> list[RenderableType]:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for sentence in sentences:
+        table.add_row(*_cells(" -", sentence))
+    return [table]
+
+
+def _labelled(rows: Sequence[tuple[str, str]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column()
+    for label, text in rows:
+        table.add_row(*_cells(label, text))
+    return table
+
+
+def _table(title: str, columns: Sequence[str], *, left: Sequence[int], wrap: Sequence[int] = (4,)) -> Table:
+    table = Table(box=None, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(
+            column,
+            justify="left" if place in left else "right",
+            no_wrap=place not in wrap,
+            header_style="dim",
+        )
+    return table
+
+
+def _cells(*texts: str) -> tuple[Text, ...]:
+    return tuple(Text(text) for text in texts)
+
+
+def _value(name: str, value: float) -> str:
+    if name.endswith("_bytes"):
+        return format_mib(value)
+    if name.endswith(("_bytes_per_second", "_bytes_per_cpu_second")):
+        return f"{format_mib(value)}/s"
+    if name.endswith("_seconds"):
+        return format_seconds(value)
+    return f"{value:.3g}"
