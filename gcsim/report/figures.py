@@ -73,9 +73,8 @@ def trade_off_figure(data: TradeOff, subtitle: str) -> Figure:
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
     """``stem.png`` and ``stem.svg`` in the folder, each whole or not at all. Raises InputError."""
     paths = [folder / f"{stem}.{kind}" for kind in ("png", "svg")]
-    with figure_style():
-        for path in paths:
-            content = render(figure, path.suffix[1:])
-            with replacing(path) as temporary:
-                temporary.write_bytes(content)
+    for path in paths:
+        content = render(figure, path.suffix[1:])
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
     return paths

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from gcsim.metrics import Estimate
-from gcsim.report.style import figure_style, render
+from gcsim.report.style import render
 from gcsim.report.text import METRIC_LABELS, format_metric
 
 _STYLE = """
@@ -80,8 +80,7 @@ def _section(section: Section) -> str:
 
 def _image(figure: Figure, text: str) -> str:
     """An SVG as a data address: its identifiers stay its own."""
-    with figure_style():
-        encoded = base64.b64encode(render(figure, "svg")).decode()
+    encoded = base64.b64encode(render(figure, "svg")).decode()
     return f'<img alt="{html.escape(text)}" src="data:image/svg+xml;base64,{encoded}">'
 
 

@@ -71,10 +71,11 @@ def headline(figure: Figure, title: str, subtitle: str) -> None:
 def render(figure: Figure, kind: str) -> bytes:
     """The figure as PNG or SVG bytes; the same bytes for the same figure."""
     buffer = io.BytesIO()
-    if kind == "svg":
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "gcsim"})
-    else:
-        figure.savefig(buffer, format="png", dpi=_PNG_DPI, metadata={"Software": "gcsim"})
+    with figure_style():
+        if kind == "svg":
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "gcsim"})
+        else:
+            figure.savefig(buffer, format="png", dpi=_PNG_DPI, metadata={"Software": "gcsim"})
     return buffer.getvalue()
 
 

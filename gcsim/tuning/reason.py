@@ -21,7 +21,6 @@ def explain(
     *,
     cheapest: Run | None,
     growth: Sequence[Growth],
-    has_memory_limit: bool,
 ) -> str:
     """Sentences that state what is predicted, why this setting, and what growth would do."""
     sentences = [_prediction(chosen)]
@@ -34,7 +33,7 @@ def explain(
         sentences.append(
             "More than a quarter of all CPU would go to GC: this memory is tight for the live heap."
         )
-    sentences.extend(_why(chosen, cheapest, found, has_memory_limit))
+    sentences.extend(_why(chosen, cheapest, found))
     sentences.extend(_growth_sentence(*item) for item in growth)
     return " ".join(sentences)
 
@@ -68,7 +67,7 @@ def _broken(chosen: Run, found: Sequence[Margin]) -> list[str]:
     return sentences
 
 
-def _why(chosen: Run, cheapest: Run, found: Sequence[Margin], has_memory_limit: bool) -> list[str]:
+def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
     limit = chosen.settings.gomemlimit_bytes
     memory = found[0].constraint.bound
     sentences = []
@@ -90,13 +89,9 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin], has_memory_limit: 
             "The limit alone sets the pace: no finite GOGC came within reach of its cost, so memory use will"
             " stay near the limit at any load."
         )
-    elif has_memory_limit:
-        sentences.append(
-            "A memory limit to catch growth would hold this memory only at a much higher cost: watch resident memory."
-        )
     else:
         sentences.append(
-            "This Go version has no memory limit, so nothing stops growth: watch resident memory."
+            "A memory limit to catch growth would hold this memory only at a much higher cost: watch resident memory."
         )
     return sentences
 

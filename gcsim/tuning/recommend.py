@@ -22,7 +22,6 @@ from gcsim.engine.simulate import (
     Engine,
     simulate,
 )
-from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import (
     Constraint,
@@ -122,7 +121,6 @@ def recommend(
         gomaxprocs=defaults.gomaxprocs,
         go=defaults.go,
         memory_bytes=memory_bytes,
-        has_memory_limit=rules_for(defaults.go).memory_limit,
     )
     constraints = constraints_from(
         memory_bytes=memory_bytes,
@@ -291,9 +289,7 @@ def _assemble(
         stress=stress,
         explored=tuple(explored),
         memory_bytes=knobs.memory_bytes,
-        reason=explain(
-            chosen, found, cheapest=cheapest, growth=growth, has_memory_limit=knobs.has_memory_limit
-        ),
+        reason=explain(chosen, found, cheapest=cheapest, growth=growth),
     )
 
 

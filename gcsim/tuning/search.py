@@ -41,7 +41,6 @@ class Knobs:
     gomaxprocs: int
     go: str
     memory_bytes: int
-    has_memory_limit: bool  # Go 1.19+
 
     def settings(self, gogc: int | None, limit_bytes: int | None) -> Settings:
         return Settings(gogc=gogc, gomemlimit_bytes=limit_bytes, gomaxprocs=self.gomaxprocs, go=self.go)
@@ -49,9 +48,7 @@ class Knobs:
 
 def coarse_settings(knobs: Knobs) -> list[Settings]:
     """The first look: GOGC from 10 to off, limits from 0.4 to 1.0 of the memory and off."""
-    limits: list[int | None] = [None]
-    if knobs.has_memory_limit:
-        limits += [whole_mib(share * knobs.memory_bytes) for share in COARSE_LIMIT_SHARES]
+    limits = [None, *(whole_mib(share * knobs.memory_bytes) for share in COARSE_LIMIT_SHARES)]
     return [
         knobs.settings(gogc, limit)
         for limit in dict.fromkeys(limits)

@@ -258,7 +258,7 @@ def test_the_console_script_exits_with_2_and_without_a_traceback(tmp_path: Path)
         [sys.executable, "-m", "gcsim", "simulate", str(tmp_path / "nothing.toml"), "--json"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=900,
     )
     assert found.returncode == 2
     assert found.stdout == ""

@@ -179,7 +179,7 @@ def test_a_reader_that_leaves_early_is_no_failure(model: str) -> None:
     """``gcsim sweep … | head -1``: no traceback, status 0."""
     command = f"{sys.executable} -m gcsim sweep {model} --gogc 50:400:9 --duration 30s | head -1"
     found = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=120
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=900
     )
     assert found.stdout.startswith("example on Go 1.27")
     assert (found.returncode, found.stderr) == (0, "")
@@ -192,7 +192,7 @@ def test_help_is_quick_to_import() -> None:
         "print(sorted({'numpy', 'scipy', 'matplotlib', 'simpy'} & set(sys.modules)))"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=900, check=True
     )
     assert found.stdout.splitlines()[-1] == "[]"
 
@@ -203,7 +203,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(model: str) -> No
         subprocess.run(
             [sys.executable, "-m", "gcsim", "simulate", model, "--json", *QUICK],
             capture_output=True,
-            timeout=60,
+            timeout=900,
             check=True,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
         ).stdout

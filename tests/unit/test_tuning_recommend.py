@@ -5,7 +5,7 @@ import json
 import pytest
 from example_service import example_service
 
-from gcsim.goruntime.versions import rules_for
+from gcsim.errors import InputError
 from gcsim.tuning.constraints import pareto_front, worst_margin
 from gcsim.tuning.recommend import Recommendation, recommend
 from gcsim.units import GIB, MIB, parse_gogc, parse_gomemlimit
@@ -106,10 +106,7 @@ def test_a_bound_on_gc_cpu_is_held_or_refused() -> None:
     assert "GC CPU" in refused.reason
 
 
-def test_before_go_1_19_no_limit_is_recommended() -> None:
-    """There is none to set."""
-    assert not rules_for("1.18").memory_limit
-    found = recommend(example_service(), memory_bytes=512 * MIB, go="1.18", **QUICK)
-    assert found.settings.gomemlimit_bytes is None
-    assert found.env["GOMEMLIMIT"] == "off"
-    assert "no memory limit" in found.reason
+def test_a_go_version_that_is_not_simulated_is_refused() -> None:
+    """Before Go 1.19 there is no memory limit to recommend."""
+    with pytest.raises(InputError, match=r"1\.19"):
+        recommend(example_service(), memory_bytes=512 * MIB, go="1.18", **QUICK)

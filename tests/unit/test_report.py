@@ -1,0 +1,123 @@
+"""Figures: their data by value, their drawing without touching anything global, their bytes repeatable."""
+
+import math
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from example_service import example_service
+
+from gcsim.cycles import CycleTable
+from gcsim.engine.simulate import record_cycles
+from gcsim.metrics import METRICS, Estimate, cycle_metrics
+from gcsim.report.figures import heap_figure, heat_map_figure, pauses_figure, trade_off_figure
+from gcsim.report.heap_curve import ceiling_mib, heap_curve_data
+from gcsim.report.heatmap import heat_map_data
+from gcsim.report.pauses import pause_curve_data
+from gcsim.report.style import render
+from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
+from gcsim.report.tradeoff import trade_off_data
+from gcsim.settings import Settings
+from gcsim.tuning.sweep import Sweep, sweep
+from gcsim.units import MIB
+
+
+@pytest.fixture(scope="module")
+def grid() -> Sweep:
+    return sweep(
+        example_service(),
+        gogc=[None, 50, 100, 400],
+        gomemlimit_bytes=[None, 256 * MIB, 150 * MIB],
+        duration_seconds=60.0,
+        replicas=4,
+    )
+
+
+@pytest.fixture(scope="module")
+def cycles() -> CycleTable:
+    settings = Settings(gogc=100, gomemlimit_bytes=256 * MIB, gomaxprocs=2, go="1.27")
+    return record_cycles(example_service(), settings, duration_seconds=60.0, seed=1)
+
+
+def test_a_heat_map_runs_from_the_tightest_setting_to_off(grid: Sweep) -> None:
+    """Whatever the order on the command line; values are in the unit shown and stay with their labels."""
+    data = heat_map_data(grid, "rss_peak_bytes", memory_bytes=220 * MIB, chosen=(1, 2))
+    assert data.limit_labels == ("150MiB", "256MiB", "off")
+    assert data.gogc_labels == ("50", "100", "400", "off")
+    row, column = data.limit_labels.index("256MiB"), data.gogc_labels.index("100")
+    assert data.chosen == (row, column)
+    assert data.value[row, column] == pytest.approx(grid.metric("rss_peak_bytes").value[1, 2] / MIB)
+    assert data.infeasible[row, column] == grid.infeasible(220 * MIB)[1, 2]
+
+
+def test_a_heap_curve_is_the_sawtooth_of_its_cycles(cycles: CycleTable) -> None:
+    """Start, end of marking, swept: h0, h1, h2 of each cycle, times rising."""
+    data = heap_curve_data(cycles)
+    last = cycles.select(slice(len(cycles) - 10, len(cycles)))
+    assert np.array_equal(data.heap_mib[0::3], last.heap_start_bytes / MIB)
+    assert np.array_equal(data.heap_mib[1::3], last.heap_end_bytes / MIB)
+    assert np.array_equal(data.heap_mib[2::3], last.heap_marked_bytes / MIB)
+    assert (np.diff(data.time_s) >= 0).all()
+    assert ceiling_mib([data]) > data.heap_mib.max()
+
+
+def test_a_window_of_seconds_starts_before_its_left_edge(cycles: CycleTable) -> None:
+    """So that lines reach the edge of the axes."""
+    data = heap_curve_data(cycles, seconds=2.0)
+    assert data.start_s[0] < 0 < data.start_s[-1]
+    assert data.end_s[-1] == pytest.approx(2.0)
+
+
+def test_a_goal_beyond_any_heap_is_not_drawn(cycles: CycleTable) -> None:
+    """GOGC=off without a limit prints one near 2^63."""
+    far = CycleTable(
+        **{
+            name: getattr(cycles, name)
+            for name in CycleTable.__dataclass_fields__
+            if name != "heap_goal_bytes"
+        },
+        heap_goal_bytes=np.full(len(cycles), 2**62),
+    )
+    assert np.isnan(heap_curve_data(far).goal_mib).all()
+
+
+def test_pause_quantiles_are_those_of_the_metrics(cycles: CycleTable) -> None:
+    """The marks in the figure and the numbers in the table agree."""
+    data, metrics = pause_curve_data(cycles), cycle_metrics(cycles)
+    assert data.p50_seconds == metrics["stw_p50_seconds"]
+    assert data.p99_seconds == metrics["stw_p99_seconds"]
+    assert (data.share_longer[0], data.share_longer[-1]) == (1.0, 1.0 / (2 * len(cycles)))
+
+
+def test_the_front_falls(grid: Sweep) -> None:
+    """More memory, less GC CPU, among feasible settings only."""
+    data = trade_off_data(grid.finished, memory_bytes=512 * MIB)
+    assert (np.diff(data.front_mib) > 0).all()
+    assert (np.diff(data.front_percent) < 0).all()
+    assert set(data.front_mib) <= set(data.memory_mib[data.feasible])
+
+
+def test_drawing_leaves_global_style_alone(grid: Sweep, cycles: CycleTable) -> None:
+    """Every figure, with the same SVG bytes when drawn again."""
+    before = dict(mpl.rcParams)
+    makers = [
+        lambda: heat_map_figure(heat_map_data(grid, "gc_cpu_fraction", memory_bytes=220 * MIB), "about"),
+        lambda: heap_figure([heap_curve_data(cycles, label="one")], "about"),
+        lambda: pauses_figure([pause_curve_data(cycles, label="one")], "about"),
+        lambda: trade_off_figure(trade_off_data(grid.finished, chosen=grid.finished[1]), "about"),
+    ]
+    for make in makers:
+        assert render(make(), "svg") == render(make(), "svg")
+        assert render(make(), "png").startswith(b"\x89PNG")
+    assert dict(mpl.rcParams) == before
+
+
+def test_every_metric_has_a_label_and_a_unit() -> None:
+    """Tables never show a bare number or an internal name."""
+    assert set(METRIC_LABELS) == set(METRICS)
+    assert format_metric("gc_cpu_fraction", 0.0712) == "7.12 %"
+    assert format_metric("heap_peak_bytes", 412.0 * MIB) == "412 MiB"
+    assert format_metric("stw_p99_seconds", 0.00123) == "1.23 ms"
+    assert format_metric("gc_rate_hz", math.nan) == "—"
+    estimate = Estimate(412.0 * MIB, 398.0 * MIB, 431.0 * MIB)
+    assert format_estimate("heap_peak_bytes", estimate) == "412 MiB (398 MiB to 431 MiB)"
