@@ -16,6 +16,9 @@ from gcsim.workload.parameters import PARAMETER_NAMES
 FloatArray = NDArray[np.float64]
 
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
+_MAX_HEAP_EXPONENT = (
+    0.5  # the highest measured on any program; near 1, marking would outgrow its own heap for ever
+)
 
 
 def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, FloatArray]:
@@ -69,7 +72,7 @@ def lane_parameters(
             of("assist_cpu_seconds") / np.maximum(of("mark_cpu_seconds"), 1e-12), 0.95
         ),
         mark_cpu_seconds=of("mark_cpu_seconds"),
-        mark_cpu_heap_exponent=of("mark_cpu_heap_exponent"),
+        mark_cpu_heap_exponent=np.minimum(of("mark_cpu_heap_exponent"), _MAX_HEAP_EXPONENT),
         mark_cpu_heap_ratio=of("mark_cpu_heap_ratio"),
         sweep_term_seconds=of("pause_scale") * model.pauses.sweep_term_mean_seconds,
         mark_term_seconds=of("pause_scale") * model.pauses.mark_term_mean_seconds,
