@@ -19,7 +19,7 @@ _FEW_CYCLES, _TOO_FEW_CYCLES = (
 _WARM_SHARE = 0.4  # of the log's time before the window
 _MOVED = 0.15  # a third of the window against the next
 _SIGMAS = 4.0
-_GROWTH = 1.25  # last quarter over first, with every quarter above the one before
+_GROWTH = 1.15  # last quarter over first, with every quarter above the one before
 _GAPS_SPOIL = 0.05  # of cycles missing
 _FORCED_CARE, _FORCED_DISTRUST = 0.1, 0.5
 _FOREIGN_CARE, _FOREIGN_DISTRUST = (
@@ -192,7 +192,7 @@ def _stalls(case: Case) -> Iterator[Finding]:
             " (look for nr_throttled in its cpu.stat)",
         )
     share = stalls.long_pauses / stalls.pauses
-    if not stalls.throttled and stalls.long_pauses >= 3 and share > _LONG_CARE and not _coarse(whole):
+    if not stalls.throttled and stalls.long_pauses >= 3 and share > _LONG_CARE and not _coarse(case.trace):
         yield Finding(
             "stalled",
             "distrust" if share > _LONG_DISTRUST else "care",
@@ -203,9 +203,8 @@ def _stalls(case: Case) -> Iterator[Finding]:
 
 
 def _clock(case: Case) -> Iterator[Finding]:
-    evidence = case.calibration.evidence
-    if _coarse(evidence):
-        zeros = float((evidence.mark_seconds <= 0).mean())
+    if _coarse(case.trace):
+        zeros = float((case.trace.cycles.mark_ns <= 0).mean())
         yield Finding(
             "coarse clock",
             "care",
@@ -239,8 +238,8 @@ def _capture(case: Case) -> Iterator[Finding]:
         )
 
 
-def _coarse(evidence: Evidence) -> bool:
-    return float((evidence.mark_seconds <= 0).mean()) > _ZERO_CLOCK
+def _coarse(trace: Trace) -> bool:
+    return float((trace.cycles.mark_ns <= 0).mean()) > _ZERO_CLOCK
 
 
 def _parts(values: FloatArray, count: int) -> FloatArray:

@@ -45,9 +45,10 @@ def residuals(trace: Trace, calibration: Calibration) -> tuple[Residuals, ...]:
     evidence, model = calibration.evidence, calibration.model
     seconds = evidence.start_seconds - evidence.start_seconds[0]
     numbers = trace.cycles.cycle_number[calibration.window].astype(np.float64)
-    live = model.parameters.live_bytes.value * model.profile.live_at(seconds)
+    inside = np.minimum(seconds, np.nextafter(seconds[-1], 0.0))  # a profile's end is its beginning again
+    live = model.parameters.live_bytes.value * model.profile.live_at(inside)
     rates = allocation_rates(evidence)
-    rate = float(rates.mean()) * model.profile.alloc_at(seconds[1:])
+    rate = float(rates.mean()) * model.profile.alloc_at(inside[1:])
     cpu = evidence.mark_cpu_seconds
     panels = (
         ("live heap, off the model's", evidence.live_bytes, live, slice(None)),
@@ -109,7 +110,11 @@ def _draw_residuals(axes: Axes, across: FloatArray, percent: FloatArray) -> None
     pieces = np.array_split(np.arange(across.size), min(_TREND_POINTS, max(across.size // 4, 1)))
     middle = [(float(across[rows].mean()), float(np.median(shown[rows]))) for rows in pieces if rows.size]
     axes.plot(*zip(*middle, strict=True), color=VERMILION, linewidth=1.4)
-    reach = float(np.nanquantile(np.abs(shown), 0.99)) if np.isfinite(shown).any() else 1.0
+    reach = (
+        float(np.nanquantile(np.abs(shown), 0.99 if across.size >= _CROWDED else 1.0))
+        if np.isfinite(shown).any()
+        else 1.0
+    )
     axes.set_ylim(-1.15 * max(reach, 1.0), 1.15 * max(reach, 1.0))
     light_grid(axes, "y")
 
