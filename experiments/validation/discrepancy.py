@@ -60,7 +60,8 @@ def _distance(row: Row) -> float:
     """As the engine measures it."""
     limit = None if row.limit_mib is None else row.limit_mib * MIB
     asked = Settings(gogc=row.gogc, gomemlimit_bytes=limit, gomaxprocs=row.procs, go=row.go)
-    return distance_doublings(Settings(gomaxprocs=row.procs, go=row.go), asked)
+    limited = asked.gomemlimit_bytes is not None
+    return distance_doublings(Settings(gomaxprocs=row.procs, go=row.go), asked, limit_binds=limited)
 
 
 def _scatter(row: Row, distance: float) -> float:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
-from gcsim.workload.model import Model
 
 FloatArray = NDArray[np.float64]
 
@@ -36,9 +35,10 @@ DISCREPANCY = {
 }
 
 
-def widened(name: str, values: FloatArray, *, model: Model, settings: Settings) -> Estimate:
+def widened(name: str, values: FloatArray, *, away: float) -> Estimate:
     """Median over replicas, with an interval of their scatter and the discrepancy together.
 
+    ``away`` is ``distance_doublings`` from calibration to the setting.
     Both are taken as relative and independent: the interval is the median times exp(+-1.645 s).
     """
     value = float(np.median(values))
@@ -48,13 +48,18 @@ def widened(name: str, values: FloatArray, *, model: Model, settings: Settings) 
     positive = values[values > 0]
     scatter = float(np.std(np.log(positive))) if positive.size > 1 else 0.0
     at_home, per_doubling = DISCREPANCY[name]
-    spread = math.hypot(scatter, at_home, per_doubling * distance_doublings(model.settings, settings))
+    spread = math.hypot(scatter, at_home, per_doubling * away)
     return Estimate(value, value * math.exp(-Z90 * spread), value * math.exp(Z90 * spread))
 
 
-def distance_doublings(calibrated: Settings, asked: Settings) -> float:
-    """How far a setting is from the calibrated one, in doublings of GOGC; a limit counts as two."""
-    limit = 2.0 if asked.gomemlimit_bytes != calibrated.gomemlimit_bytes else 0.0
+def distance_doublings(calibrated: Settings, asked: Settings, *, limit_binds: bool) -> float:
+    """How far a setting is from the calibrated one, in doublings of GOGC.
+
+    A limit that may set heap goals, and another Go version, count as two each: the first for the memory outside
+    the heap, the second for what marking costs there.
+    """
+    limit = 2.0 if limit_binds and asked.gomemlimit_bytes != calibrated.gomemlimit_bytes else 0.0
+    limit += 0.0 if asked.go == calibrated.go else 2.0
     if asked.gogc is None or calibrated.gogc is None:
         return limit + (0.0 if asked.gogc == calibrated.gogc else 2.0)
     return limit + abs(math.log2((asked.gogc + 1.0) / (calibrated.gogc + 1.0)))

@@ -25,8 +25,8 @@ def lane_metrics(
 ) -> dict[str, FloatArray]:
     """Each metric in each lane, arrays of shape (lanes,).
 
-    A lane that saw fewer than two collections has rates and shares of 0: that is what a run with GOGC=off and
-    no limit shows.
+    A lane that saw fewer than two collections has rates and shares of 0; one that saw none, as with GOGC=off and
+    no limit, has a heap of all that was ever allocated.
     """
     cycles = np.maximum(totals.cycles, 1.0)
     window_s = totals.last_start_seconds - totals.first_start_seconds
@@ -37,24 +37,32 @@ def lane_metrics(
     per_capacity = per_window / parameters.gomaxprocs
     pause_cpu = (parameters.sweep_term_seconds + parameters.mark_term_seconds) * rate_hz
     worked = totals.assist_cpu_seconds + totals.background_cpu_seconds
+    peak_bytes = _extrapolated_peak(totals, cycles, expected_cycles)
+    rate = np.minimum(parameters.arrival_bytes_per_second, parameters.capacity_bytes_per_second)
+    uncollected = totals.cycles == 0
+    kept_bytes = np.where(uncollected, parameters.live_bytes + rate * duration_seconds, 0.0)
+    peak_bytes = np.maximum(peak_bytes, kept_bytes)
+    mutator_rate = np.where(seen, totals.mutator_bytes * per_window, rate)
     return {
         "gc_rate_hz": rate_hz,
-        **_heap(totals, cycles, expected_cycles),
+        **_heap(totals, cycles, peak_bytes, kept_bytes),
         "gc_cpu_fraction": worked * per_capacity + pause_cpu,
         "gc_assist_cpu_fraction": totals.assist_cpu_seconds * per_capacity,
         "gc_idle_cpu_fraction": totals.idle_cpu_seconds * per_capacity,
         **_pauses(pauses, pause_scale, expected_cycles, generator),
         "stw_time_fraction": pause_cpu,
-        "rss_peak_bytes": rss_base_bytes + rss_ratio * _extrapolated_peak(totals, cycles, expected_cycles),
+        "rss_peak_bytes": rss_base_bytes + rss_ratio * peak_bytes,
         "limiter_time_fraction": totals.limited_seconds * per_window,
-        "throughput_ratio": totals.mutator_bytes * per_window / calibrated_bytes_per_second,
+        "throughput_ratio": mutator_rate / calibrated_bytes_per_second,
     }
 
 
-def _heap(totals: LaneTotals, cycles: FloatArray, expected_cycles: FloatArray) -> dict[str, FloatArray]:
+def _heap(
+    totals: LaneTotals, cycles: FloatArray, peak_bytes: FloatArray, kept_bytes: FloatArray
+) -> dict[str, FloatArray]:
     return {
-        "heap_peak_bytes": np.floor(_extrapolated_peak(totals, cycles, expected_cycles) / MIB) * MIB,
-        "heap_peak_mean_bytes": totals.heap_end_mib / cycles * MIB,
+        "heap_peak_bytes": np.floor(peak_bytes / MIB) * MIB,
+        "heap_peak_mean_bytes": np.maximum(totals.heap_end_mib / cycles * MIB, kept_bytes),
         "heap_marked_mean_bytes": totals.heap_marked_mib / cycles * MIB,
         "heap_goal_mean_bytes": totals.heap_goal_mib / cycles * MIB,
         "heap_live_mean_bytes": totals.heap_live_mib / cycles * MIB,

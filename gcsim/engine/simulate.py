@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import CycleTable
-from gcsim.engine.discrepancy import widened
+from gcsim.engine.discrepancy import distance_doublings, widened
 from gcsim.engine.draws import draw_parameters, lane_parameters
 from gcsim.engine.lane_metrics import lane_metrics
 from gcsim.engine.lane_parameters import LaneParameters
@@ -33,6 +33,7 @@ DEFAULT_SEED = 1
 WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
 MAX_STEADY_CYCLES = 1000  # of a steady service; more would only repeat them
 MAX_PERIODS = 3  # of a service that moves; more would only repeat them
+_LIMIT_NEAR = 0.75  # heap goals above this share of the limit: the limit may set them
 _COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
 OLDEST_SIMULATED_MINOR = 19  # 1.18 bounds its trigger in floats: rules only
 
@@ -117,9 +118,10 @@ def _simulate_version(
 def _estimates(
     model: Model, settings: Settings, metrics: dict[str, FloatArray], lanes: slice
 ) -> dict[str, Estimate]:
-    return {
-        name: widened(name, values[lanes], model=model, settings=settings) for name, values in metrics.items()
-    }
+    limit = settings.gomemlimit_bytes
+    near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"][lanes]) > _LIMIT_NEAR * limit)
+    away = distance_doublings(model.settings, settings, limit_binds=near)
+    return {name: widened(name, values[lanes], away=away) for name, values in metrics.items()}
 
 
 def lanes_for(
