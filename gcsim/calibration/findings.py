@@ -12,10 +12,7 @@ from gcsim.calibration.evidence import Evidence, FloatArray, evidence_from
 from gcsim.calibration.stalls import LONG_PAUSE_SECONDS, find_stalls
 from gcsim.gctrace.trace import Trace
 
-_FEW_CYCLES, _TOO_FEW_CYCLES = (
-    30,
-    10,
-)  # a 99th percentile of pauses needs 50; ten leave means uncertain by a fifth
+_FEW_CYCLES, _TOO_FEW_CYCLES = 30, 6  # the pacer itself remembers five; quantiles of scatter need more
 _WARM_SHARE = 0.4  # of the log's time before the window
 _MOVED = 0.15  # a third of the window against the next
 _SIGMAS = 4.0

@@ -19,7 +19,6 @@ from gcsim.goruntime.pacer import (
 from gcsim.units import MIB
 
 MIN_RUN = 5  # cycles that must agree before they count as a setting
-_NEAR_A_LIMIT = 0.5  # of GOMEMLIMIT: a goal above may be the limit's and not GOGC's
 _SLACK = 0.01  # relative, for what the runtime rounds
 _PRACTICALLY_OFF = 1e6  # percent
 
@@ -73,13 +72,12 @@ def gogc_bounds(trace: Trace, *, gomemlimit_bytes: int | None = None) -> tuple[F
     usable = (
         follows & (marked - HALF_MIB >= DEFAULT_HEAP_MINIMUM_BYTES) & (trace.cycles.heap_goal_bytes[1:] > 0)
     )
-    off = np.isinf(evidence.heap_goal_bytes[1:])
-    open_above = np.zeros_like(usable)
-    if gomemlimit_bytes is not None:
-        open_above = evidence.heap_goal_bytes[1:] > _NEAR_A_LIMIT * gomemlimit_bytes
-        off = np.zeros_like(off)
+    limited = (
+        gomemlimit_bytes is not None
+    )  # stacks alone can take most of a limit: no goal is too far below it
+    off = np.isinf(evidence.heap_goal_bytes[1:]) & (not limited)
     low[1:] = np.where(usable & ~_raised(evidence), least, 0.0)
-    high[1:] = np.where(usable & ~open_above, most, np.inf)
+    high[1:] = np.where(usable & (not limited), most, np.inf)
     low[1:][off], high[1:][off] = _PRACTICALLY_OFF, np.inf
     return low * (1.0 - _SLACK), high * (1.0 + _SLACK)
 

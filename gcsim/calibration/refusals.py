@@ -26,7 +26,7 @@ def refuse_forced(evidence: Evidence) -> None:
 def refuse_goals(trace: Trace, window: slice, settings: Settings) -> None:
     """Raises InputError where heap goals contradict the settings: GOGC changed in mid-run, or is not what was stated.
 
-    Only logs of Go 1.18 and later are judged, and heaps above 4 MiB; under a stated memory limit, goals near it
+    Only logs of Go 1.18 and later are judged, and heaps above 4 MiB; under a stated memory limit, goals
     tell only that GOGC was not lower.
     """
     limit = settings.gomemlimit_bytes

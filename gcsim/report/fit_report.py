@@ -112,7 +112,9 @@ def _check(check: Validation) -> list[RenderableType]:
             )
         )
     inside = sum(item.inside for item in check.comparisons)
-    counted = f"{inside} of {len(check.comparisons)} inside; a new run will be further off than the fitted log"
+    counted = (
+        f"{inside} of {len(check.comparisons)} inside; a new run will be further off than the fitted log"
+    )
     return [Text(), table, Padding(Text(counted), _INDENT)]
 
 
