@@ -5,6 +5,7 @@ import io
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def printed(cycles: CycleTable) -> Trace:
     return read(format_gctrace(cycles))
 
 
-def changed(cycles: CycleTable, **columns: object) -> CycleTable:
+def changed(cycles: CycleTable, **columns: Any) -> CycleTable:
     return replace(cycles, **columns)
 
 
@@ -61,8 +62,8 @@ def follow(first: CycleTable, second: CycleTable) -> CycleTable:
     return CycleTable(**{n: np.concatenate([getattr(first, n), getattr(later, n)]) for n in names})
 
 
-def judged(trace: Trace, **stated: int) -> tuple[Calibration, Diagnosis]:
-    found = calibrate(trace, name="service", overrides=Overrides(**stated))
+def judged(trace: Trace, stated: Overrides | None = None) -> tuple[Calibration, Diagnosis]:
+    found = calibrate(trace, name="service", overrides=stated)
     return found, diagnose(trace, found)
 
 
@@ -124,7 +125,7 @@ def test_an_unstated_memory_limit_is_suggested() -> None:
     trace = printed(simulated(100, ANY_LIMIT))
     with pytest.raises(InputError, match="--gomemlimit"):
         calibrate(trace, name="service")
-    _, diagnosis = judged(trace, gomemlimit_bytes=ANY_LIMIT)
+    _, diagnosis = judged(trace, Overrides(gomemlimit_bytes=ANY_LIMIT))
     assert diagnosis.regimes[0].name == "limit-bound"
 
 
