@@ -16,7 +16,7 @@ from experiments.validation import machine
 from experiments.validation.discrepancy import discrepancy_table
 from experiments.validation.figures import write_ratios
 from experiments.validation.matrix import CAPTURES, plans
-from experiments.validation.page import accuracy_page
+from experiments.validation.page import accuracy_page, headline_sentence
 from experiments.validation.results import load_study, save_study
 from experiments.validation.study import study
 from gcsim.atomic import write_text_atomically
@@ -41,6 +41,7 @@ def report(options: argparse.Namespace) -> None:
     found = load_study(FOLDER)
     write_text_atomically(DOCS / "accuracy.md", accuracy_page(found, machine.described(CAPTURES)))
     write_ratios(found.rows, DOCS / "img" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
+    print(headline_sentence(found.rows))
 
 
 def discrepancy(_options: argparse.Namespace) -> None:

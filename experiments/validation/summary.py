@@ -1,7 +1,7 @@
 """Errors and coverage of groups of rows: every number of the tables comes from here."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,6 +84,6 @@ def groups(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row
     return found
 
 
-def headline(rows: Sequence[Row]) -> dict[str, Summary]:
-    """The headline: each target's metric over the held-out programs."""
-    return {name: summary(of_metric(elsewhere(rows, held_out=True), name)) for name in TARGETS}
+def program_name(row: Row) -> str:
+    """The load, and whether it was held out."""
+    return f"{row.label} (held out)" if row.held_out else row.label

@@ -1,0 +1,169 @@
+"""The page's tables of groups: by metric, against baselines, by regime, program, version."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from experiments.validation.diagnosis import by_run
+from experiments.validation.matrix import LOAD, MAIN_GO, MAIN_PROCS, OTHER_PROCS
+from experiments.validation.study import Row
+from experiments.validation.summary import (
+    IN_POINTS,
+    REGIMES,
+    SHOWN,
+    TARGETS,
+    Source,
+    coverage,
+    elsewhere,
+    groups,
+    of_metric,
+    program_name,
+    summary,
+)
+from experiments.validation.tables import (
+    NAMES,
+    SHORT_NAMES,
+    Lines,
+    pair_cell,
+    percent_cell,
+    table,
+)
+
+
+def by_metric(rows: Sequence[Row]) -> Lines:
+    """Every metric, held-out and design programs side by side."""
+    body = []
+    for metric in SHOWN:
+        line = [NAMES[metric]]
+        for held_out in (True, False):
+            chosen = of_metric(elsewhere(rows, held_out), metric)
+            found = summary(chosen)
+            line += [
+                str(found.count),
+                percent_cell(found.median),
+                percent_cell(found.p90),
+                percent_cell(coverage(chosen)),
+            ]
+        body.append([*line, pair_cell(*_floor(of_metric(elsewhere(rows), metric)))])
+    head = [
+        "metric", "held-out runs", "median", "90th", "inside", "design runs", "median", "90th", "inside", "floor",
+    ]  # fmt: skip
+    return [
+        "## By metric",
+        "",
+        *table(head, body),
+        "",
+        f"Definitions: [metrics.md](metrics.md). {' and '.join(NAMES[m] for m in IN_POINTS)}: the error is a "
+        "difference in percentage points of all CPU. Throughput: requests per second relative to the "
+        "calibrated run.",
+    ]
+
+
+def _floor(rows: Iterable[Row]) -> tuple[float, float]:
+    found = summary(rows, "again")
+    return found.median, found.p90
+
+
+def baselines_table(rows: Sequence[Row]) -> Lines:
+    """Our error beside each baseline's."""
+    body = []
+    for metric in (*TARGETS, "heap_peak_bytes"):
+        for held_out, who in ((True, "held out"), (None, "all")):
+            chosen = of_metric(elsewhere(rows, held_out), metric)
+            body.append([NAMES[metric], who, *(_error_pair(chosen, source) for source in _SOURCES)])
+    return [
+        "## Beside the baselines",
+        "",
+        "Median error (90th percentile). *Keep*: nothing changes. *GC guide*: target = live + (live + roots) "
+        "× GOGC/100, at most the limit; cost per cycle and allocation per second constant. *Odds*: g/(1 − g) "
+        "∝ 1/GOGC. *Repeat*: the same setting run again, where it was.",
+        "",
+        *table(["metric", "programs", "gcsim", "keep", "GC guide", "odds", "repeat"], body),
+    ]
+
+
+_SOURCES: tuple[Source, ...] = ("predicted", "keep", "gc_guide", "odds", "again")
+
+
+def _error_pair(rows: Sequence[Row], source: Source) -> str:
+    found = summary(rows, source)
+    return "–" if found.count == 0 else pair_cell(found.median, found.p90)
+
+
+def by_regime(rows: Sequence[Row]) -> Lines:
+    """Errors by the mechanism that set the heap, beside the GC guide's."""
+    body = []
+    for regime in REGIMES:
+        chosen = [row for row in elsewhere(rows) if row.regime == regime]
+        for metric in TARGETS:
+            part = of_metric(chosen, metric)
+            held_out = [row for row in part if row.held_out]
+            ours, guide = summary(part), summary(part, "gc_guide")
+            times = guide.median / ours.median if ours.median > 0 else math.nan
+            body.append([
+                regime if metric == next(iter(TARGETS)) else "", NAMES[metric], str(ours.count),
+                pair_cell(ours.median, ours.p90), _error_pair(held_out, "predicted"), percent_cell(coverage(part)),
+                pair_cell(guide.median, guide.p90), "–" if math.isnan(times) else f"{times:.1f}×",
+            ])  # fmt: skip
+    head = [
+        "regime", "metric", "runs", "gcsim", "gcsim, held out", "inside", "GC guide", "guide's error over ours",
+    ]  # fmt: skip
+    return [
+        "## By regime",
+        "",
+        "Told from the real run. *Assist-bound*: marking begins at the pacer's floor, 0.7 of the way to the "
+        "goal, and the heap still reaches the goal. *Limit-bound*: the memory limit sets the goal. *Small "
+        "heap*: under 8 MiB live. *Idle*: under a quarter of the CPU used.",
+        "",
+        *table(head, body),
+    ]
+
+
+def _by(rows: Sequence[Row], title: str, key: Callable[[Row], str]) -> Lines:
+    body = []
+    for name, chosen in groups(elsewhere(rows), key).items():
+        cells = [_group_cell(of_metric(chosen, metric)) for metric in TARGETS]
+        body.append([name, str(len(by_run(chosen))), *cells])
+    return [
+        f"## {title}",
+        "",
+        *table([title.lower().removeprefix("by "), "runs", *SHORT_NAMES.values()], body),
+        "",
+        "Median error (90th percentile), share inside the 90 % interval.",
+    ]
+
+
+def _group_cell(rows: Sequence[Row]) -> str:
+    found = summary(rows)
+    return "–" if found.count == 0 else f"{pair_cell(found.median, found.p90)}, {100 * coverage(rows):.0f} %"
+
+
+def by_program(rows: Sequence[Row]) -> Lines:
+    """Errors by program."""
+    return _by(rows, "By program", program_name)
+
+
+def versions(rows: Sequence[Row]) -> Lines:
+    """Errors by Go version and by GOMAXPROCS."""
+    main_go = MAIN_GO.rsplit(".", 1)[0]
+    everywhere = [row for row in rows if LOAD[row.label].everywhere]
+    by_go = [row for row in everywhere if row.procs == MAIN_PROCS and (row.go != main_go or _shared(row))]
+    by_procs = [row for row in everywhere if row.go == main_go and (row.procs in OTHER_PROCS or _shared(row))]
+    by_go.sort(key=lambda row: int(row.go.split(".")[1]))
+    by_procs.sort(key=lambda row: row.procs)
+    return [
+        *_by(by_go, "By Go version", lambda row: f"{row.go}"),
+        "",
+        "Programs orders, deepstacks and bursty at the same three settings on each, calibrated on each "
+        "version's own log.",
+        "",
+        *_by(by_procs, "By GOMAXPROCS", lambda row: str(row.procs)),
+        "",
+        "The machine has two CPUs: with GOMAXPROCS=4 the operating system shares them among four Ps, which "
+        "gcsim does not model.",
+    ]
+
+
+def _shared(row: Row) -> bool:
+    """Whether the other versions run this setting too."""
+    load = LOAD[row.label]
+    return row.repeat == 1 and (row.gogc, row.limit_mib) in [load.settings[i] for i in (1, 2, 4)]
