@@ -9,6 +9,10 @@ from gcsim.calibration.fit import LITTLE_SCANNED
 from gcsim.goruntime.memory import MemoryPrior
 from gcsim.workload.parameters import Parameter
 
+# A stack doubles when it is full and halves when less than a quarter is used (Go 1.19+ newstack, shrinkstack), so
+# allocated over scanned lies between 1 and 4; the log prints what was scanned, the limit counts what is allocated.
+_ALLOCATED_PER_SCANNED = 1.7
+_STACKS = "log: 1.7 times the scanned stacks; 1 to 4 is possible"
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in standard deviations
 _SMALL_OBJECTS = "prior: small objects, for the log scans much of its heap"
 _LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
@@ -32,7 +36,7 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, rss_peak_bytes: float | N
         "metadata_base_bytes": base,
         "metadata_share": share,
         **_slots(whole),
-        "allocated_stack_bytes": Parameter(stacks, 0.3, "log: scanned stacks, a lower bound"),
+        "allocated_stack_bytes": Parameter(_ALLOCATED_PER_SCANNED * stacks, 0.3, _STACKS),
         **_resident(peak, stacks, prior, rss_peak_bytes),
     }
 

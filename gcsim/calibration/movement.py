@@ -44,9 +44,10 @@ def find_profile(evidence: Evidence) -> Profile:
     if not (live_moves or rate_moves):
         return Profile.steady()
     one = np.ones(rate.size)
+    live_mean = max(float(evidence.live_bytes.mean()), 1.0)  # over cycles, as the model's live heap is
     return _profile(
         start_s[edges],
-        live / _mean(live, spans_s) if live_moves else one,
+        live / live_mean if live_moves else one,
         rate / _mean(rate, spans_s) if rate_moves else one,
     )
 
