@@ -29,7 +29,7 @@ from gcsim.workload.scatter import Scatter
 FORCED_GC_PERIOD_NS = 120_000_000_000  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill
 _NEVER_NS = 1 << 62
-_GRAINS_PER_STEP = 1.0
+_MIN_GRAIN_BYTES = 64.0  # a goroutine is made ready by no less
 _SERVED_AT_ONCE_NS = 1_000_000_000
 
 
@@ -93,11 +93,7 @@ class Collector:
     ) -> None:
         self.env = env
         self.parameters = parameters
-        self.machine = Machine(
-            parameters.gomaxprocs,
-            heap_live_bytes=parameters.live_bytes,
-            credit_share=parameters.credit_share,
-        )
+        self.machine = Machine(parameters.gomaxprocs, heap_live_bytes=parameters.live_bytes)
         self.limiter = CpuLimiter(self.machine, parameters.gomaxprocs)
         self.epoch_ns = 0  # the profile's time 0
         self._pauses, self._profile, self._rules = pauses, profile, rules
@@ -314,7 +310,7 @@ class Collector:
         )
 
     def _scan_work_bytes(self, heap_bytes: float) -> float:
-        return heap_bytes + self.parameters.root_bytes
+        return self.parameters.scannable_share * heap_bytes + self.parameters.root_bytes
 
     def _mark_cpu_ns(self, live: float) -> float:
         """CPU time of this cycle's marking: with the live heap, and with how far the heap is spread out."""
@@ -344,7 +340,7 @@ class Collector:
             return self.serving
         if not p.open_loop:
             return Saturated(p.goroutines, min(math.ceil(p.busy_procs - 1e-9), p.gomaxprocs))
-        grain = _GRAINS_PER_STEP * marking.step_ns * p.arrival_bytes_per_ns
+        grain = max(marking.step_ns * p.arrival_bytes_per_ns, _MIN_GRAIN_BYTES)
         return Stream(self.machine, goroutines=p.goroutines, grain_bytes=grain)
 
     def _end_cycle(
@@ -355,7 +351,7 @@ class Collector:
             MarkResult(
                 heap_live_bytes=int(heap_end),
                 triggered_bytes=marking.triggered_bytes,
-                heap_scan_work_bytes=int(live),
+                heap_scan_work_bytes=int(self.parameters.scannable_share * live),
                 stack_scan_work_bytes=0,
                 globals_scan_work_bytes=int(self.parameters.root_bytes),
                 assist_time_ns=int(assist),
@@ -376,6 +372,6 @@ def _initial_pacer(p: RunParameters, rules: GoRules) -> PacerState:
     return replace(
         fresh,
         heap_marked_bytes=int(p.live_bytes),
-        last_heap_scan_bytes=int(p.live_bytes),
+        last_heap_scan_bytes=int(p.scannable_share * p.live_bytes),
         globals_scan_bytes=int(p.root_bytes),
     ).commit(sweep_done=False)

@@ -1,8 +1,9 @@
 """The GC CPU limiter's clock: settles what the machine did since the last look, at the runtime's moments.
 
 The runtime updates at every assist longer than 5 microseconds, when a worker is scheduled and 10 ms have
-passed, and around pauses. Here assists that change nothing are skipped: while the bucket is less than nine
-tenths full it is settled every 10 ms, above that at every step of marking.
+passed, and around pauses. Here assists that change nothing are skipped: the bucket is settled every 10 ms, and
+at every step of marking while it is nine tenths full and assists go on. With the limiter on there are no assists,
+so that it stays on for 10 ms or to the next pause, as in the runtime.
 """
 
 from gcsim.engine.des.machine import Machine
@@ -32,10 +33,10 @@ class CpuLimiter:
 
     def look(self, now_ns: int) -> bool:
         """Whether assists are off now; settles first if it is time to."""
-        if (
-            rule.needs_update(self._state, now_ns)
-            or self._state.fill_ns > _NEARLY_FULL * self._state.capacity_ns
-        ):
+        assisting_near_the_brim = (
+            not self.enabled and self._state.fill_ns > _NEARLY_FULL * self._state.capacity_ns
+        )
+        if assisting_near_the_brim or rule.needs_update(self._state, now_ns):
             self._settle(now_ns)
         return self.enabled
 

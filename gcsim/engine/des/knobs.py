@@ -2,8 +2,10 @@
 
 The rest of this engine is mechanism. What a log measured of the outcome at the calibrated setting tells the two
 inputs apart: how often a running goroutine passes through the scheduler decides how much background workers
-mark (fractional ones start there), and how much of the workers' credit is there in time decides how much of their
-debt goroutines pay by marking. Both hold for the program; what comes of them at another setting is mechanism again.
+mark (fractional ones start there, and their credit comes the later the rarer it is), and how many bytes of scan
+work the live heap holds decides how much an assist buys at least (64 KiB), and so how much assists mark beyond their
+debt. Where even that leaves assists too few, or too many, the bound that comes closest stands: the outcome is the
+mechanism's, not the log's.
 """
 
 import math
@@ -18,7 +20,7 @@ from gcsim.workload.model import Model
 
 _LONGEST_PASS_NS = 20_000_000.0  # sysmon's slice of 10 ms is noticed up to 10 ms late
 _SHORTEST_PASS = 0.02  # of a mark phase with all Ps: shorter ones come to the same
-_CREDIT_SHARES = (0.02, 1.0)
+_SCANNABLE_SHARES = (0.01, 1.0)
 _CYCLES = 32
 _HALVINGS = 5
 _ROUNDS = 2
@@ -37,11 +39,13 @@ def fit_knobs(model: Model, *, seed: int) -> Knobs:
     for _ in range(_ROUNDS):
         if fractional:
             knobs = _solve(model, knobs, "pass_interval_ns", seed)
-        knobs = _solve(model, knobs, "credit_share", seed)
+        knobs = _solve(model, knobs, "scannable_share", seed)
     return knobs
 
 
-def _solve(model: Model, knobs: Knobs, name: Literal["pass_interval_ns", "credit_share"], seed: int) -> Knobs:
+def _solve(
+    model: Model, knobs: Knobs, name: Literal["pass_interval_ns", "scannable_share"], seed: int
+) -> Knobs:
     """Halves the logarithm's interval: both outcomes fall as their knob rises."""
     values = model.parameters
     if name == "pass_interval_ns":
@@ -49,7 +53,7 @@ def _solve(model: Model, knobs: Knobs, name: Literal["pass_interval_ns", "credit
         low, high = min(shortest, _LONGEST_PASS_NS), _LONGEST_PASS_NS
         aim, column = values.mark_background_procs.value, 0
     else:
-        (low, high), column = _CREDIT_SHARES, 1
+        (low, high), column = _SCANNABLE_SHARES, 1
         aim = model.settings.gomaxprocs - sum(
             getattr(values, f"mark_{who}_procs").value for who in ("background", "idle", "mutator")
         )

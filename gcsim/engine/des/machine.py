@@ -50,7 +50,6 @@ class Machine:
         "backlog_bytes",
         "credit_earned_ns",
         "credit_ns",
-        "credit_share",
         "heap_live_bytes",
         "idle_mark_ns",
         "idle_mark_rate",
@@ -61,11 +60,10 @@ class Machine:
         "remaining_ns",
     )  # fmt: skip
 
-    def __init__(self, gomaxprocs: int, *, heap_live_bytes: float, credit_share: float) -> None:
+    def __init__(self, gomaxprocs: int, *, heap_live_bytes: float) -> None:
         self.activities = [IDLE] * gomaxprocs
         self.observer: Observer | None = None
         self.now_ns = 0
-        self.credit_share = credit_share
         self.heap_live_bytes = heap_live_bytes
         self.allocated_bytes = 0.0
         self.backlog_bytes = 0.0  # allocation that arrivals asked for and that waits
@@ -98,8 +96,8 @@ class Machine:
         self.assist_ns += assisted
         self.background_ns += self.background_rate * elapsed
         self.idle_mark_ns += self.idle_mark_rate * elapsed
-        self.credit_ns += worked * self.credit_share
-        self.credit_earned_ns += worked * self.credit_share
+        self.credit_ns += worked
+        self.credit_earned_ns += worked
         self.remaining_ns -= worked + assisted
 
     def begin(self, processor: int, activity: Activity) -> None:

@@ -20,7 +20,7 @@ class Knobs:
     """What a gctrace does not tell of the scheduler, set so that the calibrated run comes out as measured."""
 
     pass_interval_ns: int = 10_000_000  # at most sysmon's slice
-    credit_share: float = 1.0  # of the workers' marking that is there as credit when goroutines come to pay
+    scannable_share: float = 1.0  # of the live heap's bytes, as the runtime counts scan work
     goroutines_per_p: int = 2
 
 
@@ -50,7 +50,7 @@ class RunParameters:
     allocated_stack_bytes: float
     pause_scale: float
     goroutines: int  # that allocate
-    credit_share: float
+    scannable_share: float
     pass_interval_ns: int  # a running goroutine gives its P to the scheduler after this, at the latest
 
 
@@ -82,7 +82,7 @@ def run_parameters(
         mark_cpu_ns=of("mark_cpu_seconds") * _NS,
         pause_scale=drawn["pause_scale"],
         goroutines=knobs.goroutines_per_p * procs,
-        credit_share=knobs.credit_share,
+        scannable_share=knobs.scannable_share,
         pass_interval_ns=knobs.pass_interval_ns,
         **{name: of(name) for name in _SAME},
     )
