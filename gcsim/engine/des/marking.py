@@ -151,7 +151,9 @@ class Marking:
             bought = unit * max(math.ceil(need_bytes * owed / unit), 0)
         stolen = min(bought, credit)
         machine.credit_ns -= stolen
-        marked_ns = min(bought - stolen, max(machine.remaining_ns, 0.0))
+        # a large debt is paid in pieces: the limiter, and a look at whether marking is over, come in between
+        most_ns = max(at_most_ns - run_ns, 0.0) + unit
+        marked_ns = min(bought - stolen, most_ns, max(machine.remaining_ns, 0.0))
         self.assists += marked_ns > 0
         self.balance_bytes[goroutine] = balance - rate * run_ns + (stolen + marked_ns) / owed
         return Stretch(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
