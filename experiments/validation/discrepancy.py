@@ -30,20 +30,50 @@ _MIN_ROWS = 15
 
 
 def discrepancy_table(rows: Iterable[Row]) -> str:
-    """The table as Python source, a line for each metric that has residuals enough."""
+    """The table as Python source, a line for each metric that has residuals enough.
+
+    With each, the share of residuals inside their intervals when every program is judged by a width derived
+    from the others: what a program never seen may expect.
+    """
     design = [row for row in rows if not row.held_out]
     lines = []
     for metric, chosen in groups(design, lambda row: row.metric).items():
-        if metric in DISCREPANCY:
-            found = fit_discrepancy(chosen)
-            if found is not None:
-                lines.append(f'    "{metric}": ({found[0]:.3f}, {found[1]:.3f}),  # {len(chosen)} runs')
+        found = fit_discrepancy(chosen) if metric in DISCREPANCY else None
+        if found is not None:
+            inside = f"{_coverage_of_unseen(chosen):.0%}"
+            lines.append(
+                f'    "{metric}": ({found[0]:.3f}, {found[1]:.3f}),  # {len(chosen)} runs, {inside} unseen'
+            )
     return "\n".join(lines)
+
+
+def _coverage_of_unseen(rows: Iterable[Row]) -> float:
+    """Leave one program out, derive, judge it; the share inside over all of them."""
+    by_program = groups(rows, lambda row: row.label)
+    inside: list[bool] = []
+    for label, own in by_program.items():
+        others = [row for name, part in by_program.items() if name != label for row in part]
+        found = fit_discrepancy(others)
+        if found is not None:
+            inside += [_is_covered(row, found) for row in _usable(own)]
+    return float(np.mean(inside)) if inside else math.nan
+
+
+def _is_covered(row: Row, discrepancy: tuple[float, float]) -> bool:
+    at_home, per_doubling = discrepancy
+    distance = _distance(row)
+    spread = math.hypot(_scatter(row, distance), at_home, per_doubling * distance)
+    return abs(math.log(row.observed / row.predicted)) <= Z90 * spread
+
+
+def _usable(rows: Iterable[Row]) -> list[Row]:
+    """Rows whose logarithms exist."""
+    return [row for row in rows if min(row.observed, row.predicted, row.low) > 0 and row.high > row.low]
 
 
 def fit_discrepancy(rows: Iterable[Row]) -> tuple[float, float] | None:
     """(at_home, per_doubling) of one metric; None with too few residuals."""
-    usable = [row for row in rows if min(row.observed, row.predicted, row.low) > 0 and row.high > row.low]
+    usable = _usable(rows)
     if len(usable) < _MIN_ROWS:
         return None
     residual = np.array([math.log(row.observed / row.predicted) for row in usable])

@@ -13,8 +13,10 @@ from gcsim.calibration.window import working_window
 from gcsim.cycles import NOT_LOGGED, CycleTable, Int64Array
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.settings import Settings
+from gcsim.units import MIB
 
 MIN_CYCLES = 5  # in the working window: fewer make no rate
+SMALL_BYTES = 8 * MIB  # live heap and roots
 TRIGGER_FLOOR = 0.7  # of the way from marked to goal (``minTriggerRatioDistance``, Go 1.19+)
 
 
@@ -99,7 +101,7 @@ def regime(seen: Observation, calibrated: Observation) -> str:
         ratio = float("inf") if settings.gogc is None else settings.gogc / 100.0
         if metrics["heap_goal_mean_bytes"] < 0.97 * (live + (live + seen.root_bytes) * ratio):
             return "limit-bound"
-    if calibrated.metrics["heap_live_mean_bytes"] < 8 << 20:
+    if calibrated.metrics["heap_live_mean_bytes"] + calibrated.root_bytes < SMALL_BYTES:
         return "small heap"
     if seen.busy_share < 0.25:
         return "idle"

@@ -112,7 +112,7 @@ def by_regime(rows: Sequence[Row]) -> Lines:
         "",
         "Told from the real run. *Assist-bound*: marking begins at the pacer's floor, 0.7 of the way to the "
         "goal, and the heap still reaches the goal. *Limit-bound*: the memory limit sets the goal. *Small "
-        "heap*: under 8 MiB live. *Idle*: under a quarter of the CPU used.",
+        "heap*: under 8 MiB live, stacks included. *Idle*: under a quarter of the CPU used.",
         "",
         *table(head, body),
     ]
