@@ -18,13 +18,14 @@ from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
 from gcsim.settings import Settings
-from gcsim.units import MIB
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 
 MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
-_CACHE_BYTES = 16 * MIB  # a core's share of the last cache: a heap that fits in is marked from it
+# Live objects lie further apart in a larger heap, and in colder caches. One log shows one heap size; slopes of log mark
+# CPU over log (peak / live) in other programs' runs at several settings: -0.2 to 0.4.
+_HEAP_EXPONENT = Parameter(0.22, 1.0, "prior: measured on Go 1.27, -0.2 to 0.4 by program")
 _PAUSE_SCALE = Parameter(1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth")
 
 
@@ -81,14 +82,14 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         settings=settings,
         parameters=Parameters(
             **fit_heap(evidence),
-            **fit_marking(evidence),
+            **fit_marking(evidence, pace.loop),
             **fit_allocation(evidence, gaps, pace, profile),
             **fit_memory(
                 whole,
                 prior=memory_prior(rules_for(settings.go).minor),
                 rss_peak_bytes=None if trace.info is None else float(trace.info.rss_peak_bytes),
             ),
-            mark_cpu_heap_exponent=_heap_exponent(evidence),
+            mark_cpu_heap_exponent=_HEAP_EXPONENT,
             pause_scale=_PAUSE_SCALE,
         ),
         profile=profile,
@@ -140,17 +141,6 @@ def _mutator_cpu_share(evidence: Evidence, info: CaptureInfo) -> float | None:
     marking_s = float(evidence.mark_seconds.sum())
     busy_s = info.cpu_seconds / info.wall_seconds * window_s
     return (busy_s - marking_s * procs) / max(window_s - marking_s, 1e-9) / procs
-
-
-def _heap_exponent(evidence: Evidence) -> Parameter:
-    """How mark CPU grows with heap peak over live: live objects lie further apart, and in colder caches.
-
-    Priors, for one log shows one heap size. Where the peak fits a cache at calibration and would not at another
-    setting, growth is steep.
-    """
-    if float(evidence.heap_end_bytes.mean()) < _CACHE_BYTES:
-        return Parameter(0.5, 0.5, "prior: measured on Go 1.27 for a heap within the CPU's caches")
-    return Parameter(0.15, 1.0, "prior: measured on Go 1.26 and 1.27, -0.4 to 0.5 by program")
 
 
 def _provenance(trace: Trace, window: slice, pace: Pace) -> dict[str, str]:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.pace import Pace
+from gcsim.engine.fluid_mark import idle_displaced
 from gcsim.goruntime.workers import FORCE_PREEMPT_NS
+from gcsim.workload.model import Loop
 from gcsim.workload.parameters import Parameter
 from gcsim.workload.profile import Profile
 
@@ -56,7 +58,7 @@ def fit_heap(evidence: Evidence) -> dict[str, Parameter]:
     }
 
 
-def fit_marking(evidence: Evidence) -> dict[str, Parameter]:
+def fit_marking(evidence: Evidence, loop: Loop) -> dict[str, Parameter]:
     """Mark CPU, and who does it."""
     mark_s = float(evidence.mark_seconds.sum())
     cpu = evidence.mark_cpu_seconds
@@ -66,11 +68,11 @@ def fit_marking(evidence: Evidence) -> dict[str, Parameter]:
         "mark_cpu_seconds": Parameter(float(cpu.mean()), _standard_error(cpu), LOG),
         "mark_background_procs": Parameter(max(background, 1e-6), 0.0, LOG),
         "mark_idle_procs": Parameter(idle, 0.0, LOG),
-        "assist_cpu_seconds": _assist_cpu(evidence),
+        "assist_cpu_seconds": _assist_cpu(evidence, loop),
     }
 
 
-def _assist_cpu(evidence: Evidence) -> Parameter:
+def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
     """CPU that assists take in a cycle with runway to spare.
 
     Where cycles end at their goal, assists paid what the goal demanded, and how little they would have paid at
@@ -84,15 +86,29 @@ def _assist_cpu(evidence: Evidence) -> Parameter:
         return Parameter(paid, 0.5, "log: cycles without a runway, an upper bound")
     chosen = evidence.select(rows)
     reached = float(np.median(chosen.allocated_bytes / np.maximum(runway, 1.0)))
-    if reached <= _ASSIST_BOUND_REACH:
-        return Parameter(paid, max(_standard_error(evidence.assist_cpu_seconds), 0.1), LOG)
     mark_s = float(chosen.mark_seconds.sum())
     mutator = mark_mutator_procs(chosen)
-    busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     per_mutator_s = float(chosen.allocated_bytes.sum()) / mark_s / mutator
     debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
+    if reached <= _ASSIST_BOUND_REACH:
+        forced = _forced_assist_cpu(chosen, mutator, debt) if loop == "open" else 0.0
+        return Parameter(
+            max(paid - forced, 0.2 * paid), max(_standard_error(evidence.assist_cpu_seconds), 0.1), LOG
+        )
+    busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.mark_seconds.mean())) * busy * debt / (1.0 + debt)
     return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal")
+
+
+def _forced_assist_cpu(evidence: Evidence, mutator_procs: float, debt: float) -> float:
+    """What of a cycle's assists displaced idle workers, by the engine's own account of an open loop."""
+    procs = float(evidence.gomaxprocs.mean())
+    displaced = float(idle_displaced(np.array([mutator_procs * (1.0 + debt) / procs]))[0])
+    marking_s = float(evidence.mark_seconds.mean())
+    room_s = (procs - mutator_procs) * marking_s - float(evidence.background_cpu_seconds.mean())
+    paid_s = float(evidence.assist_cpu_seconds.mean())
+    at_ease_s = (paid_s - room_s * displaced) / max(1.0 - displaced, 0.1)
+    return paid_s - max(at_ease_s, 0.0)
 
 
 def fit_allocation(evidence: Evidence, gaps: Intervals, pace: Pace, profile: Profile) -> dict[str, Parameter]:

@@ -16,9 +16,10 @@ from gcsim.workload.parameters import PARAMETER_NAMES
 FloatArray = NDArray[np.float64]
 
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
-_MAX_HEAP_EXPONENT = (
-    0.5  # the highest measured on any program; near 1, marking would outgrow its own heap for ever
-)
+_HEAP_EXPONENT_RANGE = (
+    -0.3,
+    0.5,
+)  # beyond what any program showed; near 1, marking would outgrow its own heap
 
 
 def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, FloatArray]:
@@ -32,6 +33,12 @@ def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, Floa
         parameter = getattr(model.parameters, name)
         z = stream(seed, f"parameter {name}").standard_normal(replicas)
         drawn[name] = parameter.value * np.exp(parameter.rel_sd * z)
+    # the one parameter that may be negative: its deviations add
+    exponent = model.parameters.mark_cpu_heap_exponent
+    z = stream(seed, "parameter mark_cpu_heap_exponent").standard_normal(replicas)
+    drawn["mark_cpu_heap_exponent"] = np.clip(
+        exponent.value * (1.0 + exponent.rel_sd * z), *_HEAP_EXPONENT_RANGE
+    )
     return drawn
 
 
@@ -53,6 +60,7 @@ def lane_parameters(
     busy = _scaled_procs(of("mutator_procs"), calibrated_procs, procs)
     open_loop = model.loop == "open"
     arrival = of("alloc_bytes_per_second") if open_loop else np.full(procs.shape, np.inf)
+    at_full_speed = procs if open_loop else np.maximum(busy, 1e-6)  # Ps that a backlog would keep busy
     mark_busy = np.clip(procs - background - of("mark_idle_procs"), 0.0, busy)
     limits = [MAX_INT64 if s.gomemlimit_bytes is None else s.gomemlimit_bytes for s in settings]
     return LaneParameters(
@@ -62,8 +70,8 @@ def lane_parameters(
         live_bytes=of("live_bytes"),
         root_bytes=of("stack_bytes") + of("globals_bytes"),
         arrival_bytes_per_second=arrival,
-        capacity_bytes_per_second=of("alloc_bytes_per_cpu_second") * busy,
-        sweep_seconds_per_byte=of("sweep_cpu_seconds_per_byte") / np.maximum(busy, 1e-6),
+        capacity_bytes_per_second=of("alloc_bytes_per_cpu_second") * at_full_speed,
+        sweep_seconds_per_byte=of("sweep_cpu_seconds_per_byte") / at_full_speed,
         mark_alloc_bytes_per_cpu_second=of("alloc_bytes_per_cpu_second") * of("mark_alloc_efficiency"),
         mark_busy_procs=mark_busy,
         mark_mutator_procs=np.minimum(of("mark_mutator_procs"), procs),
@@ -72,7 +80,7 @@ def lane_parameters(
             of("assist_cpu_seconds") / np.maximum(of("mark_cpu_seconds"), 1e-12), 0.95
         ),
         mark_cpu_seconds=of("mark_cpu_seconds"),
-        mark_cpu_heap_exponent=np.minimum(of("mark_cpu_heap_exponent"), _MAX_HEAP_EXPONENT),
+        mark_cpu_heap_exponent=of("mark_cpu_heap_exponent"),
         mark_cpu_heap_ratio=of("mark_cpu_heap_ratio"),
         sweep_term_seconds=of("pause_scale") * model.pauses.sweep_term_mean_seconds,
         mark_term_seconds=of("pause_scale") * model.pauses.mark_term_mean_seconds,

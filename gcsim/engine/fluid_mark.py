@@ -114,6 +114,11 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
+def idle_displaced(pressure: FloatArray) -> FloatArray:
+    """The part of idle workers' Ps that assists take, 0 to 1, at a ``pressure`` as in ``_open_assist``."""
+    return np.clip((pressure - 0.8) / 0.4, 0.0, 1.0)
+
+
 def _open_assist(conditions: MarkConditions, mutator: FloatArray, pressure: FloatArray) -> FloatArray:
     """Ps on assists in an open loop, where idle workers do what assists leave.
 
@@ -121,7 +126,7 @@ def _open_assist(conditions: MarkConditions, mutator: FloatArray, pressure: Floa
     one, credit is spent as soon as it is earned and assists displace idle workers; well above one no P is idle.
     The transition's place and width are measured (order service, open loop, Go 1.27: half-way at one).
     """
-    displaced = np.clip((pressure - 0.8) / 0.4, 0.0, 1.0)
+    displaced = idle_displaced(pressure)
     marking = conditions.gomaxprocs - mutator
     room = marking - conditions.background_procs
     at_ease = np.minimum(conditions.assist_cpu_share * marking, room)

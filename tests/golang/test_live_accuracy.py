@@ -13,11 +13,12 @@ from gcsim.calibration.validation import Comparison, validate
 from tests.golang.conftest import GoToolchain
 
 # Twice the 90th percentile of what repeated 10 s runs on a quiet machine differ by, and as much again for
-# runs of 4 s on a machine that does other things: heap 4 %, cycle rate 6 %, GC CPU 26 %, resident memory 4 %.
+# runs of 4 s on a machine that does other things: heap 4 %, cycle rate 6 %, GC CPU 26 %, resident memory 4 %. A
+# worker that is off its core still counts as marking, so GC CPU beside a busy test suite gets twice that again.
 BOUNDS = {
     "heap_peak_mean_bytes": 0.16,
     "gc_rate_hz": 0.24,
-    "gc_cpu_fraction": 1.04,
+    "gc_cpu_fraction": 2.08,
     "rss_peak_bytes": 0.16,
 }
 
