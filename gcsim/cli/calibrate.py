@@ -36,6 +36,7 @@ def calibrate(
     The settings options say how the logs were made where no side file of gcsim capture does.
     """
     from gcsim.calibration import calibrate as fit
+    from gcsim.calibration.requests import result_file, with_requests
     from gcsim.calibration.verdict import check_fit, diagnose, marked
     from gcsim.errors import InputError
     from gcsim.report.fit_report import fit_report
@@ -53,7 +54,9 @@ def calibrate(
         raise InputError(f"{log}: {error}") from error
     check = check_fit(trace, found)
     diagnosis = diagnose(trace, found, check)
-    marked(found.model, diagnosis).save(output)
+    model = marked(found.model, diagnosis)
+    result = result_file(log)
+    (model if result is None else with_requests(model, result)).save(output)
     emit_rich(fit_report(trace, found, diagnosis, check))
     note(f"wrote {output}")
     if figures is not None:
