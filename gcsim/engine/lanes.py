@@ -5,15 +5,16 @@ up to the trigger, marks (``fluid_mark``) and returns the cycle. The engine keep
 rule of the runtime.
 """
 
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, mark_phase
 from gcsim.engine.lane_parameters import LaneParameters
-from gcsim.goruntime.cons_mark import ConsMarkMemory, initial_cons_mark, measured_cons_mark, next_cons_mark
+from gcsim.engine.lane_state import initial_state
+from gcsim.engine.noise import Noise
+from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
 from gcsim.goruntime.memory import heap_in_use_after_sweep_bytes, limited_trigger_bytes
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
@@ -27,9 +28,7 @@ from gcsim.goruntime.pacer import (
 )
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
-from gcsim.streams import stream
 from gcsim.units import MAX_INT64
-from gcsim.workload.pauses import LEVELS
 from gcsim.workload.profile import Profile
 from gcsim.workload.scatter import Scatter
 
@@ -38,7 +37,6 @@ Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
-_NOISE_POOL = 1 << 16
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between
 _LARGEST_SIZE = float(1 << 62)
 LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
@@ -62,46 +60,6 @@ class CycleStep:
     mutator_bytes: FloatArray  # allocated since the last cycle's end
 
 
-@dataclass(slots=True, kw_only=True)
-class LaneState:
-    """What a lane carries from one cycle to the next; arrays of shape (lanes,)."""
-
-    now_seconds: FloatArray  # end of the last cycle
-    heap_marked_bytes: FloatArray
-    heap_end_bytes: FloatArray
-    live_bytes: FloatArray
-    backlog_bytes: FloatArray  # allocation that arrivals asked for and marking held up
-    memory: ConsMarkMemory[FloatArray]
-    limiter_fill_seconds: FloatArray
-
-    def select(self, keep: BoolArray) -> Self:
-        """The lanes that ``keep`` marks."""
-        arrays = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "memory"}
-        memory = ConsMarkMemory(self.memory.cons_mark[keep], tuple(kept[keep] for kept in self.memory.kept))
-        return type(self)(memory=memory, **arrays)
-
-
-class Noise:
-    """Draws of the model's scatter from pools, another stretch of a pool each time.
-
-    Drawing anew each step would cost more than the rest of the engine. Stretches start at random places of a
-    pool of 65,536 draws: means and spreads are those of fresh draws, and two steps share numbers only in
-    other lanes.
-    """
-
-    def __init__(self, scatter: Scatter, seed: int, lanes: int) -> None:
-        self._places = stream(seed, "scatter places")
-        self._pools = {}
-        for name, quantiles in scatter.to_document().items():
-            levels = stream(seed, f"scatter {name}").random(_NOISE_POOL + lanes)
-            self._pools[name] = np.interp(levels, LEVELS, quantiles)
-
-    def draw(self, name: str, lanes: int) -> FloatArray:
-        """A view of ``lanes`` numbers of one of Scatter's fields, not to be written to."""
-        start = int(self._places.integers(_NOISE_POOL))
-        return self._pools[name][start : start + lanes]
-
-
 class LaneEngine:
     """Runs of one service, side by side; ``step`` advances each by one cycle."""
 
@@ -111,7 +69,7 @@ class LaneEngine:
         self.parameters = parameters
         self.profile = profile
         self.rules = rules
-        self.state = _initial_state(parameters, rules)
+        self.state = initial_state(parameters, rules)
         self._noise = Noise(scatter, seed, parameters.lanes)
         self._limited = parameters.memory_limit_bytes < MAX_INT64
 
@@ -339,17 +297,3 @@ class LaneEngine:
 def limit_headroom_bytes(rules: GoRules) -> int:
     """Constant headroom below the limit's goal, where it is no percentage (before Go 1.21)."""
     return 0 if rules.limit_headroom_percent else rules.limit_headroom_min_bytes
-
-
-def _initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:
-    """Every lane as after a cycle that ended at its own live heap."""
-    zero = np.zeros(parameters.lanes)
-    return LaneState(
-        now_seconds=zero,
-        heap_marked_bytes=parameters.live_bytes.copy(),
-        heap_end_bytes=parameters.live_bytes * parameters.mark_cpu_heap_ratio,
-        live_bytes=parameters.live_bytes.copy(),
-        backlog_bytes=zero,
-        memory=initial_cons_mark(zero, rules=rules),
-        limiter_fill_seconds=zero,
-    )
