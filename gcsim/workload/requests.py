@@ -54,9 +54,8 @@ class Requests:
         unknown = sorted(set(entry) - known)
         if unknown:
             raise InputError(f"requests: unknown entry {unknown[0]!r}; known: {', '.join(sorted(known))}")
-        return cls(
-            **{name: int(value) if name == "workers" else float(value) for name, value in entry.items()}
-        )
+        values: dict[str, Any] = {name: float(value) for name, value in entry.items()}
+        return cls(**(values | {"workers": int(entry["workers"])}))
 
     def to_document(self) -> dict[str, float | int]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
