@@ -324,13 +324,16 @@ class Collector:
         p = self.parameters
         done = self.env.event()
         mutator = self._mutator(marking)
+        processors = []
         for index in range(p.gomaxprocs):
             processor = Processor(index, self.env, marking, mutator, slice_ns=p.pass_interval_ns, done=done)
             left = int(self._slice_draws.random() * p.pass_interval_ns) + 1 if index == 0 else 0
             self.env.process(processor.run(slice_left_ns=left))
+            processors.append(processor)
         yield done
-        for index in range(p.gomaxprocs):
-            self.machine.begin(index, IDLE)
+        for processor in processors:
+            processor.settle()
+            self.machine.begin(processor.index, IDLE)
         self.machine.remaining_ns = 0.0
 
     def _mutator(self, marking: Marking) -> Mutator:

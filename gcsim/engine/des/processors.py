@@ -10,7 +10,7 @@ from typing import Any
 from simpy import Environment, Event
 
 from gcsim.engine.des.machine import DEDICATED, FRACTIONAL, IDLE, IDLE_WORKER, Activity
-from gcsim.engine.des.marking import Marking
+from gcsim.engine.des.marking import Marking, Stretch
 from gcsim.engine.des.mutator import Mutator
 from gcsim.engine.des.order import Order, after, now_ns
 from gcsim.goruntime.workers import FORCE_PREEMPT_NS, FRACTIONAL_EXIT_SLACK, fractional_worker_starts
@@ -31,6 +31,7 @@ class Processor:
         self._done = done
         self._fractional_ns = 0  # marked by this P as a fractional worker in this cycle
         self.goroutine: int | None = None  # on this P, or None
+        self._under_way: tuple[Stretch, int] | None = None  # the goroutine's stretch and when it began
 
     def run(self, *, slice_left_ns: int) -> Generator[Event, Any, None]:
         """Until marking ends. ``slice_left_ns`` more than 0: the goroutine that starts the cycle goes on."""
@@ -93,12 +94,37 @@ class Processor:
                 ),
             )
             started_ns = machine.now_ns
+            self._under_way = stretch, started_ns
             while machine.now_ns < started_ns + length and not self._done.triggered:
                 yield from self._wait(started_ns + length - machine.now_ns)
-            share = (machine.now_ns - started_ns) / length
-            mutator.ran(self.index, goroutine, stretch.mutator_ns * share, stretch.assist_ns * share)
-        self.goroutine = None
-        mutator.give_back(self.index, goroutine)
+            if self.goroutine is None:  # the collector has settled this P
+                return
+            self._account()
+        self._let_go()
+
+    def settle(self) -> None:
+        """At the end of marking: accounts for what runs now and lets it go.
+
+        The P's own next event may lie after that end, within a step, and then finds nothing left to do.
+        """
+        if self.goroutine is not None:
+            self._account()
+            self._let_go()
+
+    def _account(self) -> None:
+        """What the goroutine has done of its stretch."""
+        if self._under_way is not None and self.goroutine is not None:
+            stretch, started_ns = self._under_way
+            share = min((self._machine.now_ns - started_ns) / stretch.duration_ns, 1.0)
+            self._mutator.ran(
+                self.index, self.goroutine, stretch.mutator_ns * share, stretch.assist_ns * share
+            )
+            self._under_way = None
+
+    def _let_go(self) -> None:
+        if self.goroutine is not None:
+            goroutine, self.goroutine = self.goroutine, None
+            self._mutator.give_back(self.index, goroutine)
 
     def _idle(self) -> Generator[Event, Any, None]:
         """An idle worker, which looks up every 100 kB; or nothing, where the runtime allows no more of them."""
