@@ -119,7 +119,8 @@ def _pause_metrics(cycles: CycleTable, inside: CycleTable, window_s: float) -> d
 def pauses_seconds(cycles: CycleTable) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """All stop-the-world pauses, both of each cycle, shape (2n,), in seconds."""
     both = np.concatenate([cycles.stw_sweep_term_ns, cycles.stw_mark_term_ns])
-    return np.maximum(both, 0) / NS_PER_SECOND
+    seconds: np.ndarray[tuple[int], np.dtype[np.float64]] = np.maximum(both, 0) / NS_PER_SECOND
+    return seconds
 
 
 def _logged_sum(column: Int64Array) -> float:

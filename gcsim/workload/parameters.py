@@ -36,7 +36,9 @@ class Parameters:
     # allocation
     alloc_bytes_per_second: Parameter  # mean over the run, marking included
     alloc_bytes_per_cpu_second: Parameter  # per second of one P's mutator time outside marking
-    sweep_cpu_seconds_per_byte: Parameter  # of the heap's peak: what a collection costs the mutator afterwards
+    sweep_cpu_seconds_per_byte: (
+        Parameter  # of the heap's peak: what a collection costs the mutator afterwards
+    )
     mutator_procs: Parameter  # Ps that the program can keep busy
     mark_alloc_efficiency: Parameter  # allocation per mutator second while marking, relative to outside
     mark_mutator_procs: Parameter  # Ps running the mutator while marking, assists left out
@@ -46,7 +48,9 @@ class Parameters:
     mark_cpu_heap_exponent: Parameter  # mark CPU grows with (heap peak / live) to this power
     mark_background_procs: Parameter  # Ps on dedicated and fractional workers while marking
     mark_idle_procs: Parameter  # Ps on idle workers while marking
-    assist_cpu_seconds: Parameter  # of assists in a cycle with runway to spare: credit comes late and in lumps
+    assist_cpu_seconds: (
+        Parameter  # of assists in a cycle with runway to spare: credit comes late and in lumps
+    )
     # pauses
     pause_scale: Parameter  # on every pause; 1, with what a run's pauses differ from the next run's
     # memory that gctrace does not show

@@ -229,7 +229,9 @@ def test_memory_does_not_grow_with_simulated_time() -> None:
 def test_a_limit_below_the_live_heap_runs_on_at_the_limiters_half() -> None:
     """Collections follow one another, and GC takes half of the CPU as the limiter counts it."""
     model = example_service()
-    costly = replace(model.parameters, mark_cpu_seconds=Parameter(0.3))  # assists want more than the limiter lets
+    costly = replace(
+        model.parameters, mark_cpu_seconds=Parameter(0.3)
+    )  # assists want more than the limiter lets
     model = replace(model, parameters=costly)
     settings = replace(model.settings, gomemlimit_bytes=60 * MIB)
     rows: list[tuple[float, Cycle]] = []

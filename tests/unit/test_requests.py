@@ -36,7 +36,7 @@ def test_a_file_without_such_figures_is_an_input_error(tmp_path: Path, text: str
     """The error names the file."""
     path = tmp_path / "x.result.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="x.result.json"):
+    with pytest.raises(InputError, match=r"x\.result\.json"):
         with_requests(replace(example_service(), loop="open"), path)
 
 
