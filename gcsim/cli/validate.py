@@ -88,7 +88,7 @@ def _print(log: str, validation: "Validation") -> None:
             METRIC_LABELS[item.name],
             format_estimate(item.name, item.predicted),
             format_metric(item.name, item.observed),
-            f"{100 * item.error:+.1f} %",
+            "—" if item.error != item.error else f"{100 * item.error:+.1f} %",
             "inside" if item.inside else "outside",
         ]
         for item in validation.comparisons
