@@ -15,6 +15,7 @@ from gcsim.cli.options import (
     parse_memory,
     simulation,
 )
+from gcsim.cli.service import load_service
 from gcsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,9 +62,8 @@ def plot(
         )
     else:
         from gcsim.report.sweep_figures import about_model, write_run_figures
-        from gcsim.workload.model import Model
 
-        service = Model.load(source)
+        service = load_service(source)
         settings = _settings(service, gogc, gomemlimit, gomaxprocs, go)
         about = about_model(service, settings[0])
         written = write_run_figures(

@@ -18,6 +18,7 @@ from gcsim.cli.options import (
     parse_memory,
     simulation,
 )
+from gcsim.cli.service import load_service
 from gcsim.units import parse_duration, parse_fraction
 
 if TYPE_CHECKING:
@@ -52,14 +53,13 @@ def recommend(
     """Choose GOGC and GOMEMLIMIT for a container; exit status 1 when nothing is feasible."""
     from gcsim.atomic import make_folder
     from gcsim.tuning.recommend import recommend as choose
-    from gcsim.workload.model import Model
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     memory_bytes = parse_memory(memory)
     assert memory_bytes is not None
     gc_cpu = None if max_gc_cpu is None else parse_fraction(max_gc_cpu, what="--max-gc-cpu")
     stw_p99 = None if max_stw_p99 is None else parse_duration(max_stw_p99, what="--max-stw-p99")
-    service = Model.load(model)
+    service = load_service(model)
     if output is not None:
         make_folder(output)
     with progress_bar("recommend") as progress:

@@ -18,6 +18,7 @@ from gcsim.cli.options import (
     parse_memory,
     simulation,
 )
+from gcsim.cli.service import load_service
 from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
 
 
@@ -41,7 +42,6 @@ def report(
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
     from gcsim.tuning.recommend import recommend
     from gcsim.tuning.sweep import sweep
-    from gcsim.workload.model import Model
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     gogcs, limits, memory_bytes = (
@@ -51,7 +51,7 @@ def report(
     )
     if len(gogcs) * len(limits) < 2:
         raise InputError("--gogc and --gomemlimit make one setting; a report needs two or more")
-    service = Model.load(model)
+    service = load_service(model)
     with progress_bar("report") as progress:
         grid = sweep(
             service,

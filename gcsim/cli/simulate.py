@@ -22,6 +22,7 @@ from gcsim.cli.options import (
     chosen_settings,
     simulation,
 )
+from gcsim.cli.service import load_service
 from gcsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,12 +51,11 @@ def simulate(
 ) -> None:
     """Predict one setting; what is not given stays as calibrated."""
     from gcsim.engine.simulate import simulate as run_simulation
-    from gcsim.workload.model import Model
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     if timeline_out is not None and how.engine != "des":
         raise InputError("--timeline-out: only the event-by-event engine has a timeline; add --engine des")
-    service = Model.load(model)
+    service = load_service(model)
     settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     run = run_simulation(
         service,

@@ -27,6 +27,7 @@ from gcsim.cli.options import (
     parse_memory,
     simulation,
 )
+from gcsim.cli.service import load_service
 from gcsim.units import MIB, format_go_bytes, format_gogc
 
 if TYPE_CHECKING:
@@ -63,12 +64,11 @@ def sweep(
     from gcsim.atomic import make_folder, write_text_atomically
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
     from gcsim.tuning.sweep import sweep as run_sweep
-    from gcsim.workload.model import Model
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     gogcs, limits = parse_gogc_grid(gogc), parse_gomemlimit_grid(gomemlimit)
     memory_bytes = parse_memory(memory)
-    service = Model.load(model)
+    service = load_service(model)
     if output is not None:
         make_folder(output)
     with progress_bar("sweep") as progress:

@@ -18,6 +18,7 @@ from gcsim.cli.options import (
     SeedOption,
     simulation,
 )
+from gcsim.cli.service import load_service
 from gcsim.errors import InputError
 from gcsim.units import parse_fraction
 
@@ -52,12 +53,11 @@ def validate(
 ) -> None:
     """Compare what the model predicts with what logs show, setting by setting."""
     from gcsim.calibration.validation import validate as compare
-    from gcsim.workload.model import Model
 
     how = simulation(duration=duration or "10m", replicas=replicas, seed=seed, engine="lanes")
     seconds = None if duration is None else how.duration_seconds
     bound = None if max_error is None else parse_fraction(max_error, what="--max-error")
-    service = Model.load(model)
+    service = load_service(model)
     found: dict[str, Validation] = {}
     for log, trace in read_logs(logs).items():
         warn_about(log, trace)
