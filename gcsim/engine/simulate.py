@@ -1,6 +1,6 @@
 """Simulate a model at settings: draws, lanes, metrics, intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -22,6 +22,7 @@ from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.workload.model import Model
+from gcsim.workload.parameters import PARAMETER_NAMES
 
 FloatArray = NDArray[np.float64]
 
@@ -193,12 +194,9 @@ def record_cycles(
     *,
     duration_seconds: float,
     seed: int,
-    observe: Callable[[float], None] | None = None,
 ) -> CycleTable:
     """The cycles of one run at the model's central values, exact to the byte and nanosecond."""
-    drawn = {
-        name: values * 0 + getattr(model.parameters, name).value for name, values in _one_draw(model).items()
-    }
+    drawn = {name: np.array([getattr(model.parameters, name).value]) for name in PARAMETER_NAMES}
     parameters = lane_parameters(model, [settings], drawn)
     engine = _engine(model, parameters, settings.go, seed)
     for _ in range(WARM_UP_CYCLES):
@@ -210,9 +208,3 @@ def record_cycles(
         if step.start_seconds[0] > duration_seconds:
             return recorder.table()
         recorder.add(step)
-        if observe is not None:
-            observe(float(step.start_seconds[0]))
-
-
-def _one_draw(model: Model) -> dict[str, FloatArray]:
-    return draw_parameters(model, replicas=1, seed=0)

@@ -26,7 +26,6 @@ class LaneTotals:
     first_start_seconds: FloatArray
     last_start_seconds: FloatArray
     heap_end_mib: FloatArray
-    heap_end_squared_mib: FloatArray
     heap_end_max_mib: FloatArray
     heap_end_max_bytes: FloatArray
     heap_marked_mib: FloatArray
@@ -62,7 +61,6 @@ class LaneTotals:
         end_mib = np.floor(step.heap_end_bytes / MIB)
         marked_mib = np.floor(step.heap_marked_bytes / MIB)
         self.heap_end_mib += weight * end_mib
-        self.heap_end_squared_mib += weight * end_mib * end_mib
         self.heap_end_max_mib = np.maximum(self.heap_end_max_mib, weight * end_mib)
         self.heap_end_max_bytes = np.maximum(self.heap_end_max_bytes, weight * step.heap_end_bytes)
         self.heap_marked_mib += weight * marked_mib
