@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import toolchains
+from experiments.cpu_speed import SpeedProbe
 from gcsim.atomic import make_folder, write_text_atomically
 from gcsim.errors import InputError
 from gcsim.gctrace.capture import run_capture
@@ -74,7 +75,7 @@ class CapturedRun:
 
     log: Path
     info: CaptureInfo
-    result: dict[str, Any]  # the program's line of JSON, and "foreign_cpu_attempts"
+    result: dict[str, Any]  # the program's line of JSON, "cpu_speed" and "foreign_cpu_attempts"
 
 
 def capture_run(
@@ -126,7 +127,8 @@ def _attempt(plan: RunPlan, binary: Path) -> tuple[float, bytes, CaptureInfo, di
     env = {**os.environ, **knobs, "GODEBUG": ""}
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as stdout:
         log = Path(folder) / "trace.log"
-        info = run_capture(command, log, env=env, stdout=stdout, echo=False)
+        with SpeedProbe() as probe:
+            info = run_capture(command, log, env=env, stdout=stdout, echo=False)
         trace = log.read_bytes()
         stdout.seek(0)
         printed = stdout.read().decode()
@@ -138,6 +140,7 @@ def _attempt(plan: RunPlan, binary: Path) -> tuple[float, bytes, CaptureInfo, di
         result: dict[str, Any] = json.loads(printed)
     except ValueError as error:
         raise InputError(f"{plan.name}: the program did not end with one line of JSON") from error
+    result["cpu_speed"] = probe.summary
     return info.foreign_cpu_fraction or 0.0, trace, _without_path(info, binary), result
 
 
