@@ -12,6 +12,10 @@ from gcsim.units import MIB
 
 CAPTURES = Path(__file__).parent / "captures"
 DURATION_SECONDS = 10.0
+RARE_SECONDS, RAREST_SECONDS = (
+    20.0,
+    30.0,
+)  # where collections are few: at GOGC of 400 and more or a generous limit
 MAIN_GO, MAIN_PROCS = "1.27.3", 2
 OTHER_GO = ("1.19", "1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6")
 OTHER_PROCS = (1, 4)
@@ -27,6 +31,7 @@ class Load:
     limits_mib: tuple[int, int, int]
     design: bool = False  # looked at while choosing priors and forms
     everywhere: bool = False  # also run on other versions and GOMAXPROCS
+    rare: bool = False  # a collection or two a second at GOGC=100
     program: str = ""  # where it is not the label
     args: tuple[str, ...] = ()
 
@@ -40,13 +45,22 @@ class Load:
         )  # fmt: skip
 
 
+RARE = (2, 7, 9)  # GOGC=400, 800, the generous limit
+RARE_TOO = (0, 1, 3, 8)  # of a load with rare collections also GOGC=100, 50, 200 and the moderate limit
+
 LOADS = (
     Load(label="orders", limits_mib=(90, 124, 220), design=True, everywhere=True),
     Load(
         label="orders-open", limits_mib=(90, 124, 220), design=True, program="orders", args=("-rate", "10000")
     ),
-    Load(label="ptrcache", limits_mib=(138, 190, 330), design=True),
-    Load(label="ptrcache-open", limits_mib=(138, 190, 330), program="ptrcache", args=("-rate", "20000")),
+    Load(label="ptrcache", rare=True, limits_mib=(138, 190, 330), design=True),
+    Load(
+        label="ptrcache-open",
+        rare=True,
+        limits_mib=(138, 190, 330),
+        program="ptrcache",
+        args=("-rate", "20000"),
+    ),
     Load(label="blobcache", limits_mib=(290, 400, 680), design=True),
     Load(label="tinyheap", limits_mib=(12, 18, 40), design=True),
     # misses of these three led to mended forms (allocated stacks, movement in time, bursts): design since then
@@ -55,7 +69,7 @@ LOADS = (
     Load(label="bursty", limits_mib=(75, 110, 180), design=True, everywhere=True),
     Load(label="orders-pool", limits_mib=(90, 124, 220), program="orders", args=("-pool", "-prealloc")),
     Load(label="leak", limits_mib=(110, 150, 250)),
-    Load(label="idle", limits_mib=(80, 120, 200)),
+    Load(label="idle", rare=True, limits_mib=(80, 120, 200)),
 )
 LOAD = {load.label: load for load in LOADS}
 
@@ -82,6 +96,15 @@ def _plan(load: Load, setting: int, go: str, procs: int, repeat: int) -> RunPlan
         gogc=gogc,
         gomemlimit_bytes=None if limit_mib is None else limit_mib * MIB,
         gomaxprocs=procs,
-        duration_seconds=DURATION_SECONDS,
+        duration_seconds=_duration_seconds(load, setting, go, procs),
         repeat=repeat,
     )
+
+
+def _duration_seconds(load: Load, setting: int, go: str, procs: int) -> float:
+    """Long enough for some ten collections or more, on the main version."""
+    if (go, procs) != (MAIN_GO, MAIN_PROCS):
+        return DURATION_SECONDS
+    if load.rare:
+        return RAREST_SECONDS if setting in RARE + RARE_TOO else DURATION_SECONDS
+    return RARE_SECONDS if setting in RARE else DURATION_SECONDS

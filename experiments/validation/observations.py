@@ -1,5 +1,6 @@
 """What a captured run shows: its metrics over the working window, and what the baselines need."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class Observation:
     closed_loop: bool
     requests_per_second: float
     busy_share: float  # CPU time of the process over GOMAXPROCS x wall time
+    cpu_speed: float  # of the machine meanwhile (``experiments.cpu_speed``); NaN where it was not recorded
     cycles: int
     window_seconds: float
     metrics: dict[str, float]
@@ -73,6 +75,7 @@ def _observation(plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTab
         closed_loop=run.result["loop"] == "closed",
         requests_per_second=float(run.result["rate"]),
         busy_share=run.info.cpu_seconds / run.info.wall_seconds / run.info.gomaxprocs,
+        cpu_speed=float(run.result.get("cpu_speed", {}).get("mean", math.nan)),
         cycles=len(window),
         window_seconds=max(float(window.start_ns[-1] - window.start_ns[0]) / 1e9, 1e-3),
         metrics=observed_metrics(trace, window),

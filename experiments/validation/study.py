@@ -19,6 +19,8 @@ from gcsim.units import MIB
 from gcsim.workload.model import Model
 
 REPLICAS = 48
+_PACES = ("gc_rate_hz", "throughput_ratio")
+_CPU_SHARES = ("gc_cpu_fraction", "gc_assist_cpu_fraction", "gc_idle_cpu_fraction")
 SEED = 1
 
 
@@ -44,6 +46,10 @@ class Row:
     gc_guide: float
     odds: float
     again: float  # the same setting run a second time
+    speed_effect: (
+        float  # observed over what it would be at the calibrated run's machine speed; NaN: not known
+    )
+    again_speed_effect: float
 
     @property
     def at_home(self) -> bool:
@@ -148,6 +154,8 @@ def _rows(one: Observation, home: Observation, model: Model, again: Observation 
             low=c.predicted.low,
             high=c.predicted.high,
             **{name: answer.get(c.name, math.nan) for name, answer in others.items()},
+            speed_effect=_speed_effect(c.name, one, home),
+            again_speed_effect=math.nan if again is None else _speed_effect(c.name, again, home),
         )
         for c in comparisons
     ]
@@ -171,3 +179,15 @@ def _metrics(one: Observation, home: Observation) -> dict[str, float]:
     if not one.closed_loop:
         return one.metrics
     return one.metrics | {"throughput_ratio": one.requests_per_second / home.requests_per_second}
+
+
+def _speed_effect(metric: str, one: Observation, home: Observation) -> float:
+    """What the machine's speed, relative to the calibrated run's, did to a metric.
+
+    A program that goes as fast as it can does everything faster; one that waits for arrivals spends less CPU time.
+    """
+    if one.closed_loop and metric in _PACES:
+        return one.cpu_speed / home.cpu_speed
+    if not one.closed_loop and metric in _CPU_SHARES:
+        return home.cpu_speed / one.cpu_speed
+    return 1.0

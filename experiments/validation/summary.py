@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -74,6 +74,15 @@ def of_metric(rows: Iterable[Row], metric: str) -> list[Row]:
 def elsewhere(rows: Iterable[Row], held_out: bool | None = None) -> list[Row]:
     """Predictions of another setting than the calibrated one; of held-out or design programs where asked."""
     return [row for row in rows if not row.at_home and held_out in (None, row.held_out)]
+
+
+def at_equal_speed(rows: Iterable[Row]) -> list[Row]:
+    """What would have been observed had the machine run as fast as for the calibrated run; rows that can tell."""
+    return [
+        replace(row, observed=row.observed / row.speed_effect, again=row.again / row.again_speed_effect)
+        for row in rows
+        if not math.isnan(row.speed_effect)
+    ]
 
 
 def groups(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:

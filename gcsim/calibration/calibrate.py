@@ -1,6 +1,6 @@
 """Trace to Model: the whole calibration, one step after another."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from gcsim.settings import Settings
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter, Parameters
 from gcsim.workload.pauses import Pauses
+from gcsim.workload.scatter import Scatter
 
 MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
 # Live objects lie further apart in a larger heap, and in colder caches. One log shows one heap size; slopes of log mark
@@ -93,12 +94,13 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             pause_scale=_PAUSE_SCALE,
         ),
         profile=profile,
-        scatter=fit_scatter(evidence, gaps, profile),
+        scatter=Scatter.none(),
         pauses=Pauses.from_samples(evidence.sweep_term_seconds, evidence.mark_term_seconds),
         duration_seconds=float(evidence.start_seconds[-1] - evidence.start_seconds[0]),
         cycles=len(evidence),
         provenance=_provenance(trace, window, pace),
     )
+    model = replace(model, scatter=fit_scatter(evidence, gaps, model))
     return Calibration(model=model, window=window, evidence=evidence, pace=pace)
 
 

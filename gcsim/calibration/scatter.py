@@ -5,10 +5,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.evidence import NO_GOAL_BYTES, Evidence
 from gcsim.calibration.fit import Intervals
+from gcsim.engine.draws import central_draws, lane_parameters
+from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, mark_phase
 from gcsim.goruntime.pacer import sweep_min_trigger_bytes, trigger_bytes
 from gcsim.units import KIB, MIB
+from gcsim.workload.model import Model
 from gcsim.workload.pauses import LEVELS
 from gcsim.workload.profile import Profile
 from gcsim.workload.scatter import Scatter, factors
@@ -18,21 +21,56 @@ FloatArray = NDArray[np.float64]
 _PRINTED_SD = 0.29 * MIB  # standard deviation of a truncation to whole MiB
 _PRIOR_SLACK_BYTES = 64.0 * KIB  # a few span refills, where no pacer line gives the trigger
 _MIN_TRIGGERS = 10
+_SHORTEST_RUNWAY_BYTES = 64.0 * KIB
+_BIAS_RANGE = (0.5, 2.0)
 
 
-def fit_scatter(evidence: Evidence, gaps: Intervals, profile: Profile) -> Scatter:
-    """The distributions of the window's cycles about the profile, less what truncated printing adds to them."""
+def fit_scatter(evidence: Evidence, gaps: Intervals, model: Model) -> Scatter:
+    """The distributions of the window's cycles about ``model``, less what truncated printing adds to them."""
     since_s = evidence.start_seconds - evidence.start_seconds[0]
-    pace = np.maximum(profile.alloc_at(since_s), 0.1)
-    live = evidence.live_bytes / np.maximum(profile.live_at(since_s), 0.1)
-    difference_sd = 0.0 if evidence.exact.all() else _PRINTED_SD * math.sqrt(2.0)
+    live = evidence.live_bytes / np.maximum(model.profile.live_at(since_s), 0.1)
+    phases, runway = _phases(evidence, model)
+    time_factor = evidence.mark_seconds / phases.duration_seconds
+    phases = phases.prolonged(time_factor / float(time_factor.mean()), runway)
     return Scatter(
         live_factor=factors(live, noise_sd=_PRINTED_SD * math.sqrt(2.0)),
-        alloc_time_factor=_time_factors(gaps, profile),
+        alloc_time_factor=_time_factors(gaps, model.profile),
         mark_cpu_factor=factors(evidence.mark_cpu_seconds),
-        allocated_black_factor=factors(evidence.allocated_bytes / pace, noise_sd=difference_sd),
+        mark_time_factor=factors(time_factor),
+        allocated_black_factor=_allocated_factors(evidence, phases.allocated_bytes),
         heap_start_slack_bytes=_start_slack(evidence),
     )
+
+
+def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
+    """The log's mark phases as the engine makes them of each one's own CPU time and runway; and the runways."""
+    lane = lane_parameters(model, [model.settings], central_draws(model))
+    since_s = evidence.start_seconds - evidence.start_seconds[0]
+    pace = np.maximum(model.profile.alloc_at(since_s), 0.1)
+    speed, demand = (np.ones_like(pace), pace) if lane.open_loop else (pace, np.ones_like(pace))
+    goal = np.minimum(evidence.heap_goal_bytes, NO_GOAL_BYTES)
+    runway: FloatArray = np.maximum(goal - evidence.heap_start_bytes, _SHORTEST_RUNWAY_BYTES)
+    conditions = MarkConditions(
+        mark_cpu_seconds=np.maximum(evidence.mark_cpu_seconds, 1e-9),
+        runway_bytes=runway,
+        alloc_bytes_per_cpu_second=lane.mark_alloc_bytes_per_cpu_second * speed,
+        gomaxprocs=lane.gomaxprocs,
+        background_procs=lane.mark_background_procs,
+        busy_procs=lane.mark_busy_procs,
+        mutator_procs=lane.mark_mutator_procs * demand,
+        open_loop=lane.open_loop,
+        assist_cpu_share=lane.assist_cpu_share,
+    )
+    return mark_phase(conditions), runway
+
+
+def _allocated_factors(evidence: Evidence, expected_bytes: FloatArray) -> FloatArray:
+    """What mark phases allocated over what the engine makes of them; the means' ratio is kept."""
+    mean = float(expected_bytes.mean())
+    ratio = evidence.allocated_bytes / np.maximum(expected_bytes, 0.2 * mean)
+    noise = 0.0 if evidence.exact.all() else _PRINTED_SD * math.sqrt(2.0) / max(mean, 1.0)
+    bias = float(np.clip(evidence.allocated_bytes.mean() / max(mean, 1.0), *_BIAS_RANGE))
+    return bias * factors(ratio, noise_sd=noise)
 
 
 def _time_factors(gaps: Intervals, profile: Profile) -> FloatArray:

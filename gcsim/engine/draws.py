@@ -42,6 +42,11 @@ def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, Floa
     return drawn
 
 
+def central_draws(model: Model) -> dict[str, FloatArray]:
+    """Every parameter at its value, as ``draw_parameters`` of one replica."""
+    return {name: np.array([getattr(model.parameters, name).value]) for name in PARAMETER_NAMES}
+
+
 def lane_parameters(
     model: Model, settings: Sequence[Settings], drawn: dict[str, FloatArray]
 ) -> LaneParameters:

@@ -7,7 +7,7 @@ ratio's rise late in a phase that goes badly is replaced by the condition that t
 when marking ends, which is what the rise brings about.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +43,16 @@ class MarkPhase:
     background_cpu_seconds: FloatArray
     idle_cpu_seconds: FloatArray
 
-    def stretched(self, factor: FloatArray) -> "MarkPhase":
-        """The same phase taking ``factor`` times as long; what it allocates scatters by itself."""
-        return MarkPhase(
+    def prolonged(self, factor: FloatArray, runway_bytes: FloatArray) -> "MarkPhase":
+        """The same marking taking ``factor`` times as long, for threads that were off their cores meanwhile.
+
+        The program allocates on as far as the goal lets it: assists hold it there.
+        """
+        within = np.maximum(self.allocated_bytes, runway_bytes)
+        return replace(
+            self,
             duration_seconds=self.duration_seconds * factor,
-            allocated_bytes=self.allocated_bytes,
-            assist_cpu_seconds=self.assist_cpu_seconds * factor,
-            background_cpu_seconds=self.background_cpu_seconds * factor,
-            idle_cpu_seconds=self.idle_cpu_seconds * factor,
+            allocated_bytes=np.minimum(self.allocated_bytes * factor, within),
         )
 
 

@@ -19,6 +19,7 @@ from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
 from gcsim.goruntime.memory import heap_in_use_after_sweep_bytes, limited_trigger_bytes
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
 from gcsim.goruntime.pacer import (
+    assist_ratio,
     gc_percent_heap_goal_bytes,
     heap_goal_bytes,
     heap_minimum_bytes,
@@ -92,12 +93,10 @@ class LaneEngine:
         heap_start = state.heap_marked_bytes + allocated
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
         live = np.minimum(live, heap_start)
-        mark_cpu_s = self._mark_cpu_seconds(live)
-        phase, limited_share = self._mark(
-            wait_s, self._conditions(start_s, goal, heap_start, live, mark_cpu_s)
-        )
-        stretch = self._draw("mark_cpu_factor")
-        phase = phase.stretched(stretch)
+        mark_cpu_s = self._mark_cpu_seconds(live) * self._draw("mark_cpu_factor")
+        conditions = self._conditions(start_s, goal, heap_start, live, mark_cpu_s)
+        phase, limited_share = self._mark(wait_s, conditions)
+        phase = phase.prolonged(self._draw("mark_time_factor"), conditions.runway_bytes)
         allocated_black = phase.allocated_bytes * self._draw("allocated_black_factor")
         heap_end = heap_start + allocated_black
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
@@ -232,13 +231,11 @@ class LaneEngine:
         mark_cpu_s: FloatArray,
     ) -> MarkConditions:
         parameters = self.parameters
-        growth = np.maximum(live / np.maximum(self.state.live_bytes, 1.0), 1.0)
         pace = self.profile.alloc_at(start_s)
         speed, demand = (1.0, pace) if parameters.open_loop else (pace, 1.0)
         return MarkConditions(
             mark_cpu_seconds=mark_cpu_s,
-            # more live than expected moves the goal out along the planned slope: Go 1.19+ revise
-            runway_bytes=np.maximum(goal - heap_start, 0.0) * growth,
+            runway_bytes=self._runway(goal, heap_start, live),
             alloc_bytes_per_cpu_second=parameters.mark_alloc_bytes_per_cpu_second * speed,
             gomaxprocs=parameters.gomaxprocs,
             background_procs=parameters.mark_background_procs,
@@ -247,6 +244,32 @@ class LaneEngine:
             open_loop=parameters.open_loop,
             assist_cpu_share=parameters.assist_cpu_share,
         )
+
+    def _runway(self, goal: FloatArray, heap_start: FloatArray, live: FloatArray) -> FloatArray:
+        """From the heap at the start to the goal, as assists see it.
+
+        More live than expected moves the goal out along the planned slope; a heap that starts past its goal
+        gets a tenth more, against the worst case of work (Go 1.19+ ``gcControllerState.revise``).
+        """
+        parameters = self.parameters
+        growth = np.maximum(live / np.maximum(self.state.live_bytes, 1.0), 1.0)
+        runway: FloatArray = np.maximum(goal - heap_start, 0.0) * growth
+        over = heap_start > goal
+        if not over.any():
+            return runway
+        work = live[over] + parameters.root_bytes[over]
+        start = heap_start[over].astype(np.int64)
+        per_byte, _ = assist_ratio(
+            heap_live_bytes=start,
+            heap_goal_bytes=goal[over].astype(np.int64),
+            triggered_bytes=start,
+            scan_work_bytes=np.zeros_like(start),
+            expected_scan_work_bytes=work.astype(np.int64),
+            max_scan_work_bytes=(heap_start[over] + parameters.root_bytes[over]).astype(np.int64),
+            gc_percent=parameters.gc_percent[over],
+        )
+        runway[over] = work / per_byte
+        return runway
 
     def _mark(self, wait_s: FloatArray, conditions: MarkConditions) -> tuple[MarkPhase, FloatArray]:
         """The mark phase, and the share of it for which the limiter had switched assists off."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gcsim.cycles import CycleTable
 from gcsim.engine.discrepancy import distance_doublings, widened
-from gcsim.engine.draws import draw_parameters, lane_parameters
+from gcsim.engine.draws import central_draws, draw_parameters, lane_parameters
 from gcsim.engine.lane_metrics import lane_metrics
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lanes import LaneEngine
@@ -22,7 +22,6 @@ from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.workload.model import Model
-from gcsim.workload.parameters import PARAMETER_NAMES
 
 FloatArray = NDArray[np.float64]
 
@@ -196,8 +195,7 @@ def record_cycles(
     seed: int,
 ) -> CycleTable:
     """The cycles of one run at the model's central values, exact to the byte and nanosecond."""
-    drawn = {name: np.array([getattr(model.parameters, name).value]) for name in PARAMETER_NAMES}
-    parameters = lane_parameters(model, [settings], drawn)
+    parameters = lane_parameters(model, [settings], central_draws(model))
     engine = _engine(model, parameters, settings.go, seed)
     for _ in range(WARM_UP_CYCLES):
         engine.step()

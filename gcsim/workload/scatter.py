@@ -24,7 +24,10 @@ class Scatter:
     live_factor: FloatArray  # live heap of one cycle over the mean
     alloc_time_factor: FloatArray  # time per byte allocated in one interval over the mean
     mark_cpu_factor: FloatArray  # mark CPU of one cycle over the mean
-    allocated_black_factor: FloatArray  # bytes allocated in one mark phase over the mean
+    mark_time_factor: FloatArray  # a mark phase's length over what its CPU time alone makes it
+    allocated_black_factor: (
+        FloatArray  # bytes allocated in one mark phase over what its length and runway make it
+    )
     heap_start_slack_bytes: FloatArray  # heapLive when a cycle starts, less the trigger
 
     def __post_init__(self) -> None:
@@ -47,6 +50,7 @@ class Scatter:
             live_factor=one,
             alloc_time_factor=one,
             mark_cpu_factor=one,
+            mark_time_factor=one,
             allocated_black_factor=one,
             heap_start_slack_bytes=one * heap_start_slack_bytes,
         )

@@ -18,7 +18,7 @@ from experiments.validation.observations import Observation
 from experiments.validation.page import accuracy_page
 from experiments.validation.results import load_study, rows_from_csv, rows_to_csv
 from experiments.validation.study import Row
-from experiments.validation.summary import error, summary
+from experiments.validation.summary import at_equal_speed, error, summary
 from gcsim.engine.discrepancy import DISCREPANCY, Z90
 from gcsim.settings import Settings
 from gcsim.units import MIB
@@ -31,7 +31,7 @@ def row(**changes: Any) -> Row:
     plain = Row(
         label="orders", go="1.27", procs=2, gogc=200, limit_mib=None, repeat=1, held_out=False, regime="other",
         cycles=50, metric="gc_rate_hz", observed=4.0, predicted=5.0, low=4.5, high=5.5, keep=8.0,
-        gc_guide=math.nan, odds=math.nan, again=4.1,
+        gc_guide=math.nan, odds=math.nan, again=4.1, speed_effect=0.8, again_speed_effect=math.nan,
     )  # fmt: skip
     return replace(plain, **changes)
 
@@ -143,3 +143,10 @@ def test_the_committed_page_is_the_committed_table_s() -> None:
     """docs/accuracy.md is what ``report --from-table`` writes: nobody has edited it."""
     page = (FOLDER.parent.parent / "docs" / "accuracy.md").read_text()
     assert page == accuracy_page(load_study(FOLDER), machine.described(CAPTURES))
+
+
+def test_at_equal_speed_a_run_on_a_slower_machine_is_brought_back() -> None:
+    """A rate seen on a machine at 0.8 of the calibrated run's speed counts as 1.25 times; unknown speed drops out."""
+    (equal,) = at_equal_speed((row(), row(speed_effect=math.nan)))
+    assert equal.observed == pytest.approx(5.0)
+    assert error(equal) == pytest.approx(0.0)

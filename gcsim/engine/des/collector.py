@@ -292,7 +292,7 @@ class Collector:
         work_bytes = max(self._scan_work_bytes(live), 1.0)
         cpu_factor = max(self._draws.draw("mark_cpu_factor"), 1e-3)
         black_factor = self._draws.draw("allocated_black_factor")
-        self.machine.arrival_rate *= black_factor / cpu_factor
+        self.machine.arrival_rate *= black_factor
         return Marking(
             machine=self.machine,
             pacer=self.pacer,
@@ -302,7 +302,7 @@ class Collector:
             scan_work_bytes=work_bytes,
             max_scan_work_bytes=int(self._scan_work_bytes(heap_start)),
             work_ns=max(self._mark_cpu_ns(live) * cpu_factor, 1.0),
-            alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / cpu_factor,
+            alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns,
             black_factor=black_factor,
             gomaxprocs=p.gomaxprocs,
             limited=self.limiter.look,
