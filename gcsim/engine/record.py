@@ -12,28 +12,31 @@ FloatArray = NDArray[np.float64]
 
 
 class CycleRecorder:
-    """Collects the cycles of lane 0 and draws each one's pauses."""
+    """Collects the cycles of one lane and draws each one's pauses."""
 
-    def __init__(self, model: Model, settings: Settings, *, generator: np.random.Generator) -> None:
+    def __init__(
+        self, model: Model, settings: Settings, *, generator: np.random.Generator, lane: int = 0
+    ) -> None:
         self._model = model
         self._settings = settings
         self._generator = generator
+        self._lane = lane
         self._rows: list[tuple[float, ...]] = []
 
     def add(self, step: CycleStep) -> None:
         """Keeps one cycle."""
-        phase = step.phase
+        phase, lane = step.phase, self._lane
         self._rows.append(
             (
-                float(step.start_seconds[0]),
-                float(phase.duration_seconds[0]),
-                float(phase.assist_cpu_seconds[0]),
-                float(phase.background_cpu_seconds[0]),
-                float(phase.idle_cpu_seconds[0]),
-                float(step.heap_start_bytes[0]),
-                float(step.heap_end_bytes[0]),
-                float(step.heap_marked_bytes[0]),
-                float(step.heap_goal_bytes[0]),
+                float(step.start_seconds[lane]),
+                float(phase.duration_seconds[lane]),
+                float(phase.assist_cpu_seconds[lane]),
+                float(phase.background_cpu_seconds[lane]),
+                float(phase.idle_cpu_seconds[lane]),
+                float(step.heap_start_bytes[lane]),
+                float(step.heap_end_bytes[lane]),
+                float(step.heap_marked_bytes[lane]),
+                float(step.heap_goal_bytes[lane]),
             )
         )
 
