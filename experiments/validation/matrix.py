@@ -58,6 +58,7 @@ LOADS = (
         label="ptrcache-open",
         rare=True,
         limits_mib=(138, 190, 330),
+        design=True,
         program="ptrcache",
         args=("-rate", "20000"),
     ),
@@ -67,9 +68,21 @@ LOADS = (
     Load(label="deepstacks", limits_mib=(100, 140, 240), design=True, everywhere=True),
     Load(label="steps", limits_mib=(110, 150, 260), design=True),
     Load(label="bursty", limits_mib=(75, 110, 180), design=True, everywhere=True),
-    Load(label="orders-pool", limits_mib=(90, 124, 220), program="orders", args=("-pool", "-prealloc")),
-    Load(label="leak", limits_mib=(110, 150, 250)),
-    Load(label="idle", rare=True, limits_mib=(80, 120, 200)),
+    Load(
+        label="orders-pool",
+        limits_mib=(90, 124, 220),
+        design=True,
+        program="orders",
+        args=("-pool", "-prealloc"),
+    ),
+    Load(label="leak", limits_mib=(110, 150, 250), design=True),
+    Load(label="idle", rare=True, limits_mib=(80, 120, 200), design=True),
+    # written when forms and priors stood, by someone who had not seen the model
+    Load(label="jsonapi", limits_mib=(40, 52, 98)),
+    Load(label="sessions", limits_mib=(68, 80, 148)),
+    Load(label="logship", limits_mib=(92, 127, 240)),
+    Load(label="compiler", limits_mib=(88, 104, 272)),
+    Load(label="smallapi", limits_mib=(13, 15, 21)),
 )
 LOAD = {load.label: load for load in LOADS}
 

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from experiments.validation.cases import not_to_trust, three_programs, worst_ten
 from experiments.validation.diagnosis import by_run
 from experiments.validation.matrix import LOAD, MAIN_GO, MAIN_PROCS, plans
-from experiments.validation.sections import baselines_table, by_metric, by_program, by_regime, versions
+from experiments.validation.sections import (
+    baselines_table,
+    by_metric,
+    by_program,
+    by_regime,
+    equal_speed,
+    versions,
+)
 from experiments.validation.study import Row, Study
 from experiments.validation.summary import (
     TARGETS,
@@ -29,7 +36,8 @@ def accuracy_page(study: Study, machine: str) -> str:
     """The whole page."""
     rows = study.rows
     parts = [
-        _opening(study, machine), _headline(rows), by_metric(rows), baselines_table(rows), by_regime(rows),
+        _opening(study, machine), _headline(rows), equal_speed(rows), by_metric(rows), baselines_table(rows),
+        by_regime(rows),
         by_program(rows), versions(rows), three_programs(rows), worst_ten(rows),
         not_to_trust(rows), _method(study),
     ]  # fmt: skip

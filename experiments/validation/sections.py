@@ -12,6 +12,7 @@ from experiments.validation.summary import (
     SHOWN,
     TARGETS,
     Source,
+    at_equal_speed,
     coverage,
     elsewhere,
     groups,
@@ -87,6 +88,32 @@ _SOURCES: tuple[Source, ...] = ("predicted", "keep", "gc_guide", "odds", "again"
 def _error_pair(rows: Sequence[Row], source: Source) -> str:
     found = summary(rows, source)
     return "–" if found.count == 0 else pair_cell(found.median, found.p90)
+
+
+def equal_speed(rows: Sequence[Row]) -> Lines:
+    """What is left of the errors, and of the floor, when the machine's drift of speed is set aside."""
+    body = []
+    for held_out, who in ((True, "held out"), (False, "design")):
+        known = [row for row in elsewhere(rows, held_out) if not math.isnan(row.speed_effect)]
+        for metric in ("gc_rate_hz", "gc_cpu_fraction", "throughput_ratio"):
+            as_seen = of_metric(known, metric)
+            equal = at_equal_speed(as_seen)
+            body.append([
+                who, NAMES[metric], str(len(as_seen)), _error_pair(as_seen, "predicted"),
+                *(_error_pair(equal, source) for source in ("predicted", "gc_guide", "again")),
+            ])  # fmt: skip
+    head = ["programs", "metric", "runs", "gcsim, as seen", "gcsim", "GC guide", "repeat"]
+    return [
+        "## At equal machine speed",
+        "",
+        "The machine's two virtual CPUs run up to a third slower while neighbours on the host are busy, from one run "
+        "to the next, and what other processes take does not show it. A probe timed a small fixed piece of work "
+        "ten times a second during each capture. Here a closed loop's pace is divided by the probe's speed relative to "
+        "the calibrated run's, and an open loop's GC CPU multiplied by it. Runs captured before the probe was "
+        "there are left out.",
+        "",
+        *table(head, body),
+    ]
 
 
 def by_regime(rows: Sequence[Row]) -> Lines:

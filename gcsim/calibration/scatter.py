@@ -22,6 +22,7 @@ _PRINTED_SD = 0.29 * MIB  # standard deviation of a truncation to whole MiB
 _PRIOR_SLACK_BYTES = 64.0 * KIB  # a few span refills, where no pacer line gives the trigger
 _MIN_TRIGGERS = 10
 _SHORTEST_RUNWAY_BYTES = 64.0 * KIB
+_LEAST_EXPECTED = 0.5  # of the mean, in one mark phase: less would make chance large
 _BIAS_RANGE = (0.5, 2.0)
 
 
@@ -67,7 +68,7 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
 def _allocated_factors(evidence: Evidence, expected_bytes: FloatArray) -> FloatArray:
     """What mark phases allocated over what the engine makes of them; the means' ratio is kept."""
     mean = float(expected_bytes.mean())
-    ratio = evidence.allocated_bytes / np.maximum(expected_bytes, 0.2 * mean)
+    ratio = evidence.allocated_bytes / np.maximum(expected_bytes, _LEAST_EXPECTED * mean)
     noise = 0.0 if evidence.exact.all() else _PRINTED_SD * math.sqrt(2.0) / max(mean, 1.0)
     bias = float(np.clip(evidence.allocated_bytes.mean() / max(mean, 1.0), *_BIAS_RANGE))
     return bias * factors(ratio, noise_sd=noise)
