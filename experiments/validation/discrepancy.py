@@ -19,6 +19,7 @@ from experiments.validation.summary import groups
 from gcsim.engine.discrepancy import DISCREPANCY, Z90, distance_doublings
 from gcsim.settings import Settings
 from gcsim.units import MIB
+from gcsim.workload.model import Loop
 
 FloatArray = NDArray[np.float64]
 
@@ -35,15 +36,18 @@ def discrepancy_table(rows: Iterable[Row]) -> str:
     With each, the share of residuals inside their intervals when every program is judged by a width derived
     from the others: what a program never seen may expect.
     """
-    design = [row for row in rows if not row.held_out]
     lines = []
-    for metric, chosen in groups(design, lambda row: row.metric).items():
-        found = fit_discrepancy(chosen) if metric in DISCREPANCY else None
-        if found is not None:
-            inside = f"{_coverage_of_unseen(chosen):.0%}"
-            lines.append(
-                f'    "{metric}": ({found[0]:.3f}, {found[1]:.3f}),  # {len(chosen)} runs, {inside} unseen'
-            )
+    for loop, table in DISCREPANCY.items():
+        lines.append(f'    "{loop}": {{')
+        design = [row for row in rows if not row.held_out and row.loop == loop]
+        for metric, chosen in groups(design, lambda row: row.metric).items():
+            found = fit_discrepancy(chosen) if metric in table else None
+            if found is not None:
+                inside = f"{_coverage_of_unseen(chosen):.0%}"
+                lines.append(
+                    f'        "{metric}": ({found[0]:.3f}, {found[1]:.3f}),  # {len(chosen)} runs, {inside} unseen'
+                )
+        lines.append("    },")
     return "\n".join(lines)
 
 
@@ -94,10 +98,14 @@ def _distance(row: Row) -> float:
     return distance_doublings(Settings(gomaxprocs=row.procs, go=row.go), asked, limit_binds=limited)
 
 
+def _loop(row: Row) -> Loop:
+    return "open" if row.loop == "open" else "closed"
+
+
 def _scatter(row: Row, distance: float) -> float:
     """The replicas' part of an interval: the whole less the discrepancy that it was made with."""
     whole = math.log(row.high / row.low) / (2.0 * Z90)
-    at_home, per_doubling = DISCREPANCY[row.metric]
+    at_home, per_doubling = DISCREPANCY[_loop(row)][row.metric]
     return math.sqrt(max(whole**2 - at_home**2 - (per_doubling * distance) ** 2, 0.0))
 
 

@@ -35,6 +35,7 @@ class Row:
     limit_mib: int | None
     repeat: int
     held_out: bool
+    loop: str  # as calibration found it: "closed" or "open"
     regime: str
     cycles: int
     metric: str
@@ -146,6 +147,7 @@ def _rows(one: Observation, home: Observation, model: Model, again: Observation 
             limit_mib=None if one.settings.gomemlimit_bytes is None else one.settings.gomemlimit_bytes // MIB,
             repeat=one.plan.repeat,
             held_out=not LOAD[one.plan.label].design,
+            loop=model.loop,
             regime=regime(one, home),
             cycles=one.cycles,
             metric=c.name,

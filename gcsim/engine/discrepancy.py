@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
+from gcsim.workload.model import Loop
 
 FloatArray = NDArray[np.float64]
 
@@ -15,41 +16,60 @@ Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
 # Relative standard deviation at the calibrated setting, and what each doubling of GOGC's distance adds: what makes 90 %
 # intervals hold 90 % of the design programs' runs (97 of 8 programs; `python -m experiments.validation discrepancy`).
 # A fresh run's own luck and the machine's drift between runs are in it: cycle rate's floor was 15 % on that machine.
-DISCREPANCY = {
-    "gc_rate_hz": (0.153, 0.0),
-    "heap_peak_bytes": (0.094, 0.0),
-    "heap_peak_mean_bytes": (0.033, 0.0),
-    "heap_marked_mean_bytes": (0.006, 0.002),
-    "heap_goal_mean_bytes": (0.042, 0.021),
-    "heap_live_mean_bytes": (0.005, 0.0),
-    "gc_cpu_fraction": (0.190, 0.0),
-    "gc_assist_cpu_fraction": (0.378, 0.094),
-    "gc_idle_cpu_fraction": (0.932, 0.0),
-    "stw_p50_seconds": (0.044, 0.066),
-    "stw_p99_seconds": (0.622, 0.0),
-    "stw_max_seconds": (0.622, 0.0),
-    "stw_time_fraction": (0.248, 0.0),
-    "rss_peak_bytes": (0.081, 0.0),
-    "throughput_ratio": (0.209, 0.0),
-    # the tail of real latency is the operating system's as much as the collector's: see docs/accuracy.md
-    "request_p50_seconds": (0.25, 0.05),
-    "request_p99_seconds": (1.0, 0.10),
+DISCREPANCY: dict[Loop, dict[str, tuple[float, float]]] = {
+    "closed": {
+        "gc_rate_hz": (0.153, 0.0),
+        "heap_peak_bytes": (0.094, 0.0),
+        "heap_peak_mean_bytes": (0.033, 0.0),
+        "heap_marked_mean_bytes": (0.006, 0.002),
+        "heap_goal_mean_bytes": (0.042, 0.021),
+        "heap_live_mean_bytes": (0.005, 0.0),
+        "gc_cpu_fraction": (0.190, 0.0),
+        "gc_assist_cpu_fraction": (0.378, 0.094),
+        "gc_idle_cpu_fraction": (0.932, 0.0),
+        "stw_p50_seconds": (0.044, 0.066),
+        "stw_p99_seconds": (0.622, 0.0),
+        "stw_max_seconds": (0.622, 0.0),
+        "stw_time_fraction": (0.248, 0.0),
+        "rss_peak_bytes": (0.081, 0.0),
+        "throughput_ratio": (0.209, 0.0),
+    },
+    "open": {
+        "gc_rate_hz": (0.153, 0.0),
+        "heap_peak_bytes": (0.094, 0.0),
+        "heap_peak_mean_bytes": (0.033, 0.0),
+        "heap_marked_mean_bytes": (0.006, 0.002),
+        "heap_goal_mean_bytes": (0.042, 0.021),
+        "heap_live_mean_bytes": (0.005, 0.0),
+        "gc_cpu_fraction": (0.190, 0.0),
+        "gc_assist_cpu_fraction": (0.378, 0.094),
+        "gc_idle_cpu_fraction": (0.932, 0.0),
+        "stw_p50_seconds": (0.044, 0.066),
+        "stw_p99_seconds": (0.622, 0.0),
+        "stw_max_seconds": (0.622, 0.0),
+        "stw_time_fraction": (0.248, 0.0),
+        "rss_peak_bytes": (0.081, 0.0),
+        "throughput_ratio": (0.209, 0.0),
+        # the tail of real latency is the operating system's as much as the collector's: see docs/accuracy.md
+        "request_p50_seconds": (0.25, 0.05),
+        "request_p99_seconds": (1.0, 0.10),
+    },
 }
 
 
-def widened(name: str, values: FloatArray, *, away: float) -> Estimate:
+def widened(name: str, values: FloatArray, *, loop: Loop, away: float) -> Estimate:
     """Median over replicas, with an interval of their scatter and the discrepancy together.
 
     ``away`` is ``distance_doublings`` from calibration to the setting.
     Both are taken as relative and independent: the interval is the median times exp(+-1.645 s).
     """
     value = float(np.median(values))
-    if value <= 0 or name not in DISCREPANCY:
+    if value <= 0 or name not in DISCREPANCY[loop]:
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
     positive = values[values > 0]
     scatter = float(np.std(np.log(positive))) if positive.size > 1 else 0.0
-    at_home, per_doubling = DISCREPANCY[name]
+    at_home, per_doubling = DISCREPANCY[loop][name]
     spread = math.hypot(scatter, at_home, per_doubling * away)
     return Estimate(value, value * math.exp(-Z90 * spread), value * math.exp(Z90 * spread))
 

@@ -121,7 +121,9 @@ def _estimates(
     limit = settings.gomemlimit_bytes
     near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"][lanes]) > _LIMIT_NEAR * limit)
     away = distance_doublings(model.settings, settings, limit_binds=near)
-    return {name: widened(name, values[lanes], away=away) for name, values in metrics.items()}
+    return {
+        name: widened(name, values[lanes], loop=model.loop, away=away) for name, values in metrics.items()
+    }
 
 
 def lanes_for(

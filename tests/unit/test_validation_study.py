@@ -29,8 +29,8 @@ FOLDER = Path(CAPTURES).parent
 def row(**changes: Any) -> Row:
     """A row, GOGC=200 against GOGC=100, with what the test changes."""
     plain = Row(
-        label="orders", go="1.27", procs=2, gogc=200, limit_mib=None, repeat=1, held_out=False, regime="other",
-        cycles=50, metric="gc_rate_hz", observed=4.0, predicted=5.0, low=4.5, high=5.5, keep=8.0,
+        label="orders", go="1.27", procs=2, gogc=200, limit_mib=None, repeat=1, held_out=False, loop="closed",
+        regime="other", cycles=50, metric="gc_rate_hz", observed=4.0, predicted=5.0, low=4.5, high=5.5, keep=8.0,
         gc_guide=math.nan, odds=math.nan, again=4.1, speed_effect=0.8, again_speed_effect=math.nan,
     )  # fmt: skip
     return replace(plain, **changes)
@@ -109,7 +109,7 @@ def test_a_cause_names_the_factor_that_is_off() -> None:
 def test_the_fitted_discrepancy_covers_what_it_should(true_sd: float) -> None:
     """Residuals of known spread get a width that holds nine in ten of fresh ones."""
     generator = np.random.default_rng(7)
-    narrow = DISCREPANCY["gc_rate_hz"][
+    narrow = DISCREPANCY["closed"]["gc_rate_hz"][
         0
     ]  # intervals made with the discrepancy alone: replicas had no scatter
 
