@@ -1,16 +1,25 @@
 """Trace to Model: the whole calibration, one step after another."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gcsim.calibration.evidence import Evidence, evidence_from
-from gcsim.calibration.fit import Intervals, fit_allocation, fit_heap, fit_marking, intervals
+from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
+from gcsim.calibration.fit import (
+    Intervals,
+    fit_allocation,
+    fit_heap,
+    fit_marking,
+    intervals,
+    outside_rate,
+)
 from gcsim.calibration.memory import fit_memory
 from gcsim.calibration.movement import find_profile
 from gcsim.calibration.pace import Pace, find_pace
 from gcsim.calibration.refusals import refuse_forced, refuse_goals
 from gcsim.calibration.scatter import fit_scatter
+from gcsim.calibration.standard_error import printing_error
 from gcsim.calibration.window import working_window
 from gcsim.errors import InputError
 from gcsim.gctrace.capture_info import CaptureInfo
@@ -122,27 +131,34 @@ def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides
 
 
 def _pace(evidence: Evidence, gaps: Intervals, info: CaptureInfo | None) -> Pace:
-    outside = float(gaps.allocated_bytes.sum() / gaps.seconds.sum())
-    return find_pace(
-        evidence,
-        outside_bytes_per_second=outside,
-        mutator_cpu_share=None if info is None else _mutator_cpu_share(evidence, info),
-    )
+    outside = float(gaps.allocated_bytes.sum() / max(float(gaps.seconds.sum()), 1e-9))
+    share, rel_sd = (None, 0.0) if info is None else _mutator_cpu_share(evidence, gaps, info)
+    return find_pace(evidence, outside_bytes_per_second=outside, mutator_cpu_share=share, share_rel_sd=rel_sd)
 
 
-def _mutator_cpu_share(evidence: Evidence, info: CaptureInfo) -> float | None:
-    """The program's share of all Ps outside marking, from the CPU time of the whole process.
+def _mutator_cpu_share(evidence: Evidence, gaps: Intervals, info: CaptureInfo) -> tuple[float | None, float]:
+    """The program's share of all Ps outside marking, from the CPU time of the whole process; and its relative error.
 
     While marking, Ps that do not mark run the program; the rest of the process's CPU time was spent outside.
-    Start-up is in the process's time and not in the window: an error where it is long and unlike the rest.
+    Start-up is in the process's time and not in the window: an error where it is long and unlike the rest. As far
+    as it is like the rest, it differs from the window as any such stretch of the window does.
     """
     if not info.cpu_seconds or not info.wall_seconds:
-        return None
+        return None, 0.0
     procs = float(evidence.gomaxprocs.mean())
-    window_s = float(evidence.end_seconds[-1] - evidence.start_seconds[0])
-    marking_s = float(evidence.mark_seconds.sum())
+    whole = evidence.select(slice(0, len(evidence) - 1))  # as many mark phases as stretches between them
+    window_s = float(evidence.start_seconds[-1] - evidence.start_seconds[0])
+    marking_s = float(whole.concurrent_seconds.sum())
+    pauses_s = float((whole.sweep_term_seconds + whole.mark_term_seconds).sum())
     busy_s = info.cpu_seconds / info.wall_seconds * window_s
-    return (busy_s - marking_s * procs) / max(window_s - marking_s, 1e-9) / procs
+    outside_s = max(window_s - marking_s - pauses_s, 1e-9)
+    share = (busy_s - marking_s * procs) / outside_s / procs
+    outside_cpu_s = max(busy_s - marking_s * procs, 1e-3 * busy_s)
+    left_out = max(1.0 - window_s / info.wall_seconds, 0.0)
+    unlike = outside_rate(gaps)[1] * math.sqrt(left_out) * busy_s
+    clock = printing_error(evidence.concurrent_seconds, time_steps(evidence.concurrent_seconds))
+    error = math.hypot(unlike, clock * len(evidence) * procs) / outside_cpu_s
+    return share, min(error, 1.0)
 
 
 def _provenance(trace: Trace, window: slice, pace: Pace) -> dict[str, str]:

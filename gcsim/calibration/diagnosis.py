@@ -124,7 +124,7 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
         ),
         (
             "what sweeping takes from the program, which throughput rests on",
-            ("sweep_cpu_seconds_per_byte",),
+            ("sweep_cpu_seconds_per_byte", "sweep_share"),
             "no log tells: compare requests per second at two values of GOGC",
         ),
         (

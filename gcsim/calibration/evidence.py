@@ -1,7 +1,7 @@
 """A trace as calibration reads it: one row per cycle, in floats, as exact as the log allows.
 
-gctrace truncates sizes to whole MiB; half a MiB is added where no pacer line gives the bytes. Times keep the
-two or three digits printed.
+gctrace truncates sizes to whole MiB and times to two digits, or whole ms: each number is taken as the middle of what
+is printed so, where no pacer line gives the bytes. ``standard_error`` says what truncation leaves in a mean.
 """
 
 from dataclasses import dataclass, fields
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import NOT_LOGGED
+from gcsim.gctrace.numbers import printed_step_ns, untruncated_ms
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import runway_bytes
 from gcsim.units import MIB
@@ -20,13 +21,16 @@ BoolArray = NDArray[np.bool_]
 Int64Array = NDArray[np.int64]
 
 HALF_MIB = 0.5 * MIB
+BELOW_A_MIB = 0.25 * MIB  # what stacks and globals printed as 0 MB are taken for
 NO_GOAL_BYTES = float(1 << 60)  # GOGC=off without a limit prints a goal near 2^63
+_HALF_MS = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Columns of shape (n,): one row per cycle, in order. Seconds and bytes."""
 
+    cycle_number: Int64Array  # N of "gc N": a jump is lines lost
     start_seconds: FloatArray
     end_seconds: FloatArray
     mark_seconds: FloatArray  # sweep termination and concurrent mark: what the pacer divides by
@@ -46,7 +50,8 @@ class Evidence:
     globals_bytes: FloatArray
     gomaxprocs: FloatArray
     natural: BoolArray  # started by the pacer: neither runtime.GC nor the two-minute timer
-    exact: BoolArray  # heap_start, heap_end and goal from a pacer line, to the byte
+    exact: BoolArray  # heap_start, heap_end, goal, stacks and globals from a pacer line, to the byte
+    marked_exact: BoolArray  # heap_marked worked out from the next cycle's exact goal
 
     def __len__(self) -> int:
         return int(self.start_seconds.shape[0])
@@ -56,9 +61,29 @@ class Evidence:
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @property
+    def follows(self) -> BoolArray:
+        """Whether each row but the first is the cycle right after the row before it; shape (n - 1,)."""
+        return np.asarray(np.diff(self.cycle_number) == 1, dtype=np.bool_)
+
+    @property
     def live_bytes(self) -> FloatArray:
         """Live when a cycle began: what was marked less what was allocated meanwhile."""
         return np.maximum(self.heap_marked_bytes - self.allocated_bytes, 0.0)
+
+    @property
+    def concurrent_seconds(self) -> FloatArray:
+        """Marking beside the program, the first pause left out: when workers and assists run."""
+        return np.maximum(self.mark_seconds - self.sweep_term_seconds, 1e-9)
+
+    @property
+    def heap_step_bytes(self) -> FloatArray:
+        """Of what heap_start and heap_end were truncated to; 0 where they are exact."""
+        return np.where(self.exact, 0.0, MIB)
+
+    @property
+    def marked_step_bytes(self) -> FloatArray:
+        """Of what heap_marked was truncated to; 0 where it is exact."""
+        return np.where(self.marked_exact, 0.0, MIB)
 
     @property
     def mark_cpu_seconds(self) -> FloatArray:
@@ -70,15 +95,8 @@ def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
     """The rows of one process's trace; with GOGC and pacer lines, marked bytes come from the next goal."""
     cycles = trace.cycles
     start, end = _sizes(cycles.heap_start_bytes), _sizes(cycles.heap_end_bytes)
-    goal, stacks, roots = (
-        _sizes(cycles.heap_goal_bytes),
-        _sizes(cycles.stack_bytes),
-        _sizes(cycles.globals_bytes),
-    )
-    stacks, roots = (
-        np.maximum(stacks - HALF_MIB, 0.0),
-        np.maximum(roots - HALF_MIB, 0.0),
-    )  # most are below 1 MiB
+    goal = _sizes(cycles.heap_goal_bytes)
+    stacks, roots = _root_sizes(cycles.stack_bytes), _root_sizes(cycles.globals_bytes)
     exact = np.zeros(len(cycles), dtype=np.bool_)
     ends = trace.pacer_ends.select(
         (trace.pacer_ends.cycle_index >= 0) & (trace.pacer_ends.cycle_index < len(cycles))
@@ -92,15 +110,20 @@ def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
     scan[rows] = ends.heap_work_bytes
     runway = np.full(len(cycles), np.nan)
     runway[rows] = runway_bytes(ends.cons_mark, ends.expected_work_bytes)
-    marked = _sizes(cycles.heap_marked_bytes)
+    marked, marked_exact = _sizes(cycles.heap_marked_bytes), np.zeros(len(cycles), dtype=np.bool_)
     if gogc is not None:
-        marked = _marked_from_goals(marked, goal, stacks + roots, exact, gogc)
+        follows = np.diff(cycles.cycle_number) == 1
+        marked, marked_exact = _marked_from_goals(marked, goal, stacks + roots, exact, follows, gogc)
+    first, second = _seconds(cycles.stw_sweep_term_ns), _seconds(cycles.stw_mark_term_ns)
+    start_s = (np.maximum(cycles.start_ns, 0) + _HALF_MS) * 1e-9
+    mark_s = first + _seconds(cycles.mark_ns)
     return Evidence(
-        start_seconds=_seconds(cycles.start_ns),
-        end_seconds=_seconds(cycles.end_ns),
-        mark_seconds=_seconds(cycles.stw_sweep_term_ns) + _seconds(cycles.mark_ns),
-        sweep_term_seconds=_seconds(cycles.stw_sweep_term_ns),
-        mark_term_seconds=_seconds(cycles.stw_mark_term_ns),
+        cycle_number=cycles.cycle_number,
+        start_seconds=start_s,
+        end_seconds=start_s + mark_s + second,
+        mark_seconds=mark_s,
+        sweep_term_seconds=first,
+        mark_term_seconds=second,
         assist_cpu_seconds=_seconds(cycles.assist_cpu_ns),
         background_cpu_seconds=_seconds(cycles.background_cpu_ns),
         idle_cpu_seconds=_seconds(cycles.idle_cpu_ns),
@@ -116,27 +139,43 @@ def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
         gomaxprocs=np.maximum(cycles.gomaxprocs, 1).astype(np.float64),
         natural=~(cycles.forced | trace.periodic),
         exact=exact,
+        marked_exact=marked_exact,
     )
 
 
 def _marked_from_goals(
-    printed: FloatArray, goal: FloatArray, root_bytes: FloatArray, exact: BoolArray, gogc: int
-) -> FloatArray:
-    """Marked bytes to the byte where the next cycle's exact goal came from GOGC alone.
+    printed: FloatArray,
+    goal: FloatArray,
+    root_bytes: FloatArray,
+    exact: BoolArray,
+    follows: BoolArray,
+    gogc: int,
+) -> tuple[FloatArray, BoolArray]:
+    """Marked bytes to the byte where the next cycle's exact goal came from GOGC alone; and which these are.
 
     There goal = marked + (marked + roots) x GOGC/100 (Go 1.19+ ``commit``); a result that does not print as what
     was printed shows that something else set the goal: the minimum, the sweeper's room or a limit.
     """
     ratio = gogc / 100.0
     solved = (goal[1:] - root_bytes[:-1] * ratio) / (1.0 + ratio)
-    agrees = exact[1:] & exact[:-1] & (np.abs(solved - printed[:-1]) <= HALF_MIB)
+    agrees = follows & exact[1:] & exact[:-1] & (np.abs(solved - printed[:-1]) <= HALF_MIB)
     result = printed.copy()
     result[:-1] = np.where(agrees, solved, printed[:-1])
-    return result
+    return result, np.append(agrees, False)
+
+
+def time_steps(seconds: FloatArray) -> FloatArray:
+    """The unit of the last digit printed of each time, in seconds; 0 where 0 was printed."""
+    step_ns = printed_step_ns(np.round(seconds * 1e9).astype(np.int64))
+    return np.where(seconds > 0, step_ns * 1e-9, 0.0)
 
 
 def _seconds(column: Int64Array) -> FloatArray:
-    return np.maximum(column, 0) * 1e-9
+    return np.asarray(untruncated_ms(np.maximum(column, 0)) * 1e-9, dtype=np.float64)
+
+
+def _root_sizes(column: Int64Array) -> FloatArray:
+    return np.where(column >= MIB, column + HALF_MIB, np.where(column == NOT_LOGGED, 0.0, BELOW_A_MIB))
 
 
 def _sizes(column: Int64Array) -> FloatArray:

@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.fit import LITTLE_SCANNED
+from gcsim.calibration.random_effects import pooled
 from gcsim.goruntime.memory import MemoryPrior
 from gcsim.workload.parameters import Parameter
 
@@ -13,6 +15,9 @@ from gcsim.workload.parameters import Parameter
 # allocated over scanned lies between 1 and 4; the log prints what was scanned, the limit counts what is allocated.
 _ALLOCATED_PER_SCANNED = 1.7
 _STACKS = "log: 1.7 times the scanned stacks; 1 to 4 is possible"
+FloatArray = NDArray[np.float64]
+
+_RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01  # of one peak; between runs of one program
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in standard deviations
 _SMALL_OBJECTS = "prior: small objects, for the log scans much of its heap"
 _LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
@@ -84,6 +89,32 @@ def _resident(
     return {
         "rss_base_bytes": Parameter(base, min(0.01 * peak / max(base, 1.0), 0.5), "capture"),
         "rss_ratio": Parameter(ratio, 0.004, "prior, held to the capture's peak"),
+    }
+
+
+def fit_resident(peaks: FloatArray, resident: FloatArray, *, prior: MemoryPrior) -> dict[str, Parameter]:
+    """Resident memory as a constant and a ratio to the heap's peak, from captures of one service, shape (k,), k >= 2.
+
+    The ratio starts from the prior of the Go version; the constant is free, but for not being negative.
+    """
+    scale = float(resident[0])
+    spread = max((prior.resident_error_high - prior.resident_error_low) / _LOG_SD_OF_RANGE, 0.005)
+    ratio = 1.0 + prior.metadata_share
+    law = pooled(
+        resident / scale,
+        np.full(peaks.size, _RESIDENT_ERROR),
+        np.stack([np.ones(peaks.size), peaks / scale], axis=1),
+        prior_means=np.array([0.0, ratio]),
+        prior_sds=np.array([1e6, spread * ratio]),
+        usual_scatter=_RESIDENT_SCATTER,
+    )
+    base, slope = (float(x) for x in law.coefficients)
+    source = f"{peaks.size} captures"
+    # the two errors make up for each other at the peaks seen: the whole of it is kept at the ratio only
+    base_sd, slope_sd = math.hypot(_RESIDENT_ERROR, law.between), float(law.sds[1])
+    return {
+        "rss_base_bytes": Parameter(max(base, 0.0) * scale, min(base_sd / max(base, 0.01), 1.0), source),
+        "rss_ratio": Parameter(max(slope, 0.1), min(slope_sd / max(slope, 0.1), 1.0), f"prior and {source}"),
     }
 
 

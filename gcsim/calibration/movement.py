@@ -68,9 +68,14 @@ def _mean(values: FloatArray, weights: FloatArray) -> float:
 
 
 def _period_bytes(evidence: Evidence) -> FloatArray:
-    """Allocated from each cycle's start to the next one's, shape (n - 1,)."""
+    """Allocated from each cycle's start to the next one's, shape (n - 1,); at the usual rate where lines are lost."""
     marked, black = evidence.heap_marked_bytes[:-1], evidence.allocated_bytes[:-1]
-    return np.maximum(evidence.heap_start_bytes[1:] - marked, 0.0) + black
+    allocated = np.maximum(evidence.heap_start_bytes[1:] - marked, 0.0) + black
+    if evidence.follows.all() or not evidence.follows.any():
+        return allocated
+    seconds = np.maximum(np.diff(evidence.start_seconds), 1e-9)
+    usual = float(np.median((allocated / seconds)[evidence.follows]))
+    return np.where(evidence.follows, allocated, usual * seconds)
 
 
 def _cycle_rates(evidence: Evidence) -> FloatArray:

@@ -8,6 +8,7 @@ from gcsim.workload.model import Loop
 _IDLE_SHARE = 0.03  # of P while marking; below it every P had work, so the program was at full speed
 _BUSY_SHARE = 0.87  # of P outside marking; above it the program was at full speed but for waits among its own
 _MARK_SPEED = 0.8  # mutator speed while marking, of that outside; measured on Go 1.26 and 1.27: 0.6 to 1.0
+_MARK_SPEED_REL_SD = 0.155  # that range as 90 %
 _FASTER_THAN_OUTSIDE = 1.1  # apparent speed while marking if all Ps had been busy outside: they were not
 
 
@@ -18,10 +19,16 @@ class Pace:
     loop: Loop
     busy_procs: float
     source: str
+    rel_sd: float = 0.0  # of busy_procs
+    busy_from_log: bool = True  # else from a prior on how marking slows the program
 
 
 def find_pace(
-    evidence: Evidence, *, outside_bytes_per_second: float, mutator_cpu_share: float | None
+    evidence: Evidence,
+    *,
+    outside_bytes_per_second: float,
+    mutator_cpu_share: float | None,
+    share_rel_sd: float = 0.0,
 ) -> Pace:
     """Closed where the program kept all Ps busy, open where arrivals left some idle.
 
@@ -31,14 +38,19 @@ def find_pace(
     load the log alone cannot tell; there both readings predict much the same.
     """
     procs = float(evidence.gomaxprocs.mean())
-    mark_s = float(evidence.mark_seconds.sum())
+    mark_s = float(evidence.concurrent_seconds.sum())
     if float(evidence.idle_cpu_seconds.sum()) / mark_s / procs <= _IDLE_SHARE:
         return Pace(loop="closed", busy_procs=procs, source="no idle Ps while marking")
     if mutator_cpu_share is not None:
         busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
         if busy >= _BUSY_SHARE * procs:
             return Pace(loop="closed", busy_procs=procs, source="CPU time of the capture: Ps were busy")
-        return Pace(loop="open", busy_procs=busy, source="CPU time of the capture: Ps were idle")
+        return Pace(
+            loop="open",
+            busy_procs=busy,
+            source="CPU time of the capture: Ps were idle",
+            rel_sd=share_rel_sd,
+        )
     used = float(evidence.mark_cpu_seconds.sum()) / mark_s
     mutator = max(procs - used, 0.02 * procs)
     per_cpu = float(evidence.allocated_bytes.sum()) / mark_s / mutator
@@ -46,4 +58,10 @@ def find_pace(
     if apparent <= _FASTER_THAN_OUTSIDE:
         return Pace(loop="closed", busy_procs=procs, source="allocation slower while marking")
     busy = min(max(procs * _MARK_SPEED / apparent, 0.005 * procs), procs)
-    return Pace(loop="open", busy_procs=busy, source="allocation hardly slower while marking")
+    return Pace(
+        loop="open",
+        busy_procs=busy,
+        source="allocation hardly slower while marking",
+        rel_sd=_MARK_SPEED_REL_SD,
+        busy_from_log=False,
+    )

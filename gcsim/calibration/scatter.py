@@ -5,12 +5,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.calibration.evidence import NO_GOAL_BYTES, Evidence
+from gcsim.calibration.evidence import NO_GOAL_BYTES, Evidence, time_steps
 from gcsim.calibration.fit import Intervals
+from gcsim.calibration.standard_error import printing_scatter
 from gcsim.engine.draws import central_draws, lane_parameters
 from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, mark_phase
 from gcsim.goruntime.pacer import sweep_min_trigger_bytes, trigger_bytes
-from gcsim.units import KIB, MIB
+from gcsim.units import KIB
 from gcsim.workload.model import Model
 from gcsim.workload.pauses import LEVELS
 from gcsim.workload.profile import Profile
@@ -18,7 +19,7 @@ from gcsim.workload.scatter import Scatter, factors
 
 FloatArray = NDArray[np.float64]
 
-_PRINTED_SD = 0.29 * MIB  # standard deviation of a truncation to whole MiB
+_STAMP_SD_SECONDS = 0.41e-3  # of a difference of two time stamps in whole ms
 _PRIOR_SLACK_BYTES = 64.0 * KIB  # a few span refills, where no pacer line gives the trigger
 _MIN_TRIGGERS = 10
 _SHORTEST_RUNWAY_BYTES = 64.0 * KIB
@@ -31,16 +32,30 @@ def fit_scatter(evidence: Evidence, gaps: Intervals, model: Model) -> Scatter:
     since_s = evidence.start_seconds - evidence.start_seconds[0]
     live = evidence.live_bytes / np.maximum(model.profile.live_at(since_s), 0.1)
     phases, runway = _phases(evidence, model)
-    time_factor = evidence.mark_seconds / phases.duration_seconds
+    time_factor = evidence.concurrent_seconds / phases.duration_seconds
     phases = phases.prolonged(time_factor / float(time_factor.mean()), runway)
     return Scatter(
-        live_factor=factors(live, noise_sd=_PRINTED_SD * math.sqrt(2.0)),
+        live_factor=factors(live, noise_sd=_live_noise(evidence)),
         alloc_time_factor=_time_factors(gaps, model.profile),
-        mark_cpu_factor=factors(evidence.mark_cpu_seconds),
+        mark_cpu_factor=factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence)),
         mark_time_factor=factors(time_factor),
         allocated_black_factor=_allocated_factors(evidence, phases.allocated_bytes),
         heap_start_slack_bytes=_start_slack(evidence),
     )
+
+
+def _live_noise(evidence: Evidence) -> float:
+    """What printing adds to the spread of h2 - (h1 - h0), in bytes."""
+    return math.hypot(
+        printing_scatter(evidence.heap_start_bytes, evidence.heap_step_bytes),
+        printing_scatter(evidence.heap_end_bytes, evidence.heap_step_bytes),
+        printing_scatter(evidence.heap_marked_bytes, evidence.marked_step_bytes),
+    )
+
+
+def _mark_cpu_noise(evidence: Evidence) -> float:
+    parts = (evidence.assist_cpu_seconds, evidence.background_cpu_seconds, evidence.idle_cpu_seconds)
+    return math.hypot(*(printing_scatter(part, time_steps(part)) for part in parts))
 
 
 def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
@@ -68,8 +83,11 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
 def _allocated_factors(evidence: Evidence, expected_bytes: FloatArray) -> FloatArray:
     """What mark phases allocated over what the engine makes of them; the means' ratio is kept."""
     mean = float(expected_bytes.mean())
+    if mean <= 0:  # nothing is printed as allocated
+        return np.ones(LEVELS.size)
     ratio = evidence.allocated_bytes / np.maximum(expected_bytes, _LEAST_EXPECTED * mean)
-    noise = 0.0 if evidence.exact.all() else _PRINTED_SD * math.sqrt(2.0) / max(mean, 1.0)
+    sizes = (evidence.heap_start_bytes, evidence.heap_end_bytes)
+    noise = math.hypot(*(printing_scatter(size, evidence.heap_step_bytes) for size in sizes)) / max(mean, 1.0)
     bias = float(np.clip(evidence.allocated_bytes.mean() / max(mean, 1.0), *_BIAS_RANGE))
     return bias * factors(ratio, noise_sd=noise)
 
@@ -79,8 +97,9 @@ def _time_factors(gaps: Intervals, profile: Profile) -> FloatArray:
     sizes = np.maximum(gaps.allocated_bytes, 0.1 * float(np.maximum(gaps.allocated_bytes, 1.0).mean()))
     pace = np.maximum(profile.alloc_at(gaps.middle_seconds), 0.1)
     per_byte = gaps.seconds / sizes * pace
-    mean = float(sizes.mean())
-    return factors(per_byte, noise_sd=float(per_byte.mean()) * _PRINTED_SD * math.sqrt(2.0) / max(mean, 1.0))
+    of_sizes = gaps.noise_bytes / max(float(sizes.mean()), 1.0)
+    of_stamps = _STAMP_SD_SECONDS / max(float(gaps.seconds.mean()), 1e-6)
+    return factors(per_byte, noise_sd=float(per_byte.mean()) * math.hypot(of_sizes, of_stamps))
 
 
 def _start_slack(evidence: Evidence) -> FloatArray:
@@ -94,7 +113,7 @@ def _start_slack(evidence: Evidence) -> FloatArray:
         & np.isfinite(evidence.runway_bytes[1:])
         & np.isfinite(evidence.heap_goal_bytes[1:])
     )
-    known &= evidence.natural[1:]
+    known &= evidence.natural[1:] & evidence.follows
     if int(known.sum()) < _MIN_TRIGGERS:
         return np.full(LEVELS.size, _PRIOR_SLACK_BYTES)
     marked = evidence.heap_marked_bytes[:-1][known].astype(np.int64)

@@ -1,7 +1,7 @@
 """Predicted against observed: one model, one log, the log's own settings."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from gcsim.calibration.evidence import evidence_from
@@ -10,6 +10,7 @@ from gcsim.cycles import CycleTable
 from gcsim.engine.run import settings_json
 from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
+from gcsim.gctrace.numbers import untruncated_ms
 from gcsim.gctrace.trace import Trace
 from gcsim.metrics import METRICS, Estimate, cycle_metrics
 from gcsim.settings import Settings
@@ -78,10 +79,16 @@ def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str
             if len(cycles) == 1
             else "the log holds no GC cycle; run the program with GODEBUG=gctrace=1"
         )
-    observed = cycle_metrics(cycles)
+    observed = cycle_metrics(_untruncated(cycles))
     if trace.info is not None and trace.info.rss_peak_bytes > 0:
         observed["rss_peak_bytes"] = float(trace.info.rss_peak_bytes)
     return observed
+
+
+def _untruncated(cycles: CycleTable) -> CycleTable:
+    """Printed durations at the middle of what prints so: truncated ones make CPU shares 1 to 5 % too low."""
+    durations = [f.name for f in fields(cycles) if f.name.endswith("_ns") and f.name != "start_ns"]
+    return replace(cycles, **{name: untruncated_ms(getattr(cycles, name)) for name in durations})
 
 
 def validate(

@@ -15,6 +15,7 @@ from gcsim.workload.parameters import PARAMETER_NAMES
 
 FloatArray = NDArray[np.float64]
 
+LEAST_FREE_OF_SWEEPING = 0.4  # of the mutator's time outside marking is left to the program
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
 _HEAP_EXPONENT_RANGE = (
     -0.3,
@@ -39,7 +40,22 @@ def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, Floa
     drawn["mark_cpu_heap_exponent"] = np.clip(
         exponent.value * (1.0 + exponent.rel_sd * z), *_HEAP_EXPONENT_RANGE
     )
-    return drawn
+    return drawn | _measured_together(model, drawn)
+
+
+def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Speeds of allocation as they follow from what was drawn beside them, so that the calibrated run is given back.
+
+    Speed outside marking was measured with sweeping in its time: where sweeping costs more, allocation is faster.
+    Speed while marking was measured for itself, and its ratio to the other follows.
+    """
+    known = model.parameters
+    dearer = drawn["sweep_cpu_seconds_per_byte"] / max(known.sweep_cpu_seconds_per_byte.value, 1e-30)
+    share = known.sweep_share.value
+    free = np.maximum(1.0 - share * dearer, LEAST_FREE_OF_SWEEPING)
+    per_cpu = drawn["alloc_bytes_per_cpu_second"] * (1.0 - share) / free
+    efficiency = drawn["mark_alloc_efficiency"] * known.alloc_bytes_per_cpu_second.value / per_cpu
+    return {"alloc_bytes_per_cpu_second": per_cpu, "mark_alloc_efficiency": efficiency}
 
 
 def central_draws(model: Model) -> dict[str, FloatArray]:

@@ -97,11 +97,21 @@ def format_ns_as_ms(duration_ns: int) -> str:
     return itoa_div(digits, decimals)
 
 
+def printed_step_ns(duration_ns: _IntOrArray) -> _IntOrArray:
+    """The unit of the last digit that ``format_ns_as_ms`` keeps of a duration, in ns; scalars and arrays."""
+    coarser = 9_000 * (duration_ns >= 100_000) + 90_000 * (duration_ns >= 1_000_000)
+    return 1_000 + coarser + 900_000 * (duration_ns >= 10_000_000)  # type: ignore[no-any-return]
+
+
 def quantize_ms(duration_ns: _IntOrArray) -> _IntOrArray:
     """What ``format_ns_as_ms`` leaves of a duration, in ns; scalars and arrays."""
-    coarser = 9_000 * (duration_ns >= 100_000) + 90_000 * (duration_ns >= 1_000_000)
-    step = 1_000 + coarser + 900_000 * (duration_ns >= 10_000_000)
-    return duration_ns // step * step  # type: ignore[no-any-return]
+    step = printed_step_ns(duration_ns)
+    return duration_ns // step * step
+
+
+def untruncated_ms(duration_ns: _IntOrArray) -> _IntOrArray:
+    """The middle of what is printed as ``duration_ns``; 0 stays 0, for what did not happen is printed so too."""
+    return duration_ns + printed_step_ns(duration_ns) // 2 * (duration_ns > 0)
 
 
 def quantize_seconds(time_ns: _IntOrArray) -> _IntOrArray:

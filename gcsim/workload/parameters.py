@@ -39,6 +39,9 @@ class Parameters:
     sweep_cpu_seconds_per_byte: (
         Parameter  # of the heap's peak: what a collection costs the mutator afterwards
     )
+    sweep_share: (
+        Parameter  # of the mutator's CPU outside marking, that sweeping at this cost took at calibration
+    )
     mutator_procs: Parameter  # Ps that the program can keep busy
     mark_alloc_efficiency: Parameter  # allocation per mutator second while marking, relative to outside
     mark_mutator_procs: Parameter  # Ps running the mutator while marking, assists left out
