@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gcsim.engine.des.collector import Cycle
+from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.parameters import Knobs, central_parameters
 from gcsim.engine.des.runner import run_cycles
 from gcsim.settings import Settings

@@ -15,6 +15,7 @@ from gcsim.workload.parameters import PARAMETER_NAMES
 
 FloatArray = NDArray[np.float64]
 
+_MOST_SLOT_GARBAGE = 0.95  # "nearly 1" was measured; at 1 no span would ever be given back
 LEAST_FREE_OF_SWEEPING = 0.4  # of the mutator's time outside marking is left to the program
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
 _HEAP_EXPONENT_RANGE = (
@@ -107,7 +108,7 @@ def lane_parameters(
         mark_term_seconds=of("pause_scale") * model.pauses.mark_term_mean_seconds,
         metadata_base_bytes=of("metadata_base_bytes"),
         metadata_share=of("metadata_share"),
-        slot_garbage_share=np.minimum(of("slot_garbage_share"), 1.0),
+        slot_garbage_share=np.minimum(of("slot_garbage_share"), _MOST_SLOT_GARBAGE),
         unfilled_slot_share=of("unfilled_slot_share"),
         allocated_stack_bytes=of("allocated_stack_bytes"),
     )

@@ -21,6 +21,7 @@ class LaneState:
     now_seconds: FloatArray  # end of the last cycle
     heap_marked_bytes: FloatArray
     heap_end_bytes: FloatArray
+    heap_in_use_bytes: FloatArray  # when marking ended: heap_end, and the slots that were free
     live_bytes: FloatArray
     backlog_bytes: FloatArray  # allocation that arrivals asked for and marking held up
     memory: ConsMarkMemory[FloatArray]
@@ -40,6 +41,7 @@ def initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:
         now_seconds=zero,
         heap_marked_bytes=parameters.live_bytes.copy(),
         heap_end_bytes=parameters.live_bytes * parameters.mark_cpu_heap_ratio,
+        heap_in_use_bytes=parameters.live_bytes * parameters.mark_cpu_heap_ratio,
         live_bytes=parameters.live_bytes.copy(),
         backlog_bytes=zero,
         memory=initial_cons_mark(zero, rules=rules),

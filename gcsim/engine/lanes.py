@@ -103,6 +103,7 @@ class LaneEngine:
         self._remember(live, allocated_black, phase, mark_s)
         self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)
         state.now_seconds = start_s + mark_s + parameters.mark_term_seconds
+        state.heap_in_use_bytes = np.maximum(self._in_use_after_sweep(), heap_end)
         state.heap_marked_bytes = live + allocated_black
         state.heap_end_bytes = heap_end
         state.live_bytes = live
@@ -152,7 +153,7 @@ class LaneEngine:
         """
         parameters, rules = self.parameters, self.rules
         peak = np.maximum(self.state.heap_end_bytes, self.state.heap_marked_bytes)
-        in_use = heap_in_use_after_sweep_bytes(marked, peak, slot_garbage=parameters.slot_garbage_share)
+        in_use = self._in_use_after_sweep()
         metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
         outside = metadata + parameters.allocated_stack_bytes + parameters.unfilled_slot_share * peak
         available = parameters.memory_limit_bytes - outside - limit_headroom_bytes(rules)
@@ -167,14 +168,32 @@ class LaneEngine:
                 heap_in_use_after_sweep_bytes=in_use,
                 trigger_share=share,
                 headroom_share=rules.limit_headroom_percent / 100.0,
+                unswept_slot_bytes=self.state.heap_in_use_bytes - peak,
             ).astype(np.int64)
-            goal = self._limit_goal(marked, outside + np.maximum(in_use - trigger, 0.0))
+            goal = marked + ((trigger - marked) / share).astype(np.int64)
             asked = trigger_bytes(marked, goal, runway, 0)
             share = np.clip(
                 (asked - marked) / np.maximum(goal - marked, 1), MIN_TRIGGER_SHARE, MAX_TRIGGER_SHARE
             )
-        # while marking, allocation fills the free slots and the goal moves out with it
-        return np.maximum(self._limit_goal(marked, outside), trigger), trigger
+        # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
+        goal = np.minimum(self._limit_goal(marked, outside), self._refilled_bytes(available, in_use))
+        return np.maximum(goal, trigger), trigger
+
+    def _refilled_bytes(self, available: FloatArray, in_use: FloatArray) -> Int64Array:
+        """Where a heap that fills free slots meets its goal, if that is before they are used up; else far away."""
+        keep = 1.0 - self.rules.limit_headroom_percent / 100.0
+        meets = keep * (available - in_use) / max(1.0 - keep, 1e-9)
+        return np.where(keep * available < in_use, np.maximum(meets, 0.0), _LARGEST_SIZE).astype(np.int64)
+
+    def _in_use_after_sweep(self) -> FloatArray:
+        """Spans that live on: small objects that die at random keep them for cycles."""
+        state = self.state
+        in_use: FloatArray = heap_in_use_after_sweep_bytes(
+            state.heap_marked_bytes,
+            state.heap_in_use_bytes,
+            slot_garbage=self.parameters.slot_garbage_share,
+        )
+        return in_use
 
     def _limit_goal(self, marked: Int64Array, non_heap: FloatArray) -> Int64Array:
         limit = self.parameters.memory_limit_bytes

@@ -6,9 +6,11 @@ import simpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gcsim.engine.des.collector import Collector, Cycle
+from gcsim.engine.des.collector import Collector
+from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.machine import Activity
 from gcsim.engine.des.parameters import Knobs, central_parameters
+from gcsim.engine.des.process import GoProcess
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.units import MIB
@@ -60,13 +62,14 @@ def service(w: dict) -> tuple[Model, Settings]:
 class Ledger:
     """Checks a machine at every event and a heap at every cycle."""
 
-    def __init__(self, collector: Collector, cycles: int) -> None:
-        self.collector, self.machine = collector, collector.machine
-        self.procs = collector.parameters.gomaxprocs
-        self.left, self.freed, self.begun = cycles, 0.0, self.machine.heap_live_bytes
+    def __init__(self, process: GoProcess, cycles: int) -> None:
+        self.process, self.machine = process, process.machine
+        self.procs = process.parameters.gomaxprocs
+        self.left, self.begun = cycles, self.machine.heap_live_bytes
         self.last_ns, self.events = 0, 0
-        self.done = collector.env.event()
+        self.done = process.env.event()
         self.machine.observer = self.event
+        process.observer = self.balance
 
     def event(self, now_ns: int, processor: int, activity: Activity) -> None:
         """Clock, CPU and credit."""
@@ -81,17 +84,26 @@ class Ledger:
         assert m.credit_earned_ns <= m.background_ns + m.idle_mark_ns + 1
         assert activity.alloc_bytes_per_ns >= 0
         assert 0 <= processor < self.procs
+        self.balance()
         self.last_ns, self.events = now_ns, self.events + 1
 
+    def balance(self) -> None:
+        """Allocated = live + garbage not yet swept + freed, and no class of memory below nothing."""
+        m, heap = self.machine, self.machine.heap
+        total = self.begun + m.allocated_bytes
+        kept = heap.heap_live_bytes + heap.garbage_bytes + heap.freed_bytes
+        assert abs(total - kept) <= 1e-9 * total + self.process.cycles + 1
+        assert min(heap.garbage_bytes, heap.unswept_bytes, heap.free_slot_bytes, heap.heap_free_bytes) >= 0
+        assert heap.unswept_bytes <= heap.heap_in_use_bytes + heap.freed_bytes
+        assert heap.heap_in_use_bytes >= heap.heap_live_bytes
+
     def cycle(self, cycle: Cycle) -> None:
-        """Allocated = live + garbage + freed, and no heap below what is live."""
+        """No heap below what is live."""
         m = self.machine
         assert cycle.heap_end_bytes >= cycle.heap_start_bytes >= cycle.live_bytes
         assert cycle.heap_marked_bytes >= int(cycle.live_bytes) - 1
         assert m.heap_live_bytes >= cycle.live_bytes - 1
-        self.freed += cycle.heap_end_bytes - cycle.heap_marked_bytes
-        total = self.begun + m.allocated_bytes
-        assert abs(total - (m.heap_live_bytes + self.freed)) <= 1e-9 * total + cycle.number
+        self.balance()
         self.left -= 1
         if self.left == 0:
             self.done.succeed()
@@ -109,19 +121,25 @@ def test_nothing_is_made_or_lost_between_events(workload: dict) -> None:
     )
     env = simpy.Environment()
     ledgers: list[Ledger] = []
-    collector = Collector(
+    process = GoProcess(
         env,
         parameters,
-        pauses=model.pauses,
         profile=model.profile,
         scatter=model.scatter,
         rules=rules_for(knobs.go),
         seed=workload["seed"],
         replica=0,
-        on_cycle=lambda cycle: ledgers[0].cycle(cycle),
         requests=model.requests,
     )
-    ledgers.append(Ledger(collector, cycles=12))
+    collector = Collector(
+        process,
+        pauses=model.pauses,
+        seed=workload["seed"],
+        replica=0,
+        on_cycle=lambda cycle: ledgers[0].cycle(cycle),
+    )
+    ledgers.append(Ledger(process, cycles=12))
+    process.start()
     env.process(collector.run())
     env.run(until=ledgers[0].done)
     assert ledgers[0].events > 12

@@ -17,7 +17,7 @@ import pytest
 import simpy
 from example_service import example_service
 
-from gcsim.engine.des.collector import Cycle
+from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.order import Order, after
 from gcsim.engine.des.parameters import Knobs, central_parameters
 from gcsim.engine.des.runner import record_run, run_cycles
@@ -30,6 +30,7 @@ from gcsim.units import MIB
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter
 from gcsim.workload.requests import Requests
+from gcsim.workload.scatter import Scatter
 
 KNOBS = Knobs()
 
@@ -313,6 +314,7 @@ def test_request_latency_is_a_metric_of_the_event_engine() -> None:
 def test_settings_of_many_processors_use_dedicated_workers() -> None:
     """At eight Ps two of them mark throughout: background is a quarter of the machine."""
     model = example_service()
+    model = replace(model, scatter=Scatter.none())
     settings = Settings(gogc=100, gomaxprocs=8, go="1.27")
     recording = record_run(model, settings, duration_seconds=5.0, seed=1, knobs=KNOBS)
     cycles = recording.cycles

@@ -12,11 +12,12 @@ import math
 from dataclasses import replace
 from typing import Literal
 
-from gcsim.engine.des.collector import Cycle
+from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.parameters import Knobs, central_parameters
 from gcsim.engine.des.runner import run_cycles
 from gcsim.goruntime.workers import fractional_utilization_goal
 from gcsim.workload.model import Model
+from gcsim.workload.scatter import Scatter
 
 _LONGEST_PASS_NS = 20_000_000.0  # sysmon's slice of 10 ms is noticed up to 10 ms late
 _SHORTEST_PASS = 0.02  # of a mark phase with all Ps: shorter ones come to the same
@@ -31,9 +32,8 @@ def fit_knobs(model: Model, *, seed: int) -> Knobs:
 
     Where no value within bounds does, the bound that comes closest. Runs some 500 cycles.
     """
-    model = replace(
-        model, requests=None
-    )  # arrivals as a stream: the shares of marking are the same, and quicker
+    # arrivals as a stream: the shares of marking are the same, and quicker; without scatter so are 32 cycles' means
+    model = replace(model, requests=None, scatter=Scatter.none())
     knobs = Knobs(goroutines_per_p=2 if model.loop == "closed" else 16)
     fractional = fractional_utilization_goal(model.settings.gomaxprocs) > 0
     for _ in range(_ROUNDS):

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from gcsim.engine.des.memory import HeapMemory
+
 Kind = Literal["mutator", "program", "dedicated", "fractional", "idle_worker", "idle", "stopped"]
 
 
@@ -50,7 +52,7 @@ class Machine:
         "backlog_bytes",
         "credit_earned_ns",
         "credit_ns",
-        "heap_live_bytes",
+        "heap",
         "idle_mark_ns",
         "idle_mark_rate",
         "mutator_ns",
@@ -60,11 +62,11 @@ class Machine:
         "remaining_ns",
     )  # fmt: skip
 
-    def __init__(self, gomaxprocs: int, *, heap_live_bytes: float) -> None:
+    def __init__(self, gomaxprocs: int, heap: HeapMemory) -> None:
         self.activities = [IDLE] * gomaxprocs
         self.observer: Observer | None = None
         self.now_ns = 0
-        self.heap_live_bytes = heap_live_bytes
+        self.heap = heap
         self.allocated_bytes = 0.0
         self.backlog_bytes = 0.0  # allocation that arrivals asked for and that waits
         self.arrival_rate = 0.0
@@ -90,7 +92,7 @@ class Machine:
         worked = (self.background_rate + self.idle_mark_rate) * elapsed
         assisted = self.assist_rate * elapsed
         self.allocated_bytes += allocated
-        self.heap_live_bytes += allocated
+        self.heap.allocate(allocated)
         self.backlog_bytes = max(self.backlog_bytes + self.arrival_rate * elapsed - allocated, 0.0)
         self.mutator_ns += self.mutator_rate * elapsed
         self.assist_ns += assisted
@@ -112,6 +114,11 @@ class Machine:
             self.background_rate += a.background
             self.idle_mark_rate += a.idle_mark
             self.alloc_rate += a.alloc_bytes_per_ns
+
+    @property
+    def heap_live_bytes(self) -> float:
+        """The runtime's heapLive."""
+        return self.heap.heap_live_bytes
 
     @property
     def mark_rate(self) -> float:

@@ -48,6 +48,8 @@ class RunParameters:
     slot_garbage_share: float
     unfilled_slot_share: float
     allocated_stack_bytes: float
+    rss_base_bytes: float
+    rss_ratio: float  # resident bytes per byte of retained heap
     pause_scale: float
     goroutines: int  # that allocate
     scannable_share: float
@@ -80,6 +82,8 @@ def run_parameters(
         mark_alloc_bytes_per_cpu_ns=mark_alloc,
         alloc_bytes_per_cpu_ns=alloc,
         mark_cpu_ns=of("mark_cpu_seconds") * _NS,
+        rss_base_bytes=drawn["rss_base_bytes"],
+        rss_ratio=drawn["rss_ratio"],
         pause_scale=drawn["pause_scale"],
         goroutines=knobs.goroutines_per_p * procs,
         scannable_share=knobs.scannable_share,

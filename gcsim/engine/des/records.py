@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import CycleTable
-from gcsim.engine.des.collector import Collector, Cycle
+from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.latency import CAUSES, Finished
 from gcsim.engine.des.machine import Activity, Kind, Machine
+from gcsim.engine.des.process import GoProcess
 
 Rows = NDArray[np.void]  # a structured array, one field per column
 
@@ -100,11 +101,11 @@ class Recording:
 
 
 class Recorder:
-    """Watches a machine and a collector from the end of the warm-up on."""
+    """Watches a process from the end of the warm-up on."""
 
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
-        self._machine: Machine = collector.machine
+    def __init__(self, process: GoProcess) -> None:
+        self._process = process
+        self._machine: Machine = process.machine
         self._open: dict[int, tuple[int, Activity]] = {}
         self.cycles: list[Cycle] = []
         self._spans: list[SpanRecord] = []
@@ -114,7 +115,7 @@ class Recorder:
         self._machine.observer = self._begins
 
     def _begins(self, now_ns: int, processor: int, activity: Activity) -> None:
-        epoch = self._collector.epoch_ns
+        epoch = self._process.epoch_ns
         self._heap.append(
             HeapRecord(now_ns - epoch, self._machine.heap_live_bytes, max(self._machine.remaining_ns, 0.0))
         )
@@ -126,14 +127,14 @@ class Recorder:
                 length = now_ns - started
                 self._assists.append(
                     AssistRecord(
-                        self._collector.cycles + 1, processor, started - epoch, length, was.assist * length
+                        self._process.cycles + 1, processor, started - epoch, length, was.assist * length
                     )
                 )
         self._open[processor] = (now_ns, activity)
 
     def add_requests(self, finished: Finished, parts: dict[str, NDArray[np.float64]]) -> None:
         """Keeps requests that ended."""
-        epoch = self._collector.epoch_ns
+        epoch = self._process.epoch_ns
         times = [finished.due_ns - epoch, finished.start_ns - epoch, finished.end_ns - epoch]
         columns = [column.tolist() for column in (*times, *(parts[cause] for cause in CAUSES))]
         self._requests.extend(RequestRecord(*row) for row in zip(*columns, strict=True))

@@ -7,10 +7,12 @@ from typing import Any
 import simpy
 from simpy import Event
 
-from gcsim.engine.des.collector import Collector, Cycle
+from gcsim.engine.des.collector import Collector
+from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.latency import LatencySums
 from gcsim.engine.des.order import Order, after
 from gcsim.engine.des.parameters import Knobs, RunParameters, central_parameters
+from gcsim.engine.des.process import GoProcess
 from gcsim.engine.des.records import Recorder, Recording, cycle_table
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
@@ -56,7 +58,7 @@ def record_run(
     run.play(duration_seconds=duration_seconds, most_cycles=None)
     table = cycle_table(
         kept,
-        epoch_ns=run.collector.epoch_ns,
+        epoch_ns=run.process.epoch_ns,
         gomaxprocs=settings.gomaxprocs,
         stack_bytes=int(model.parameters.stack_bytes.value),
         globals_bytes=int(model.parameters.globals_bytes.value),
@@ -66,7 +68,7 @@ def record_run(
 
 
 class _Run:
-    """A collector in its environment, and who listens to it."""
+    """A process in its environment, and who listens to it."""
 
     def __init__(
         self,
@@ -85,20 +87,21 @@ class _Run:
         self._most_cycles: int | None = None
         self.record = False
         self.recorder: Recorder | None = None
-        self.collector = Collector(
+        self.process = GoProcess(
             self.env,
             parameters,
-            pauses=model.pauses,
             profile=model.profile,
             scatter=model.scatter,
             rules=rules_for(settings.go),
             seed=seed,
             replica=replica,
-            on_cycle=self._seen,
             requests=model.requests,
         )
+        self._collector = Collector(
+            self.process, pauses=model.pauses, seed=seed, replica=replica, on_cycle=self._seen
+        )
         self.latencies: LatencySums | None = None
-        if self.collector.serving is not None and model.requests is not None:
+        if self.process.serving is not None and model.requests is not None:
             self.latencies = LatencySums(overhead_ns=model.requests.overhead_seconds * 1e9)
 
     def play(self, *, duration_seconds: float, most_cycles: int | None) -> None:
@@ -107,7 +110,8 @@ class _Run:
         Where no cycle comes (GOGC=off and no limit), until twice the duration.
         """
         self._duration_s, self._most_cycles = duration_seconds, most_cycles
-        self.env.process(self.collector.run())
+        self.process.start()
+        self.env.process(self._collector.run())
         if math.isfinite(duration_seconds):
             self.env.process(self._give_up(duration_seconds))
         self.env.run(until=self._stop)
@@ -117,25 +121,25 @@ class _Run:
         waited, cycles = 0, -1
         while not self._stop.triggered:
             yield after(self.env, int(max(duration_s, 1.0) * 2e9), Order.OBSERVER)
-            waited = waited + 1 if self.collector.cycles == cycles else 0
-            cycles = self.collector.cycles
+            waited = waited + 1 if self.process.cycles == cycles else 0
+            cycles = self.process.cycles
             if waited and not self._stop.triggered:
                 self._stop.succeed()
 
     def _seen(self, cycle: Cycle) -> None:
-        collector = self.collector
-        finished = [] if collector.serving is None else collector.serving.finished()
+        process = self.process
+        finished = [] if process.serving is None else process.serving.finished()
         if cycle.number <= WARM_UP_CYCLES:
-            collector.epoch_ns = cycle.end_ns
+            process.epoch_ns = cycle.end_ns
             if self.record and cycle.number == WARM_UP_CYCLES:
-                self.recorder = Recorder(collector)
+                self.recorder = Recorder(process)
             return
         for block in finished:
             assert self.latencies is not None  # there are requests
-            parts = self.latencies.add(block, collector.interruptions)
+            parts = self.latencies.add(block, process.interruptions)
             if self.recorder is not None:
                 self.recorder.add_requests(block, parts)
-        start_s = (cycle.start_ns - collector.epoch_ns) * 1e-9
+        start_s = (cycle.start_ns - process.epoch_ns) * 1e-9
         if start_s <= self._duration_s:
             self._on_cycle(cycle, start_s)
         done = start_s > self._duration_s or cycle.number - WARM_UP_CYCLES == self._most_cycles

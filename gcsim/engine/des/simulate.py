@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.engine.des.collector import Cycle
+from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.knobs import fit_knobs
 from gcsim.engine.des.latency import LatencySums
 from gcsim.engine.des.parameters import RunParameters, run_parameters
