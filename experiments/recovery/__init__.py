@@ -1,0 +1,1 @@
+"""Calibration without Go: known services are simulated, logged, calibrated, and must be recovered."""
