@@ -161,7 +161,8 @@ def _marking(logs: list[Calibration], sizes: dict[str, Parameter]) -> dict[str, 
     """Mark CPU per byte reachable at the reference's heap, how it grows with the heap's spread, and assists at ease."""
     cpu, growth = _values(logs, "mark_cpu_seconds"), _values(logs, "mark_cpu_heap_ratio")
     reachable = np.array([_reachable(_sizes(one)) for one in logs])
-    stretch = np.log([ratio.value / growth[0].value for ratio in growth])
+    heap_share = _sizes(logs[0])["live_bytes"].value / reachable[0]
+    stretch = heap_share * np.log([ratio.value / growth[0].value for ratio in growth])
     prior = logs[0].model.parameters.mark_cpu_heap_exponent
     law = pooled(
         np.log([p.value for p in cpu]) - np.log(reachable),

@@ -18,10 +18,7 @@ FloatArray = NDArray[np.float64]
 _MOST_SLOT_GARBAGE = 0.95  # "nearly 1" was measured; at 1 no span would ever be given back
 LEAST_FREE_OF_SWEEPING = 0.4  # of the mutator's time outside marking is left to the program
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
-_HEAP_EXPONENT_RANGE = (
-    -0.3,
-    0.5,
-)  # beyond what any program showed; near 1, marking would outgrow its own heap
+_HEAP_EXPONENT_RANGE = (-0.7, 0.8)  # near 1, marking would outgrow its own heap
 
 
 def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, FloatArray]:
@@ -85,12 +82,14 @@ def lane_parameters(
     at_full_speed = procs if open_loop else np.maximum(busy, 1e-6)  # Ps that a backlog would keep busy
     mark_busy = np.clip(procs - background - of("mark_idle_procs"), 0.0, busy)
     limits = [MAX_INT64 if s.gomemlimit_bytes is None else s.gomemlimit_bytes for s in settings]
+    roots = of("stack_bytes") + of("globals_bytes")
+    heap_share = of("live_bytes") / np.maximum(of("live_bytes") + roots, 1.0)  # roots do not spread out
     return LaneParameters(
         gc_percent=np.repeat(np.array([-1 if s.gogc is None else s.gogc for s in settings]), replicas),
         memory_limit_bytes=np.repeat(np.array(limits, dtype=np.int64), replicas),
         gomaxprocs=procs,
         live_bytes=of("live_bytes"),
-        root_bytes=of("stack_bytes") + of("globals_bytes"),
+        root_bytes=roots,
         arrival_bytes_per_second=arrival,
         capacity_bytes_per_second=of("alloc_bytes_per_cpu_second") * at_full_speed,
         sweep_seconds_per_byte=of("sweep_cpu_seconds_per_byte") / at_full_speed,
@@ -102,7 +101,7 @@ def lane_parameters(
             of("assist_cpu_seconds") / np.maximum(of("mark_cpu_seconds"), 1e-12), 0.95
         ),
         mark_cpu_seconds=of("mark_cpu_seconds"),
-        mark_cpu_heap_exponent=of("mark_cpu_heap_exponent"),
+        mark_cpu_heap_exponent=of("mark_cpu_heap_exponent") * heap_share,
         mark_cpu_heap_ratio=of("mark_cpu_heap_ratio"),
         sweep_term_seconds=of("pause_scale") * model.pauses.sweep_term_mean_seconds,
         mark_term_seconds=of("pause_scale") * model.pauses.mark_term_mean_seconds,
