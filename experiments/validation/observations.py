@@ -10,7 +10,7 @@ import numpy as np
 from experiments.capture import MAX_FOREIGN_CPU, CapturedRun, RunPlan, is_captured, load_run
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.validation import observed_metrics
-from gcsim.calibration.window import working_window
+from gcsim.calibration.window import cycles_since_start, working_window
 from gcsim.cycles import NOT_LOGGED, CycleTable, Int64Array
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.settings import Settings
@@ -33,6 +33,7 @@ class Observation:
     busy_share: float  # CPU time of the process over GOMAXPROCS x wall time
     cpu_speed: float  # of the machine meanwhile (``experiments.cpu_speed``); NaN where it was not recorded
     cycles: int
+    cycles_since_start: int  # from when the live heap was there to the window
     window_seconds: float
     metrics: dict[str, float]
     alloc_bytes_per_cycle: float
@@ -58,13 +59,16 @@ def observe(plan: RunPlan, folder: Path, *, max_foreign_cpu: float = MAX_FOREIGN
     if foreign > max_foreign_cpu:
         return f"other processes took {foreign:.0%} of the CPUs"
     trace = read_gctrace(run.log)
-    window = trace.cycles.select(working_window(evidence_from(trace)))
+    evidence = evidence_from(trace)
+    window = trace.cycles.select(working_window(evidence))
     if len(window) < MIN_CYCLES:
         return f"{len(window)} cycles in the working window"
-    return _observation(plan, run, trace, window)
+    return _observation(plan, run, trace, window, cycles_since_start(evidence))
 
 
-def _observation(plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTable) -> Observation:
+def _observation(
+    plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTable, since_start: int
+) -> Observation:
     marked, goal = window.heap_marked_bytes[:-1].astype(float), window.heap_goal_bytes[1:].astype(float)
     start = window.heap_start_bytes[1:].astype(float)
     room = np.maximum(goal - marked, 1.0)
@@ -77,6 +81,7 @@ def _observation(plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTab
         busy_share=run.info.cpu_seconds / run.info.wall_seconds / run.info.gomaxprocs,
         cpu_speed=float(run.result.get("cpu_speed", {}).get("mean", math.nan)),
         cycles=len(window),
+        cycles_since_start=since_start,
         window_seconds=max(float(window.start_ns[-1] - window.start_ns[0]) / 1e9, 1e-3),
         metrics=observed_metrics(trace, window),
         alloc_bytes_per_cycle=float((window.heap_end_bytes[1:] - marked).mean()),

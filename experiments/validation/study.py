@@ -164,10 +164,15 @@ def _rows(one: Observation, home: Observation, model: Model, again: Observation 
 
 
 def compare(model: Model, one: Observation, home: Observation) -> list[Comparison]:
-    """Each metric that is both predicted and observed, simulated for as long as was observed."""
-    run = simulate(model, [one.settings], duration_seconds=one.window_seconds, replicas=REPLICAS, seed=SEED)[
-        0
-    ]
+    """Each metric that is both predicted and observed; simulated for as long, from as far after start-up."""
+    run = simulate(
+        model,
+        [one.settings],
+        duration_seconds=one.window_seconds,
+        replicas=REPLICAS,
+        seed=SEED,
+        warm_up_cycles=one.cycles_since_start,
+    )[0]
     observed = _metrics(one, home)
     return [
         Comparison(name=name, predicted=run.metrics[name], observed=observed[name])

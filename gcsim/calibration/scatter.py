@@ -118,7 +118,7 @@ def _start_slack(evidence: Evidence) -> FloatArray:
         return np.full(LEVELS.size, _PRIOR_SLACK_BYTES)
     marked = evidence.heap_marked_bytes[:-1][known].astype(np.int64)
     goal = evidence.heap_goal_bytes[1:][known].astype(np.int64)
-    runway = evidence.runway_bytes[1:][known].astype(np.int64)
+    runway = np.minimum(evidence.runway_bytes[1:][known], NO_GOAL_BYTES).astype(np.int64)
     trigger = trigger_bytes(marked, goal, runway, np.minimum(sweep_min_trigger_bytes(marked), goal))
     late = evidence.heap_start_bytes[1:][known] - trigger
     return np.quantile(np.maximum(late, 0.0), LEVELS)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.window import working_window
+from gcsim.calibration.window import cycles_since_start, working_window
 from gcsim.cycles import CycleTable
 from gcsim.engine.run import settings_json
 from gcsim.engine.simulate import simulate
@@ -100,19 +100,27 @@ def validate(
     seed: int,
     duration_seconds: float | None = None,
 ) -> Validation:
-    """Simulate the log's settings for the log's length, warm-up left out, and set both side by side.
+    """Simulate the log's settings for the log's length, from as far after start-up, and set both side by side.
 
     Raises InputError where the log holds too few cycles.
     """
     observed = observed_metrics(trace)
-    cycles = trace.cycles.select(working_window(evidence_from(trace)))
+    evidence = evidence_from(trace)
+    cycles = trace.cycles.select(working_window(evidence))
     if len(cycles) >= 2:
         observed = observed_metrics(trace, cycles)
     else:
         cycles = trace.cycles
     if duration_seconds is None:
         duration_seconds = max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3)
-    run = simulate(model, [settings], duration_seconds=duration_seconds, replicas=replicas, seed=seed)[0]
+    run = simulate(
+        model,
+        [settings],
+        duration_seconds=duration_seconds,
+        replicas=replicas,
+        seed=seed,
+        warm_up_cycles=cycles_since_start(evidence),
+    )[0]
     return Validation(
         settings=settings,
         comparisons=tuple(

@@ -26,6 +26,15 @@ def working_window(evidence: Evidence) -> slice:
     return slice(first, last)
 
 
+def cycles_since_start(evidence: Evidence) -> int:
+    """Cycles between the one that first found the service at work and the working window, 0 or more.
+
+    A short log's window follows start-up closely: heaps still climb there, for each cycle's goal counts what the
+    cycle before allocated while it marked.
+    """
+    return max(working_window(evidence).start - _first_warm(evidence.live_bytes) - 1, 0)
+
+
 def _first_warm(live: FloatArray) -> int:
     later = float(np.median(live[live.size // 2 :]))
     reached = np.flatnonzero(live >= WARM_SHARE * later)

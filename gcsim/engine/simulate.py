@@ -47,11 +47,14 @@ def simulate(
     seed: int = DEFAULT_SEED,
     record: bool = False,
     engine: Engine = "lanes",
+    warm_up_cycles: int = WARM_UP_CYCLES,
 ) -> list[Run]:
     """One Run per setting, in order: metrics as the median over replicas with a 90 % interval.
 
     With ``record``, each Run also holds the cycles of one more replica at the model's central values. Runs of
     one call may differ in Go version. ``engine`` "des" plays the runs event by event, "lanes" cycle by cycle.
+    ``warm_up_cycles`` pass before the fast engine's clock starts, from a heap that was just built up: fewer than
+    usual play a run from its start.
     Raises InputError on a version whose pacer the engines do not play.
     """
     if replicas < 1 or duration_seconds <= 0:
@@ -61,7 +64,7 @@ def simulate(
         _rules(go)
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
-        made = _simulate_version(model, chosen, go, duration_seconds, replicas, seed, engine)
+        made = _simulate_version(model, chosen, go, duration_seconds, replicas, seed, engine, warm_up_cycles)
         if record:
             made = [
                 replace(
@@ -84,6 +87,7 @@ def _simulate_version(
     replicas: int,
     seed: int,
     engine: Engine,
+    warm_up_cycles: int,
 ) -> list[Run]:
     drawn = draw_parameters(model, replicas=replicas, seed=seed)
     parameters = lane_parameters(model, settings, drawn)
@@ -95,7 +99,8 @@ def _simulate_version(
             model, settings, parameters, drawn, duration_seconds=duration_s, seed=seed
         )
     else:
-        totals = run_lanes(_engine(model, parameters, go, seed), duration_seconds=duration_s)
+        lanes = _engine(model, parameters, go, seed)
+        totals = run_lanes(lanes, duration_seconds=duration_s, warm_up_cycles=warm_up_cycles)
     repeats = len(settings)
     metrics = lane_metrics(
         totals,
@@ -147,13 +152,15 @@ def _engine(model: Model, parameters: LaneParameters, go: str, seed: int) -> Lan
     return LaneEngine(parameters, profile=model.profile, scatter=model.scatter, rules=_rules(go), seed=seed)
 
 
-def run_lanes(engine: LaneEngine, *, duration_seconds: float) -> LaneTotals:
+def run_lanes(
+    engine: LaneEngine, *, duration_seconds: float, warm_up_cycles: int = WARM_UP_CYCLES
+) -> LaneTotals:
     """Runs every lane for ``duration_seconds`` of its own time and sums its cycles.
 
     A steady service stops after MAX_STEADY_CYCLES cycles and a moving one after MAX_PERIODS periods of its
     profile: rates and means are known by then, and ``lane_metrics`` moves the peak out to the whole run's.
     """
-    for _ in range(WARM_UP_CYCLES):
+    for _ in range(warm_up_cycles):
         engine.step()
     engine.restart_clock()
     lanes = engine.parameters.lanes
