@@ -18,7 +18,6 @@ from gcsim.engine.run import Run
 from gcsim.engine.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import GoRules, rules_for
-from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.workload.model import Model
@@ -64,7 +63,19 @@ def simulate(
         _rules(go)
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
-        made = _simulate_version(model, chosen, go, duration_seconds, replicas, seed, engine, warm_up_cycles)
+        metrics = replica_metrics(
+            model,
+            chosen,
+            duration_seconds=duration_seconds,
+            replicas=replicas,
+            seed=seed,
+            engine=engine,
+            warm_up_cycles=warm_up_cycles,
+        )
+        made = [
+            _run(model, one, {name: values[i] for name, values in metrics.items()})
+            for i, one in enumerate(chosen)
+        ]
         if record:
             made = [
                 replace(
@@ -79,16 +90,20 @@ def simulate(
     return [runs[i] for i in range(len(settings))]
 
 
-def _simulate_version(
+def replica_metrics(
     model: Model,
     settings: Sequence[Settings],
-    go: str,
-    duration_s: float,
+    *,
+    duration_seconds: float,
     replicas: int,
-    seed: int,
-    engine: Engine,
-    warm_up_cycles: int,
-) -> list[Run]:
+    seed: int = DEFAULT_SEED,
+    engine: Engine = "lanes",
+    warm_up_cycles: int = WARM_UP_CYCLES,
+) -> dict[str, FloatArray]:
+    """Each metric in each replica, arrays of shape (settings, replicas); settings of one Go version.
+
+    Replica r is the same possible service, parameter by parameter, at every setting and in either engine.
+    """
     drawn = draw_parameters(model, replicas=replicas, seed=seed)
     parameters = lane_parameters(model, settings, drawn)
     latencies: dict[str, FloatArray] = {}
@@ -96,16 +111,16 @@ def _simulate_version(
         from gcsim.engine.des.simulate import event_totals  # simpy is not needed elsewhere
 
         totals, latencies = event_totals(
-            model, settings, parameters, drawn, duration_seconds=duration_s, seed=seed
+            model, settings, parameters, drawn, duration_seconds=duration_seconds, seed=seed
         )
     else:
-        lanes = _engine(model, parameters, go, seed)
-        totals = run_lanes(lanes, duration_seconds=duration_s, warm_up_cycles=warm_up_cycles)
+        lanes = _engine(model, parameters, settings[0].go, seed)
+        totals = run_lanes(lanes, duration_seconds=duration_seconds, warm_up_cycles=warm_up_cycles)
     repeats = len(settings)
     metrics = lane_metrics(
         totals,
         parameters,
-        duration_seconds=duration_s,
+        duration_seconds=duration_seconds,
         pauses=model.pauses,
         pause_scale=np.tile(drawn["pause_scale"], repeats),
         rss_base_bytes=np.tile(drawn["rss_base_bytes"], repeats),
@@ -113,22 +128,17 @@ def _simulate_version(
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
         generator=stream(seed, "pause quantiles"),
     )
-    metrics |= latencies
-    return [
-        Run(settings=s, metrics=_estimates(model, s, metrics, slice(i * replicas, (i + 1) * replicas)))
-        for i, s in enumerate(settings)
-    ]
+    shape = (repeats, replicas)
+    return {name: values.reshape(shape) for name, values in (metrics | latencies).items()}
 
 
-def _estimates(
-    model: Model, settings: Settings, metrics: dict[str, FloatArray], lanes: slice
-) -> dict[str, Estimate]:
+def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Run:
+    """The run that replicas' metrics, arrays of shape (replicas,), amount to."""
     limit = settings.gomemlimit_bytes
-    near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"][lanes]) > _LIMIT_NEAR * limit)
+    near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"]) > _LIMIT_NEAR * limit)
     away = distance_doublings(model.settings, settings, limit_binds=near)
-    return {
-        name: widened(name, values[lanes], loop=model.loop, away=away) for name, values in metrics.items()
-    }
+    estimates = {name: widened(name, values, loop=model.loop, away=away) for name, values in metrics.items()}
+    return Run(settings=settings, metrics=estimates)
 
 
 def lanes_for(
