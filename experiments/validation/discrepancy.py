@@ -103,8 +103,9 @@ def _loop(row: Row) -> Loop:
 
 
 def _scatter(row: Row, distance: float) -> float:
-    """The replicas' part of an interval: the whole less the discrepancy that it was made with."""
-    whole = math.log(row.high / row.low) / (2.0 * Z90)
+    """The replicas' part of an interval, on the side where the outcome lies: the whole less the discrepancy."""
+    side = row.high / row.predicted if row.observed > row.predicted else row.predicted / row.low
+    whole = math.log(max(side, 1.0)) / Z90
     at_home, per_doubling = DISCREPANCY[_loop(row)][row.metric]
     return math.sqrt(max(whole**2 - at_home**2 - (per_doubling * distance) ** 2, 0.0))
 

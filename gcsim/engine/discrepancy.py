@@ -61,17 +61,29 @@ def widened(name: str, values: FloatArray, *, loop: Loop, away: float) -> Estima
     """Median over replicas, with an interval of their scatter and the discrepancy together.
 
     ``away`` is ``distance_doublings`` from calibration to the setting.
-    Both are taken as relative and independent: the interval is the median times exp(+-1.645 s).
+    Both are taken as relative and independent: the interval runs from the median times exp(-1.645 s) to the median
+    times exp(1.645 t), with the replicas' root mean squares below and above the median, for some outcomes are
+    bounded on one side: a heap that a limit leaves no room cannot be smaller than live.
     """
     value = float(np.median(values))
     if value <= 0 or name not in DISCREPANCY[loop]:
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
-    positive = values[values > 0]
-    scatter = float(np.std(np.log(positive))) if positive.size > 1 else 0.0
+    apart = np.log(values[values > 0] / value)
+    own = math.hypot(*_discrepancy(name, loop, away))
+    below, above = (
+        math.hypot(_root_mean_square(side), own) for side in (apart[apart <= 0], apart[apart >= 0])
+    )
+    return Estimate(value, value * math.exp(-Z90 * below), value * math.exp(Z90 * above))
+
+
+def _discrepancy(name: str, loop: Loop, away: float) -> tuple[float, float]:
     at_home, per_doubling = DISCREPANCY[loop][name]
-    spread = math.hypot(scatter, at_home, per_doubling * away)
-    return Estimate(value, value * math.exp(-Z90 * spread), value * math.exp(Z90 * spread))
+    return at_home, per_doubling * away
+
+
+def _root_mean_square(values: FloatArray) -> float:
+    return math.sqrt(float(np.mean(values**2))) if values.size else 0.0
 
 
 def distance_doublings(calibrated: Settings, asked: Settings, *, limit_binds: bool) -> float:
