@@ -15,7 +15,7 @@ from gcsim.calibration.evidence import BELOW_A_MIB, Evidence, time_steps
 from gcsim.calibration.pace import Pace
 from gcsim.calibration.standard_error import printing_error, printing_scatter, standard_error
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING
-from gcsim.engine.fluid_mark import idle_displaced
+from gcsim.engine.fluid_mark import idle_displaced, owed_share
 from gcsim.goruntime.workers import FORCE_PREEMPT_NS
 from gcsim.units import MIB
 from gcsim.workload.model import Loop
@@ -159,7 +159,7 @@ def _time_printing(seconds: FloatArray) -> float:
 def _procs_while_marking(evidence: Evidence, cpu_seconds: FloatArray, *, least: float = 0.0) -> Parameter:
     """CPU time over the time that marking took."""
     marking = evidence.concurrent_seconds
-    procs = float(cpu_seconds.sum() / marking.sum())
+    procs = _ratio(cpu_seconds, marking)
     if procs <= least:
         return Parameter(least, 0.0, LOG)
     error = standard_error(_difference(cpu_seconds, marking))
@@ -169,13 +169,19 @@ def _procs_while_marking(evidence: Evidence, cpu_seconds: FloatArray, *, least: 
     return Parameter(procs, min(math.hypot(error, printed), 1.0), LOG)
 
 
+def _ratio(above: FloatArray, below: FloatArray) -> float:
+    """The sums' ratio, less the part of its bias that falls with the number of cycles (Cochran, ratio estimators)."""
+    bias = float((_difference(above, below) * below).mean()) / max(float(below.mean()), 1e-30) / below.size
+    return float(above.sum() / below.sum()) * (1.0 + bias)
+
+
 def _difference(above: FloatArray, below: FloatArray) -> FloatArray:
     """What each cycle adds to the relative error of sum(above) / sum(below)."""
     return above / max(float(above.mean()), 1e-30) - below / max(float(below.mean()), 1e-30)
 
 
 def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
-    """CPU that assists take in a cycle with runway to spare.
+    """CPU that assists take in a cycle with the runway that pacing gives, and credit to spare.
 
     Where cycles end at their goal, assists paid what the goal demanded, and how little they would have paid at
     ease stays unseen: then credit's delay tells. Fractional workers first run when a time slice ends, and until
@@ -197,7 +203,8 @@ def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
         error = math.hypot(
             standard_error(evidence.assist_cpu_seconds), _time_printing(evidence.assist_cpu_seconds)
         )
-        return Parameter(max(paid - forced, 0.2 * paid), min(error / max(paid, 1e-12), 1.0), LOG)
+        owed = float(owed_share(np.array([debt]))[0])
+        return Parameter(max(paid - forced, 0.2 * paid) / owed, min(error / max(paid, 1e-12), 1.0), LOG)
     busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
     return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal")
@@ -275,9 +282,8 @@ def _total_rate(evidence: Evidence, gaps: Intervals) -> Parameter:
 
 def mark_mutator_procs(evidence: Evidence) -> float:
     """Ps on the mutator while marking: those that neither workers nor assists have."""
-    mark_s = float(evidence.concurrent_seconds.sum())
     procs = float(evidence.gomaxprocs.mean())
-    return max(procs - float(evidence.mark_cpu_seconds.sum()) / mark_s, 0.02 * procs)
+    return max(procs - _ratio(evidence.mark_cpu_seconds, evidence.concurrent_seconds), 0.02 * procs)
 
 
 def _mutator_each(evidence: Evidence, mutator_procs: float) -> FloatArray:

@@ -32,7 +32,7 @@ def cycles_since_start(evidence: Evidence) -> int:
     A short log's window follows start-up closely: heaps still climb there, for each cycle's goal counts what the
     cycle before allocated while it marked.
     """
-    return max(working_window(evidence).start - _first_warm(evidence.live_bytes) - 1, 0)
+    return max(int(working_window(evidence).start) - _first_warm(evidence.live_bytes) - 1, 0)
 
 
 def _first_warm(live: FloatArray) -> int:

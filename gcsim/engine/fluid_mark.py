@@ -62,10 +62,11 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
     Let w be the mark CPU, R the runway, a the allocation per mutator CPU second, c the Ps on the mutator and
     x the Ps on assists. Each allocated byte owes w/R of marking (Go 1.19+ ``gcControllerState.revise``).
     Background credit pays for most, but not at once: it is earned in time slices, and an assist pre-pays at least
-    64 KiB of work. With runway to spare, measured programs spend about the same CPU on assists in every cycle at
-    any GOGC: the share s of w, and x follows from x * duration = s * w. In a closed loop assists take from
-    the mutator (c = busy - x); in an open loop from idle workers. Where the heap would then pass its goal,
-    assists do as much more as ends marking at the goal: a * c * duration = R.
+    64 KiB of work. Where pacing sets the runway, measured programs spend about the same CPU on assists in every
+    cycle at any GOGC, less where it is longer (``owed_share``): the share s of w, and x follows from
+    x * duration = s * w. In a closed loop assists take from the mutator (c = busy - x); in an open loop from idle
+    workers. Where the heap would then pass its goal, assists do as much more as ends marking at the goal:
+    a * c * duration = R.
     ``assist_procs_limit`` is what the GC CPU limiter leaves to assists on average, infinite where it is off.
     """
     debt = np.minimum(
@@ -93,7 +94,7 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
     """Every P that the workers leave runs the program or its assists, but for ``busy_procs``' shortfall."""
     busy = conditions.busy_procs
     idle = np.maximum(conditions.gomaxprocs - conditions.background_procs - busy, 0.0)
-    spared = conditions.assist_cpu_share
+    spared = conditions.assist_cpu_share * owed_share(debt)
     at_ease = (conditions.background_procs + idle) * spared / (1.0 - spared)
     by_goal = (debt * busy - conditions.background_procs - idle) / (1.0 + debt)
     assist = np.clip(np.maximum(at_ease, by_goal), 0.0, busy)
@@ -108,7 +109,7 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     wanted = np.minimum(conditions.mutator_procs, free)
     allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
     mutator = np.minimum(wanted, allowed)
-    assist = _open_assist(conditions, mutator, wanted / allowed)
+    assist = _open_assist(conditions, mutator, debt, wanted / allowed)
     if assist_limit is not None:
         limited = assist_limit < assist
         assist = np.where(limited, assist_limit, assist)
@@ -116,12 +117,23 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
+def owed_share(debt: FloatArray) -> FloatArray:
+    """What assists owe before credit comes, over what they owe where pacing sets the runway; 0.05 to 1.
+
+    There the marking owed per second of the program is 1/3, for workers' quarter is planned to pay for the program's
+    three quarters. The trigger's ceiling leaves a longer runway, and less is owed.
+    """
+    return np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)
+
+
 def idle_displaced(pressure: FloatArray) -> FloatArray:
     """The part of idle workers' Ps that assists take, 0 to 1, at a ``pressure`` as in ``_open_assist``."""
     return np.clip((pressure - 0.8) / 0.4, 0.0, 1.0)
 
 
-def _open_assist(conditions: MarkConditions, mutator: FloatArray, pressure: FloatArray) -> FloatArray:
+def _open_assist(
+    conditions: MarkConditions, mutator: FloatArray, debt: FloatArray, pressure: FloatArray
+) -> FloatArray:
     """Ps on assists in an open loop, where idle workers do what assists leave.
 
     ``pressure`` is the Ps that the mutator wants over those with which the heap just meets its goal. As it nears
@@ -131,5 +143,5 @@ def _open_assist(conditions: MarkConditions, mutator: FloatArray, pressure: Floa
     displaced = idle_displaced(pressure)
     marking = conditions.gomaxprocs - mutator
     room = marking - conditions.background_procs
-    at_ease = np.minimum(conditions.assist_cpu_share * marking, room)
+    at_ease = np.minimum(conditions.assist_cpu_share * owed_share(debt) * marking, room)
     return at_ease + (room - at_ease) * displaced

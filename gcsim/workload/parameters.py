@@ -5,18 +5,20 @@ from dataclasses import dataclass, fields
 
 from gcsim.errors import InputError
 
+MAY_BE_NEGATIVE = ("mark_cpu_heap_exponent",)  # whose deviations add, where all others' multiply
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One non-negative number of a model, with the relative standard deviation of its uncertainty."""
+    """One number of a model, with the relative standard deviation of its uncertainty."""
 
     value: float
-    rel_sd: float = 0.0  # of log(value): 0.05 is about plus or minus 5 %
+    rel_sd: float = 0.0  # of log(value): 0.05 is about plus or minus 5 %; of an exponent, of the value itself
     source: str = ""  # "log", "prior: ...", or how else it came about
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.value >= 0):
-            raise InputError(f"a model's value must be finite and 0 or more, got {self.value}")
+        if not math.isfinite(self.value):
+            raise InputError(f"a model's value must be finite, got {self.value}")
         if not (math.isfinite(self.rel_sd) and 0 <= self.rel_sd <= 10):
             raise InputError(f"a model's rel_sd must be from 0 to 10, got {self.rel_sd}")
 
@@ -52,7 +54,7 @@ class Parameters:
     mark_background_procs: Parameter  # Ps on dedicated and fractional workers while marking
     mark_idle_procs: Parameter  # Ps on idle workers while marking
     assist_cpu_seconds: (
-        Parameter  # of assists in a cycle with runway to spare: credit comes late and in lumps
+        Parameter  # of assists in a cycle with the runway of pacing: credit comes late and in lumps
     )
     # pauses
     pause_scale: Parameter  # on every pause; 1, with what a run's pauses differ from the next run's
@@ -66,6 +68,12 @@ class Parameters:
     allocated_stack_bytes: Parameter
     rss_base_bytes: Parameter  # resident beside the heap: constant part
     rss_ratio: Parameter  # resident bytes per byte of heap peak
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            parameter = getattr(self, f.name)
+            if parameter.value < 0 and f.name not in MAY_BE_NEGATIVE:
+                raise InputError(f"a model's {f.name} must be 0 or more, got {parameter.value}")
 
 
 PARAMETER_NAMES = tuple(field.name for field in fields(Parameters))
