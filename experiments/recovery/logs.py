@@ -54,10 +54,10 @@ class Logged:
         return float(((cycles.heap_end_bytes - cycles.heap_start_bytes) > _HELD * runway).mean())
 
 
-def logged(services: Sequence[Service], seed: int) -> list[Logged]:
-    """The logs of services that share loop, scatter and pauses."""
+def logged(services: Sequence[Service], seed: int, *, settle: bool = True) -> list[Logged]:
+    """The logs of services that share loop, scatter and pauses; ``settle`` restates what marking is measured at."""
     engine = _engine(services, seed)
-    _settle(engine, len(services))
+    _warm_up(engine, len(services), settle=settle)
     means = _means(engine, services)
     engine.keep(np.arange(engine.parameters.lanes) % LANES == 0)
     engine.restart_clock()
@@ -86,13 +86,15 @@ def _engine(services: Sequence[Service], seed: int) -> LaneEngine:
     return LaneEngine(lanes, profile=model.profile, scatter=model.scatter, rules=rules, seed=seed)
 
 
-def _settle(engine: LaneEngine, services: int) -> None:
-    """Warm-up; the growth at which mark CPU is stated becomes the growth that the settings lead to.
+def _warm_up(engine: LaneEngine, services: int, *, settle: bool) -> None:
+    """The growth at which mark CPU is stated becomes the growth that the settings lead to.
 
     So mark_cpu_seconds has one meaning: what marking takes at this heap.
     """
     for _ in range(WARM_UP_STEPS):
         step = engine.step()
+        if not settle:
+            continue
         growth = _growth(
             _by_service(step.heap_end_bytes, services), _by_service(_live(step), services), engine
         )

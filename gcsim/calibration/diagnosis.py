@@ -115,7 +115,7 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
         (
             "what marking costs at other heap sizes",
             ("mark_cpu_heap_exponent",),
-            "hold the model against one run at another GOGC: gcsim validate MODEL OTHER.log",
+            "calibrate on a log at another GOGC as well: gcsim calibrate LOG OTHER.log",
         ),
         (
             "how much assists pay when they have room to spare",
@@ -125,7 +125,7 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
         (
             "what sweeping takes from the program, which throughput rests on",
             ("sweep_cpu_seconds_per_byte", "sweep_share"),
-            "no log tells: compare requests per second at two values of GOGC",
+            "calibrate on a log at another GOGC as well; one log alone does not tell",
         ),
         (
             "the heap and its marking",

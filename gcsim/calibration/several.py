@@ -9,6 +9,7 @@ setting (allocation per second, Ps, scatter, the course in time) is the referenc
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,8 @@ FloatArray = NDArray[np.float64]
 
 _USUAL_LIVE_SCATTER = 0.005  # between runs of one program; of sizes, not of speeds
 _MOST_LIVE_APART = 1.5  # largest over smallest live heap of logs of one service
-_LEAST_EXPONENT, _LEAST_SHARE = (
-    0.02,
-    0.05,
-)  # a model's numbers are positive: of the exponent, of the sweeping prior
+_NEWTON_STEPS = 5
+_LEAST_EXPONENT = 0.02  # its error is relative, so it must not be 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +121,7 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
 def _described(log: str, one: Calibration, reference: str) -> str:
     settings = one.model.settings
     role = ", settings and load of the model" if log == reference else ""
-    return f"{log} ({settings}, {len(one.evidence)} cycles{role})"
+    return f"{PurePath(log).name} ({settings}, {len(one.evidence)} cycles{role})"
 
 
 def _values(logs: list[Calibration], name: str) -> list[Parameter]:
@@ -171,8 +170,8 @@ def _marking(logs: list[Calibration], sizes: dict[str, Parameter]) -> dict[str, 
         prior_means=np.array([0.0, prior.value]),
         prior_sds=np.array([1e6, prior.value * prior.rel_sd]),
     )
-    exponent = max(float(law.coefficients[1]), _LEAST_EXPONENT)
-    error = math.hypot(float(law.sds[1]), exponent - float(law.coefficients[1]))
+    slope = float(law.coefficients[1])
+    exponent = math.copysign(max(abs(slope), _LEAST_EXPONENT), slope)
     per_cycle = _log_normal(law, len(logs), scale=_reachable(sizes))
     shares = [
         replace(assist, value=assist.value / own.value)
@@ -182,7 +181,9 @@ def _marking(logs: list[Calibration], sizes: dict[str, Parameter]) -> dict[str, 
     return {
         "mark_cpu_seconds": per_cycle,
         "mark_cpu_heap_exponent": Parameter(
-            exponent, min(error / exponent, 10.0), f"prior and {_pooled_source(len(logs), law.between)}"
+            exponent,
+            min(float(law.sds[1]) / abs(exponent), 10.0),
+            f"prior and {_pooled_source(len(logs), law.between)}",
         ),
         "assist_cpu_seconds": replace(share, value=share.value * per_cycle.value),
     }
@@ -205,16 +206,9 @@ def _allocation(logs: list[Calibration]) -> dict[str, Parameter]:
     prior = logs[0].model.parameters.sweep_cpu_seconds_per_byte
     rates, errors, swept = (np.array(column) for column in zip(*map(_outside, told), strict=True))
     cost = 1.0 / rates
-    law = pooled(
-        cost / cost[0],
-        errors * cost / cost[0],
-        np.stack([np.ones(len(told)), swept * prior.value / cost[0]], axis=1),
-        prior_means=np.array([0.0, 1.0]),
-        prior_sds=np.array([1e6, prior.rel_sd]),
-    )
-    dearer = max(float(law.coefficients[1]), _LEAST_SHARE)
+    law = _sweeping(cost / cost[0], errors * cost / cost[0], swept * prior.value / cost[0], prior.rel_sd)
     source = f"prior and {_pooled_source(len(told), law.between)}"
-    sweep = Parameter(dearer * prior.value, min(float(law.sds[1]) / dearer, 2.0), source)
+    sweep = Parameter(prior.value * math.exp(float(law.coefficients[1])), min(float(law.sds[1]), 2.0), source)
     shares = np.minimum(sweep.value * swept / cost, 1.0 - LEAST_FREE_OF_SWEEPING)
     speeds = [Parameter(1.0 / (c * (1.0 - s)), e) for c, s, e in zip(cost, shares, errors, strict=True)]
     per_cpu = _pool_logs(speeds)
@@ -226,6 +220,22 @@ def _allocation(logs: list[Calibration]) -> dict[str, Parameter]:
             [_efficiency(one, speed) for one, speed in zip(told, speeds, strict=True)]
         ),
     }
+
+
+def _sweeping(cost: FloatArray, errors: FloatArray, swept: FloatArray, rel_sd: float) -> Pooled:
+    """cost = a + swept * exp(u) with u of standard deviation ``rel_sd`` around 0, by Newton steps in u."""
+    dearer = 0.0
+    for _ in range(_NEWTON_STEPS):
+        slope = swept * math.exp(dearer)
+        law = pooled(
+            cost - slope * (1.0 - dearer),
+            errors,
+            np.stack([np.ones(cost.size), slope], axis=1),
+            prior_means=np.zeros(2),
+            prior_sds=np.array([1e6, rel_sd]),
+        )
+        dearer = float(np.clip(law.coefficients[1], -2.0, 2.0))
+    return law
 
 
 def _outside(one: Calibration) -> tuple[float, float, float]:

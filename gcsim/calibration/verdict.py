@@ -1,7 +1,7 @@
 """The verdict on a fit: trust, trust with care, or do not trust, and why."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,10 +15,12 @@ from gcsim.calibration.diagnosis import (
     weakly_determined,
 )
 from gcsim.calibration.findings import log_findings
+from gcsim.calibration.several import Several
 from gcsim.calibration.validation import Validation, validate
 from gcsim.engine.simulate import OLDEST_SIMULATED_MINOR
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.versions import rules_for
+from gcsim.settings import Settings
 from gcsim.workload.model import Model
 
 Verdict = Literal["trust", "trust with care", "do not trust"]
@@ -33,6 +35,7 @@ _REPEATED_RUN_P90 = {
 }
 _BROKEN = 3.0
 _REPLICAS, _SEED = 64, 1
+_ORDER: dict[Severity, int] = {"distrust": 0, "care": 1, "note": 2}
 _WORDS: dict[Severity, Verdict] = {"note": "trust", "care": "trust with care", "distrust": "do not trust"}
 
 
@@ -59,12 +62,12 @@ class Diagnosis:
         return tuple(finding.text for finding in self.findings if finding.severity != "note")
 
 
-def check_fit(trace: Trace, calibration: Calibration) -> Validation | None:
+def check_fit(trace: Trace, calibration: Calibration, settings: Settings | None = None) -> Validation | None:
     """The model simulated at its log's own settings and length, set beside the log: a posterior predictive check.
 
-    None for Go versions that are read but not simulated.
+    ``settings`` are the log's where they are not the model's. None for Go versions that are read but not simulated.
     """
-    settings = calibration.model.settings
+    settings = settings or calibration.model.settings
     if rules_for(settings.go).minor < OLDEST_SIMULATED_MINOR:
         return None
     return validate(calibration.model, trace, settings, replicas=_REPLICAS, seed=_SEED)
@@ -75,12 +78,34 @@ def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = 
     found = [*log_findings(trace, calibration)]
     if check is not None:
         found += _misses(check)
-    order: dict[Severity, int] = {"distrust": 0, "care": 1, "note": 2}
     return Diagnosis(
         regimes=regimes(trace, calibration.window, calibration.evidence, calibration.model.settings),
         weak=weakly_determined(calibration.model, trace),
-        findings=tuple(sorted(found, key=lambda finding: order[finding.severity])),
+        findings=tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])),
     )
+
+
+def diagnose_logs(
+    traces: Mapping[str, Trace], found: Several
+) -> tuple[Diagnosis, dict[str, Validation | None]]:
+    """The diagnosis of a model of several logs, and the model held against each of them, the reference first.
+
+    Regimes and weak spots are the reference's; findings are of every log, and the others' name theirs.
+    """
+    order = [found.reference, *(log for log in traces if log != found.reference)]
+    checks: dict[str, Validation | None] = {}
+    diagnoses: list[Diagnosis] = []
+    for log in order:
+        own = found.calibrations[log]
+        checks[log] = check_fit(traces[log], replace(own, model=found.model), own.model.settings)
+        diagnoses.append(diagnose(traces[log], replace(own, model=found.model), checks[log]))
+    others = [
+        replace(finding, text=f"{log}: {finding.text}")
+        for log, one in zip(order[1:], diagnoses[1:], strict=True)
+        for finding in one.findings
+    ]
+    findings = sorted([*diagnoses[0].findings, *others], key=lambda finding: _ORDER[finding.severity])
+    return replace(diagnoses[0], findings=tuple(findings)), checks
 
 
 def marked(model: Model, diagnosis: Diagnosis) -> Model:

@@ -33,34 +33,34 @@ def calibrate(
 ) -> None:
     """Learn a model of one service from its logs, and say how far to trust it.
 
-    The settings options say how the logs were made where no side file of gcsim capture does.
+    Several logs are one service's at other settings, or repeated runs: what they share is pooled, and the model's
+    settings are those nearest to GOGC=100 without a limit. The settings options say how the logs were made where
+    no side file of gcsim capture does.
     """
-    from gcsim.calibration import calibrate as fit
     from gcsim.calibration.requests import result_file, with_requests
-    from gcsim.calibration.verdict import check_fit, diagnose, marked
-    from gcsim.errors import InputError
+    from gcsim.calibration.several import calibrate_logs
+    from gcsim.calibration.verdict import diagnose_logs, marked
     from gcsim.report.fit_report import fit_report
 
-    if len(logs) > 1:
-        raise InputError(
-            "calibrate learns from one log; name one, and compare the others with gcsim validate"
-        )
-    log, trace = next(iter(read_logs(logs).items()))
-    warn_about(log, trace)
-    settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
-    try:
-        found = fit(trace, name=name or output.stem, overrides=overrides_of(settings))
-    except InputError as error:
-        raise InputError(f"{log}: {error}") from error
-    check = check_fit(trace, found)
-    diagnosis = diagnose(trace, found, check)
+    traces = read_logs(logs)
+    stated = {}
+    for log, trace in traces.items():
+        warn_about(log, trace)
+        settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+        stated[log] = overrides_of(settings)
+    found = calibrate_logs(traces, name=name or output.stem, overrides=stated)
+    diagnosis, checks = diagnose_logs(traces, found)
     model = marked(found.model, diagnosis)
-    result = result_file(log)
+    result = result_file(found.reference)
     (model if result is None else with_requests(model, result)).save(output)
-    emit_rich(fit_report(trace, found, diagnosis, check))
+    check, *others = checks.values()
+    trace = traces[found.reference]
+    emit_rich(
+        fit_report(trace, found.of_reference, diagnosis, check, [one for one in others if one is not None])
+    )
     note(f"wrote {output}")
     if figures is not None:
         from gcsim.atomic import make_folder
         from gcsim.report.fit_figures import write_fit_figures
 
-        note_written(figures, write_fit_figures(trace, found, check, make_folder(figures)))
+        note_written(figures, write_fit_figures(trace, found.of_reference, check, make_folder(figures)))

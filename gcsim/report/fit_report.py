@@ -14,7 +14,7 @@ from gcsim.calibration.verdict import Diagnosis
 from gcsim.gctrace.trace import Trace
 from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric, format_seconds
 from gcsim.units import format_mib
-from gcsim.workload.parameters import PARAMETER_NAMES, Parameter
+from gcsim.workload.parameters import MAY_BE_NEGATIVE, PARAMETER_NAMES, Parameter
 
 _Z90 = 1.645  # standard deviations on either side of a 90 % interval
 _STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}
@@ -22,11 +22,16 @@ _INDENT = (0, 0, 0, 2)
 
 
 def fit_report(
-    trace: Trace, calibration: Calibration, diagnosis: Diagnosis, check: Validation | None
+    trace: Trace,
+    calibration: Calibration,
+    diagnosis: Diagnosis,
+    check: Validation | None,
+    others: Sequence[Validation] = (),
 ) -> RenderableType:
-    """The whole report, for a rich console; ``check`` is the model held against its own log, None where not run.
+    """The whole report, for a rich console; plain text where the console writes to no terminal.
 
-    Plain text where the console writes to no terminal.
+    ``check`` is the model held against its own log, None where not run; ``others``, against the other logs of a model
+    of several.
     """
     sections: list[RenderableType] = [
         *_verdict(calibration, diagnosis),
@@ -36,6 +41,8 @@ def fit_report(
     ]
     if check is not None:
         sections += _check(check)
+    for other in others:
+        sections += _check(other)
     return Group(*sections)
 
 
@@ -58,6 +65,7 @@ def _basis(trace: Trace, calibration: Calibration, diagnosis: Diagnosis) -> list
             f"gc {numbers[first]} to {numbers[last - 1]}, {last - first} of the log's {len(numbers)},"
             f" in {format_seconds(model.duration_seconds)}",
         ),
+        *((("logs", model.provenance["logs"]),) if "logs" in model.provenance else ()),
         ("loop", f"{loop} ({calibration.pace.source})"),
         *(("regime" if not i else "", f"{r.name}: {r.text}") for i, r in enumerate(diagnosis.regimes)),
         *(("note", note.text) for note in _notes(diagnosis.findings)),
@@ -73,7 +81,7 @@ def _parameters(calibration: Calibration) -> list[RenderableType]:
     table = _table("what was learned", ("", "value", "90 % interval", "", "from"), left=(0, 4))
     for name in PARAMETER_NAMES:
         parameter: Parameter = getattr(calibration.model.parameters, name)
-        low, high = (parameter.value * _factor(parameter, side) for side in (-1, 1))
+        low, high = _interval(name, parameter)
         interval = (
             f"{_value(name, low)} to {_value(name, high)}"
             if parameter.rel_sd > 0 and parameter.value
@@ -82,6 +90,13 @@ def _parameters(calibration: Calibration) -> list[RenderableType]:
         weak = "weak" if is_weak(parameter) else ""
         table.add_row(*_cells(name, _value(name, parameter.value), interval, weak, parameter.source))
     return [Text(), table]
+
+
+def _interval(name: str, parameter: Parameter) -> tuple[float, float]:
+    if name in MAY_BE_NEGATIVE:
+        reach = _Z90 * parameter.rel_sd * abs(parameter.value)
+        return parameter.value - reach, parameter.value + reach
+    return parameter.value * _factor(parameter, -1), parameter.value * _factor(parameter, 1)
 
 
 def _factor(parameter: Parameter, side: int) -> float:
