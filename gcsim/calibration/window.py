@@ -4,7 +4,8 @@ import numpy as np
 
 from gcsim.calibration.evidence import Evidence, FloatArray
 
-WARM_SHARE = 0.9  # of the later live heap: where warm-up ends
+WARM_SHARE = 0.9  # of the live heap soon after: where warm-up ends
+_CYCLES_AHEAD, _PARTS = 5, 10  # what is soon: a tenth of the log's cycles, and no fewer than five
 PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements; start-up's are among the first
 MAX_WARM_UP_SHARE = 0.5  # of all cycles
 
@@ -12,8 +13,9 @@ MAX_WARM_UP_SHARE = 0.5  # of all cycles
 def working_window(evidence: Evidence) -> slice:
     """The rows after warm-up and before shutdown.
 
-    Warm-up ends when the live heap first reaches 90 % of the median of the log's second half, and the pacer
-    has then forgotten start-up's measurements; at most half of the log is left out. A forced cycle at the
+    Warm-up ends when the live heap first reaches 90 % of the median of the cycles that follow, and the pacer
+    has then forgotten start-up's measurements; at most half of the log is left out. Steps, ramps and leaks that come
+    later are the service at work. A forced cycle at the
     very end is a shutdown's.
     """
     count = len(evidence)
@@ -36,6 +38,9 @@ def cycles_since_start(evidence: Evidence) -> int:
 
 
 def _first_warm(live: FloatArray) -> int:
-    later = float(np.median(live[live.size // 2 :]))
-    reached = np.flatnonzero(live >= WARM_SHARE * later)
-    return int(reached[0]) if reached.size else 0
+    """The first cycle after which the live heap no longer grows as it does while it is built up."""
+    ahead = max(_CYCLES_AHEAD, live.size // _PARTS)
+    for i in range(live.size):
+        if live[i] >= WARM_SHARE * float(np.median(live[i : i + ahead])):
+            return i
+    return 0
