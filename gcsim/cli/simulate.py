@@ -1,6 +1,7 @@
 """``gcsim simulate``: one setting."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,8 +25,10 @@ from gcsim.cli.options import (
 )
 from gcsim.cli.service import load_service
 from gcsim.errors import InputError
+from gcsim.units import parse_duration
 
 if TYPE_CHECKING:
+    from gcsim.cycles import CycleTable
     from gcsim.settings import Settings
     from gcsim.workload.model import Model
 
@@ -47,14 +50,31 @@ def simulate(
         Path | None,
         typer.Option("--timeline-out", metavar="F", help="Write one run for Perfetto; needs --engine des."),
     ] = None,
+    timeline_step: Annotated[
+        str | None,
+        typer.Option(
+            "--timeline-step", metavar="TIME", help="Its counters this far apart [default: every event]."
+        ),
+    ] = None,
+    objects_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--objects-out", metavar="F", help="Write one run object by object, as JSON; needs --engine des."
+        ),
+    ] = None,
+    objects: Annotated[
+        Path | None,
+        typer.Option(
+            "--objects", metavar="TOML", help="The kinds of objects in it [default: an assumed mix]."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict one setting; what is not given stays as calibrated."""
     from gcsim.engine.simulate import simulate as run_simulation
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
-    if timeline_out is not None and how.engine != "des":
-        raise InputError("--timeline-out: only the event-by-event engine has a timeline; add --engine des")
+    _check_outputs(how, timeline_out, timeline_step, objects_out, objects)
     service = load_service(model)
     settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     run = run_simulation(
@@ -65,8 +85,15 @@ def simulate(
         seed=how.seed,
         engine=how.engine,
     )[0]
-    if trace_out is not None or timeline_out is not None:
-        _write_run(service, settings, how, trace_out, timeline_out)
+    outputs = _Outputs(
+        trace=trace_out,
+        timeline=timeline_out,
+        timeline_step=timeline_step,
+        objects=objects_out,
+        kinds=objects,
+    )
+    if trace_out is not None or timeline_out is not None or objects_out is not None:
+        _write_run(service, settings, how, outputs)
     if as_json:
         emit_json(run.to_json())
         return
@@ -74,26 +101,76 @@ def simulate(
     emit_estimates(run.metrics)
 
 
-def _write_run(
-    service: "Model", settings: "Settings", how: Simulation, trace_out: Path | None, timeline_out: Path | None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outputs:
+    """Files asked for."""
+
+    trace: Path | None
+    timeline: Path | None
+    timeline_step: str | None
+    objects: Path | None
+    kinds: Path | None
+
+
+def _check_outputs(
+    how: Simulation,
+    timeline_out: Path | None,
+    timeline_step: str | None,
+    objects_out: Path | None,
+    objects: Path | None,
 ) -> None:
-    """One run at the model's central values, as a gctrace log and as a timeline."""
+    for option, path, what in (
+        ("--timeline-out", timeline_out, "a timeline"),
+        ("--objects-out", objects_out, "an object-level view"),
+    ):
+        if path is not None and how.engine != "des":
+            raise InputError(f"{option}: only the event-by-event engine has {what}; add --engine des")
+    if timeline_step is not None and timeline_out is None:
+        raise InputError("--timeline-step: there is no timeline; add --timeline-out FILE")
+    if objects is not None and objects_out is None:
+        raise InputError("--objects: there is no object-level view; add --objects-out FILE")
+
+
+def _write_run(service: "Model", settings: "Settings", how: Simulation, outputs: _Outputs) -> None:
+    """One run at the model's central values, in the forms asked for."""
     from gcsim.atomic import write_text_atomically
     from gcsim.engine.simulate import record_cycles
     from gcsim.gctrace.writer import format_gctrace
 
     if how.engine == "des":
-        from gcsim.engine.des.simulate import record_events
-        from gcsim.engine.des.timeline import chrome_trace
-
-        recording = record_events(service, settings, duration_seconds=how.duration_seconds, seed=how.seed)
-        cycles = recording.cycles
-        if timeline_out is not None:
-            name = f"{service.name}: {settings}"
-            write_text_atomically(timeline_out, json.dumps(chrome_trace(recording, name=name)))
-            note(f"wrote {timeline_out}")
+        cycles = _write_events(service, settings, how, outputs)
     else:
         cycles = record_cycles(service, settings, duration_seconds=how.duration_seconds, seed=how.seed)
-    if trace_out is not None:
-        write_text_atomically(trace_out, format_gctrace(cycles, go=settings.go))
-        note(f"wrote {trace_out}")
+    if outputs.trace is not None:
+        write_text_atomically(outputs.trace, format_gctrace(cycles, go=settings.go))
+        note(f"wrote {outputs.trace}")
+
+
+def _write_events(service: "Model", settings: "Settings", how: Simulation, outputs: _Outputs) -> "CycleTable":
+    """Timeline and object-level view of one run; returns its cycles."""
+    from gcsim.atomic import write_text_atomically
+    from gcsim.engine.des.simulate import record_events
+    from gcsim.engine.des.timeline import chrome_trace
+    from gcsim.workload.object_file import assumed_objects, read_objects
+
+    objects = None
+    if outputs.objects is not None:
+        values = service.parameters
+        objects = (
+            assumed_objects(values.live_bytes.value, slot_garbage_share=values.slot_garbage_share.value)
+            if outputs.kinds is None
+            else read_objects(outputs.kinds)
+        )
+    step = outputs.timeline_step
+    step_ns = None if step is None else 1e9 * parse_duration(step, what="--timeline-step")
+    recording = record_events(
+        service, settings, duration_seconds=how.duration_seconds, seed=how.seed, objects=objects
+    )
+    if outputs.timeline is not None:
+        trace = chrome_trace(recording, name=f"{service.name}: {settings}", step_ns=step_ns)
+        write_text_atomically(outputs.timeline, json.dumps(trace))
+        note(f"wrote {outputs.timeline}")
+    if outputs.objects is not None and recording.objects is not None:
+        write_text_atomically(outputs.objects, json.dumps(recording.objects.to_json()))
+        note(f"wrote {outputs.objects}")
+    return recording.cycles

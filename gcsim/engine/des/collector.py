@@ -16,6 +16,7 @@ from gcsim.engine.des.mutator import Mutator, Saturated, Stream
 from gcsim.engine.des.order import Order, after, now_ns
 from gcsim.engine.des.process import GoProcess
 from gcsim.engine.des.processors import Processor
+from gcsim.engine.des.tricolor import MarkedHeap
 from gcsim.goruntime.pacer_state import MarkResult
 from gcsim.streams import stream
 from gcsim.workload.pauses import Pauses
@@ -58,18 +59,26 @@ class Collector:
         limited_before = process.limiter.limited_ns
         heap_start = machine.heap_live_bytes
         cpu_before = _mark_cpu(process)
+        if process.objects is not None:
+            process.objects.begin_mark(start_ns)
         sweep_term = yield from self._pause(self._pauses.draw_sweep_term, marking_begins=True)
         live = process.parameters.live_bytes * process.live_factor() * process.draws.draw("live_factor")
         live = min(live, heap_start)
         time_factor = max(process.draws.draw("mark_time_factor"), 1e-3)
         marking = self._begin_marking(start_ns, heap_start, live, periodic, time_factor)
         mark_start = now_ns(env)
+        process.marked_heap = MarkedHeap(
+            profile=process.profile_of_marks, heap_start_bytes=heap_start, live_bytes=live
+        )
         yield from self._mark(marking)
         mark_ns = now_ns(env) - mark_start
         goal = process.heap.heap_goal_bytes(process.pacer, machine.heap_live_bytes, marking.triggered_bytes)
         mark_term = yield from self._pause(self._pauses.draw_mark_term, marking_begins=False)
         machine.arrival_rate = 0.0  # ``Allocation`` books arrivals itself
+        if process.objects is not None:
+            process.objects.end_mark(now_ns(env), process.cycles + 1, process.epoch_ns)
         process.run_program()
+        process.marked_heap = None
         heap_end = machine.heap_live_bytes
         spent = [after - before for after, before in zip(_mark_cpu(process), cpu_before, strict=True)]
         # what the log calls CPU time is the work; the rest of the factor is threads off their cores
@@ -220,6 +229,7 @@ class Collector:
         process.heap.end_mark(float(int(marked)))
         process.scavenger.begin(in_use, process.heap.heap_goal_bytes(process.pacer, marked))
         process.sweeper.begin(process.heap.trigger_now_bytes(process.pacer), process.idle_procs)
+        process.notice()
 
 
 def _mark_cpu(process: GoProcess) -> tuple[float, float, float]:

@@ -12,11 +12,13 @@ from gcsim.engine.des.cycle import CycleDraws
 from gcsim.engine.des.latency import Interruptions
 from gcsim.engine.des.machine import PROGRAM, Machine
 from gcsim.engine.des.memory import HeapMemory
+from gcsim.engine.des.objects import ObjectFollower
 from gcsim.engine.des.order import now_ns
 from gcsim.engine.des.parameters import RunParameters
 from gcsim.engine.des.scavenging import Scavenger
 from gcsim.engine.des.serving import Serving
 from gcsim.engine.des.sweeping import Sweeper
+from gcsim.engine.des.tricolor import MarkedHeap, even_profile
 from gcsim.goruntime.pacer_state import PacerState
 from gcsim.goruntime.versions import GoRules
 from gcsim.workload.profile import Profile
@@ -52,6 +54,9 @@ class GoProcess:
         self.pacer = _initial_pacer(p, rules)
         self.sweeper = Sweeper(env, self.machine, self.heap, p)
         self.scavenger = Scavenger(self.heap, p, rules)
+        self.profile_of_marks = even_profile(p.scannable_share)
+        self.objects: ObjectFollower | None = None
+        self.marked_heap: MarkedHeap | None = None  # while a cycle marks
         self.observer: Callable[[], None] | None = None  # of the heap between collections
         self.epoch_ns = 0  # the profile's time 0
         self.cycles = 0

@@ -10,6 +10,8 @@ from gcsim.cycles import CycleTable
 from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.latency import CAUSES, Finished
 from gcsim.engine.des.machine import Activity, Kind, Machine
+from gcsim.engine.des.objects import ObjectView
+from gcsim.engine.des.order import now_ns
 from gcsim.engine.des.process import GoProcess
 
 Rows = NDArray[np.void]  # a structured array, one field per column
@@ -57,11 +59,17 @@ class RequestRecord(NamedTuple):
 
 
 class HeapRecord(NamedTuple):
-    """The heap at an event; it grows in straight lines between them."""
+    """Memory at an event; between two events it changes in straight lines."""
 
     time_ns: int
     heap_live_bytes: float
     mark_left_ns: float  # CPU time of marking still to be done, 0 outside marking
+    heap_in_use_bytes: float  # spans: objects, garbage not yet swept, free slots
+    heap_free_bytes: float  # pages that are free and resident
+    resident_bytes: float  # as the kernel counts it
+    white_bytes: float  # colours of heap_live while a cycle marks, else 0
+    grey_bytes: float
+    black_bytes: float
 
 
 _DTYPES: dict[type, list[tuple[str, str]]] = {
@@ -75,7 +83,7 @@ _DTYPES: dict[type, list[tuple[str, str]]] = {
     ],
     SpanRecord: [("processor", "i4"), ("kind", "U12"), ("start_ns", "i8"), ("end_ns", "i8")],
     RequestRecord: [(name, "f8") for name in RequestRecord._fields],
-    HeapRecord: [("time_ns", "i8"), ("heap_live_bytes", "f8"), ("mark_left_ns", "f8")],
+    HeapRecord: [("time_ns", "i8")] + [(name, "f8") for name in HeapRecord._fields[1:]],
 }
 
 
@@ -94,10 +102,11 @@ class Recording:
     spans: Rows
     requests: Rows
     heap: Rows
+    objects: ObjectView | None = None  # where asked for
 
-    def heap_live_at(self, time_ns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The heap at any times, of any shape."""
-        return np.asarray(np.interp(time_ns, self.heap["time_ns"], self.heap["heap_live_bytes"]))
+    def heap_at(self, time_ns: NDArray[np.float64], name: str = "heap_live_bytes") -> NDArray[np.float64]:
+        """One of HeapRecord's columns at any times, of any shape."""
+        return np.asarray(np.interp(time_ns, self.heap["time_ns"], self.heap[name]))
 
 
 class Recorder:
@@ -112,25 +121,47 @@ class Recorder:
         self._assists: list[AssistRecord] = []
         self._requests: list[RequestRecord] = []
         self._heap: list[HeapRecord] = []
+        self._work_ns = 0.0  # of the mark phase in progress
         self._machine.observer = self._begins
+        process.observer = self._notice
 
-    def _begins(self, now_ns: int, processor: int, activity: Activity) -> None:
-        epoch = self._process.epoch_ns
+    def _notice(self) -> None:
+        process, machine = self._process, self._machine
+        heap, left_ns = process.heap, max(machine.remaining_ns, 0.0)
+        colours = (0.0, 0.0, 0.0)
+        if process.marked_heap is None:
+            self._work_ns = 0.0
+        else:
+            self._work_ns = max(self._work_ns, left_ns)
+            progress = 1.0 - left_ns / max(self._work_ns, 1.0)
+            colours = process.marked_heap.colours(progress, heap.heap_live_bytes)
         self._heap.append(
-            HeapRecord(now_ns - epoch, self._machine.heap_live_bytes, max(self._machine.remaining_ns, 0.0))
+            HeapRecord(
+                now_ns(process.env) - process.epoch_ns,
+                heap.heap_live_bytes,
+                left_ns,
+                heap.heap_in_use_bytes,
+                heap.heap_free_bytes,
+                heap.resident_bytes,
+                *colours,
+            )
         )
+
+    def _begins(self, at_ns: int, processor: int, activity: Activity) -> None:
+        epoch = self._process.epoch_ns
+        self._notice()
         before = self._open.get(processor)
-        if before is not None and before[0] < now_ns:
+        if before is not None and before[0] < at_ns:
             started, was = before
-            self._spans.append(SpanRecord(processor, was.kind, started - epoch, now_ns - epoch))
+            self._spans.append(SpanRecord(processor, was.kind, started - epoch, at_ns - epoch))
             if was.assist > 0:
-                length = now_ns - started
+                length = at_ns - started
                 self._assists.append(
                     AssistRecord(
                         self._process.cycles + 1, processor, started - epoch, length, was.assist * length
                     )
                 )
-        self._open[processor] = (now_ns, activity)
+        self._open[processor] = (at_ns, activity)
 
     def add_requests(self, finished: Finished, parts: dict[str, NDArray[np.float64]]) -> None:
         """Keeps requests that ended."""
@@ -139,7 +170,7 @@ class Recorder:
         columns = [column.tolist() for column in (*times, *(parts[cause] for cause in CAUSES))]
         self._requests.extend(RequestRecord(*row) for row in zip(*columns, strict=True))
 
-    def recording(self, cycles: CycleTable) -> Recording:
+    def recording(self, cycles: CycleTable, objects: ObjectView | None = None) -> Recording:
         """All that was kept."""
         return Recording(
             cycles=cycles,
@@ -148,6 +179,7 @@ class Recorder:
             spans=as_array(SpanRecord, self._spans),
             requests=as_array(RequestRecord, self._requests),
             heap=as_array(HeapRecord, self._heap),
+            objects=objects,
         )
 
 

@@ -10,13 +10,15 @@ from simpy import Event
 from gcsim.engine.des.collector import Collector
 from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.latency import LatencySums
-from gcsim.engine.des.order import Order, after
+from gcsim.engine.des.objects import ObjectFollower
+from gcsim.engine.des.order import Order, after, now_ns
 from gcsim.engine.des.parameters import Knobs, RunParameters, central_parameters
 from gcsim.engine.des.process import GoProcess
 from gcsim.engine.des.records import Recorder, Recording, cycle_table
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.workload.model import Model
+from gcsim.workload.object_file import Objects
 
 WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
 
@@ -42,9 +44,18 @@ def run_cycles(
 
 
 def record_run(
-    model: Model, settings: Settings, *, duration_seconds: float, seed: int, knobs: Knobs
+    model: Model,
+    settings: Settings,
+    *,
+    duration_seconds: float,
+    seed: int,
+    knobs: Knobs,
+    objects: Objects | None = None,
 ) -> Recording:
-    """One run at the model's central values, with all its rows: memory grows with the simulated time."""
+    """One run at the model's central values, with all its rows: memory grows with the simulated time.
+
+    With ``objects`` its allocation is followed object by object.
+    """
     kept: list[Cycle] = []
     run = _Run(
         model,
@@ -54,7 +65,7 @@ def record_run(
         replica=0,
         seed=seed,
     )
-    run.record = True
+    run.record, run.objects = True, objects
     run.play(duration_seconds=duration_seconds, most_cycles=None)
     table = cycle_table(
         kept,
@@ -64,7 +75,8 @@ def record_run(
         globals_bytes=int(model.parameters.globals_bytes.value),
     )
     assert run.recorder is not None  # play has passed the warm-up
-    return run.recorder.recording(table)
+    followed = run.process.objects
+    return run.recorder.recording(table, None if followed is None else followed.view())
 
 
 class _Run:
@@ -86,6 +98,8 @@ class _Run:
         self._duration_s = math.inf
         self._most_cycles: int | None = None
         self.record = False
+        self.objects: Objects | None = None
+        self._seed = seed
         self.recorder: Recorder | None = None
         self.process = GoProcess(
             self.env,
@@ -116,6 +130,21 @@ class _Run:
             self.env.process(self._give_up(duration_seconds))
         self.env.run(until=self._stop)
 
+    def _follow_objects(self) -> None:
+        process, p = self.process, self.process.parameters
+        if self.objects is None:
+            return
+        process.objects = ObjectFollower(
+            process.machine,
+            self.objects,
+            rules=process.rules,
+            gomaxprocs=p.gomaxprocs,
+            seed=self._seed,
+        )
+        pace = p.arrival_bytes_per_ns if p.open_loop else p.capacity_bytes_per_ns
+        process.objects.build(p.live_bytes, pace * 1e9)
+        process.objects.follow_from(now_ns(self.env))
+
     def _give_up(self, duration_s: float) -> Generator[Event, Any, None]:
         """Ends a run in which collections stay away."""
         waited, cycles = 0, -1
@@ -133,6 +162,7 @@ class _Run:
             process.epoch_ns = cycle.end_ns
             if self.record and cycle.number == WARM_UP_CYCLES:
                 self.recorder = Recorder(process)
+                self._follow_objects()
             return
         for block in finished:
             assert self.latencies is not None  # there are requests

@@ -17,6 +17,7 @@ from gcsim.engine.lanes import CycleStep
 from gcsim.engine.totals import LaneTotals
 from gcsim.settings import Settings
 from gcsim.workload.model import Model
+from gcsim.workload.object_file import Objects
 
 FloatArray = NDArray[np.float64]
 
@@ -114,7 +115,19 @@ def _step(cycle: Cycle, start_s: float) -> CycleStep:
     )
 
 
-def record_events(model: Model, settings: Settings, *, duration_seconds: float, seed: int) -> Recording:
-    """One run at the model's central values with every row kept: cycles, pauses, assists, Ps, requests, heap."""
+def record_events(
+    model: Model,
+    settings: Settings,
+    *,
+    duration_seconds: float,
+    seed: int,
+    objects: Objects | None = None,
+) -> Recording:
+    """One run at the model's central values with every row kept: cycles, pauses, assists, Ps, requests, heap.
+
+    With ``objects`` there is an object-level view beside them.
+    """
     knobs = fit_knobs(model, seed=seed)
-    return record_run(model, settings, duration_seconds=duration_seconds, seed=seed, knobs=knobs)
+    return record_run(
+        model, settings, duration_seconds=duration_seconds, seed=seed, knobs=knobs, objects=objects
+    )

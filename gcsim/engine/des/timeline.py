@@ -6,7 +6,10 @@ and names of processes and threads as metadata ("M").
 
 from typing import Any
 
+import numpy as np
+
 from gcsim.engine.des.records import Recording
+from gcsim.units import MIB
 
 _PROCESS, _COLLECTOR_TRACK = 1, 0
 _NAMES = {
@@ -19,12 +22,17 @@ _NAMES = {
 }
 
 
-def chrome_trace(recording: Recording, *, name: str) -> dict[str, Any]:
-    """The JSON document; idle Ps leave a gap. Stretches of one kind that touch are one slice."""
+def chrome_trace(recording: Recording, *, name: str, step_ns: float | None = None) -> dict[str, Any]:
+    """The JSON document; idle Ps leave a gap. Stretches of one kind that touch are one slice.
+
+    Memory and colours are counters, at every event or ``step_ns`` (more than 0) apart.
+    """
     events: list[dict[str, Any]] = [_metadata("process_name", 0, name), _metadata("thread_name", 0, "GC")]
     processors = sorted(set(recording.spans["processor"].tolist()))
     events += [_metadata("thread_name", p + 1, f"P{p}") for p in processors]
-    events += _phases(recording) + _spans(recording, processors) + _assists(recording) + _heap(recording)
+    events += (
+        _phases(recording) + _spans(recording, processors) + _assists(recording) + _memory(recording, step_ns)
+    )
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 
 
@@ -84,9 +92,29 @@ def _assists(recording: Recording) -> list[dict[str, Any]]:
     return [_slice("assist", p + 1, start, assist) for p, start, assist in zip(*columns, strict=True)]
 
 
-def _heap(recording: Recording) -> list[dict[str, Any]]:
-    columns = (recording.heap[name].tolist() for name in ("time_ns", "heap_live_bytes"))
-    return [
-        {"ph": "C", "name": "heapLive", "pid": _PROCESS, "ts": time / 1e3, "args": {"MiB": live / (1 << 20)}}
-        for time, live in zip(*columns, strict=True)
-    ]
+_COUNTERS = {
+    "heapLive": {"MiB": "heap_live_bytes"},
+    "memory": {
+        "heap in use": "heap_in_use_bytes",
+        "heap free": "heap_free_bytes",
+        "resident": "resident_bytes",
+    },
+    "marking": {"white": "white_bytes", "grey": "grey_bytes", "black": "black_bytes"},
+}
+
+
+def _memory(recording: Recording, step_ns: float | None) -> list[dict[str, Any]]:
+    """Counters in MiB, at every event or at even steps."""
+    times = recording.heap["time_ns"].astype(np.float64)
+    if step_ns is not None and times.size:
+        times = np.arange(max(times[0], 0.0), times[-1] + 1.0, step_ns)
+    events = []
+    for name, series in _COUNTERS.items():
+        columns = [
+            recording.heap_at(times, column) if step_ns is not None else recording.heap[column]
+            for column in series.values()
+        ]
+        for row in zip(times.tolist(), *((c / MIB).tolist() for c in columns), strict=True):
+            args = dict(zip(series, row[1:], strict=True))
+            events.append({"ph": "C", "name": name, "pid": _PROCESS, "ts": row[0] / 1e3, "args": args})
+    return events
