@@ -4,8 +4,12 @@ import numpy as np
 
 from gcsim.calibration.evidence import Evidence, FloatArray
 
-WARM_SHARE = 0.9  # of the live heap soon after: where warm-up ends
-_CYCLES_AHEAD, _PARTS = 5, 10  # what is soon: a tenth of the log's cycles, and no fewer than five
+WARM_SHARE = 0.9  # of the later live heap: where warm-up ends
+_STEADY = 0.1  # of the median: the log's second half, 5th to 95th percentile, where the live heap has settled
+_CYCLES_AHEAD, _PARTS = (
+    5,
+    10,
+)  # what is later where it has not: a tenth of the log's cycles, no fewer than five
 PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements; start-up's are among the first
 MAX_WARM_UP_SHARE = 0.5  # of all cycles
 
@@ -13,9 +17,9 @@ MAX_WARM_UP_SHARE = 0.5  # of all cycles
 def working_window(evidence: Evidence) -> slice:
     """The rows after warm-up and before shutdown.
 
-    Warm-up ends when the live heap first reaches 90 % of the median of the cycles that follow, and the pacer
-    has then forgotten start-up's measurements; at most half of the log is left out. Steps, ramps and leaks that come
-    later are the service at work. A forced cycle at the
+    Warm-up ends when the live heap first reaches 90 % of the median of the log's second half, and the pacer has then
+    forgotten start-up's measurements; at most half of the log is left out. Where the second half moves too, steps,
+    ramps and leaks are the service at work, and only the heap's building up is left out. A forced cycle at the
     very end is a shutdown's.
     """
     count = len(evidence)
@@ -38,7 +42,13 @@ def cycles_since_start(evidence: Evidence) -> int:
 
 
 def _first_warm(live: FloatArray) -> int:
-    """The first cycle after which the live heap no longer grows as it does while it is built up."""
+    """The first cycle that found the live heap where it stays, or, where it keeps moving, built up."""
+    later = live[live.size // 2 :]
+    level = float(np.median(later))
+    low, high = (float(q) for q in np.quantile(later, (0.05, 0.95)))
+    if high - low <= _STEADY * level:
+        reached = np.flatnonzero(live >= WARM_SHARE * level)
+        return int(reached[0]) if reached.size else 0
     ahead = max(_CYCLES_AHEAD, live.size // _PARTS)
     for i in range(live.size):
         if live[i] >= WARM_SHARE * float(np.median(live[i : i + ahead])):
