@@ -1,7 +1,7 @@
 """Real and predicted request latency.
 
-    python -m experiments.latency capture [--runs N]   # N missing runs at most; all where not said
-    python -m experiments.latency report               # predicts, and writes docs/latency.md
+python -m experiments.latency capture [--runs N]   # N missing runs at most; all where not said
+python -m experiments.latency report               # predicts, and writes docs/latency.md
 """
 
 import argparse

@@ -27,7 +27,7 @@ from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
 from gcsim.settings import Settings
-from gcsim.workload.model import Model
+from gcsim.workload.model import Loop, Model
 from gcsim.workload.parameters import Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.scatter import Scatter
@@ -50,6 +50,7 @@ class Overrides:
     gomemlimit_bytes: int | None = None
     gomaxprocs: int | None = None
     go: str | None = None
+    loop: Loop | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         )
     settings = _settings(trace.info, evidence, stated)
     refuse_goals(trace, window, settings)
-    pace = _pace(evidence, gaps, trace.info)
+    pace = _pace(evidence, gaps, trace.info, stated.loop)
     profile = find_profile(evidence)
     model = Model(
         name=name,
@@ -132,10 +133,16 @@ def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides
     )
 
 
-def _pace(evidence: Evidence, gaps: Intervals, info: CaptureInfo | None) -> Pace:
+def _pace(evidence: Evidence, gaps: Intervals, info: CaptureInfo | None, stated: Loop | None) -> Pace:
     outside = float(gaps.allocated_bytes.sum() / max(float(gaps.seconds.sum()), 1e-9))
     share, rel_sd = (None, 0.0) if info is None else _mutator_cpu_share(evidence, gaps, info)
-    return find_pace(evidence, outside_bytes_per_second=outside, mutator_cpu_share=share, share_rel_sd=rel_sd)
+    return find_pace(
+        evidence,
+        outside_bytes_per_second=outside,
+        mutator_cpu_share=share,
+        share_rel_sd=rel_sd,
+        stated=stated,
+    )
 
 
 def _mutator_cpu_share(evidence: Evidence, gaps: Intervals, info: CaptureInfo) -> tuple[float | None, float]:

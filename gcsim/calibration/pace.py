@@ -29,16 +29,21 @@ def find_pace(
     outside_bytes_per_second: float,
     mutator_cpu_share: float | None,
     share_rel_sd: float = 0.0,
+    stated: Loop | None = None,
 ) -> Pace:
     """Closed where the program kept all Ps busy, open where arrivals left some idle.
 
     ``mutator_cpu_share`` is the mutator's share of all Ps over the run, where the capture measured CPU time.
     Without it, compare allocation per mutator CPU second while marking and outside, as if all Ps had been
     busy outside: a program seems to run faster while marking only if they were not. Between about 85 % and full
-    load the log alone cannot tell; there both readings predict much the same.
+    load the log alone cannot tell; there both readings predict much the same. A loop that was ``stated`` to be open
+    is one.
     """
     procs = float(evidence.gomaxprocs.mean())
     mark_s = float(evidence.concurrent_seconds.sum())
+    if stated == "open" and mutator_cpu_share is not None:
+        busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
+        return Pace(loop="open", busy_procs=busy, source="CPU time of the capture", rel_sd=share_rel_sd)
     if float(evidence.idle_cpu_seconds.sum()) / mark_s / procs <= _IDLE_SHARE:
         return Pace(loop="closed", busy_procs=procs, source="no idle Ps while marking")
     if mutator_cpu_share is not None:

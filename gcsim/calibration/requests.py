@@ -1,14 +1,29 @@
 """A service's requests, from the figures that its load driver printed beside the log."""
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from gcsim.calibration.evidence import Evidence
+from gcsim.engine.des.knobs import fit_knobs
+from gcsim.engine.des.latency import LatencySums
+from gcsim.engine.des.parameters import central_parameters
+from gcsim.engine.des.runner import run_cycles
 from gcsim.errors import InputError
-from gcsim.workload.model import Model
-from gcsim.workload.requests import requests_from_result
+from gcsim.workload.model import Loop, Model
+from gcsim.workload.requests import Requests, requests_from_result
 
 _SUFFIX = ".result.json"
+_LONGEST_MEMORY_S = 5.0
+_STALL_SHARES = (0.002, 0.15)
+_HALVINGS = 5
+_SECONDS = 30.0  # simulated in each trial
+_MOST_CYCLES = 200
 
 
 def result_file(log: str | Path) -> Path | None:
@@ -19,19 +34,93 @@ def result_file(log: str | Path) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def with_requests(model: Model, result: Path) -> Model:
+def loop_of(result: Path) -> Loop | None:
+    """What set the pace, where the driver says so: above 85 % load the log alone cannot tell."""
+    loop = _read(result).get("loop")
+    return loop if loop in ("open", "closed") else None
+
+
+def with_requests(model: Model, result: Path, evidence: Evidence | None = None) -> Model:
     """The model with requests as a load driver's result tells them (``experiments/programs``).
 
-    A closed loop's model is returned as it is: its requests set no pace. Raises InputError on a file that is no
-    such result.
+    What the scheduler and the collector do to a request follows from the model. What the host does is set so that
+    the calibrated run comes out with the median and the 99th percentile of the latencies that the driver measured:
+    a constant that every latency has, and the share of requests' time in which their processor was taken away.
+    ``evidence`` tells for how long the machine's speed stays alike. A closed loop's model is returned as it is: its
+    requests set no pace. Raises InputError on a file that is no such result.
     """
     if model.loop != "open":
         return model
+    document = _read(result)
+    try:
+        rate = model.parameters.alloc_bytes_per_second.value
+        requests = requests_from_result(document, alloc_bytes_per_second=rate)
+        if evidence is not None:
+            requests = replace(requests, host_memory_seconds=speed_memory_seconds(evidence))
+        return _with_host(replace(model, requests=requests), requests, document)
+    except (OSError, ValueError, InputError) as error:
+        raise _no_figures(result, error) from error
+
+
+def speed_memory_seconds(evidence: Evidence) -> float:
+    """Over which the mark CPU of cycles is correlated, to 1/e; 0 where one cycle says nothing of the next."""
+    cost = np.log(np.maximum(evidence.mark_cpu_seconds, 1e-9))
+    cost = cost - cost.mean()
+    if cost.size < 8 or not cost.any():
+        return 0.0
+    alike = float((cost[1:] * cost[:-1]).mean() / (cost * cost).mean())
+    if alike <= 0.05:
+        return 0.0
+    period = float(np.diff(evidence.start_seconds).mean())
+    return min(-period / math.log(min(alike, 0.99)), _LONGEST_MEMORY_S)
+
+
+def _read(result: Path) -> dict[str, Any]:
     try:
         document = json.loads(result.read_text(encoding="utf-8"))
-        rate = model.parameters.alloc_bytes_per_second.value
-        return replace(model, requests=requests_from_result(document, alloc_bytes_per_second=rate))
-    except (OSError, ValueError, InputError) as error:
-        raise InputError(
-            f"{result}: no figures on requests in it ({error}); move it away, or run again"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise _no_figures(result, error) from error
+    if not isinstance(document, dict):
+        raise _no_figures(result, "not a table")
+    return document
+
+
+def _no_figures(result: Path, why: object) -> InputError:
+    return InputError(f"{result}: no figures on requests in it ({why}); move it away, or run again")
+
+
+def _with_host(model: Model, requests: Requests, document: Mapping[str, Any]) -> Model:
+    """Stalls and overhead with which the calibrated run has the measured p99 and p50."""
+    try:
+        median, high = (float(document["latency_seconds"][name]) for name in ("p50", "p99"))
+    except (KeyError, TypeError):
+        return model  # a driver that tells service times only
+    least, most = _STALL_SHARES
+    best = requests
+    latencies = _latencies(model, best)
+    if latencies.quantile_seconds(0.99) < high:
+        for _ in range(_HALVINGS):
+            best = replace(requests, stall_share=math.sqrt(least * most))
+            latencies = _latencies(model, best)
+            if latencies.quantile_seconds(0.99) < high:
+                least = best.stall_share
+            else:
+                most = best.stall_share
+    overhead = max(median - latencies.quantile_seconds(0.5), 0.0)
+    return replace(model, requests=replace(best, overhead_seconds=overhead))
+
+
+def _latencies(model: Model, requests: Requests) -> LatencySums:
+    model = replace(model, requests=requests)
+    latencies = run_cycles(
+        model,
+        model.settings,
+        central_parameters(model, model.settings, fit_knobs(model, seed=0)),
+        lambda *_: None,
+        replica=0,
+        seed=0,
+        duration_seconds=_SECONDS,
+        most_cycles=_MOST_CYCLES,
+    )
+    assert latencies is not None  # the model has requests
+    return latencies

@@ -37,7 +37,7 @@ def calibrate(
     settings are those nearest to GOGC=100 without a limit. The settings options say how the logs were made where
     no side file of gcsim capture does.
     """
-    from gcsim.calibration.requests import result_file, with_requests
+    from gcsim.calibration.requests import loop_of, result_file, with_requests
     from gcsim.calibration.several import calibrate_logs
     from gcsim.calibration.verdict import diagnose_logs, marked
     from gcsim.report.fit_report import fit_report
@@ -47,12 +47,13 @@ def calibrate(
     for log, trace in traces.items():
         warn_about(log, trace)
         settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
-        stated[log] = overrides_of(settings)
+        beside = result_file(log)
+        stated[log] = overrides_of(settings, loop=None if beside is None else loop_of(beside))
     found = calibrate_logs(traces, name=name or output.stem, overrides=stated)
     diagnosis, checks = diagnose_logs(traces, found)
     model = marked(found.model, diagnosis)
     result = result_file(found.reference)
-    (model if result is None else with_requests(model, result)).save(output)
+    (model if result is None else with_requests(model, result, found.of_reference.evidence)).save(output)
     check, *others = checks.values()
     trace = traces[found.reference]
     emit_rich(

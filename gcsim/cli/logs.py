@@ -12,6 +12,7 @@ from gcsim.units import parse_gogc, parse_gomemlimit
 if TYPE_CHECKING:
     from gcsim.calibration import Overrides
     from gcsim.gctrace.trace import Trace
+    from gcsim.workload.model import Loop
 
 _MAX_ODDITIES_SHOWN = 5
 _DISTURBED_SHARE = 0.05  # of all CPU used by other processes during a capture
@@ -48,8 +49,8 @@ def settings_of(
     )
 
 
-def overrides_of(settings: Settings) -> "Overrides":
-    """The settings as calibration takes them."""
+def overrides_of(settings: Settings, *, loop: "Loop | None" = None) -> "Overrides":
+    """The settings as calibration takes them, and what is known of the program's loop."""
     from gcsim.calibration import Overrides
 
     return Overrides(
@@ -58,6 +59,7 @@ def overrides_of(settings: Settings) -> "Overrides":
         gomemlimit_bytes=settings.gomemlimit_bytes,
         gomaxprocs=settings.gomaxprocs,
         go=settings.go,
+        loop=loop,
     )
 
 

@@ -13,7 +13,7 @@ from gcsim.engine.des.serving import Serving
 FORCED_GC_PERIOD_NS = 120_000_000_000  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill
 _NEVER_NS = 1 << 62
-_SERVED_AT_ONCE_NS = 1_000_000_000
+_SERVED_AT_ONCE_NS = 100_000_000  # the host keeps its speed so long
 
 
 class Allocation:
@@ -64,7 +64,7 @@ class Allocation:
                 return True
 
     def _serve(self, serving: Serving) -> Generator[Event, Any, bool]:
-        """Requests, a second at a time."""
+        """Requests, a tenth of a second at a time."""
         process = self._process
         while True:
             now = now_ns(process.env)
@@ -72,12 +72,14 @@ class Allocation:
             wanted = self._wanted_bytes(pace)
             slowness = process.sweeper.slowness(capacity)
             until = min(self._due_ns, now + _SERVED_AT_ONCE_NS)
+            host = serving.host.request_slowness(now)
             if slowness > 1.0 or process.observer is not None:
                 until = min(until, now + process.sweeper.until_done_ns(min(pace, capacity / slowness)))
-            stop, allocated = serving.serve(now, wanted, float(until), slowness)
+            stop, allocated = serving.serve(now, wanted, float(until), slowness * host)
             elapsed = max(math.ceil(stop) - now, 0)
             yield after(process.env, elapsed, Order.WORLD)
-            self._settle(elapsed, allocated, allocated / process.parameters.alloc_bytes_per_cpu_ns * slowness)
+            cpu_ns = allocated / process.parameters.alloc_bytes_per_cpu_ns * slowness * host
+            self._settle(elapsed, allocated, cpu_ns)
             if allocated >= wanted - 1.0:
                 return False
             if now_ns(process.env) >= self._due_ns:

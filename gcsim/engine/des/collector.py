@@ -147,8 +147,13 @@ class Collector:
     ) -> Marking:
         process, p = self.process, self.process.parameters
         work_bytes = max(self._scan_work_bytes(live), 1.0)
-        cpu_factor = max(process.draws.draw("mark_cpu_factor"), 1e-3)
-        black_factor = process.draws.draw("allocated_black_factor")
+        if process.serving is not None:  # what it allocates while marking follows from its requests
+            cpu_factor, request_factor = process.serving.marks(start_ns)
+            black_factor, at_ease_ns = 1.0, p.assist_at_ease_ns
+        else:
+            cpu_factor = max(process.draws.draw("mark_cpu_factor"), 1e-3)
+            request_factor, at_ease_ns = 1.0, 0.0
+            black_factor = process.draws.draw("allocated_black_factor")
         process.machine.arrival_rate *= black_factor
         return Marking(
             machine=process.machine,
@@ -159,7 +164,8 @@ class Collector:
             scan_work_bytes=work_bytes,
             max_scan_work_bytes=int(self._scan_work_bytes(heap_start)),
             work_ns=max(self._mark_cpu_ns(live) * cpu_factor * time_factor, 1.0),
-            alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns,
+            alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
+            ease_left_ns=at_ease_ns * cpu_factor,
             black_factor=black_factor,
             gomaxprocs=p.gomaxprocs,
             limited=process.limiter.look,

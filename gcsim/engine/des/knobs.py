@@ -22,6 +22,7 @@ from gcsim.workload.scatter import Scatter
 _LONGEST_PASS_NS = 20_000_000.0  # sysmon's slice of 10 ms is noticed up to 10 ms late
 _SHORTEST_PASS = 0.02  # of a mark phase with all Ps: shorter ones come to the same
 _SCANNABLE_SHARES = (0.01, 1.0)
+_SCAN_SHARE = 0.8  # of an ordinary heap's bytes; decides no more than how much 64 KiB of scan work is
 _CYCLES = 32
 _HALVINGS = 5
 _ROUNDS = 2
@@ -30,10 +31,14 @@ _ROUNDS = 2
 def fit_knobs(model: Model, *, seed: int) -> Knobs:
     """Knobs with which the calibrated run has the measured Ps on background workers and on assists.
 
-    Where no value within bounds does, the bound that comes closest. Runs some 500 cycles.
+    Where no value within bounds does, the bound that comes closest. Runs some 500 cycles. A model with requests
+    needs no fit: their goroutines are there, one by one.
     """
+    if model.requests is not None:
+        # every request passes through the scheduler when it ends, and what its goroutine assists follows from credit
+        return Knobs(pass_interval_ns=int(_LONGEST_PASS_NS), scannable_share=_SCAN_SHARE)
     # arrivals as a stream: the shares of marking are the same, and quicker; without scatter so are 32 cycles' means
-    model = replace(model, requests=None, scatter=Scatter.none())
+    model = replace(model, scatter=Scatter.none())
     knobs = Knobs(goroutines_per_p=2 if model.loop == "closed" else 16)
     fractional = fractional_utilization_goal(model.settings.gomaxprocs) > 0
     for _ in range(_ROUNDS):

@@ -102,9 +102,11 @@ class Interruptions:
         )
         waiting = f.start_ns - f.due_ns - stw_waiting
         behind_marking = np.minimum(between(marked, f.due_ns, f.start_ns), waiting)
-        held_up = np.maximum(f.end_ns - f.start_ns - stw_running - f.service_ns - f.assist_ns, 0.0)
+        running = f.end_ns - f.start_ns - stw_running - f.assist_ns
+        service = np.minimum(f.service_ns, running)  # less where the host was fast
+        held_up = running - service
         return {
-            "service": f.service_ns + overhead_ns,
+            "service": service + overhead_ns,
             "assist": f.assist_ns,
             "stw": stw_waiting + stw_running,
             "background": behind_marking + held_up,

@@ -24,6 +24,11 @@ STEPS_PER_PHASE = (
 )
 
 
+_EARLY_ASSISTS = (
+    10  # so many make up what a cycle assists at ease: execution traces showed 8 to 15, of 0.04 to 0.9 ms
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """What a goroutine does next: how long, how much of it for itself, how much assisting, and what it allocates."""
@@ -51,6 +56,7 @@ class Marking:
     gomaxprocs: int
     limited: Callable[[int], bool]  # (now_ns): the GC CPU limiter is on
     periodic: bool = False
+    ease_left_ns: float = 0.0  # of assists early in the cycle that find no credit: see ``run``
     balance_bytes: dict[int, float] = field(default_factory=dict)  # goroutines' gcAssistBytes
     dedicated_missing: int = 0
     idle_workers: int = 0
@@ -68,6 +74,7 @@ class Marking:
         shortest = self.work_ns / self.gomaxprocs / STEPS_PER_PHASE
         self.step_ns = max(int(shortest), 1000)
         self.scan_bytes_per_ns = scan_bytes_per_ns
+        self.ease_unit_ns = self.ease_left_ns / _EARLY_ASSISTS
         self.machine.remaining_ns = self.work_ns
         self.machine.credit_ns = 0.0
 
@@ -75,6 +82,7 @@ class Marking:
     max_idle_workers: int = 0
     check_ns: int = 1
     over_assist_ns: float = 0.0
+    ease_unit_ns: float = 0.0
     step_ns: int = 1
     scan_bytes_per_ns: float = 1.0
     _revise_ns: int = 0
@@ -142,6 +150,8 @@ class Marking:
             return Stretch(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
         owed = self.work_per_byte()
         unit, credit = self.over_assist_ns, max(machine.credit_ns, 0.0)
+        if self.ease_left_ns > 0.0:
+            unit, credit = max(unit, self.ease_unit_ns), 0.0
         bought = unit * math.ceil(need_bytes * owed / unit)
         run_ns = float(at_most_ns)
         if bought > credit:
@@ -154,6 +164,7 @@ class Marking:
         # a large debt is paid in pieces: the limiter, and a look at whether marking is over, come in between
         most_ns = max(at_most_ns - run_ns, 0.0) + unit
         marked_ns = min(bought - stolen, most_ns, max(machine.remaining_ns, 0.0))
+        self.ease_left_ns -= marked_ns
         self.assists += marked_ns > 0
         self.balance_bytes[goroutine] = balance - rate * run_ns + (stolen + marked_ns) / owed
         return Stretch(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))

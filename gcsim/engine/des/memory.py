@@ -80,6 +80,7 @@ class HeapMemory:
         """Everything is unswept, and what is not marked is garbage."""
         assert self.unswept_bytes == 0.0, "a cycle begins when all is swept"
         self.heap_peak_bytes = self.heap_live_bytes
+        marked_bytes = min(marked_bytes, self.heap_live_bytes)  # whole bytes of the trigger's rounding
         self.garbage_bytes = self.heap_live_bytes - marked_bytes
         self.heap_live_bytes = marked_bytes
         self.unswept_slot_bytes, self.free_slot_bytes = self.free_slot_bytes, 0.0

@@ -41,6 +41,7 @@ class RunParameters:
     mark_alloc_bytes_per_cpu_ns: float
     alloc_bytes_per_cpu_ns: float  # outside marking
     mark_cpu_ns: float
+    assist_at_ease_ns: float  # of each cycle, with runway to spare
     mark_cpu_heap_exponent: float
     mark_cpu_heap_ratio: float
     metadata_base_bytes: float
@@ -85,6 +86,7 @@ def run_parameters(
         rss_base_bytes=drawn["rss_base_bytes"],
         rss_ratio=drawn["rss_ratio"],
         pause_scale=drawn["pause_scale"],
+        assist_at_ease_ns=drawn["assist_cpu_seconds"] * _NS,
         goroutines=knobs.goroutines_per_p * procs,
         scannable_share=knobs.scannable_share,
         pass_interval_ns=knobs.pass_interval_ns,

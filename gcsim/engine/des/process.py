@@ -9,6 +9,7 @@ from simpy import Environment
 
 from gcsim.engine.des.cpu_limiter import CpuLimiter
 from gcsim.engine.des.cycle import CycleDraws
+from gcsim.engine.des.host import HostSpeed
 from gcsim.engine.des.latency import Interruptions
 from gcsim.engine.des.machine import PROGRAM, Machine
 from gcsim.engine.des.memory import HeapMemory
@@ -21,6 +22,7 @@ from gcsim.engine.des.sweeping import Sweeper
 from gcsim.engine.des.tricolor import MarkedHeap, even_profile
 from gcsim.goruntime.pacer_state import PacerState
 from gcsim.goruntime.versions import GoRules
+from gcsim.streams import stream
 from gcsim.workload.profile import Profile
 from gcsim.workload.requests import Requests
 from gcsim.workload.scatter import Scatter
@@ -63,7 +65,12 @@ class GoProcess:
         self.interruptions = Interruptions()
         self.serving: Serving | None = None
         if requests is not None and p.open_loop:
-            self.serving = Serving(self.machine, p, requests, profile, seed=seed, replica=replica)
+            host = HostSpeed(
+                scatter.mark_cpu_factor,
+                memory_seconds=requests.host_memory_seconds,
+                draws=stream(seed, "des host", replica),
+            )
+            self.serving = Serving(self.machine, p, requests, profile, host, seed=seed, replica=replica)
 
     def start(self) -> None:
         """Starts what runs in the background."""

@@ -1,35 +1,28 @@
-"""Goroutines that serve requests: one at a time on each P, first come, first served.
+"""Goroutines that serve requests.
 
 Between two collections nothing interrupts a P, and requests are taken in a loop over plain lists, a fraction of
-a microsecond each; while a cycle marks, each is a goroutine's work that the P's process advances (``Mutator``).
+a microsecond each, as long as workers are left: then they are served first come, first served. A longer backlog
+goes through the run queue, request by request, and so do all requests while a cycle marks: each is then a
+goroutine's work that the P's process advances (``Mutator``).
 """
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 
+from gcsim.engine.des.host import HostSpeed
 from gcsim.engine.des.latency import Finished
 from gcsim.engine.des.machine import Machine
 from gcsim.engine.des.parameters import RunParameters
+from gcsim.engine.des.runqueue import Request, RunQueue
+from gcsim.goruntime.workers import FORCE_PREEMPT_NS
 from gcsim.streams import stream
 from gcsim.workload.profile import Profile
 from gcsim.workload.requests import Requests, arrival_seconds, service_seconds
 
 _BLOCK = 8192
 _ROUNDING_NS = 1.0
-
-
-@dataclass(slots=True)
-class Request:
-    """One that has begun; ns."""
-
-    due_ns: float
-    start_ns: float
-    service_ns: float
-    left_ns: float  # of its CPU time at full speed
-    assist_ns: float = 0.0
 
 
 class Serving:
@@ -41,25 +34,31 @@ class Serving:
         parameters: RunParameters,
         requests: Requests,
         profile: Profile,
+        host: HostSpeed,
         *,
         seed: int,
         replica: int,
     ) -> None:
         self._machine, self._requests, self._profile = machine, requests, profile
+        self.host = host
         self._arrival_draws = stream(seed, "des arrivals", replica)
         self._service_draws = stream(seed, "des services", replica)
         p = parameters
         self._rate_per_second = p.arrival_bytes_per_ns * 1e9 / requests.bytes_per_request
         self._mean_seconds = requests.bytes_per_request / p.alloc_bytes_per_cpu_ns * 1e-9
         self._alloc_bytes_per_ns = p.alloc_bytes_per_cpu_ns
-        self._speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns  # while marking
+        self._mark_speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns
+        self._speed = self._mark_speed
         self._servers = min(p.gomaxprocs, requests.workers)
         self.epoch_ns = 0
         self._due: list[float] = []
         self._service: list[float] = []
         self._next = 0
         self._last_seconds = 0.0
-        self._held: deque[Request] = deque()  # begun, and waiting for a P
+        self._slice_draws = stream(seed, "des slices of workers", replica)
+        self._queue = RunQueue(
+            requests.workers, self._servers, arrivals=self._arrived, slice_ns=self._slice_ns
+        )
         self._on: dict[
             int, list[Request]
         ] = {}  # P -> its requests in order, the first one begun; while marking
@@ -105,6 +104,23 @@ class Serving:
             )
         return blocks
 
+    def _arrived(self, now_ns: float) -> list[Request]:
+        """Takes the requests due by now."""
+        taken: list[Request] = []
+        while True:
+            if self._next == len(self._due):
+                self._refill()
+            due = self._due[self._next]
+            if due > now_ns:
+                return taken
+            service = self._service[self._next]
+            self._next += 1
+            taken.append(Request(due, -1.0, service, service))
+
+    def _slice_ns(self) -> float:
+        """How long a worker that never parks runs: sysmon looks every 10 ms (Go 1.14+ ``retake``)."""
+        return FORCE_PREEMPT_NS * (1.0 + float(self._slice_draws.random()))
+
     # between two collections
 
     def serve(
@@ -114,78 +130,114 @@ class Serving:
 
         ``slowness`` (1 or more) stretches every request's CPU time: sweeping.
 
-        Every P allocates at one rate while it serves. Requests are begun in order; the last ones begun may
-        still run when the budget is reached, and go on after the collection.
+        Every P allocates at one rate while it serves. The last requests begun may still run when the budget is
+        reached, and go on after the collection.
         """
-        free = [float(now_ns)] * self._servers
-        resumed = [self._held.popleft() for _ in range(min(len(self._held), self._servers))]
-        rate = self._alloc_bytes_per_ns / slowness
-        begun = 0.0
-        for place, request in enumerate(resumed):
-            free[place] += request.left_ns * slowness
-            begun += rate * request.left_ns * slowness
-        resumed_ends = free[: len(resumed)]
-        heapq.heapify(free)
-        due, service, first = self._due, self._service, self._next
-        starts: list[float] = []
-        ends: list[float] = []
-        place = first
-        replace_earliest = heapq.heapreplace
-        while True:
-            if place == len(due):
-                self._next, taken = first, place - first
-                self._refill()
-                due, service, first = self._due, self._service, self._next
-                place = first + taken
-            earliest, start = free[0], due[place]
-            if self._held:
-                start = float(now_ns)
-            if earliest > start:
-                start = earliest
-            if start >= until_ns:
-                break
-            if (
-                begun >= budget_bytes
-                and begun - rate * sum(f - start for f in free if f > start) >= budget_bytes
-            ):
-                break
-            if self._held:
-                request = self._held.popleft()
-                length = request.left_ns * slowness
-                end = start + length
-                begun += rate * length
-                resumed.append(request)
-                resumed_ends.append(end)
+        stretch = Stretch(now_ns, self._servers, self._alloc_bytes_per_ns / slowness, budget_bytes, until_ns)
+        while not stretch.over:
+            if self._queue.waiting:
+                self._serve_backlog(stretch, slowness)
             else:
-                length = service[place] * slowness
-                end = start + length
-                begun += rate * length
-                starts.append(start)
-                ends.append(end)
-                place += 1
-            replace_earliest(free, end)
-        stop = (
-            min(_time_of(begun - budget_bytes, rate, free), until_ns) if begun >= budget_bytes else until_ns
-        )
+                self._serve_in_order(stretch, slowness)
+        stop, allocated = stretch.end()
         stop = max(stop, float(now_ns))
-        self._file(first, starts, ends, stop, slowness)
-        self._next = place
-        for request, end in zip(resumed, resumed_ends, strict=True):
+        for columns in stretch.in_order:
+            self._file(*columns, stop, slowness)
+        for request, processor, end in stretch.single:
             if end <= stop:
                 self._end(request, end)
             else:
                 request.left_ns = min((end - stop) / slowness, request.left_ns)
-                self._held.append(request)
-        return stop, begun - rate * sum(f - stop for f in free if f > stop)
+                self._queue.preempted(processor, [request])
+        self._queue.working = [False] * self._servers
+        return stop, allocated
 
-    def _file(self, first: int, starts: list[float], ends: list[float], stop: float, slowness: float) -> None:
-        """Ended requests into a block of columns, those under way into the queue of begun ones."""
-        count = len(starts)
-        if count == 0:
+    def _serve_in_order(self, stretch: "Stretch", slowness: float) -> None:
+        """First come, first served, until the stretch is over or more requests wait than there are workers."""
+        free, rate, until_ns, budget_bytes = (
+            stretch.free,
+            stretch.rate,
+            stretch.until_ns,
+            stretch.budget_bytes,
+        )
+        begun = stretch.begun_bytes
+        starts: list[float] = []
+        ends: list[float] = []
+        due, service, first = self._due, self._service, self._next
+        place, count = first, len(due)
+        behind = self._requests.workers - self._servers + 1
+        replace_earliest = heapq.heapreplace
+        while True:
+            if place + behind >= count:
+                self._next = place
+                self._keep(stretch, first, starts, ends)
+                self._refill()
+                starts, ends = [], []
+                due, service, first = self._due, self._service, self._next
+                place, count = first, len(due)
+            earliest, processor = free[0]
+            start = due[place]
+            if earliest > start:
+                start = earliest
+                if due[place + behind] <= start:
+                    break
+            if start >= until_ns:
+                stretch.over = True
+                break
+            if (
+                begun >= budget_bytes
+                and begun - rate * sum(f - start for f, _ in free if f > start) >= budget_bytes
+            ):
+                stretch.over = True
+                break
+            length = service[place] * slowness
+            end = start + length
+            begun += rate * length
+            starts.append(start)
+            ends.append(end)
+            place += 1
+            replace_earliest(free, (end, processor))
+        self._next = place
+        stretch.begun_bytes = begun
+        self._keep(stretch, first, starts, ends)
+        if not stretch.over:
+            self._queue.admit(free[0][0])
+
+    def _keep(self, stretch: "Stretch", first: int, starts: list[float], ends: list[float]) -> None:
+        last = first + len(starts)
+        stretch.in_order.append((self._due[first:last], self._service[first:last], starts, ends))
+
+    def _serve_backlog(self, stretch: "Stretch", slowness: float) -> None:
+        """Worker by worker, until nothing waits or the stretch is over."""
+        queue, free, rate = self._queue, stretch.free, stretch.rate
+        while True:
+            now, processor = free[0]
+            if now >= stretch.until_ns or stretch.is_spent(now):
+                stretch.over = True
+                return
+            request = queue.next(processor, now)
+            if request is None:
+                return
+            if request.start_ns < 0:
+                request.start_ns = now
+            length = request.left_ns * slowness
+            stretch.begun_bytes += rate * length
+            stretch.single.append((request, processor, now + length))
+            heapq.heapreplace(free, (now + length, processor))
+
+    def _file(
+        self,
+        dues: list[float],
+        services: list[float],
+        starts: list[float],
+        ends: list[float],
+        stop: float,
+        slowness: float,
+    ) -> None:
+        """Ended requests into a block of columns, those under way into the run queue."""
+        if not starts:
             return
-        due = np.array(self._due[first : first + count])
-        service = np.array(self._service[first : first + count])
-        start, end = np.array(starts), np.array(ends)
+        due, service, start, end = (np.array(column) for column in (dues, services, starts, ends))
         over = end <= stop
         self._blocks.append(
             Finished(
@@ -197,48 +249,45 @@ class Serving:
             )
         )
         for i in np.flatnonzero(~over).tolist():
-            self._held.append(
-                Request(float(due[i]), starts[i], float(service[i]), (ends[i] - stop) / slowness)
-            )
+            left = min((ends[i] - stop) / slowness, services[i])
+            self._queue.preempted(0, [Request(dues[i], starts[i], services[i], left)])
 
     def _end(self, request: Request, end_ns: float) -> None:
         self._ended.append((request.due_ns, request.start_ns, end_ns, request.service_ns, request.assist_ns))
 
     # while a cycle marks: Mutator
 
+    def marks(self, now_ns: int) -> tuple[float, float]:
+        """A cycle begins: the host's factors on the CPU time of marking and of requests."""
+        marking = self.host.slowness(now_ns)
+        requests = self.host.request_slowness(now_ns)
+        self._speed = self._mark_speed / requests
+        return marking, requests
+
     def take(self, processor: int) -> int | None:
         if not self._free:
             return None
-        request = self._begin()
+        request = self._queue.next(processor, float(self._machine.now_ns))
         if request is None:
             return None
         self._on[processor] = [request]
         self._since_ns[processor] = self._machine.now_ns
         return self._free.popleft()
 
-    def _begin(self) -> Request | None:
-        """The next request that a goroutine can work on, held ones first."""
-        if self._held:
-            return self._held.popleft()
-        if self._next == len(self._due):
-            self._refill()
-        if self._due[self._next] > self._machine.now_ns:
-            return None
-        place = self._next
-        self._next += 1
-        service = self._service[place]
-        return Request(self._due[place], float(self._machine.now_ns), service, service)
-
     def give_back(self, processor: int, goroutine: int) -> None:
-        self._held.extend(self._on.pop(processor))
+        bundle = self._on.pop(processor)
+        if bundle:
+            self._queue.preempted(processor, bundle)
         self._free.append(goroutine)
 
     def longest_run_ns(self, processor: int, alloc_bytes_per_ns: float) -> int:
         del alloc_bytes_per_ns
-        bundle = self._on[processor]
+        bundle, now = self._on[processor], float(self._machine.now_ns)
+        if not bundle and not self._queue.continues(processor, now):
+            return 0
         left = sum(r.left_ns for r in bundle)
-        while left < self.bundle_ns or not bundle:
-            request = self._begin()
+        while left < self.bundle_ns:
+            request = self._queue.next(processor, now)
             if request is None:
                 break
             bundle.append(request)
@@ -255,7 +304,7 @@ class Serving:
         done = 0.0
         while bundle and done < total:
             request = bundle[0]
-            if request.left_ns == request.service_ns and request.assist_ns == 0.0:
+            if request.start_ns < 0:
                 request.start_ns = since + done * per_ns
             progress = min(request.left_ns, total - done)
             request.assist_ns += assist_ns * progress / total
@@ -270,6 +319,37 @@ class Serving:
         if self._next == len(self._due):
             self._refill()
         return int(self._due[self._next]) + 1
+
+
+class Stretch:
+    """Serving between two collections: when each P is free, and what requests begun allocate."""
+
+    __slots__ = ("begun_bytes", "budget_bytes", "free", "in_order", "over", "rate", "single", "until_ns")
+
+    def __init__(self, now_ns: int, servers: int, rate: float, budget_bytes: float, until_ns: float) -> None:
+        self.free = [(float(now_ns), processor) for processor in range(servers)]  # a heap
+        self.rate = rate  # bytes per ns and P
+        self.budget_bytes, self.until_ns = budget_bytes, until_ns
+        self.begun_bytes = 0.0
+        self.over = False
+        # due, service, start, end of requests served in order; and those of a backlog, with P and end
+        self.in_order: list[tuple[list[float], list[float], list[float], list[float]]] = []
+        self.single: list[tuple[Request, int, float]] = []
+
+    def allocated_bytes(self, now_ns: float) -> float:
+        """By ``now_ns``, when no P is about to begin a request."""
+        return self.begun_bytes - self.rate * sum(f - now_ns for f, _ in self.free if f > now_ns)
+
+    def is_spent(self, now_ns: float) -> bool:
+        return self.begun_bytes >= self.budget_bytes and self.allocated_bytes(now_ns) >= self.budget_bytes
+
+    def end(self) -> tuple[float, float]:
+        """When the budget was reached, or ``until_ns``; and what was allocated by then."""
+        if self.begun_bytes < self.budget_bytes:
+            return self.until_ns, self.allocated_bytes(self.until_ns)
+        reached = _time_of(self.begun_bytes - self.budget_bytes, self.rate, [f for f, _ in self.free])
+        stop = min(reached, self.until_ns)
+        return stop, self.allocated_bytes(stop)
 
 
 def _time_of(left_bytes: float, rate: float, free: list[float]) -> float:
