@@ -12,6 +12,7 @@ from experiments.validation.sections import (
     by_program,
     by_regime,
     equal_speed,
+    three_logs,
     versions,
 )
 from experiments.validation.study import Row, Study
@@ -36,7 +37,7 @@ def accuracy_page(study: Study, machine: str) -> str:
     """The whole page."""
     rows = study.rows
     parts = [
-        _opening(study, machine), _headline(rows), equal_speed(rows), by_metric(rows), baselines_table(rows),
+        _opening(study, machine), _headline(rows), equal_speed(rows), three_logs(rows), by_metric(rows), baselines_table(rows),
         by_regime(rows),
         by_program(rows), versions(rows), three_programs(rows), worst_ten(rows),
         not_to_trust(rows), _method(study),

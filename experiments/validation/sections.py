@@ -116,6 +116,28 @@ def equal_speed(rows: Sequence[Row]) -> Lines:
     ]
 
 
+def three_logs(rows: Sequence[Row]) -> Lines:
+    """What two more logs, at other settings, do to the errors at all the rest."""
+    body = []
+    for held_out, who in ((True, "held out"), (False, "design")):
+        both = [row for row in elsewhere(rows, held_out) if not math.isnan(row.three_logs)]
+        for metric in TARGETS:
+            chosen = of_metric(both, metric)
+            body.append([
+                who, NAMES[metric], str(len(chosen)), _error_pair(chosen, "predicted"),
+                _error_pair(chosen, "three_logs"), _error_pair(at_equal_speed(chosen), "three_logs"),
+            ])  # fmt: skip
+    head = ["programs", "metric", "runs", "one log", "three logs", "three logs, equal speed"]
+    return [
+        "## With three logs",
+        "",
+        "`gcsim calibrate` takes several logs of one service. Calibrated on the first runs at GOGC=50, 100 and 400 "
+        "together, the errors at every other setting are these, beside those from GOGC=100 alone on the same runs:",
+        "",
+        *table(head, body),
+    ]
+
+
 def by_regime(rows: Sequence[Row]) -> Lines:
     """Errors by the mechanism that set the heap, beside the GC guide's."""
     body = []

@@ -11,6 +11,7 @@ from experiments.validation import baselines
 from experiments.validation.matrix import LOAD
 from experiments.validation.observations import Observation, capture_day, captured_plans, observe, regime
 from gcsim.calibration import calibrate
+from gcsim.calibration.several import calibrate_logs
 from gcsim.calibration.validation import Comparison
 from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
@@ -19,6 +20,7 @@ from gcsim.units import MIB
 from gcsim.workload.model import Model
 
 REPLICAS = 48
+_THREE = (50, 100, 400)  # GOGC of the logs calibrated on together
 _PACES = ("gc_rate_hz", "throughput_ratio")
 _CPU_SHARES = ("gc_cpu_fraction", "gc_assist_cpu_fraction", "gc_idle_cpu_fraction")
 SEED = 1
@@ -46,6 +48,9 @@ class Row:
     keep: float
     gc_guide: float
     odds: float
+    three_logs: (
+        float  # predicted from first runs at GOGC=50, 100 and 400 together; NaN for those and their repeats
+    )
     again: float  # the same setting run a second time
     speed_effect: (
         float  # observed over what it would be at the calibrated run's machine speed; NaN: not known
@@ -115,9 +120,25 @@ def _study_group(
     except InputError as error:
         left_out.extend((name, f"calibration refused: {error}") for name in seen)
         return
+    pooled = _of_three_logs(seen.values(), home)
     for one in seen.values():
         if one is not home:
-            rows.extend(_rows(one, home, model, _again(one, seen)))
+            rows.extend(_rows(one, home, model, pooled, _again(one, seen)))
+
+
+def _of_three_logs(seen: Iterable[Observation], home: Observation) -> Model | None:
+    """A model of the calibrated run and the first ones at GOGC=50 and 400; None where one is missing or refused."""
+    logs = {
+        one.plan.name: one.trace
+        for one in seen
+        if one.plan.repeat == 1 and one.plan.gomemlimit_bytes is None and one.plan.gogc in _THREE
+    }
+    if len(logs) < len(_THREE):
+        return None
+    try:
+        return calibrate_logs(logs, name=home.plan.label).model
+    except InputError:
+        return None
 
 
 def _is_home(plan: RunPlan) -> bool:
@@ -130,9 +151,12 @@ def _again(one: Observation, seen: dict[str, Observation]) -> Observation | None
     return seen.get(name) if one.plan.repeat == 1 else None
 
 
-def _rows(one: Observation, home: Observation, model: Model, again: Observation | None) -> list[Row]:
+def _rows(
+    one: Observation, home: Observation, model: Model, pooled: Model | None, again: Observation | None
+) -> list[Row]:
     comparisons = compare(model, one, home)
     others = {
+        "three_logs": _predicted(pooled, one, home),
         "keep": baselines.keep(home, one.settings),
         "gc_guide": baselines.gc_guide(home, one.settings),
         "odds": baselines.odds(home, one.settings),
@@ -161,6 +185,13 @@ def _rows(one: Observation, home: Observation, model: Model, again: Observation 
         )
         for c in comparisons
     ]
+
+
+def _predicted(pooled: Model | None, one: Observation, home: Observation) -> dict[str, float]:
+    """What the model of three logs says of a run at another setting than theirs."""
+    if pooled is None or (one.plan.gomemlimit_bytes is None and one.plan.gogc in _THREE):
+        return {}
+    return {c.name: c.predicted.value for c in compare(pooled, one, home)}
 
 
 def compare(model: Model, one: Observation, home: Observation) -> list[Comparison]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.validation.study import Row
 
-Source = Literal["predicted", "keep", "gc_guide", "odds", "again"]
+Source = Literal["predicted", "three_logs", "keep", "gc_guide", "odds", "again"]
 
 #: The metrics that settings are chosen by, with the targets for median and 90th percentile.
 TARGETS = {
