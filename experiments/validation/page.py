@@ -37,9 +37,8 @@ def accuracy_page(study: Study, machine: str) -> str:
     """The whole page."""
     rows = study.rows
     parts = [
-        _opening(study, machine), _headline(rows), equal_speed(rows), three_logs(rows), by_metric(rows), baselines_table(rows),
-        by_regime(rows),
-        by_program(rows), versions(rows), three_programs(rows), worst_ten(rows),
+        _opening(study, machine), _headline(rows), equal_speed(rows), three_logs(rows), by_metric(rows),
+        baselines_table(rows), by_regime(rows), by_program(rows), versions(rows), three_programs(rows), worst_ten(rows),
         not_to_trust(rows), _method(study),
     ]  # fmt: skip
     return "\n".join(line for part in parts for line in [*part, ""]).rstrip() + "\n"
