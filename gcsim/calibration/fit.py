@@ -29,6 +29,7 @@ LOG = "log"
 LITTLE_SCANNED = 0.05  # scan work of marked bytes: below it, objects are large or hold no pointers
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
 _ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
+_UNSEEN = 0.5  # relative error of allocation while marking beyond which the log does not show it
 _BELOW_A_MIB = Parameter(BELOW_A_MIB, 1.0, "prior: less than 1 MiB printed")
 
 
@@ -112,10 +113,15 @@ def _live_printing(evidence: Evidence) -> float:
 
 
 def _black_printing(evidence: Evidence) -> float:
-    """What truncation leaves in the mean of h1 - h0, in bytes."""
+    """What truncation leaves in the mean of h1 - h0, in bytes.
+
+    One cycle more that prints a whole step, or one less, is always possible: no difference seen is not none.
+    """
+    step = evidence.heap_step_bytes
     return math.hypot(
-        printing_error(evidence.heap_start_bytes, evidence.heap_step_bytes),
-        printing_error(evidence.heap_end_bytes, evidence.heap_step_bytes),
+        printing_error(evidence.heap_start_bytes, step),
+        printing_error(evidence.heap_end_bytes, step),
+        float(step.mean()) / (len(evidence) + 1),
     )
 
 
@@ -200,14 +206,32 @@ def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
     debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
     if reached <= _ASSIST_BOUND_REACH:
         forced = _forced_assist_cpu(chosen, mutator, debt) if loop == "open" else 0.0
-        error = math.hypot(
-            standard_error(evidence.assist_cpu_seconds), _time_printing(evidence.assist_cpu_seconds)
+        return _assist_at_ease(
+            chosen, runway, mutator, per_mutator_s, max(1.0 - forced / max(paid, 1e-12), 0.2)
         )
-        owed = float(owed_share(np.array([debt]))[0])
-        return Parameter(max(paid - forced, 0.2 * paid) / owed, min(error / max(paid, 1e-12), 1.0), LOG)
     busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
     return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal")
+
+
+def _assist_at_ease(
+    evidence: Evidence, runway: FloatArray, mutator_procs: float, bytes_per_mutator_s: float, freely: float
+) -> Parameter:
+    """What assists paid, without what they were forced to, over the share of marking that they owed in each cycle."""
+    paid, cpu = evidence.assist_cpu_seconds, evidence.mark_cpu_seconds
+    debt = cpu * bytes_per_mutator_s / np.maximum(runway, 1.0)
+    owed = owed_share(debt) * cpu
+    if paid.mean() <= 0 or owed.mean() <= 0:
+        return Parameter(0.0, 0.0, LOG)
+    value = float(paid.mean() * cpu.mean() / owed.mean()) * freely
+    each = standard_error(_difference(paid, owed) + cpu / float(cpu.mean()))
+    speed = _marking_rate_error(evidence, mutator_procs)
+    if speed > _UNSEEN:
+        return Parameter(value, _UNSEEN, "prior: what is allocated while marking is too little to print")
+    # a doubled debt owes less than twice: how much the error of allocation's speed counts
+    low, high = (float((owed_share(debt * math.exp(side * speed)) * cpu).mean()) for side in (-1.0, 1.0))
+    error = math.hypot(each, _time_printing(paid) / float(paid.mean()), 0.5 * math.log(high / low))
+    return Parameter(value, min(error, 1.0), LOG)
 
 
 def _forced_assist_cpu(evidence: Evidence, mutator_procs: float, debt: float) -> float:
