@@ -9,7 +9,7 @@ from gcsim.calibration.evidence import NO_GOAL_BYTES, Evidence, time_steps
 from gcsim.calibration.fit import Intervals
 from gcsim.calibration.standard_error import printing_scatter
 from gcsim.engine.draws import central_draws, lane_parameters
-from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, mark_phase
+from gcsim.engine.fluid_mark import MarkPhase, conditions_for, mark_phase
 from gcsim.goruntime.pacer import sweep_min_trigger_bytes, trigger_bytes
 from gcsim.units import KIB
 from gcsim.workload.model import Model
@@ -63,20 +63,10 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
     lane = lane_parameters(model, [model.settings], central_draws(model))
     since_s = evidence.start_seconds - evidence.start_seconds[0]
     pace = np.maximum(model.profile.alloc_at(since_s), 0.1)
-    speed, demand = (np.ones_like(pace), pace) if lane.open_loop else (pace, np.ones_like(pace))
     goal = np.minimum(evidence.heap_goal_bytes, NO_GOAL_BYTES)
     runway: FloatArray = np.maximum(goal - evidence.heap_start_bytes, _SHORTEST_RUNWAY_BYTES)
-    conditions = MarkConditions(
-        mark_cpu_seconds=np.maximum(evidence.mark_cpu_seconds, 1e-9),
-        runway_bytes=runway,
-        alloc_bytes_per_cpu_second=lane.mark_alloc_bytes_per_cpu_second * speed,
-        gomaxprocs=lane.gomaxprocs,
-        background_procs=lane.mark_background_procs,
-        busy_procs=lane.mark_busy_procs,
-        mutator_procs=lane.mark_mutator_procs * demand,
-        open_loop=lane.open_loop,
-        assist_cpu_share=lane.assist_cpu_share,
-    )
+    mark_cpu_s = np.maximum(evidence.mark_cpu_seconds, 1e-9)
+    conditions = conditions_for(lane, mark_cpu_seconds=mark_cpu_s, runway_bytes=runway, pace=pace)
     return mark_phase(conditions), runway
 
 

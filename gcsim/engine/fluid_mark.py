@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.engine.lane_parameters import LaneParameters
+
 FloatArray = NDArray[np.float64]
 
 # An assist that meets an empty runway owes more than it can pay: it marks for as long as marking lasts.
@@ -31,6 +33,27 @@ class MarkConditions:
     mutator_procs: FloatArray  # open loop: Ps on the mutator, assists left out
     open_loop: bool  # of every lane
     assist_cpu_share: FloatArray  # of mark CPU, in a cycle with runway to spare
+
+
+def conditions_for(
+    parameters: LaneParameters, *, mark_cpu_seconds: FloatArray, runway_bytes: FloatArray, pace: FloatArray
+) -> MarkConditions:
+    """What lanes meet, one cycle each, or one lane in many cycles; ``pace`` is the profile's allocation factor.
+
+    In an open loop the pace moves what is asked for, in a closed one how fast the program can allocate.
+    """
+    speed, demand = (np.ones_like(pace), pace) if parameters.open_loop else (pace, np.ones_like(pace))
+    return MarkConditions(
+        mark_cpu_seconds=mark_cpu_seconds,
+        runway_bytes=runway_bytes,
+        alloc_bytes_per_cpu_second=parameters.mark_alloc_bytes_per_cpu_second * speed,
+        gomaxprocs=parameters.gomaxprocs,
+        background_procs=parameters.mark_background_procs,
+        busy_procs=parameters.mark_busy_procs,
+        mutator_procs=parameters.mark_mutator_procs * demand,
+        open_loop=parameters.open_loop,
+        assist_cpu_share=parameters.assist_cpu_share,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

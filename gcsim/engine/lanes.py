@@ -10,40 +10,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, mark_phase
+from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, conditions_for, mark_phase
+from gcsim.engine.lane_goals import goals_and_triggers, in_use_after_sweep_bytes, runway_ahead_bytes
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lane_state import initial_state
 from gcsim.engine.noise import Noise
 from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
-from gcsim.goruntime.memory import heap_in_use_after_sweep_bytes, limited_trigger_bytes
-from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
-from gcsim.goruntime.pacer import (
-    assist_ratio,
-    gc_percent_heap_goal_bytes,
-    heap_goal_bytes,
-    heap_minimum_bytes,
-    runway_bytes,
-    sweep_min_trigger_bytes,
-    trigger_bytes,
-)
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
-from gcsim.units import MAX_INT64
 from gcsim.workload.profile import Profile
 from gcsim.workload.scatter import Scatter
 
 FloatArray = NDArray[np.float64]
-Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between
 _LARGEST_SIZE = float(1 << 62)
 LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
-NO_LIMIT_GOAL = MAX_INT64
-MIN_TRIGGER_SHARE = 45 / 64  # of the way from marked to goal: Go 1.19+ gcControllerState.trigger
-MAX_TRIGGER_SHARE = 61 / 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +57,11 @@ class LaneEngine:
         self.rules = rules
         self.state = initial_state(parameters, rules)
         self._noise = Noise(scatter, seed, parameters.lanes)
-        self._limited = parameters.memory_limit_bytes < MAX_INT64
 
     def keep(self, lanes: BoolArray) -> None:
         """Drops the lanes that are done."""
         self.parameters = self.parameters.select(lanes)
         self.state = self.state.select(lanes)
-        self._limited = self._limited[lanes]
 
     def restart_clock(self) -> None:
         """Sets time to 0 in every lane, and keeps all else: the end of a warm-up."""
@@ -87,14 +70,19 @@ class LaneEngine:
     def step(self) -> CycleStep:
         """Advances every lane to the end of its next cycle."""
         parameters, state = self.parameters, self.state
-        goal, trigger = self._goal_and_trigger()
+        goal, trigger = goals_and_triggers(parameters, state, self.rules)
         wait_s, allocated = self._allocate_until(trigger)
         start_s = state.now_seconds + wait_s
         heap_start = state.heap_marked_bytes + allocated
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
         live = np.minimum(live, heap_start)
         mark_cpu_s = self._mark_cpu_seconds(live) * self._draw("mark_cpu_factor")
-        conditions = self._conditions(start_s, goal, heap_start, live, mark_cpu_s)
+        conditions = conditions_for(
+            parameters,
+            mark_cpu_seconds=mark_cpu_s,
+            runway_bytes=runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live),
+            pace=self.profile.alloc_at(start_s),
+        )
         phase, limited_share = self._mark(wait_s, conditions)
         phase = phase.prolonged(self._draw("mark_time_factor"), conditions.runway_bytes)
         allocated_black = phase.allocated_bytes * self._draw("allocated_black_factor")
@@ -103,7 +91,7 @@ class LaneEngine:
         self._remember(live, allocated_black, phase, mark_s)
         self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)
         state.now_seconds = start_s + mark_s + parameters.mark_term_seconds
-        state.heap_in_use_bytes = np.maximum(self._in_use_after_sweep(), heap_end)
+        state.heap_in_use_bytes = np.maximum(in_use_after_sweep_bytes(parameters, state), heap_end)
         state.heap_marked_bytes = live + allocated_black
         state.heap_end_bytes = heap_end
         state.live_bytes = live
@@ -121,83 +109,6 @@ class LaneEngine:
 
     def _draw(self, name: str) -> FloatArray:
         return self._noise.draw(name, self.parameters.lanes)
-
-    def _goal_and_trigger(self) -> tuple[FloatArray, FloatArray]:
-        parameters, state = self.parameters, self.state
-        marked = state.heap_marked_bytes.astype(np.int64)
-        percent = parameters.gc_percent
-        gc_goal = gc_percent_heap_goal_bytes(
-            marked, parameters.root_bytes.astype(np.int64), 0, percent, heap_minimum_bytes(percent)
-        )
-        sweep_min = sweep_min_trigger_bytes(marked)
-        work = (state.live_bytes + parameters.root_bytes).astype(np.int64)
-        runway = runway_bytes(state.memory.cons_mark, work)
-        goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
-        trigger = trigger_bytes(marked, goal, runway, sweep_min)
-        if not self._limited.any():
-            return goal.astype(np.float64), trigger.astype(np.float64)
-        limit_goal, limit_trigger = self._limit_goal_and_trigger(marked, runway)
-        binds = self._limited & (limit_trigger < trigger)
-        return (
-            np.where(binds, limit_goal, goal).astype(np.float64),
-            np.where(binds, limit_trigger, trigger).astype(np.float64),
-        )
-
-    def _limit_goal_and_trigger(
-        self, marked: Int64Array, runway: Int64Array
-    ) -> tuple[Int64Array, Int64Array]:
-        """Goal and trigger from the memory limit, when the heap has grown to the trigger.
-
-        The runtime evaluates the goal at every look, and free slots of swept spans count as memory outside the
-        heap until they are filled again, so the goal rises with the heap: the trigger is where the two meet.
-        """
-        parameters, rules = self.parameters, self.rules
-        peak = np.maximum(self.state.heap_end_bytes, self.state.heap_marked_bytes)
-        in_use = self._in_use_after_sweep()
-        metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
-        outside = metadata + parameters.allocated_stack_bytes + parameters.unfilled_slot_share * peak
-        available = parameters.memory_limit_bytes - outside - limit_headroom_bytes(rules)
-        share = MIN_TRIGGER_SHARE
-        trigger = marked
-        for _ in range(
-            2
-        ):  # the trigger's share of the way depends on the goal there, which depends on the trigger
-            trigger = limited_trigger_bytes(
-                marked,
-                available,
-                heap_in_use_after_sweep_bytes=in_use,
-                trigger_share=share,
-                headroom_share=rules.limit_headroom_percent / 100.0,
-                unswept_slot_bytes=self.state.heap_in_use_bytes - peak,
-            ).astype(np.int64)
-            goal = marked + ((trigger - marked) / share).astype(np.int64)
-            asked = trigger_bytes(marked, goal, runway, 0)
-            share = np.clip(
-                (asked - marked) / np.maximum(goal - marked, 1), MIN_TRIGGER_SHARE, MAX_TRIGGER_SHARE
-            )
-        # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
-        goal = np.minimum(self._limit_goal(marked, outside), self._refilled_bytes(available, in_use))
-        return np.maximum(goal, trigger), trigger
-
-    def _refilled_bytes(self, available: FloatArray, in_use: FloatArray) -> Int64Array:
-        """Where a heap that fills free slots meets its goal, if that is before they are used up; else far away."""
-        keep = 1.0 - self.rules.limit_headroom_percent / 100.0
-        meets = keep * (available - in_use) / max(1.0 - keep, 1e-9)
-        return np.where(keep * available < in_use, np.maximum(meets, 0.0), _LARGEST_SIZE).astype(np.int64)
-
-    def _in_use_after_sweep(self) -> FloatArray:
-        """Spans that live on: small objects that die at random keep them for cycles."""
-        state = self.state
-        in_use: FloatArray = heap_in_use_after_sweep_bytes(
-            state.heap_marked_bytes,
-            state.heap_in_use_bytes,
-            slot_garbage=self.parameters.slot_garbage_share,
-        )
-        return in_use
-
-    def _limit_goal(self, marked: Int64Array, non_heap: FloatArray) -> Int64Array:
-        limit = self.parameters.memory_limit_bytes
-        return memory_limit_heap_goal_bytes(marked, limit, non_heap.astype(np.int64), 0, rules=self.rules)
 
     def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Seconds until the next cycle starts, and the bytes allocated by then."""
@@ -240,55 +151,6 @@ class LaneEngine:
         stretch = np.exp(parameters.mark_cpu_heap_exponent * np.log(np.maximum(spread_out, 1e-3)))
         size = reachable / np.maximum(parameters.live_bytes + parameters.root_bytes, 1.0)
         return parameters.mark_cpu_seconds * size * stretch
-
-    def _conditions(
-        self,
-        start_s: FloatArray,
-        goal: FloatArray,
-        heap_start: FloatArray,
-        live: FloatArray,
-        mark_cpu_s: FloatArray,
-    ) -> MarkConditions:
-        parameters = self.parameters
-        pace = self.profile.alloc_at(start_s)
-        speed, demand = (1.0, pace) if parameters.open_loop else (pace, 1.0)
-        return MarkConditions(
-            mark_cpu_seconds=mark_cpu_s,
-            runway_bytes=self._runway(goal, heap_start, live),
-            alloc_bytes_per_cpu_second=parameters.mark_alloc_bytes_per_cpu_second * speed,
-            gomaxprocs=parameters.gomaxprocs,
-            background_procs=parameters.mark_background_procs,
-            busy_procs=parameters.mark_busy_procs,
-            mutator_procs=parameters.mark_mutator_procs * demand,
-            open_loop=parameters.open_loop,
-            assist_cpu_share=parameters.assist_cpu_share,
-        )
-
-    def _runway(self, goal: FloatArray, heap_start: FloatArray, live: FloatArray) -> FloatArray:
-        """From the heap at the start to the goal, as assists see it.
-
-        More live than expected moves the goal out along the planned slope; a heap that starts past its goal
-        gets a tenth more, against the worst case of work (Go 1.19+ ``gcControllerState.revise``).
-        """
-        parameters = self.parameters
-        growth = np.maximum(live / np.maximum(self.state.live_bytes, 1.0), 1.0)
-        runway: FloatArray = np.maximum(goal - heap_start, 0.0) * growth
-        over = heap_start > goal
-        if not over.any():
-            return runway
-        work = live[over] + parameters.root_bytes[over]
-        start = heap_start[over].astype(np.int64)
-        per_byte, _ = assist_ratio(
-            heap_live_bytes=start,
-            heap_goal_bytes=goal[over].astype(np.int64),
-            triggered_bytes=start,
-            scan_work_bytes=np.zeros_like(start),
-            expected_scan_work_bytes=work.astype(np.int64),
-            max_scan_work_bytes=(heap_start[over] + parameters.root_bytes[over]).astype(np.int64),
-            gc_percent=parameters.gc_percent[over],
-        )
-        runway[over] = work / per_byte
-        return runway
 
     def _mark(self, wait_s: FloatArray, conditions: MarkConditions) -> tuple[MarkPhase, FloatArray]:
         """The mark phase, and the share of it for which the limiter had switched assists off."""
@@ -334,8 +196,3 @@ class LaneEngine:
         if parameters.open_loop:
             arrived = parameters.arrival_bytes_per_second * self.profile.alloc_at(start_s) * mark_s
             state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
-
-
-def limit_headroom_bytes(rules: GoRules) -> int:
-    """Constant headroom below the limit's goal, where it is no percentage (before Go 1.21)."""
-    return 0 if rules.limit_headroom_percent else rules.limit_headroom_min_bytes

@@ -1,0 +1,150 @@
+"""Goal, trigger and runway of every lane's next cycle: ``goruntime``'s rules, asked with the lanes' state."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.lane_parameters import LaneParameters
+from gcsim.engine.lane_state import LaneState
+from gcsim.goruntime.memory import heap_in_use_after_sweep_bytes, limited_trigger_bytes
+from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
+from gcsim.goruntime.pacer import (
+    assist_ratio,
+    gc_percent_heap_goal_bytes,
+    heap_goal_bytes,
+    heap_minimum_bytes,
+    runway_bytes,
+    sweep_min_trigger_bytes,
+    trigger_bytes,
+)
+from gcsim.goruntime.versions import GoRules
+from gcsim.units import MAX_INT64
+
+FloatArray = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+NO_LIMIT_GOAL = MAX_INT64
+MIN_TRIGGER_SHARE = 45 / 64  # of the way from marked to goal: Go 1.19+ gcControllerState.trigger
+MAX_TRIGGER_SHARE = 61 / 64
+_FAR_AWAY_BYTES = float(1 << 62)
+
+
+def goals_and_triggers(
+    parameters: LaneParameters, state: LaneState, rules: GoRules
+) -> tuple[FloatArray, FloatArray]:
+    """Heap goals and triggers, shape (lanes,), in bytes."""
+    marked = state.heap_marked_bytes.astype(np.int64)
+    percent = parameters.gc_percent
+    gc_goal = gc_percent_heap_goal_bytes(
+        marked, parameters.root_bytes.astype(np.int64), 0, percent, heap_minimum_bytes(percent)
+    )
+    sweep_min = sweep_min_trigger_bytes(marked)
+    work = (state.live_bytes + parameters.root_bytes).astype(np.int64)
+    runway = runway_bytes(state.memory.cons_mark, work)
+    goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
+    trigger = trigger_bytes(marked, goal, runway, sweep_min)
+    limited = parameters.memory_limit_bytes < MAX_INT64
+    if not limited.any():
+        return goal.astype(np.float64), trigger.astype(np.float64)
+    limit_goal, limit_trigger = _limit_goals_and_triggers(parameters, state, rules, marked, runway)
+    binds = limited & (limit_trigger < trigger)
+    return (
+        np.where(binds, limit_goal, goal).astype(np.float64),
+        np.where(binds, limit_trigger, trigger).astype(np.float64),
+    )
+
+
+def _limit_goals_and_triggers(
+    parameters: LaneParameters, state: LaneState, rules: GoRules, marked: Int64Array, runway: Int64Array
+) -> tuple[Int64Array, Int64Array]:
+    """Goal and trigger from the memory limit, when the heap has grown to the trigger.
+
+    The runtime evaluates the goal at every look, and free slots of swept spans count as memory outside the
+    heap until they are filled again, so the goal rises with the heap: the trigger is where the two meet.
+    """
+    peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
+    in_use = in_use_after_sweep_bytes(parameters, state)
+    metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
+    outside = metadata + parameters.allocated_stack_bytes + parameters.unfilled_slot_share * peak
+    available = parameters.memory_limit_bytes - outside - limit_headroom_bytes(rules)
+    share = MIN_TRIGGER_SHARE
+    trigger = marked
+    for _ in range(
+        2
+    ):  # the trigger's share of the way depends on the goal there, which depends on the trigger
+        trigger = limited_trigger_bytes(
+            marked,
+            available,
+            heap_in_use_after_sweep_bytes=in_use,
+            trigger_share=share,
+            headroom_share=rules.limit_headroom_percent / 100.0,
+            unswept_slot_bytes=state.heap_in_use_bytes - peak,
+        ).astype(np.int64)
+        goal = marked + ((trigger - marked) / share).astype(np.int64)
+        asked = trigger_bytes(marked, goal, runway, 0)
+        share = np.clip((asked - marked) / np.maximum(goal - marked, 1), MIN_TRIGGER_SHARE, MAX_TRIGGER_SHARE)
+    # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
+    goal = _limit_goal_bytes(parameters, rules, marked, outside)
+    goal = np.minimum(goal, _refilled_bytes(available, in_use, rules))
+    return np.maximum(goal, trigger), trigger
+
+
+def _refilled_bytes(available: FloatArray, in_use: FloatArray, rules: GoRules) -> Int64Array:
+    """Where a heap that fills free slots meets its goal, if that is before they are used up; else far away."""
+    keep = 1.0 - rules.limit_headroom_percent / 100.0
+    meets = keep * (available - in_use) / max(1.0 - keep, 1e-9)
+    return np.where(keep * available < in_use, np.maximum(meets, 0.0), _FAR_AWAY_BYTES).astype(np.int64)
+
+
+def in_use_after_sweep_bytes(parameters: LaneParameters, state: LaneState) -> FloatArray:
+    """Spans that live on: small objects that die at random keep them for cycles."""
+    in_use: FloatArray = heap_in_use_after_sweep_bytes(
+        state.heap_marked_bytes,
+        state.heap_in_use_bytes,
+        slot_garbage=parameters.slot_garbage_share,
+    )
+    return in_use
+
+
+def _limit_goal_bytes(
+    parameters: LaneParameters, rules: GoRules, marked: Int64Array, non_heap: FloatArray
+) -> Int64Array:
+    limit = parameters.memory_limit_bytes
+    return memory_limit_heap_goal_bytes(marked, limit, non_heap.astype(np.int64), 0, rules=rules)
+
+
+def runway_ahead_bytes(
+    parameters: LaneParameters,
+    state: LaneState,
+    *,
+    goal: FloatArray,
+    heap_start: FloatArray,
+    live: FloatArray,
+) -> FloatArray:
+    """From the heap at the start to the goal, as assists see it.
+
+    More live than expected moves the goal out along the planned slope; a heap that starts past its goal
+    gets a tenth more, against the worst case of work (Go 1.19+ ``gcControllerState.revise``).
+    """
+    growth = np.maximum(live / np.maximum(state.live_bytes, 1.0), 1.0)
+    runway: FloatArray = np.maximum(goal - heap_start, 0.0) * growth
+    over = heap_start > goal
+    if not over.any():
+        return runway
+    work = live[over] + parameters.root_bytes[over]
+    start = heap_start[over].astype(np.int64)
+    per_byte, _ = assist_ratio(
+        heap_live_bytes=start,
+        heap_goal_bytes=goal[over].astype(np.int64),
+        triggered_bytes=start,
+        scan_work_bytes=np.zeros_like(start),
+        expected_scan_work_bytes=work.astype(np.int64),
+        max_scan_work_bytes=(heap_start[over] + parameters.root_bytes[over]).astype(np.int64),
+        gc_percent=parameters.gc_percent[over],
+    )
+    runway[over] = work / per_byte
+    return runway
+
+
+def limit_headroom_bytes(rules: GoRules) -> int:
+    """Constant headroom below the limit's goal, where it is no percentage (before Go 1.21)."""
+    return 0 if rules.limit_headroom_percent else rules.limit_headroom_min_bytes
