@@ -57,7 +57,8 @@ _SEVERAL = """
   (`gcsim/calibration/random_effects.py`). Logs that disagree widen an interval.
 - What differing settings make visible is estimated from prior and logs by their precision: the exponent by which mark
   CPU grows with heap peak / live, the cost of sweeping, and resident memory's constant and ratio.
-- Logs of other Go versions, GOMAXPROCS or loops, or with live heaps more than half apart, are refused in one sentence.
+- Logs of other Go versions or GOMAXPROCS, or with live heaps more than half apart, are refused in one sentence. A log
+  at another load counts for the heap and its marking; for the speed of allocation only where its loop is the same.
 - Memory outside the heap stays a prior: logs at a limit do not sharpen it yet.
 """
 

@@ -38,6 +38,7 @@ MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
 # aside: large values 0.2, order service 0.3 (0.5 before Go 1.26), leak and tiny heap 0.3, maps of strings 0.75, idle
 # 0, a cache in a linked list -0.5; mean 0.2, standard deviation 0.4.
 _HEAP_EXPONENT = Parameter(0.2, 1.8, "prior: measured on Go 1.19 to 1.27, -0.5 to 0.75 by program")
+_LEAST_OUTSIDE = 0.3  # of the time: where marking hardly ends, CPU time says little of what lies between
 _PAUSE_SCALE = Parameter(1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth")
 
 
@@ -161,6 +162,8 @@ def _mutator_cpu_share(evidence: Evidence, gaps: Intervals, info: CaptureInfo) -
     pauses_s = float((whole.sweep_term_seconds + whole.mark_term_seconds).sum())
     busy_s = info.cpu_seconds / info.wall_seconds * window_s
     outside_s = max(window_s - marking_s - pauses_s, 1e-9)
+    if outside_s < _LEAST_OUTSIDE * window_s:
+        return None, 0.0
     share = (busy_s - marking_s * procs) / outside_s / procs
     outside_cpu_s = max(busy_s - marking_s * procs, 1e-3 * busy_s)
     left_out = max(1.0 - window_s / info.wall_seconds, 0.0)

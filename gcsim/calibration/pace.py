@@ -6,6 +6,9 @@ from gcsim.calibration.evidence import Evidence
 from gcsim.workload.model import Loop
 
 _IDLE_SHARE = 0.03  # of P while marking; below it every P had work, so the program was at full speed
+# below it Ps were idle outside marking, and those that marked meanwhile were busy with what had waited; measured with
+# hardly an idle P while marking: closed loops 0.77 and more, open ones 0.47 to 0.76
+_WAITING_SHARE = 0.7
 _BUSY_SHARE = 0.87  # of P outside marking; above it the program was at full speed but for waits among its own
 _MARK_SPEED = 0.8  # mutator speed while marking, of that outside; measured on Go 1.26 and 1.27: 0.6 to 1.0
 _MARK_SPEED_REL_SD = 0.155  # that range as 90 %
@@ -44,7 +47,9 @@ def find_pace(
     if stated == "open" and mutator_cpu_share is not None:
         busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
         return Pace(loop="open", busy_procs=busy, source="CPU time of the capture", rel_sd=share_rel_sd)
-    if float(evidence.idle_cpu_seconds.sum()) / mark_s / procs <= _IDLE_SHARE:
+    idle_share = float(evidence.idle_cpu_seconds.sum()) / mark_s / procs
+    waits = mutator_cpu_share is not None and mutator_cpu_share < _WAITING_SHARE
+    if idle_share <= _IDLE_SHARE and not waits:
         return Pace(loop="closed", busy_procs=procs, source="no idle Ps while marking")
     if mutator_cpu_share is not None:
         busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs

@@ -58,7 +58,7 @@ def calibrate_logs(
     """One model of the service that the logs show; one log gives what ``calibrate`` gives.
 
     Raises InputError, naming the log, for one that calibration refuses, and for logs that cannot be of one service:
-    of other Go versions, GOMAXPROCS, loops, or with live heaps more than half apart.
+    of other Go versions, GOMAXPROCS, or with live heaps more than half apart.
     """
     found: dict[str, Calibration] = {}
     for log, trace in traces.items():
@@ -85,7 +85,6 @@ def _refuse_another_service(one: str, first: Model, other: str, second: Model) -
     differences = {
         "Go versions": (first.settings.go, second.settings.go),
         "GOMAXPROCS": (str(first.settings.gomaxprocs), str(second.settings.gomaxprocs)),
-        "loops": (first.loop, second.loop),
     }
     if max(live) > _MOST_LIVE_APART * max(min(live), 1.0):
         differences["live heaps"] = (format_mib(live[0]), format_mib(live[1]))
@@ -199,8 +198,8 @@ def _reachable(sizes: Mapping[str, Parameter]) -> float:
 
 
 def _allocation(logs: list[Calibration]) -> dict[str, Parameter]:
-    """CPU per byte allocated and per byte of peak swept, from logs whose peaks differ for what they allocate."""
-    told = [one for one in logs if one.pace.busy_from_log]
+    """CPU per byte allocated and per byte of peak swept, from logs of the reference's loop whose peaks differ."""
+    told = [one for one in logs if one.pace.busy_from_log and one.pace.loop == logs[0].pace.loop]
     if len(told) < 2 or told[0] is not logs[0]:
         return {}
     prior = logs[0].model.parameters.sweep_cpu_seconds_per_byte
