@@ -43,6 +43,12 @@ def simulate(
     duration: DurationOption = "10m",
     seed: SeedOption = 1,
     engine: EngineOption = "lanes",
+    force_gc: Annotated[
+        str | None,
+        typer.Option(
+            "--force-gc", metavar="TIME", help="The program calls runtime.GC this often; needs --engine des."
+        ),
+    ] = None,
     trace_out: Annotated[
         Path | None, typer.Option("--trace-out", metavar="F", help="Write one run as a gctrace log.")
     ] = None,
@@ -75,6 +81,7 @@ def simulate(
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     _check_outputs(how, timeline_out, timeline_step, objects_out, objects)
+    force_gc_seconds = None if force_gc is None else parse_duration(force_gc, what="--force-gc")
     service = load_service(model)
     settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     run = run_simulation(
@@ -84,8 +91,10 @@ def simulate(
         replicas=how.replicas,
         seed=how.seed,
         engine=how.engine,
+        explicit_gc_seconds=force_gc_seconds,
     )[0]
     outputs = _Outputs(
+        force_gc_seconds=force_gc_seconds,
         trace=trace_out,
         timeline=timeline_out,
         timeline_step=timeline_step,
@@ -103,8 +112,9 @@ def simulate(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outputs:
-    """Files asked for."""
+    """Files asked for, and of which run."""
 
+    force_gc_seconds: float | None
     trace: Path | None
     timeline: Path | None
     timeline_step: str | None
@@ -164,7 +174,12 @@ def _write_events(service: "Model", settings: "Settings", how: Simulation, outpu
     step = outputs.timeline_step
     step_ns = None if step is None else 1e9 * parse_duration(step, what="--timeline-step")
     recording = record_events(
-        service, settings, duration_seconds=how.duration_seconds, seed=how.seed, objects=objects
+        service,
+        settings,
+        duration_seconds=how.duration_seconds,
+        seed=how.seed,
+        objects=objects,
+        explicit_gc_seconds=outputs.force_gc_seconds,
     )
     if outputs.timeline is not None:
         trace = chrome_trace(recording, name=f"{service.name}: {settings}", step_ns=step_ns)

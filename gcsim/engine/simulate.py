@@ -47,6 +47,7 @@ def simulate(
     record: bool = False,
     engine: Engine = "lanes",
     warm_up_cycles: int = WARM_UP_CYCLES,
+    explicit_gc_seconds: float | None = None,
 ) -> list[Run]:
     """One Run per setting, in order: metrics as the median over replicas with a 90 % interval.
 
@@ -54,10 +55,15 @@ def simulate(
     one call may differ in Go version. ``engine`` "des" plays the runs event by event, "lanes" cycle by cycle.
     ``warm_up_cycles`` pass before the fast engine's clock starts, from a heap that was just built up: fewer than
     usual play a run from its start.
+    ``explicit_gc_seconds``: the program calls runtime.GC that often, beside the collections of its own; "des" only.
     Raises InputError on a version whose pacer the engines do not play.
     """
     if replicas < 1 or duration_seconds <= 0:
         raise InputError("--replicas must be 1 or more and --duration more than zero")
+    if explicit_gc_seconds is not None and engine != "des":
+        raise InputError(
+            "--force-gc: only the event-by-event engine plays explicit collections; add --engine des"
+        )
     runs: dict[int, Run] = {}
     for go in dict.fromkeys(s.go for s in settings):
         _rules(go)
@@ -71,6 +77,7 @@ def simulate(
             seed=seed,
             engine=engine,
             warm_up_cycles=warm_up_cycles,
+            explicit_gc_seconds=explicit_gc_seconds,
         )
         made = [
             _run(model, one, {name: values[i] for name, values in metrics.items()})
@@ -99,6 +106,7 @@ def replica_metrics(
     seed: int = DEFAULT_SEED,
     engine: Engine = "lanes",
     warm_up_cycles: int = WARM_UP_CYCLES,
+    explicit_gc_seconds: float | None = None,
 ) -> dict[str, FloatArray]:
     """Each metric in each replica, arrays of shape (settings, replicas); settings of one Go version.
 
@@ -111,7 +119,13 @@ def replica_metrics(
         from gcsim.engine.des.simulate import event_totals  # simpy is not needed elsewhere
 
         totals, latencies = event_totals(
-            model, settings, parameters, drawn, duration_seconds=duration_seconds, seed=seed
+            model,
+            settings,
+            parameters,
+            drawn,
+            duration_seconds=duration_seconds,
+            seed=seed,
+            explicit_gc_seconds=explicit_gc_seconds,
         )
     else:
         lanes = _engine(model, parameters, settings[0].go, seed)

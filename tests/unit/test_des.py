@@ -271,6 +271,21 @@ def test_without_gogc_and_limit_a_run_ends_without_a_cycle() -> None:
     assert run.metrics["gc_rate_hz"].value == 0.0
 
 
+def test_explicit_collections_come_when_they_are_called_and_are_logged_as_forced() -> None:
+    """runtime.GC every two seconds: one cycle is forced at each call, all others begin at their trigger."""
+    model = example_service()
+    recording = record_run(
+        model, model.settings, duration_seconds=21.0, seed=1, knobs=KNOBS, explicit_gc_seconds=2.0
+    )
+    cycles = recording.cycles
+    forced = cycles.start_ns[cycles.forced]
+    assert len(forced) == 10
+    assert np.diff(forced) == pytest.approx(np.full(9, 2e9), rel=0.1)
+    assert (cycles.heap_start_bytes[cycles.forced] < 0.95 * np.median(cycles.heap_start_bytes)).any()
+    text = format_gctrace(cycles, go="1.27").splitlines()
+    assert sum(line.endswith("(forced)") for line in text) == 10
+
+
 def test_an_idle_service_is_collected_every_two_minutes() -> None:
     """The forced cycle comes 120 s after the last one ended."""
     model = open_service()

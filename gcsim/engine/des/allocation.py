@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Literal
 
 from simpy import Event
 
@@ -15,6 +15,8 @@ _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill
 _NEVER_NS = 1 << 62
 _SERVED_AT_ONCE_NS = 100_000_000  # the host keeps its speed so long
 
+Reason = Literal["heap", "periodic", "explicit"]  # the trigger, two minutes, runtime.GC
+
 
 class Allocation:
     """Lets the program allocate at its own speed (closed loop) or as arrivals ask (open loop)."""
@@ -23,17 +25,28 @@ class Allocation:
         self._process = process
         self._slack_bytes = self._least_bytes = 0.0
         self._due_ns = _NEVER_NS
+        self._explicit_ns = process.parameters.explicit_gc_period_ns or _NEVER_NS
 
-    def run(self) -> Generator[Event, Any, bool]:
-        """Until the heap reaches the trigger or two minutes are over; True: the latter."""
+    def run(self) -> Generator[Event, Any, Reason]:
+        """Until a collection is due; returns why."""
         process = self._process
         self._slack_bytes = process.draws.draw("heap_start_slack_bytes")
         self._least_bytes = process.heap.heap_live_bytes + _MIN_STEP_BYTES
-        gc_percent = process.parameters.gc_percent
-        self._due_ns = now_ns(process.env) + FORCED_GC_PERIOD_NS if gc_percent >= 0 else _NEVER_NS
+        now, p = now_ns(process.env), process.parameters
+        periodic_ns = now + FORCED_GC_PERIOD_NS if p.gc_percent >= 0 else _NEVER_NS
+        explicit_ns = max(self._explicit_ns, now)  # a call while a cycle marks waits for its end
+        self._due_ns = min(periodic_ns, explicit_ns)
         if process.serving is not None:
-            return (yield from self._serve(process.serving))
-        return (yield from self._stream(1.0 / max(process.draws.draw("alloc_time_factor"), 1e-3)))
+            timed = yield from self._serve(process.serving)
+        else:
+            timed = yield from self._stream(1.0 / max(process.draws.draw("alloc_time_factor"), 1e-3))
+        if not timed:
+            return "heap"
+        if explicit_ns > periodic_ns:
+            return "periodic"
+        period = p.explicit_gc_period_ns
+        self._explicit_ns = (now_ns(process.env) // period + 1) * period
+        return "explicit"
 
     def _wanted_bytes(self, pace_bytes_per_ns: float) -> float:
         """Bytes from here to the next cycle's start, at that pace."""
@@ -43,7 +56,7 @@ class Allocation:
         return max(trigger + self._slack_bytes, self._least_bytes) - process.heap.heap_live_bytes
 
     def _stream(self, scatter: float) -> Generator[Event, Any, bool]:
-        """Allocation as a steady flow, in steps over which nothing changes."""
+        """Allocation as a steady flow, in steps over which nothing changes; True: it was time, not the heap."""
         process = self._process
         machine, p = process.machine, process.parameters
         while True:
@@ -64,7 +77,7 @@ class Allocation:
                 return True
 
     def _serve(self, serving: Serving) -> Generator[Event, Any, bool]:
-        """Requests, a tenth of a second at a time."""
+        """Requests, a tenth of a second at a time; True: it was time, not the heap."""
         process = self._process
         while True:
             now = now_ns(process.env)

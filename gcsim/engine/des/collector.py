@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from simpy import Event
 
-from gcsim.engine.des.allocation import Allocation
+from gcsim.engine.des.allocation import Allocation, Reason
 from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.machine import IDLE, STOPPED
 from gcsim.engine.des.marking import Marking
@@ -47,10 +47,10 @@ class Collector:
         """Cycle after cycle, for ever."""
         while True:
             before = self.process.machine.allocated_bytes
-            periodic = yield from self._allocation.run()
-            yield from self._collect(before, periodic=periodic)
+            reason = yield from self._allocation.run()
+            yield from self._collect(before, reason)
 
-    def _collect(self, allocated_before: float, *, periodic: bool) -> Generator[Event, Any, None]:
+    def _collect(self, allocated_before: float, reason: Reason) -> Generator[Event, Any, None]:
         process = self.process
         machine, env = process.machine, process.env
         trigger = process.heap.trigger_now_bytes(process.pacer)
@@ -65,7 +65,7 @@ class Collector:
         live = process.parameters.live_bytes * process.live_factor() * process.draws.draw("live_factor")
         live = min(live, heap_start)
         time_factor = max(process.draws.draw("mark_time_factor"), 1e-3)
-        marking = self._begin_marking(start_ns, heap_start, live, periodic, time_factor)
+        marking = self._begin_marking(start_ns, heap_start, live, reason, time_factor)
         mark_start = now_ns(env)
         process.marked_heap = MarkedHeap(
             profile=process.profile_of_marks, heap_start_bytes=heap_start, live_bytes=live
@@ -112,7 +112,8 @@ class Collector:
                 limited_ns=process.limiter.limited_ns - limited_before,
                 mutator_bytes=machine.allocated_bytes - allocated_before,
                 assists=marking.assists,
-                periodic=periodic,
+                forced=reason == "explicit",
+                periodic=reason == "periodic",
             )
         )
 
@@ -143,7 +144,7 @@ class Collector:
         return length
 
     def _begin_marking(
-        self, start_ns: int, heap_start: float, live: float, periodic: bool, time_factor: float
+        self, start_ns: int, heap_start: float, live: float, reason: Reason, time_factor: float
     ) -> Marking:
         process, p = self.process, self.process.parameters
         work_bytes = max(self._scan_work_bytes(live), 1.0)
@@ -169,7 +170,7 @@ class Collector:
             black_factor=black_factor,
             gomaxprocs=p.gomaxprocs,
             limited=process.limiter.look,
-            periodic=periodic,
+            periodic=reason == "periodic",
         )
 
     def _scan_work_bytes(self, heap_bytes: float) -> float:

@@ -54,11 +54,17 @@ class RunParameters:
     pause_scale: float
     goroutines: int  # that allocate
     scannable_share: float
+    explicit_gc_period_ns: int  # between two calls of runtime.GC; 0: none
     pass_interval_ns: int  # a running goroutine gives its P to the scheduler after this, at the latest
 
 
 def run_parameters(
-    lanes: LaneParameters, lane: int, *, drawn: Mapping[str, float], knobs: Knobs
+    lanes: LaneParameters,
+    lane: int,
+    *,
+    drawn: Mapping[str, float],
+    knobs: Knobs,
+    explicit_gc_seconds: float | None = None,
 ) -> RunParameters:
     """One lane's numbers; ``drawn`` are the model's parameters in that lane's replica."""
 
@@ -89,6 +95,7 @@ def run_parameters(
         assist_at_ease_ns=drawn["assist_cpu_seconds"] * _NS,
         goroutines=knobs.goroutines_per_p * procs,
         scannable_share=knobs.scannable_share,
+        explicit_gc_period_ns=0 if explicit_gc_seconds is None else max(int(explicit_gc_seconds * _NS), 1),
         pass_interval_ns=knobs.pass_interval_ns,
         **{name: of(name) for name in _SAME},
     )
@@ -107,8 +114,10 @@ _SAME = (
 )
 
 
-def central_parameters(model: Model, settings: Settings, knobs: Knobs) -> RunParameters:
+def central_parameters(
+    model: Model, settings: Settings, knobs: Knobs, *, explicit_gc_seconds: float | None = None
+) -> RunParameters:
     """A run at the model's central values."""
     central = {name: getattr(model.parameters, name).value for name in PARAMETER_NAMES}
     lanes = lane_parameters(model, [settings], {name: np.array([value]) for name, value in central.items()})
-    return run_parameters(lanes, 0, drawn=central, knobs=knobs)
+    return run_parameters(lanes, 0, drawn=central, knobs=knobs, explicit_gc_seconds=explicit_gc_seconds)

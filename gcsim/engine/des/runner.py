@@ -51,16 +51,18 @@ def record_run(
     seed: int,
     knobs: Knobs,
     objects: Objects | None = None,
+    explicit_gc_seconds: float | None = None,
 ) -> Recording:
     """One run at the model's central values, with all its rows: memory grows with the simulated time.
 
-    With ``objects`` its allocation is followed object by object.
+    With ``objects`` its allocation is followed object by object; with ``explicit_gc_seconds`` the program calls
+    runtime.GC that often.
     """
     kept: list[Cycle] = []
     run = _Run(
         model,
         settings,
-        central_parameters(model, settings, knobs),
+        central_parameters(model, settings, knobs, explicit_gc_seconds=explicit_gc_seconds),
         lambda cycle, _: kept.append(cycle),
         replica=0,
         seed=seed,

@@ -34,6 +34,7 @@ def event_totals(
     *,
     duration_seconds: float,
     seed: int,
+    explicit_gc_seconds: float | None = None,
 ) -> tuple[LaneTotals, dict[str, FloatArray]]:
     """Plays every lane (setting by setting, replica by replica), sums its cycles and takes latency quantiles.
 
@@ -56,6 +57,7 @@ def event_totals(
                 lane,
                 drawn={name: float(values[replica]) for name, values in drawn.items()},
                 knobs=knobs,
+                explicit_gc_seconds=explicit_gc_seconds,
             ),
             replica=replica,
             seed=seed,
@@ -122,6 +124,7 @@ def record_events(
     duration_seconds: float,
     seed: int,
     objects: Objects | None = None,
+    explicit_gc_seconds: float | None = None,
 ) -> Recording:
     """One run at the model's central values with every row kept: cycles, pauses, assists, Ps, requests, heap.
 
@@ -129,5 +132,11 @@ def record_events(
     """
     knobs = fit_knobs(model, seed=seed)
     return record_run(
-        model, settings, duration_seconds=duration_seconds, seed=seed, knobs=knobs, objects=objects
+        model,
+        settings,
+        duration_seconds=duration_seconds,
+        seed=seed,
+        knobs=knobs,
+        objects=objects,
+        explicit_gc_seconds=explicit_gc_seconds,
     )
