@@ -16,7 +16,7 @@ from experiments.validation import machine
 from experiments.validation.discrepancy import discrepancy_table
 from experiments.validation.figures import write_ratios
 from experiments.validation.matrix import CAPTURES, plans
-from experiments.validation.page import accuracy_page, headline_sentence
+from experiments.validation.page import accuracy_page, headline_sentence, with_headline
 from experiments.validation.results import load_study, save_study
 from experiments.validation.study import study
 from gcsim.atomic import write_text_atomically
@@ -41,6 +41,8 @@ def report(options: argparse.Namespace) -> None:
     found = load_study(FOLDER)
     write_text_atomically(DOCS / "accuracy.md", accuracy_page(found, machine.described(CAPTURES)))
     write_ratios(found.rows, DOCS / "img" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
+    readme = DOCS.parent / "README.md"
+    write_text_atomically(readme, with_headline(readme.read_text(encoding="utf-8"), found.rows))
     print(headline_sentence(found.rows))
 
 
@@ -59,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     make.add_argument("--only", default="", help="a regular expression on the runs' names")
     make.add_argument("--lock", type=Path, default=None, help="hold this file's lock while a program runs")
     make.set_defaults(run=capture)
-    show = commands.add_parser("report", help="predict every captured run and write docs/accuracy.md")
+    show = commands.add_parser(
+        "report", help="predict every captured run and write docs/accuracy.md and the headline"
+    )
     show.add_argument("--from-table", action="store_true", help="from results.csv, without predicting again")
     show.set_defaults(run=report)
     commands.add_parser("discrepancy", help="derive the widening of intervals").set_defaults(run=discrepancy)

@@ -1,6 +1,7 @@
 """``docs/accuracy.md``, written from a study: every number on it comes from the rows."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from experiments.validation.cases import not_to_trust, three_programs, worst_ten
@@ -31,6 +32,9 @@ from experiments.validation.tables import (
     percent_cell,
     table,
 )
+from gcsim.errors import InputError
+
+HEADLINE_MARKER = "<!-- accuracy -->\n"
 
 
 def accuracy_page(study: Study, machine: str) -> str:
@@ -53,11 +57,22 @@ def headline_sentence(rows: Sequence[Row]) -> str:
         if (found := summary(of_metric(held_out, m))).count
     ]
     inside = [coverage(of_metric(held_out, m)) for m in TARGETS]
+    again = [summary(of_metric(held_out, m), "again").median for m in TARGETS]
     return (
         f"On {len(by_run(held_out))} real runs of held-out programs, each predicted from one"
         f" log at GOGC=100, the median error (90th percentile) was: {', '.join(errors)};"
         f" the 90 % intervals held {100 * min(inside):.0f} to {100 * max(inside):.0f} % of outcomes."
+        f" The same settings run again differed by {', '.join(f'{100 * one:.1f} %' for one in again)} (medians)."
     )
+
+
+def with_headline(readme: str, rows: Sequence[Row]) -> str:
+    """The README with the headline in the paragraph behind its marker. Raises InputError where that is missing."""
+    before, marker, after = readme.partition(HEADLINE_MARKER)
+    if not marker:
+        raise InputError(f"README.md has no line {HEADLINE_MARKER.strip()}; put it before the headline")
+    _, blank, rest = after.partition("\n\n")
+    return before + marker + textwrap.fill(headline_sentence(rows), 118) + blank + rest
 
 
 def _opening(study: Study, machine: str) -> Lines:

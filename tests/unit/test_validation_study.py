@@ -15,7 +15,7 @@ from experiments.validation.diagnosis import cause
 from experiments.validation.discrepancy import COVERAGE, fit_discrepancy
 from experiments.validation.matrix import CAPTURES, LOADS, plans
 from experiments.validation.observations import Observation
-from experiments.validation.page import accuracy_page
+from experiments.validation.page import accuracy_page, with_headline
 from experiments.validation.results import load_study, rows_from_csv, rows_to_csv
 from experiments.validation.study import Row
 from experiments.validation.summary import at_equal_speed, error, summary
@@ -150,3 +150,9 @@ def test_at_equal_speed_a_run_on_a_slower_machine_is_brought_back() -> None:
     (equal,) = at_equal_speed((row(), row(speed_effect=math.nan)))
     assert equal.observed == pytest.approx(5.0)
     assert error(equal) == pytest.approx(0.0)
+
+
+def test_the_readme_states_the_committed_headline() -> None:
+    """The README's figures are those of the committed table."""
+    readme = (FOLDER.parent.parent / "README.md").read_text(encoding="utf-8")
+    assert with_headline(readme, load_study(FOLDER).rows) == readme
