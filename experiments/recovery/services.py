@@ -124,6 +124,7 @@ def _parameters(
         "mark_cpu_heap_exponent": float(np.clip(0.22 * (1.0 + generator.standard_normal()), 0.0, 0.5)),
         "mark_background_procs": background,
         "assist_cpu_seconds": _log_uniform(generator, 0.01, 0.1) * mark_cpu,
+        "live_per_doubling": math.exp(0.003 * generator.standard_normal()),
         "pause_scale": 1.0,
         "rss_ratio": 1.0,
     }

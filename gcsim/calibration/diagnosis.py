@@ -113,8 +113,8 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
             "log with gcsim capture, which records peak resident memory",
         ),
         (
-            "what marking costs at other heap sizes",
-            ("mark_cpu_heap_exponent",),
+            "what is kept and what marking costs at other heap sizes",
+            ("mark_cpu_heap_exponent", "live_per_doubling"),
             "calibrate on a log at another GOGC as well: gcsim calibrate LOG OTHER.log",
         ),
         (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gcsim.calibration.calibrate import Calibration, Overrides, calibrate
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.fit import intervals, outside_rate, swept_per_byte
+from gcsim.calibration.fit import LIVE_PER_DOUBLING, intervals, outside_rate, swept_per_byte
 from gcsim.calibration.memory import fit_resident
 from gcsim.calibration.random_effects import USUAL_SCATTER, Pooled, pooled
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING
@@ -29,6 +29,7 @@ from gcsim.units import format_mib
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter
 from gcsim.workload.pauses import Pauses
+from gcsim.workload.survivors import doublings
 
 FloatArray = NDArray[np.float64]
 
@@ -152,7 +153,25 @@ def _same_everywhere(logs: list[Calibration]) -> dict[str, Parameter]:
         name: _pool_logs(_values(logs, name), _USUAL_LIVE_SCATTER)
         for name in ("live_bytes", "stack_bytes", "globals_bytes")
     }
+    sizes |= _kept(logs)
     return {**sizes, "mark_background_procs": _pool_logs(_values(logs, "mark_background_procs"))}
+
+
+def _kept(logs: list[Calibration]) -> dict[str, Parameter]:
+    """Live heap at the reference's settings, and by how much it grows where collections come less often."""
+    live, growth = _values(logs, "live_bytes"), _values(logs, "mark_cpu_heap_ratio")
+    reference = growth[0].value
+    law = pooled(
+        np.log([p.value for p in live]),
+        np.array([p.rel_sd for p in live]),
+        np.stack([np.ones(len(logs)), [doublings(ratio.value, reference) for ratio in growth]], axis=1),
+        prior_means=np.zeros(2),
+        prior_sds=np.array([1e6, LIVE_PER_DOUBLING.rel_sd]),
+        usual_scatter=_USUAL_LIVE_SCATTER,
+    )
+    source = f"prior and {_pooled_source(len(logs), law.between)}"
+    kept = Parameter(math.exp(float(law.coefficients[1])), float(law.sds[1]), source)
+    return {"live_bytes": _log_normal(law, len(logs)), "live_per_doubling": kept}
 
 
 def _marking(logs: list[Calibration], sizes: dict[str, Parameter]) -> dict[str, Parameter]:

@@ -89,6 +89,7 @@ def lane_parameters(
         memory_limit_bytes=np.repeat(np.array(limits, dtype=np.int64), replicas),
         gomaxprocs=procs,
         live_bytes=of("live_bytes"),
+        live_per_doubling=of("live_per_doubling"),
         root_bytes=roots,
         arrival_bytes_per_second=arrival,
         capacity_bytes_per_second=of("alloc_bytes_per_cpu_second") * at_full_speed,

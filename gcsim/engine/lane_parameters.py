@@ -19,6 +19,7 @@ class LaneParameters:
     memory_limit_bytes: Int64Array  # MAX_INT64: off
     gomaxprocs: FloatArray
     live_bytes: FloatArray
+    live_per_doubling: FloatArray  # near 1: what is kept where twice as much is allocated between collections
     root_bytes: FloatArray  # scanned stacks and globals
     arrival_bytes_per_second: FloatArray  # allocation that arrivals demand; infinite in a closed loop
     capacity_bytes_per_second: FloatArray  # allocation at full speed outside marking

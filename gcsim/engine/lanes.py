@@ -21,6 +21,7 @@ from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
 from gcsim.workload.profile import Profile
 from gcsim.workload.scatter import Scatter
+from gcsim.workload.survivors import kept_share
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -75,7 +76,7 @@ class LaneEngine:
         start_s = state.now_seconds + wait_s
         heap_start = state.heap_marked_bytes + allocated
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
-        live = np.minimum(live, heap_start)
+        live = np.minimum(live * self._kept_share(), heap_start)
         mark_cpu_s = self._mark_cpu_seconds(live) * self._draw("mark_cpu_factor")
         conditions = conditions_for(
             parameters,
@@ -141,6 +142,12 @@ class LaneEngine:
         left = np.maximum(state.backlog_bytes + rate * at_capacity_s - wanted, 0.0)
         state.backlog_bytes = np.where(at_full_speed, left, 0.0)
         return np.maximum(wait_s, at_capacity_s)
+
+    def _kept_share(self) -> FloatArray:
+        parameters = self.parameters
+        reachable = np.maximum(parameters.live_bytes + parameters.root_bytes, 1.0)
+        grown = (self.state.heap_end_bytes + parameters.root_bytes) / reachable
+        return kept_share(parameters.live_per_doubling, grown, parameters.mark_cpu_heap_ratio)
 
     def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:
         parameters = self.parameters

@@ -33,6 +33,9 @@ class Parameters:
 
     # the heap
     live_bytes: Parameter  # live when a cycle begins: h2 - (h1 - h0)
+    live_per_doubling: (
+        Parameter  # live heap where twice as much is allocated between collections, over live heap
+    )
     stack_bytes: Parameter  # scanned stacks, the heap goal's term
     globals_bytes: Parameter
     # allocation

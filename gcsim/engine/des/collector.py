@@ -20,6 +20,7 @@ from gcsim.engine.des.tricolor import MarkedHeap
 from gcsim.goruntime.pacer_state import MarkResult
 from gcsim.streams import stream
 from gcsim.workload.pauses import Pauses
+from gcsim.workload.survivors import kept_share
 
 _MIN_GRAIN_BYTES = 64.0  # a goroutine is made ready by no less
 
@@ -63,7 +64,7 @@ class Collector:
             process.objects.begin_mark(start_ns)
         sweep_term = yield from self._pause(self._pauses.draw_sweep_term, marking_begins=True)
         live = process.parameters.live_bytes * process.live_factor() * process.draws.draw("live_factor")
-        live = min(live, heap_start)
+        live = min(live * self._kept_share(), heap_start)
         time_factor = max(process.draws.draw("mark_time_factor"), 1e-3)
         marking = self._begin_marking(start_ns, heap_start, live, reason, time_factor)
         mark_start = now_ns(env)
@@ -176,6 +177,11 @@ class Collector:
     def _scan_work_bytes(self, heap_bytes: float) -> float:
         p = self.process.parameters
         return p.scannable_share * heap_bytes + p.root_bytes
+
+    def _kept_share(self) -> float:
+        p = self.process.parameters
+        grown = (self.process.heap.heap_peak_bytes + p.root_bytes) / max(p.live_bytes + p.root_bytes, 1.0)
+        return kept_share(p.live_per_doubling, grown, p.mark_cpu_heap_ratio)
 
     def _mark_cpu_ns(self, live: float) -> float:
         """CPU time of this cycle's marking: with the live heap, and with how far the heap is spread out."""

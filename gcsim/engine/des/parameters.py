@@ -32,6 +32,7 @@ class RunParameters:
     memory_limit_bytes: int  # MAX_INT64: off
     gomaxprocs: int
     live_bytes: float
+    live_per_doubling: float
     root_bytes: float
     open_loop: bool
     arrival_bytes_per_ns: float  # allocation that arrivals demand; 0 in a closed loop
@@ -103,6 +104,7 @@ def run_parameters(
 
 _SAME = (
     "live_bytes",
+    "live_per_doubling",
     "root_bytes",
     "mark_cpu_heap_exponent",
     "mark_cpu_heap_ratio",
