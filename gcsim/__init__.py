@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gcsim.calibration import calibrate
+    from gcsim.calibration import calibrate, calibrate_logs
     from gcsim.engine.simulate import simulate
     from gcsim.errors import InputError
     from gcsim.gctrace import read_gctrace
@@ -22,6 +22,7 @@ __all__ = [
     "Model",
     "Settings",
     "calibrate",
+    "calibrate_logs",
     "read_gctrace",
     "recommend",
     "simulate",
@@ -33,6 +34,7 @@ _HOMES = {
     "Model": "gcsim.workload.model",
     "Settings": "gcsim.settings",
     "calibrate": "gcsim.calibration",
+    "calibrate_logs": "gcsim.calibration",
     "read_gctrace": "gcsim.gctrace",
     "recommend": "gcsim.tuning.recommend",
     "simulate": "gcsim.engine.simulate",

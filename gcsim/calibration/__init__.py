@@ -1,5 +1,6 @@
 """From what a real process logged to a Model, with what is and is not known of it."""
 
 from gcsim.calibration.calibrate import Calibration, Overrides, calibrate
+from gcsim.calibration.several import Several, calibrate_logs
 
-__all__ = ["Calibration", "Overrides", "calibrate"]
+__all__ = ["Calibration", "Overrides", "Several", "calibrate", "calibrate_logs"]
