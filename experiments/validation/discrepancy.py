@@ -4,11 +4,14 @@ An interval's standard deviation, of the logarithm, is that of the replicas toge
 ``at_home`` at the calibrated setting, and ``per_doubling`` for each doubling of distance from it
 (``gcsim/engine/discrepancy.py``). Both are estimated here from residuals log(observed / predicted): their
 ratio by likelihood under Student's t with four degrees of freedom, so that a few wild cases do not set it;
-then both are scaled until nine in ten of the residuals are inside. Held-out programs have no part in it.
+then both are scaled until nine in ten of the residuals are inside. Every program weighs the same, and with n
+of them widths are 1 + 1/n times as large, for the next program is drawn from a spread known that well. Held-out
+programs have no part in it.
 """
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +19,9 @@ from scipy import stats
 
 from experiments.validation.study import Row
 from experiments.validation.summary import groups
-from gcsim.engine.discrepancy import DISCREPANCY, Z90, distance_doublings
+from gcsim.engine.discrepancy import DISCREPANCY, Z90, Course, distance_doublings
 from gcsim.settings import Settings
 from gcsim.units import MIB
-from gcsim.workload.model import Loop
 
 FloatArray = NDArray[np.float64]
 
@@ -37,9 +39,9 @@ def discrepancy_table(rows: Iterable[Row]) -> str:
     from the others: what a program never seen may expect.
     """
     lines = []
-    for loop, table in DISCREPANCY.items():
-        lines.append(f'    "{loop}": {{')
-        design = [row for row in rows if not row.held_out and row.loop == loop]
+    for course, table in DISCREPANCY.items():
+        lines.append(f'    "{course}": {{')
+        design = [row for row in rows if not row.held_out and row.course == course]
         for metric, chosen in groups(design, lambda row: row.metric).items():
             found = fit_discrepancy(chosen) if metric in table else None
             if found is not None:
@@ -83,11 +85,19 @@ def fit_discrepancy(rows: Iterable[Row]) -> tuple[float, float] | None:
     residual = np.array([math.log(row.observed / row.predicted) for row in usable])
     distance = np.array([_distance(row) for row in usable])
     scatter = np.array([_scatter(row, d) for row, d in zip(usable, distance, strict=True)])
-    fits = [_most_likely(residual, scatter, np.hypot(1.0, ratio * distance)) for ratio in _RATIOS]
+    weight = _weights(usable)
+    fits = [_most_likely(residual, scatter, np.hypot(1.0, ratio * distance), weight) for ratio in _RATIOS]
     best = int(np.argmax([likelihood for likelihood, _ in fits]))
     shape = np.hypot(1.0, _RATIOS[best] * distance)
-    at_home = _covering(residual, scatter, shape)
-    return at_home, _RATIOS[best] * at_home
+    programs = len({row.label for row in usable})
+    at_home = _covering(residual, scatter, shape, weight) * (1.0 + 1.0 / programs)
+    return min(at_home, _MOST), min(_RATIOS[best] * at_home, _MOST / 2.0)
+
+
+def _weights(rows: Sequence[Row]) -> FloatArray:
+    """One for each program together, however many versions and repeats it was run on."""
+    runs = Counter(row.label for row in rows)
+    return np.array([1.0 / runs[row.label] for row in rows])
 
 
 def _distance(row: Row) -> float:
@@ -98,31 +108,34 @@ def _distance(row: Row) -> float:
     return distance_doublings(Settings(gomaxprocs=row.procs, go=row.go), asked, limit_binds=limited)
 
 
-def _loop(row: Row) -> Loop:
-    return "open" if row.loop == "open" else "closed"
+def _course(row: Row) -> Course:
+    return next(course for course in DISCREPANCY if course == row.course)
 
 
 def _scatter(row: Row, distance: float) -> float:
     """The replicas' part of an interval, on the side where the outcome lies: the whole less the discrepancy."""
     side = row.high / row.predicted if row.observed > row.predicted else row.predicted / row.low
     whole = math.log(max(side, 1.0)) / Z90
-    at_home, per_doubling = DISCREPANCY[_loop(row)][row.metric]
+    at_home, per_doubling = DISCREPANCY[_course(row)][row.metric]
     return math.sqrt(max(whole**2 - at_home**2 - (per_doubling * distance) ** 2, 0.0))
 
 
-def _most_likely(residual: FloatArray, scatter: FloatArray, shape: FloatArray) -> tuple[float, float]:
+def _most_likely(
+    residual: FloatArray, scatter: FloatArray, shape: FloatArray, weight: FloatArray
+) -> tuple[float, float]:
     """The largest log-likelihood over the scale, and that scale."""
     best = (-math.inf, _LEAST)
     for scale in np.geomspace(_LEAST, _MOST, 80):
         spread = np.hypot(scatter, scale * shape)
-        found = float(np.sum(stats.t.logpdf(residual / spread, _DEGREES) - np.log(spread)))
+        found = float(np.sum(weight * (stats.t.logpdf(residual / spread, _DEGREES) - np.log(spread))))
         best = max(best, (found, float(scale)))
     return best
 
 
-def _covering(residual: FloatArray, scatter: FloatArray, shape: FloatArray) -> float:
+def _covering(residual: FloatArray, scatter: FloatArray, shape: FloatArray, weight: FloatArray) -> float:
     """The smallest scale at which COVERAGE of the residuals are inside their intervals."""
     for scale in np.geomspace(_LEAST, _MOST, 400):
-        if np.mean(np.abs(residual) <= Z90 * np.hypot(scatter, scale * shape)) >= COVERAGE:
+        inside = np.abs(residual) <= Z90 * np.hypot(scatter, scale * shape)
+        if np.average(inside, weights=weight) >= COVERAGE:
             return float(scale)
     return _MOST

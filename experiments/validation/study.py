@@ -13,6 +13,7 @@ from experiments.validation.observations import Observation, capture_day, captur
 from gcsim.calibration import calibrate
 from gcsim.calibration.several import calibrate_logs
 from gcsim.calibration.validation import Comparison
+from gcsim.engine.discrepancy import course_of
 from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
 from gcsim.metrics import METRICS
@@ -37,7 +38,7 @@ class Row:
     limit_mib: int | None
     repeat: int
     held_out: bool
-    loop: str  # as calibration found it: "closed" or "open"
+    course: str  # as calibration found it: "closed", "open" or "moving"
     regime: str
     cycles: int
     metric: str
@@ -171,7 +172,7 @@ def _rows(
             limit_mib=None if one.settings.gomemlimit_bytes is None else one.settings.gomemlimit_bytes // MIB,
             repeat=one.plan.repeat,
             held_out=not LOAD[one.plan.label].design,
-            loop=model.loop,
+            course=course_of(model),
             regime=regime(one, home),
             cycles=one.cycles,
             metric=c.name,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import CycleTable
-from gcsim.engine.discrepancy import distance_doublings, widened
+from gcsim.engine.discrepancy import course_of, distance_doublings, widened
 from gcsim.engine.draws import central_draws, draw_parameters, lane_parameters
 from gcsim.engine.lane_metrics import lane_metrics
 from gcsim.engine.lane_parameters import LaneParameters
@@ -151,7 +151,9 @@ def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Ru
     limit = settings.gomemlimit_bytes
     near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"]) > _LIMIT_NEAR * limit)
     away = distance_doublings(model.settings, settings, limit_binds=near)
-    estimates = {name: widened(name, values, loop=model.loop, away=away) for name, values in metrics.items()}
+    estimates = {
+        name: widened(name, values, course=course_of(model), away=away) for name, values in metrics.items()
+    }
     return Run(settings=settings, metrics=estimates)
 
 
