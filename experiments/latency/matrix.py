@@ -17,7 +17,7 @@ GOGC = (50, 100, 400)
 CALIBRATED = 100
 REPEATS = 3
 _CAPACITY_RUNS = 3
-_SECONDS = 15.0
+SECONDS = 15.0
 _TOO_MUCH = ("-rate", "40000")
 _CAPACITY_SECONDS = 3.0  # of arrivals; serving them takes twice as long
 
@@ -43,7 +43,7 @@ def open_plan(load: float, gogc: int, repeat: int) -> RunPlan:
         program="orders",
         go_version=GO_VERSION,
         gogc=gogc,
-        duration_seconds=_SECONDS,
+        duration_seconds=SECONDS,
         args=("-rate", str(rate), "-seed", str(repeat)),
         repeat=repeat,
         label=f"orders-load{round(100 * load)}",

@@ -39,7 +39,8 @@ band is what 95 % of uniform samples of that size keep everywhere (Säilynoja et
 ![ECDF of ranks less the uniform one, with simultaneous bands](img/recovery.png)
 
 Uniform ranks say that calibration and engine agree with each other. How far both are from real Go is in
-[accuracy.md](accuracy.md).
+[accuracy.md](accuracy.md). Not drawn: memory limits, services that move with time, and forced collections. Services of
+which the engine knows two steady states are left out, for a log shows one of them.
 
 The prior:
 

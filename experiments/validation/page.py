@@ -124,7 +124,8 @@ def _headline(rows: Sequence[Row]) -> Lines:
         *table(head, body),
         "",
         "Floor: how far a second real run at the same setting was from the first (median, 90th percentile), "
-        "over the runs that were repeated; beside it our error on those same runs.",
+        "over the runs that were repeated; beside it our error on those same runs. What requests feel, predicted by "
+        "the event engine against real runs: [latency.md](latency.md).",
     ]
 
 

@@ -20,6 +20,7 @@ Severity = Literal["note", "care", "distrust"]
 
 WEAK_REL_SD = 0.1  # a 90 % interval wider than about -15 % to +18 %
 WEAK_PRIOR_REL_SD = 0.02
+_NO_IDLE_SHARE = 0.01  # of P, marked by idle workers
 _MOST = 0.5  # share of cycles that makes a regime
 _REACHED = 0.93  # of the runway used by the median cycle: little room left before the goal
 _OVERRUN = 1.5  # of the runway
@@ -78,6 +79,8 @@ def regimes(trace: Trace, window: slice, evidence: Evidence, settings: Settings)
 def weakly_determined(model: Model, trace: Trace) -> tuple[Weak, ...]:
     """Groups of parameters with a wide interval or a prior's value, by what would narrow them."""
     weak = {name for name in PARAMETER_NAMES if is_weak(getattr(model.parameters, name))}
+    if model.parameters.mark_idle_procs.value < _NO_IDLE_SHARE * model.settings.gomaxprocs:
+        weak.discard("mark_idle_procs")  # hardly any: how many exactly changes nothing
     groups = []
     for what, names, mend in _groups(trace):
         chosen = tuple(name for name in names if name in weak)

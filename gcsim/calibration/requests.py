@@ -22,6 +22,7 @@ _SUFFIX = ".result.json"
 _LONGEST_MEMORY_S = 5.0
 _STALL_SHARES = (0.002, 0.15)
 _HALVINGS = 5
+_LEAST_REST = 0.02  # of the time from one request of a worker to its next
 _SECONDS = 30.0  # simulated in each trial
 _MOST_CYCLES = 200
 
@@ -46,17 +47,18 @@ def with_requests(model: Model, result: Path, evidence: Evidence | None = None) 
     What the scheduler and the collector do to a request follows from the model. What the host does is set so that
     the calibrated run comes out with the median and the 99th percentile of the latencies that the driver measured:
     a constant that every latency has, and the share of requests' time in which their processor was taken away.
-    ``evidence`` tells for how long the machine's speed stays alike. A closed loop's model is returned as it is: its
-    requests set no pace. Raises InputError on a file that is no such result.
+    ``evidence`` tells for how long the machine's speed stays alike. A closed loop's workers rest between requests as
+    their number, rate and latency say (Little's law); nothing is set on its latencies. Raises InputError on a file
+    that is no such result.
     """
-    if model.loop != "open":
-        return model
     document = _read(result)
     try:
         rate = model.parameters.alloc_bytes_per_second.value
         requests = requests_from_result(document, alloc_bytes_per_second=rate)
         if evidence is not None:
             requests = replace(requests, host_memory_seconds=speed_memory_seconds(evidence))
+        if model.loop == "closed":
+            return replace(model, requests=replace(requests, think_seconds=_rest_seconds(document)))
         return _with_host(replace(model, requests=requests), requests, document)
     except (OSError, ValueError, InputError) as error:
         raise _no_figures(result, error) from error
@@ -108,6 +110,16 @@ def _with_host(model: Model, requests: Requests, document: Mapping[str, Any]) ->
                 most = best.stall_share
     overhead = max(median - latencies.quantile_seconds(0.5), 0.0)
     return replace(model, requests=replace(best, overhead_seconds=overhead))
+
+
+def _rest_seconds(document: Mapping[str, Any]) -> float:
+    """What a worker of a closed loop rests between two requests, on average; none where it is lost in the noise."""
+    try:
+        latency = float(document["latency_seconds"]["mean"])
+    except (KeyError, TypeError):
+        return 0.0
+    period = float(document["workers"]) / float(document["rate"])
+    return period - latency if period - latency > _LEAST_REST * period else 0.0
 
 
 def _latencies(model: Model, requests: Requests) -> LatencySums:

@@ -17,14 +17,21 @@ from gcsim.workload.requests import Requests, arrival_seconds, service_seconds
 RESULT = {"rate": 1000.0, "workers": 32, "service_seconds": {"p50": 1e-4, "p90": 2e-4}}
 
 
-def test_a_result_beside_the_log_gives_an_open_loop_its_requests(tmp_path: Path) -> None:
-    """Bytes a request from the model's allocation and the driver's rate; a closed loop has none."""
+def test_a_result_beside_the_log_gives_a_model_its_requests(tmp_path: Path) -> None:
+    """Bytes a request from the model's allocation and the driver's rate; a closed loop also has rests."""
     beside = tmp_path / "orders.result.json"
     beside.write_text(json.dumps(RESULT))
     assert result_file(tmp_path / "orders.log.gz") == beside
     assert result_file(tmp_path / "other.log") is None
     closed = example_service()
-    assert with_requests(closed, beside).requests is None
+    looped = with_requests(closed, beside).requests
+    assert looped is not None
+    assert looped.think_seconds == 0.0
+    beside.write_text(json.dumps(RESULT | {"latency_seconds": {"mean": 0.004}}))
+    rested = with_requests(closed, beside).requests
+    assert rested is not None
+    assert rested.think_seconds == pytest.approx(0.028)  # 32 workers at 1000 a second
+    beside.write_text(json.dumps(RESULT))
     served = with_requests(replace(closed, loop="open"), beside).requests
     assert served is not None
     assert served.bytes_per_request == closed.parameters.alloc_bytes_per_second.value / 1000.0

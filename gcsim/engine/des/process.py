@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from simpy import Environment
 
+from gcsim.engine.des.closed import ClosedServing
 from gcsim.engine.des.cpu_limiter import CpuLimiter
 from gcsim.engine.des.cycle import CycleDraws
 from gcsim.engine.des.host import HostSpeed
@@ -64,13 +65,14 @@ class GoProcess:
         self.cycles = 0
         self.interruptions = Interruptions()
         self.serving: Serving | None = None
-        if requests is not None and p.open_loop:
+        if requests is not None:
             host = HostSpeed(
                 scatter.mark_cpu_factor,
                 memory_seconds=requests.host_memory_seconds,
                 draws=stream(seed, "des host", replica),
             )
-            self.serving = Serving(self.machine, p, requests, profile, host, seed=seed, replica=replica)
+            kind = Serving if p.open_loop else ClosedServing
+            self.serving = kind(self.machine, p, requests, profile, host, seed=seed, replica=replica)
 
     def start(self) -> None:
         """Starts what runs in the background."""

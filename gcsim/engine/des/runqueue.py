@@ -42,6 +42,7 @@ class RunQueue:
         "_slice_end_ns",
         "_workers",
         "channel",
+        "own",
         "ready",
         "working",
     )
@@ -62,6 +63,7 @@ class RunQueue:
         self.working = [False] * procs  # whether the P has a worker
         self._slice_end_ns = [0.0] * procs
         self._polled_ns = 0.0
+        self.own: list[Request | None] = [None] * procs  # closed loop: what the P's worker goes on with
 
     @property
     def waiting(self) -> int:
@@ -70,12 +72,13 @@ class RunQueue:
 
     def next(self, processor: int, now_ns: float) -> Request | None:
         """What a P does when its request has ended, or when it has none; None: there is nothing."""
-        if self.channel and self.working[processor]:
+        own, self.own[processor] = self.own[processor], None
+        if own is None and self.channel and self.working[processor]:
+            own = self.channel.popleft()
+        if own is not None:
             if now_ns < self._slice_end_ns[processor]:
-                return self.channel.popleft()
-            self.ready.append(
-                self.channel.popleft()
-            )  # preempted: to the end of the queue with what it had begun
+                return own
+            self.ready.append(own)  # preempted: to the end of the queue with what it had begun
         self.working[processor] = False
         if now_ns - self._polled_ns > SYSMON_POLL_NS or not self.ready:
             self.admit(now_ns)
@@ -87,7 +90,8 @@ class RunQueue:
 
     def continues(self, processor: int, now_ns: float) -> bool:
         """Whether the P's worker would go on without passing through the scheduler."""
-        return bool(self.channel) and self.working[processor] and now_ns < self._slice_end_ns[processor]
+        goes_on = self.own[processor] is not None or (bool(self.channel) and self.working[processor])
+        return goes_on and now_ns < self._slice_end_ns[processor]
 
     def admit(self, now_ns: float) -> None:
         """The arrivals due by now: to parked workers first, the others into the channel."""
@@ -97,6 +101,14 @@ class RunQueue:
             self.channel.extend(arrived)
         for _ in range(min(self._workers - len(self.ready) - sum(self.working), len(self.channel))):
             self.ready.append(self.channel.popleft())
+
+    def park(self) -> None:
+        """The world stops: what workers would have gone on with is ready when it starts again."""
+        for processor, request in enumerate(self.own):
+            if request is not None:
+                self.ready.append(request)
+                self.own[processor] = None
+            self.working[processor] = False
 
     def preempted(self, processor: int, requests: list[Request]) -> None:
         """A P gives up the first of these, which it had begun, and the others, which nobody has.

@@ -7,6 +7,7 @@ goroutine's work that the P's process advances (``Mutator``).
 """
 
 import heapq
+import math
 from collections import deque
 
 import numpy as np
@@ -27,6 +28,8 @@ _ROUNDING_NS = 1.0
 
 class Serving:
     """An open loop of requests, at any number of Ps."""
+
+    _bundles = True  # a P may take several workers' requests together while marking
 
     def __init__(
         self,
@@ -50,6 +53,8 @@ class Serving:
         self._mark_speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns
         self._speed = self._mark_speed
         self._servers = min(p.gomaxprocs, requests.workers)
+        if not p.open_loop:
+            self._servers = min(self._servers, math.ceil(p.busy_procs - 1e-9))
         self.epoch_ns = 0
         self._due: list[float] = []
         self._service: list[float] = []
@@ -57,7 +62,7 @@ class Serving:
         self._last_seconds = 0.0
         self._slice_draws = stream(seed, "des slices of workers", replica)
         self._queue = RunQueue(
-            requests.workers, self._servers, arrivals=self._arrived, slice_ns=self._slice_ns
+            requests.workers, p.gomaxprocs, arrivals=self._arrived, slice_ns=self._slice_ns
         )
         self._on: dict[
             int, list[Request]
@@ -145,11 +150,11 @@ class Serving:
             self._file(*columns, stop, slowness)
         for request, processor, end in stretch.single:
             if end <= stop:
-                self._end(request, end)
+                self._ended_on(processor, request, end)
             else:
                 request.left_ns = min((end - stop) / slowness, request.left_ns)
                 self._queue.preempted(processor, [request])
-        self._queue.working = [False] * self._servers
+        self._queue.park()
         return stop, allocated
 
     def _serve_in_order(self, stretch: "Stretch", slowness: float) -> None:
@@ -252,7 +257,9 @@ class Serving:
             left = min((ends[i] - stop) / slowness, services[i])
             self._queue.preempted(0, [Request(dues[i], starts[i], services[i], left)])
 
-    def _end(self, request: Request, end_ns: float) -> None:
+    def _ended_on(self, processor: int, request: Request, end_ns: float) -> None:
+        """A request has ended on a P."""
+        del processor
         self._ended.append((request.due_ns, request.start_ns, end_ns, request.service_ns, request.assist_ns))
 
     # while a cycle marks: Mutator
@@ -286,7 +293,7 @@ class Serving:
         if not bundle and not self._queue.continues(processor, now):
             return 0
         left = sum(r.left_ns for r in bundle)
-        while left < self.bundle_ns:
+        while not bundle or (self._bundles and left < self.bundle_ns):
             request = self._queue.next(processor, now)
             if request is None:
                 break
@@ -312,7 +319,7 @@ class Serving:
             done += progress
             if request.left_ns > _ROUNDING_NS:
                 break
-            self._end(request, since + done * per_ns)
+            self._ended_on(processor, request, since + done * per_ns)
             del bundle[0]
 
     def next_ready_ns(self) -> int | None:
@@ -338,7 +345,11 @@ class Stretch:
 
     def allocated_bytes(self, now_ns: float) -> float:
         """By ``now_ns``, when no P is about to begin a request."""
-        return self.begun_bytes - self.rate * sum(f - now_ns for f, _ in self.free if f > now_ns)
+        return self.begun_bytes - self.rate * sum(f - now_ns for f in self.busy_until() if f > now_ns)
+
+    def busy_until(self) -> list[float]:
+        """When the requests begun end, P by P."""
+        return [f for f, _ in self.free]
 
     def is_spent(self, now_ns: float) -> bool:
         return self.begun_bytes >= self.budget_bytes and self.allocated_bytes(now_ns) >= self.budget_bytes
@@ -347,7 +358,7 @@ class Stretch:
         """When the budget was reached, or ``until_ns``; and what was allocated by then."""
         if self.begun_bytes < self.budget_bytes:
             return self.until_ns, self.allocated_bytes(self.until_ns)
-        reached = _time_of(self.begun_bytes - self.budget_bytes, self.rate, [f for f, _ in self.free])
+        reached = _time_of(self.begun_bytes - self.budget_bytes, self.rate, self.busy_until())
         stop = min(reached, self.until_ns)
         return stop, self.allocated_bytes(stop)
 

@@ -68,7 +68,7 @@ def event_totals(
         if latencies is not None:
             for name, level in _QUANTILES.items():
                 quantiles[name][lane] = latencies.quantile_seconds(level)
-    return totals, quantiles if model.requests is not None and model.loop == "open" else {}
+    return totals, quantiles if model.requests is not None else {}
 
 
 def _run_lane(

@@ -1,0 +1,65 @@
+"""The event engine's latencies at each load and setting, from each log of a run at GOGC=100, kept in a file."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments.latency import matrix
+from gcsim.atomic import write_text_atomically
+from gcsim.calibration import Overrides, calibrate
+from gcsim.calibration.requests import with_requests
+from gcsim.engine.simulate import simulate
+from gcsim.gctrace import read_gctrace
+from gcsim.settings import Settings
+from gcsim.workload.model import Model
+
+PREDICTIONS = Path(__file__).parent / "predictions.json"
+METRICS = ("request_p50_seconds", "request_p99_seconds")
+_REPLICAS = 4
+
+
+class Prediction(NamedTuple):
+    """From one log, for one setting; seconds."""
+
+    load: float
+    repeat: int  # of the calibrated run
+    gogc: int
+    p50: tuple[float, float, float]  # value, low, high
+    p99: tuple[float, float, float]
+
+
+def calibrated(load: float, repeat: int) -> Model:
+    """The service at a load as one run at GOGC=100 shows it."""
+    log = matrix.load_of(matrix.open_plan(load, matrix.CALIBRATED, repeat)).log
+    found = calibrate(read_gctrace(log), name=f"orders at {load:.0%}", overrides=Overrides(loop="open"))
+    return with_requests(
+        found.model, log.with_name(log.name.removesuffix(".log.gz") + ".result.json"), found.evidence
+    )
+
+
+def predict(load: float, repeat: int) -> Iterator[Prediction]:
+    """Every setting, the calibrated one too."""
+    model = calibrated(load, repeat)
+    base = model.settings
+    settings = [Settings(gogc=gogc, gomaxprocs=base.gomaxprocs, go=base.go) for gogc in matrix.GOGC]
+    runs = simulate(model, settings, duration_seconds=matrix.SECONDS, replicas=_REPLICAS, engine="des")
+    for gogc, run in zip(matrix.GOGC, runs, strict=True):
+        p50, p99 = (run.metrics[name] for name in METRICS)
+        yield Prediction(load, repeat, gogc, (p50.value, p50.low, p50.high), (p99.value, p99.low, p99.high))
+
+
+def predict_all() -> None:
+    """Writes every prediction; some minutes."""
+    rows = [
+        prediction._asdict()
+        for load in matrix.LOADS
+        for repeat in range(1, matrix.REPEATS + 1)
+        for prediction in predict(load, repeat)
+    ]
+    write_text_atomically(PREDICTIONS, json.dumps(rows, indent=0) + "\n")
+
+
+def load_predictions() -> list[Prediction]:
+    """What ``predict_all`` wrote."""
+    return [Prediction(**row) for row in json.loads(PREDICTIONS.read_text())]
