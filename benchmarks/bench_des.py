@@ -43,6 +43,7 @@ def service() -> Model:
         "mark_background_procs": 0.52,
         "mark_idle_procs": 0.3,
         "pause_scale": 1.0,
+        "live_per_doubling": 1.0,
     }
     return Model(
         name="bench",

@@ -4,9 +4,9 @@ An interval's standard deviation, of the logarithm, is that of the replicas toge
 ``at_home`` at the calibrated setting, and ``per_doubling`` for each doubling of distance from it
 (``gcsim/engine/discrepancy.py``). Both are estimated here from residuals log(observed / predicted): their
 ratio by likelihood under Student's t with four degrees of freedom, so that a few wild cases do not set it;
-then both are scaled until nine in ten of the residuals are inside. Every program weighs the same, and with n
-of them widths are 1 + 1/n times as large, for the next program is drawn from a spread known that well. Held-out
-programs have no part in it.
+then both are scaled until nine in ten of the residuals are inside. Every program weighs the same. Last, widths
+grow until nine in ten runs of programs left out one by one are inside, to twice as wide at most. Held-out programs
+have no part in it.
 """
 
 import math
@@ -30,13 +30,13 @@ _DEGREES = 4.0
 _RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # per_doubling over at_home
 _LEAST, _MOST = 0.004, 2.0
 _MIN_ROWS = 15
+_MOST_FACTOR = 2.0
 
 
 def discrepancy_table(rows: Iterable[Row]) -> str:
     """The table as Python source, a line for each metric that has residuals enough.
 
-    With each, the share of residuals inside their intervals when every program is judged by a width derived
-    from the others: what a program never seen may expect.
+    With each, what the width was multiplied by to hold for programs that had no part in it.
     """
     lines = []
     for course, table in DISCREPANCY.items():
@@ -45,24 +45,35 @@ def discrepancy_table(rows: Iterable[Row]) -> str:
         for metric, chosen in groups(design, lambda row: row.metric).items():
             found = fit_discrepancy(chosen) if metric in table else None
             if found is not None:
-                inside = f"{_coverage_of_unseen(chosen):.0%}"
+                factor = _for_unseen(chosen)
+                home, per = min(factor * found[0], _MOST), min(factor * found[1], _MOST / 2.0)
                 lines.append(
-                    f'        "{metric}": ({found[0]:.3f}, {found[1]:.3f}),  # {len(chosen)} runs, {inside} unseen'
+                    f'        "{metric}": ({home:.3f}, {per:.3f}),  # {len(chosen)} runs, times {factor:.1f}'
                 )
         lines.append("    },")
     return "\n".join(lines)
 
 
-def _coverage_of_unseen(rows: Iterable[Row]) -> float:
-    """Leave one program out, derive, judge it; the share inside over all of them."""
+def _for_unseen(rows: Iterable[Row]) -> float:
+    """By how much widths grow so that they hold nine in ten runs of a program that had no part in them.
+
+    Leaves one program out after the other, and judges it by the others' width times the factor; 1 to 2.
+    """
     by_program = groups(rows, lambda row: row.label)
-    inside: list[bool] = []
+    judged = []
     for label, own in by_program.items():
         others = [row for name, part in by_program.items() if name != label for row in part]
         found = fit_discrepancy(others)
-        if found is not None:
-            inside += [_is_covered(row, found) for row in _usable(own)]
-    return float(np.mean(inside)) if inside else math.nan
+        if found is not None and (usable := _usable(own)):
+            judged.append((usable, found))
+    for factor in np.geomspace(1.0, _MOST_FACTOR, 40):
+        inside = [
+            np.mean([_is_covered(row, (factor * home, factor * per)) for row in usable])
+            for usable, (home, per) in judged
+        ]
+        if inside and np.mean(inside) >= COVERAGE:
+            return float(factor)
+    return _MOST_FACTOR
 
 
 def _is_covered(row: Row, discrepancy: tuple[float, float]) -> bool:
@@ -89,9 +100,8 @@ def fit_discrepancy(rows: Iterable[Row]) -> tuple[float, float] | None:
     fits = [_most_likely(residual, scatter, np.hypot(1.0, ratio * distance), weight) for ratio in _RATIOS]
     best = int(np.argmax([likelihood for likelihood, _ in fits]))
     shape = np.hypot(1.0, _RATIOS[best] * distance)
-    programs = len({row.label for row in usable})
-    at_home = _covering(residual, scatter, shape, weight) * (1.0 + 1.0 / programs)
-    return min(at_home, _MOST), min(_RATIOS[best] * at_home, _MOST / 2.0)
+    at_home = _covering(residual, scatter, shape, weight)
+    return at_home, _RATIOS[best] * at_home
 
 
 def _weights(rows: Sequence[Row]) -> FloatArray:

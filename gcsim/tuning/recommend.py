@@ -183,13 +183,15 @@ def _cheapest(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
 def _net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, int | None]:
     """The highest limit that holds the memory with margin by itself, and the lowest above it that does not.
 
+    A limit as high as the memory is no net: Go does not count all that is resident.
+
     By itself: at GOGC=off, or at the highest GOGC that was simulated where off was not.
     """
     loosest = max(
         (run.settings.gogc for run in runs), key=lambda gogc: float("inf") if gogc is None else gogc
     )
     alone = {
-        limit: memory.margin(run) >= MEMORY_MARGIN
+        limit: memory.margin(run) >= MEMORY_MARGIN and limit <= (1 - MEMORY_MARGIN) * memory.bound
         for run in runs
         if run.settings.gogc == loosest and (limit := run.settings.gomemlimit_bytes) is not None
     }
