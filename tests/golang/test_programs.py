@@ -44,6 +44,7 @@ def test_the_issue_s_programs_are_there() -> None:
     assert set(DRIVEN) >= {
         "orders", "ptrcache", "blobcache", "deepstacks", "steps", "bursty", "leak", "tinyheap", "idle",
         "jsonapi", "sessions", "logship", "compiler", "smallapi",
+        "pages", "search", "tsdb", "broker", "thumbs",
     }  # fmt: skip
 
 
