@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from gcsim.calibration.fit import SWEEP_SMALL_OBJECTS, SWEEP_UNKNOWN_SIZES
 from gcsim.goruntime.workers import background_share
 from gcsim.settings import Settings
 from gcsim.units import MIB
@@ -108,14 +109,14 @@ def _parameters(
     busy_share = 1.0 if loop == "closed" else _log_uniform(generator, 0.05, 0.6)
     served = float(generator.uniform(0.5, 0.9))
     marking_mutator = min(served * busy_share * procs / efficiency, 0.6 * (procs - background))
-    sweep, sweep_sd = (1e-10, 0.6) if pacer_lines else (6e-11, 0.9)
+    sweep = SWEEP_SMALL_OBJECTS if pacer_lines else SWEEP_UNKNOWN_SIZES
     values = dict.fromkeys(PARAMETER_NAMES, 0.0) | {
         "live_bytes": live,
         "stack_bytes": stacks,
         "globals_bytes": roots,
         "alloc_bytes_per_second": busy_share * per_cpu * procs,
         "alloc_bytes_per_cpu_second": per_cpu,
-        "sweep_cpu_seconds_per_byte": sweep * math.exp(sweep_sd * generator.standard_normal()),
+        "sweep_cpu_seconds_per_byte": sweep.value * math.exp(sweep.rel_sd * generator.standard_normal()),
         "mutator_procs": float(procs),
         "mark_alloc_efficiency": efficiency,
         "mark_mutator_procs": marking_mutator,

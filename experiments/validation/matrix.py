@@ -77,12 +77,12 @@ LOADS = (
     ),
     Load(label="leak", limits_mib=(110, 150, 250), design=True),
     Load(label="idle", rare=True, limits_mib=(80, 120, 200), design=True),
-    # written when forms and priors stood, by someone who had not seen the model
-    Load(label="jsonapi", limits_mib=(40, 52, 98)),
-    Load(label="sessions", limits_mib=(68, 80, 148)),
-    Load(label="logship", limits_mib=(92, 127, 240)),
-    Load(label="compiler", limits_mib=(88, 104, 272)),
-    Load(label="smallapi", limits_mib=(13, 15, 21)),
+    # written second, by someone who had not seen the model; held out until their misses led to mended forms and priors
+    Load(label="jsonapi", limits_mib=(40, 52, 98), design=True),
+    Load(label="sessions", limits_mib=(68, 80, 148), design=True),
+    Load(label="logship", limits_mib=(92, 127, 240), design=True),
+    Load(label="compiler", limits_mib=(88, 104, 272), design=True),
+    Load(label="smallapi", limits_mib=(13, 15, 21), design=True),
     # written third, by someone who had not seen the model; limits from runs of real Go alone
     Load(label="pages", limits_mib=(18, 25, 45), everywhere=True),
     Load(label="search", limits_mib=(280, 370, 700)),
