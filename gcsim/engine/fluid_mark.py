@@ -8,6 +8,7 @@ when marking ends, which is what the rise brings about.
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from gcsim.engine.lane_parameters import LaneParameters
 
 FloatArray = NDArray[np.float64]
+Number = TypeVar("Number", float, FloatArray)
 
 # An assist that meets an empty runway owes more than it can pay: it marks for as long as marking lasts.
 _MAX_DEBT = 1e6
@@ -140,13 +142,13 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
-def owed_share(debt: FloatArray) -> FloatArray:
+def owed_share(debt: Number) -> Number:
     """What assists owe before credit comes, over what they owe where pacing sets the runway; 0.05 to 1.
 
     There the marking owed per second of the program is 1/3, for workers' quarter is planned to pay for the program's
     three quarters. The trigger's ceiling leaves a longer runway, and less is owed.
     """
-    return np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)
+    return np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)  # type: ignore[no-any-return]
 
 
 def idle_displaced(pressure: FloatArray) -> FloatArray:

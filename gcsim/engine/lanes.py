@@ -19,6 +19,7 @@ from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.workload.mark_cost import mark_cpu_factor
 from gcsim.workload.profile import Profile
 from gcsim.workload.scatter import Scatter
 from gcsim.workload.survivors import kept_share
@@ -151,13 +152,14 @@ class LaneEngine:
 
     def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:
         parameters = self.parameters
-        reachable = np.maximum(live + parameters.root_bytes, 1.0)
-        spread_out = (
-            (self.state.heap_end_bytes + parameters.root_bytes) / reachable / parameters.mark_cpu_heap_ratio
+        return parameters.mark_cpu_seconds * mark_cpu_factor(
+            live,
+            self.state.heap_end_bytes,
+            root_bytes=parameters.root_bytes,
+            calibrated_live_bytes=parameters.live_bytes,
+            calibrated_growth=parameters.mark_cpu_heap_ratio,
+            heap_exponent=parameters.mark_cpu_heap_exponent,
         )
-        stretch = np.exp(parameters.mark_cpu_heap_exponent * np.log(np.maximum(spread_out, 1e-3)))
-        size = reachable / np.maximum(parameters.live_bytes + parameters.root_bytes, 1.0)
-        return parameters.mark_cpu_seconds * size * stretch
 
     def _mark(self, wait_s: FloatArray, conditions: MarkConditions) -> tuple[MarkPhase, FloatArray]:
         """The mark phase, and the share of it for which the limiter had switched assists off."""

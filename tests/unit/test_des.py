@@ -279,11 +279,11 @@ def test_explicit_collections_come_when_they_are_called_and_are_logged_as_forced
     )
     cycles = recording.cycles
     forced = cycles.start_ns[cycles.forced]
-    assert len(forced) == 10
-    assert np.diff(forced) == pytest.approx(np.full(9, 2e9), rel=0.1)
+    assert len(forced) in (10, 11)  # the clock starts anywhere between two calls
+    assert np.diff(forced) == pytest.approx(np.full(len(forced) - 1, 2e9), rel=0.1)
     assert (cycles.heap_start_bytes[cycles.forced] < 0.95 * np.median(cycles.heap_start_bytes)).any()
     text = format_gctrace(cycles, go="1.27").splitlines()
-    assert sum(line.endswith("(forced)") for line in text) == 10
+    assert sum(line.endswith("(forced)") for line in text) == len(forced)
 
 
 def test_an_idle_service_is_collected_every_two_minutes() -> None:

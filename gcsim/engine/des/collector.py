@@ -19,6 +19,7 @@ from gcsim.engine.des.processors import Processor
 from gcsim.engine.des.tricolor import MarkedHeap
 from gcsim.goruntime.pacer_state import MarkResult
 from gcsim.streams import stream
+from gcsim.workload.mark_cost import mark_cpu_factor
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.survivors import kept_share
 
@@ -151,10 +152,10 @@ class Collector:
         work_bytes = max(self._scan_work_bytes(live), 1.0)
         if process.serving is not None:  # what it allocates while marking follows from its requests
             cpu_factor, request_factor = process.serving.marks(start_ns)
-            black_factor, at_ease_ns = 1.0, p.assist_at_ease_ns
+            black_factor = 1.0
         else:
             cpu_factor = max(process.draws.draw("mark_cpu_factor"), 1e-3)
-            request_factor, at_ease_ns = 1.0, 0.0
+            request_factor = 1.0
             black_factor = process.draws.draw("allocated_black_factor")
         process.machine.arrival_rate *= black_factor
         return Marking(
@@ -167,7 +168,7 @@ class Collector:
             max_scan_work_bytes=int(self._scan_work_bytes(heap_start)),
             work_ns=max(self._mark_cpu_ns(live) * cpu_factor * time_factor, 1.0),
             alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
-            ease_left_ns=at_ease_ns * cpu_factor,
+            assist_share_at_ease=p.assist_cpu_share,
             black_factor=black_factor,
             gomaxprocs=p.gomaxprocs,
             limited=process.limiter.look,
@@ -186,9 +187,14 @@ class Collector:
     def _mark_cpu_ns(self, live: float) -> float:
         """CPU time of this cycle's marking: with the live heap, and with how far the heap is spread out."""
         p = self.process.parameters
-        spread_out = self.process.heap.heap_peak_bytes / max(live, 1.0) / p.mark_cpu_heap_ratio
-        stretch: float = max(spread_out, 1e-3) ** p.mark_cpu_heap_exponent
-        return p.mark_cpu_ns * live / max(p.live_bytes, 1.0) * stretch
+        return p.mark_cpu_ns * mark_cpu_factor(
+            live,
+            self.process.heap.heap_peak_bytes,
+            root_bytes=p.root_bytes,
+            calibrated_live_bytes=p.live_bytes,
+            calibrated_growth=p.mark_cpu_heap_ratio,
+            heap_exponent=p.mark_cpu_heap_exponent,
+        )
 
     def _mark(self, marking: Marking) -> Generator[Event, Any, None]:
         """Every P schedules anew when the world starts, but for the one whose goroutine started the cycle."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gcsim.engine.des.machine import Machine
+from gcsim.engine.fluid_mark import owed_share
 from gcsim.goruntime.assists import OVER_ASSIST_WORK_BYTES
 from gcsim.goruntime.pacer_state import PacerState
 from gcsim.goruntime.workers import (
@@ -56,7 +57,7 @@ class Marking:
     gomaxprocs: int
     limited: Callable[[int], bool]  # (now_ns): the GC CPU limiter is on
     periodic: bool = False
-    ease_left_ns: float = 0.0  # of assists early in the cycle that find no credit: see ``run``
+    assist_share_at_ease: float = 0.0  # of mark CPU: assists early in the cycle find no credit; see ``run``
     balance_bytes: dict[int, float] = field(default_factory=dict)  # goroutines' gcAssistBytes
     dedicated_missing: int = 0
     idle_workers: int = 0
@@ -74,14 +75,17 @@ class Marking:
         shortest = self.work_ns / self.gomaxprocs / STEPS_PER_PHASE
         self.step_ns = max(int(shortest), 1000)
         self.scan_bytes_per_ns = scan_bytes_per_ns
-        self.ease_unit_ns = self.ease_left_ns / _EARLY_ASSISTS
         self.machine.remaining_ns = self.work_ns
         self.machine.credit_ns = 0.0
+        owed = owed_share(self._revised() * self.alloc_bytes_per_cpu_ns)
+        self.ease_left_ns = self.assist_share_at_ease * owed * self.work_ns
+        self.ease_unit_ns = self.ease_left_ns / _EARLY_ASSISTS
 
     fractional_goal: float = 0.0
     max_idle_workers: int = 0
     check_ns: int = 1
     over_assist_ns: float = 0.0
+    ease_left_ns: float = 0.0
     ease_unit_ns: float = 0.0
     step_ns: int = 1
     scan_bytes_per_ns: float = 1.0

@@ -17,16 +17,16 @@ _NS = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knobs:
-    """What a gctrace does not tell of the scheduler, set so that the calibrated run comes out as measured."""
+    """What a gctrace does not tell: of the scheduler, and of what objects hold."""
 
     pass_interval_ns: int = 10_000_000  # at most sysmon's slice
-    scannable_share: float = 1.0  # of the live heap's bytes, as the runtime counts scan work
+    scannable_share: float = 0.8  # of the live heap's bytes: how much 64 KiB of scan work is
     goroutines_per_p: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParameters:
-    """One lane of the cycle-by-cycle engine, in this engine's units, and the two mechanism knobs."""
+    """One lane of the cycle-by-cycle engine, in this engine's units, and what no gctrace tells."""
 
     gc_percent: int  # -1: off
     memory_limit_bytes: int  # MAX_INT64: off
@@ -42,7 +42,7 @@ class RunParameters:
     mark_alloc_bytes_per_cpu_ns: float
     alloc_bytes_per_cpu_ns: float  # outside marking
     mark_cpu_ns: float
-    assist_at_ease_ns: float  # of each cycle, with runway to spare
+    assist_cpu_share: float  # of mark CPU, in a cycle with runway to spare
     mark_cpu_heap_exponent: float
     mark_cpu_heap_ratio: float
     metadata_base_bytes: float
@@ -93,7 +93,6 @@ def run_parameters(
         rss_base_bytes=drawn["rss_base_bytes"],
         rss_ratio=drawn["rss_ratio"],
         pause_scale=drawn["pause_scale"],
-        assist_at_ease_ns=drawn["assist_cpu_seconds"] * _NS,
         goroutines=knobs.goroutines_per_p * procs,
         scannable_share=knobs.scannable_share,
         explicit_gc_period_ns=0 if explicit_gc_seconds is None else max(int(explicit_gc_seconds * _NS), 1),
@@ -106,6 +105,7 @@ _SAME = (
     "live_bytes",
     "live_per_doubling",
     "root_bytes",
+    "assist_cpu_share",
     "mark_cpu_heap_exponent",
     "mark_cpu_heap_ratio",
     "metadata_base_bytes",

@@ -1,0 +1,32 @@
+"""What a collection's marking costs, beside what it cost where the service was calibrated."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+_LEAST_SPREAD = 1e-3
+
+
+def mark_cpu_factor(
+    live_bytes: Number,
+    last_peak_bytes: Number,
+    *,
+    root_bytes: Number,
+    calibrated_live_bytes: Number,
+    calibrated_growth: Number,
+    heap_exponent: Number,
+) -> Number:
+    """CPU time of marking over the calibrated one: with what is reachable, and how far the heap is spread out.
+
+    ``last_peak_bytes`` is the heap of the last mark's end, ``calibrated_growth`` (peak + roots) / (live + roots) as
+    calibrated, ``heap_exponent`` the power to which what is reachable costs more in a heap that is spread out;
+    roots do not spread. Arrays of one shape, or numbers.
+    """
+    reachable = np.maximum(live_bytes + root_bytes, 1.0)
+    spread_out = (last_peak_bytes + root_bytes) / reachable / calibrated_growth
+    stretch = np.exp(heap_exponent * np.log(np.maximum(spread_out, _LEAST_SPREAD)))
+    size = reachable / np.maximum(calibrated_live_bytes + root_bytes, 1.0)
+    return size * stretch  # type: ignore[no-any-return]
