@@ -1,10 +1,10 @@
 """How far real Go lies from the simulator beyond what parameters and chance explain, from the design programs.
 
 An interval's standard deviation, of the logarithm, is that of the replicas together with the discrepancy:
-``at_home`` at the calibrated setting, and ``per_doubling`` for each doubling of distance from it
-(``gcsim/engine/discrepancy.py``). Both are estimated here from residuals log(observed / predicted): their
-ratio by likelihood under Student's t with four degrees of freedom, so that a few wild cases do not set it;
-then both are scaled until nine in ten of the residuals are inside. Every program weighs the same. Last, widths
+``at_home`` at the calibrated setting, ``per_doubling`` for each doubling of distance from it, and ``under_limit``
+(``gcsim/engine/discrepancy.py``). They are estimated here from residuals log(observed / predicted): their
+ratios by likelihood under Student's t with four degrees of freedom, so that a few wild cases do not set them;
+then all are scaled until nine in ten of the residuals are inside. Every program weighs the same. Last, widths
 grow until nine in ten runs of programs left out one by one are inside, to twice as wide at most. Held-out programs
 have no part in it.
 """
@@ -19,7 +19,7 @@ from scipy import stats
 
 from experiments.validation.study import Row
 from experiments.validation.summary import groups
-from gcsim.engine.discrepancy import DISCREPANCY, Z90, Course, distance_doublings
+from gcsim.engine.discrepancy import DISCREPANCY, Z90, Course, Distance, Width, distance
 from gcsim.settings import Settings
 from gcsim.units import MIB
 
@@ -27,7 +27,9 @@ FloatArray = NDArray[np.float64]
 
 COVERAGE = 0.90
 _DEGREES = 4.0
-_RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # per_doubling over at_home
+_PER_DOUBLING = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # over at_home
+_UNDER_LIMIT = (0.0, 1.0, 2.0, 4.0)  # over at_home
+_SHAPES = tuple(Width(1.0, per, limit) for per in _PER_DOUBLING for limit in _UNDER_LIMIT)
 _LEAST, _MOST = 0.004, 2.0
 _MIN_ROWS = 15
 _MOST_FACTOR = 2.0
@@ -46,9 +48,10 @@ def discrepancy_table(rows: Iterable[Row]) -> str:
             found = fit_discrepancy(chosen) if metric in table else None
             if found is not None:
                 factor = _for_unseen(chosen)
-                home, per = min(factor * found[0], _MOST), min(factor * found[1], _MOST / 2.0)
+                home, per, limit = (min(one, _MOST) for one in _scaled(found, factor))
                 lines.append(
-                    f'        "{metric}": ({home:.3f}, {per:.3f}),  # {len(chosen)} runs, times {factor:.1f}'
+                    f'        "{metric}": Width({home:.3f}, {per:.3f}, {limit:.3f}),'
+                    f"  # {len(chosen)} runs, times {factor:.1f}"
                 )
         lines.append("    },")
     return "\n".join(lines)
@@ -68,18 +71,20 @@ def _for_unseen(rows: Iterable[Row]) -> float:
             judged.append((usable, found))
     for factor in np.geomspace(1.0, _MOST_FACTOR, 40):
         inside = [
-            np.mean([_is_covered(row, (factor * home, factor * per)) for row in usable])
-            for usable, (home, per) in judged
+            np.mean([_is_covered(row, _scaled(found, factor)) for row in usable]) for usable, found in judged
         ]
         if inside and np.mean(inside) >= COVERAGE:
             return float(factor)
     return _MOST_FACTOR
 
 
-def _is_covered(row: Row, discrepancy: tuple[float, float]) -> bool:
-    at_home, per_doubling = discrepancy
-    distance = _distance(row)
-    spread = math.hypot(_scatter(row, distance), at_home, per_doubling * distance)
+def _scaled(width: Width, factor: float) -> Width:
+    return Width(*(factor * part for part in width))
+
+
+def _is_covered(row: Row, width: Width) -> bool:
+    away = _distance(row)
+    spread = math.hypot(_scatter(row, away), width.at(away))
     return abs(math.log(row.observed / row.predicted)) <= Z90 * spread
 
 
@@ -88,20 +93,19 @@ def _usable(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if min(row.observed, row.predicted, row.low) > 0 and row.high > row.low]
 
 
-def fit_discrepancy(rows: Iterable[Row]) -> tuple[float, float] | None:
-    """(at_home, per_doubling) of one metric; None with too few residuals."""
+def fit_discrepancy(rows: Iterable[Row]) -> Width | None:
+    """The width of one metric; None with too few residuals."""
     usable = _usable(rows)
     if len(usable) < _MIN_ROWS:
         return None
     residual = np.array([math.log(row.observed / row.predicted) for row in usable])
-    distance = np.array([_distance(row) for row in usable])
-    scatter = np.array([_scatter(row, d) for row, d in zip(usable, distance, strict=True)])
+    away = [_distance(row) for row in usable]
+    scatter = np.array([_scatter(row, one) for row, one in zip(usable, away, strict=True)])
     weight = _weights(usable)
-    fits = [_most_likely(residual, scatter, np.hypot(1.0, ratio * distance), weight) for ratio in _RATIOS]
+    shapes = [np.array([shape.at(one) for one in away]) for shape in _SHAPES]
+    fits = [_most_likely(residual, scatter, shape, weight) for shape in shapes]
     best = int(np.argmax([likelihood for likelihood, _ in fits]))
-    shape = np.hypot(1.0, _RATIOS[best] * distance)
-    at_home = _covering(residual, scatter, shape, weight)
-    return at_home, _RATIOS[best] * at_home
+    return _scaled(_SHAPES[best], _covering(residual, scatter, shapes[best], weight))
 
 
 def _weights(rows: Sequence[Row]) -> FloatArray:
@@ -110,24 +114,23 @@ def _weights(rows: Sequence[Row]) -> FloatArray:
     return np.array([1.0 / runs[row.label] for row in rows])
 
 
-def _distance(row: Row) -> float:
+def _distance(row: Row) -> Distance:
     """As the engine measures it."""
     limit = None if row.limit_mib is None else row.limit_mib * MIB
     asked = Settings(gogc=row.gogc, gomemlimit_bytes=limit, gomaxprocs=row.procs, go=row.go)
     limited = asked.gomemlimit_bytes is not None
-    return distance_doublings(Settings(gomaxprocs=row.procs, go=row.go), asked, limit_binds=limited)
+    return distance(Settings(gomaxprocs=row.procs, go=row.go), asked, limit_binds=limited)
 
 
 def _course(row: Row) -> Course:
     return next(course for course in DISCREPANCY if course == row.course)
 
 
-def _scatter(row: Row, distance: float) -> float:
+def _scatter(row: Row, away: Distance) -> float:
     """The replicas' part of an interval, on the side where the outcome lies: the whole less the discrepancy."""
     side = row.high / row.predicted if row.observed > row.predicted else row.predicted / row.low
     whole = math.log(max(side, 1.0)) / Z90
-    at_home, per_doubling = DISCREPANCY[_course(row)][row.metric]
-    return math.sqrt(max(whole**2 - at_home**2 - (per_doubling * distance) ** 2, 0.0))
+    return math.sqrt(max(whole**2 - DISCREPANCY[_course(row)][row.metric].at(away) ** 2, 0.0))
 
 
 def _most_likely(

@@ -152,16 +152,19 @@ def by_regime(rows: Sequence[Row]) -> Lines:
                 regime if metric == next(iter(TARGETS)) else "", NAMES[metric], str(ours.count),
                 pair_cell(ours.median, ours.p90), _error_pair(held_out, "predicted"), percent_cell(coverage(part)),
                 pair_cell(guide.median, guide.p90), "–" if math.isnan(times) else f"{times:.1f}×",
+                _error_pair(part, "again"),
             ])  # fmt: skip
     head = [
         "regime", "metric", "runs", "gcsim", "gcsim, held out", "inside", "GC guide", "guide's error over ours",
+        "repeat",
     ]  # fmt: skip
     return [
         "## By regime",
         "",
         "Told from the real run. *Assist-bound*: marking begins at the pacer's floor, 0.7 of the way to the "
         "goal, and the heap still reaches the goal. *Limit-bound*: the memory limit sets the goal. *Small "
-        "heap*: under 8 MiB live, stacks included. *Idle*: under a quarter of the CPU used.",
+        "heap*: under 8 MiB live, stacks included. *Idle*: under a quarter of the CPU used. *Repeat*: the same "
+        "setting run again, where it was; no prediction can be expected to come closer.",
         "",
         *table(head, body),
     ]

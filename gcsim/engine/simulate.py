@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import CycleTable
-from gcsim.engine.discrepancy import course_of, distance_doublings, widened
+from gcsim.engine.discrepancy import course_of, distance, widened
 from gcsim.engine.draws import central_draws, draw_parameters, lane_parameters
 from gcsim.engine.lane_metrics import lane_metrics
 from gcsim.engine.lane_parameters import LaneParameters
@@ -32,7 +32,7 @@ DEFAULT_SEED = 1
 WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
 MAX_STEADY_CYCLES = 1000  # of a steady service; more would only repeat them
 MAX_PERIODS = 3  # of a service that moves; more would only repeat them
-_LIMIT_NEAR = 0.75  # heap goals above this share of the limit: the limit may set them
+_LIMIT_NEAR = 0.25  # heap goals above this share of the limit: with what lies outside the heap, it may set them
 _COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
 OLDEST_SIMULATED_MINOR = 19  # 1.18 bounds its trigger in floats: rules only
 
@@ -139,6 +139,7 @@ def replica_metrics(
         pause_scale=np.tile(drawn["pause_scale"], repeats),
         rss_base_bytes=np.tile(drawn["rss_base_bytes"], repeats),
         rss_ratio=np.tile(drawn["rss_ratio"], repeats),
+        rss_beside_bytes=np.tile(drawn["rss_beside_bytes"], repeats),
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
         generator=stream(seed, "pause quantiles"),
     )
@@ -150,7 +151,7 @@ def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Ru
     """The run that replicas' metrics, arrays of shape (replicas,), amount to."""
     limit = settings.gomemlimit_bytes
     near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"]) > _LIMIT_NEAR * limit)
-    away = distance_doublings(model.settings, settings, limit_binds=near)
+    away = distance(model.settings, settings, limit_binds=near)
     estimates = {
         name: widened(name, values, course=course_of(model), away=away) for name, values in metrics.items()
     }
