@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from gcsim.calibration.fit import SWEEP_SMALL_OBJECTS, SWEEP_UNKNOWN_SIZES
+from gcsim.calibration.fit_allocation import SWEEP_SMALL_OBJECTS, SWEEP_UNKNOWN_SIZES
 from gcsim.goruntime.workers import background_share
 from gcsim.settings import Settings
 from gcsim.units import MIB

@@ -6,14 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
-from gcsim.calibration.fit import (
-    Intervals,
-    fit_allocation,
-    fit_heap,
-    fit_marking,
-    intervals,
-    outside_rate,
-)
+from gcsim.calibration.fit_allocation import Intervals, fit_allocation, intervals, outside_rate
+from gcsim.calibration.fit_heap import fit_heap
+from gcsim.calibration.fit_marking import fit_marking
 from gcsim.calibration.memory import fit_memory
 from gcsim.calibration.movement import find_profile
 from gcsim.calibration.pace import Pace, find_pace

@@ -5,8 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.calibration.evidence import Evidence
-from gcsim.calibration.fit import LITTLE_SCANNED
+from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
 from gcsim.calibration.random_effects import pooled
 from gcsim.goruntime.memory import MemoryPrior
 from gcsim.workload.parameters import Parameter

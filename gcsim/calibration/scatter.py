@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.calibration.evidence import NO_GOAL_BYTES, Evidence, time_steps
-from gcsim.calibration.fit import Intervals
+from gcsim.calibration.fit_allocation import Intervals
 from gcsim.calibration.standard_error import printing_scatter
 from gcsim.engine.draws import central_draws, lane_parameters
 from gcsim.engine.fluid_mark import MarkPhase, conditions_for, mark_phase

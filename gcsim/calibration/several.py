@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from gcsim.calibration.calibrate import Calibration, Overrides, calibrate
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.fit import LIVE_PER_DOUBLING, intervals, outside_rate, swept_per_byte
+from gcsim.calibration.fit_allocation import intervals, outside_rate, swept_per_byte
+from gcsim.calibration.fit_heap import LIVE_PER_DOUBLING
 from gcsim.calibration.memory import fit_resident
 from gcsim.calibration.random_effects import USUAL_SCATTER, Pooled, pooled
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING

@@ -14,6 +14,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.calibration.evidence import Evidence, time_steps
+
 FloatArray = NDArray[np.float64]
 
 _MOST_LAGS = 60
@@ -62,3 +64,34 @@ def printing_scatter(values: FloatArray, step: FloatArray | float) -> float:
     """Standard deviation that truncation adds to the values' own spread: all its error but what is in common."""
     whole = float(np.mean(np.broadcast_to(np.asarray(step, dtype=np.float64), values.shape) ** 2)) / 12.0
     return math.sqrt(max(whole - printing_error(values, step) ** 2, 0.0))
+
+
+def ratio_of_sums(above: FloatArray, below: FloatArray) -> float:
+    """The sums' ratio, less the part of its bias that falls with the number of cycles (Cochran, ratio estimators)."""
+    bias = (
+        float((ratio_difference(above, below) * below).mean()) / max(float(below.mean()), 1e-30) / below.size
+    )
+    return float(above.sum() / below.sum()) * (1.0 + bias)
+
+
+def ratio_difference(above: FloatArray, below: FloatArray) -> FloatArray:
+    """What each cycle adds to the relative error of sum(above) / sum(below)."""
+    return above / max(float(above.mean()), 1e-30) - below / max(float(below.mean()), 1e-30)
+
+
+def time_printing_error(seconds: FloatArray) -> float:
+    """What truncation leaves in the mean of printed times, in seconds."""
+    return printing_error(seconds, time_steps(seconds))
+
+
+def black_printing_error(evidence: Evidence) -> float:
+    """What truncation leaves in the mean of h1 - h0, in bytes.
+
+    One cycle more that prints a whole step, or one less, is always possible: no difference seen is not none.
+    """
+    step = evidence.heap_step_bytes
+    return math.hypot(
+        printing_error(evidence.heap_start_bytes, step),
+        printing_error(evidence.heap_end_bytes, step),
+        float(step.mean()) / (len(evidence) + 1),
+    )

@@ -22,7 +22,7 @@ from experiments.recovery.ranks import (
 )
 from gcsim.calibration import calibrate
 from gcsim.calibration.evidence import evidence_from, time_steps
-from gcsim.calibration.fit import intervals
+from gcsim.calibration.fit_allocation import intervals
 from gcsim.calibration.standard_error import printing_error, printing_scatter, standard_error
 from gcsim.cycles import CycleTable
 from gcsim.engine.simulate import record_cycles

@@ -1,0 +1,150 @@
+"""Mark CPU, who does it and what the program gets meanwhile, from the log; each with its standard error."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.calibration.evidence import LOG, Evidence
+from gcsim.calibration.standard_error import (
+    black_printing_error,
+    ratio_difference,
+    ratio_of_sums,
+    standard_error,
+    time_printing_error,
+)
+from gcsim.engine.fluid_mark import idle_displaced, owed_share
+from gcsim.goruntime.workers import FORCE_PREEMPT_NS
+from gcsim.workload.model import Loop
+from gcsim.workload.parameters import Parameter
+
+FloatArray = NDArray[np.float64]
+
+_CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
+_ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
+_UNSEEN = 0.5  # relative error of allocation while marking beyond which the log does not show it
+
+
+def fit_marking(evidence: Evidence, loop: Loop) -> dict[str, Parameter]:
+    """Mark CPU, and who does it."""
+    cpu = evidence.mark_cpu_seconds
+    mean = max(float(cpu.mean()), 1e-9)
+    cpu_error = (
+        math.hypot(standard_error(cpu), *(time_printing_error(part) for part in _parts(evidence))) / mean
+    )
+    return {
+        "mark_cpu_seconds": Parameter(mean, min(cpu_error, 1.0), LOG),
+        "mark_background_procs": _procs_while_marking(evidence, evidence.background_cpu_seconds, least=1e-6),
+        "mark_idle_procs": _procs_while_marking(evidence, evidence.idle_cpu_seconds),
+        "assist_cpu_seconds": _assist_cpu(evidence, loop),
+    }
+
+
+def _parts(evidence: Evidence) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return evidence.assist_cpu_seconds, evidence.background_cpu_seconds, evidence.idle_cpu_seconds
+
+
+def _procs_while_marking(evidence: Evidence, cpu_seconds: FloatArray, *, least: float = 0.0) -> Parameter:
+    """CPU time over the time that marking took."""
+    marking = evidence.concurrent_seconds
+    procs = ratio_of_sums(cpu_seconds, marking)
+    if procs <= least:
+        return Parameter(least, 0.0, LOG)
+    error = standard_error(ratio_difference(cpu_seconds, marking))
+    printed = math.hypot(
+        time_printing_error(cpu_seconds) / cpu_seconds.mean(), time_printing_error(marking) / marking.mean()
+    )
+    return Parameter(procs, min(math.hypot(error, printed), 1.0), LOG)
+
+
+def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
+    """CPU that assists take in a cycle with the runway that pacing gives, and credit to spare.
+
+    Where cycles end at their goal, assists paid what the goal demanded, and how little they would have paid at
+    ease stays unseen: then credit's delay tells. Fractional workers first run when a time slice ends, and until
+    then assists pay for all that is allocated (Go 1.19+ ``findRunnableGCWorker``, ``forcePreemptNS``).
+    """
+    paid = float(evidence.assist_cpu_seconds.mean())
+    rows = evidence.natural & np.isfinite(evidence.heap_goal_bytes)
+    runway = np.maximum(evidence.heap_goal_bytes[rows] - evidence.heap_start_bytes[rows], 0.0)
+    if not rows.any() or runway.mean() <= 0:
+        return Parameter(paid, 0.5, "log: cycles without a runway, an upper bound")
+    chosen = evidence.select(rows)
+    reached = float(np.median(chosen.allocated_bytes / np.maximum(runway, 1.0)))
+    mark_s = float(chosen.concurrent_seconds.sum())
+    mutator = mark_mutator_procs(chosen)
+    per_mutator_s = float(chosen.allocated_bytes.sum()) / mark_s / mutator
+    debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
+    if reached <= _ASSIST_BOUND_REACH:
+        forced = _forced_assist_cpu(chosen, mutator, debt) if loop == "open" else 0.0
+        return _assist_at_ease(
+            chosen, runway, mutator, per_mutator_s, max(1.0 - forced / max(paid, 1e-12), 0.2)
+        )
+    busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
+    delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
+    return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal")
+
+
+def _assist_at_ease(
+    evidence: Evidence, runway: FloatArray, mutator_procs: float, bytes_per_mutator_s: float, freely: float
+) -> Parameter:
+    """What assists paid, without what they were forced to, over the share of marking that they owed in each cycle."""
+    paid, cpu = evidence.assist_cpu_seconds, evidence.mark_cpu_seconds
+    debt = cpu * bytes_per_mutator_s / np.maximum(runway, 1.0)
+    owed = owed_share(debt) * cpu
+    if paid.mean() <= 0 or owed.mean() <= 0:
+        return Parameter(0.0, 0.0, LOG)
+    value = float(paid.mean() * cpu.mean() / owed.mean()) * freely
+    each = standard_error(ratio_difference(paid, owed) + cpu / float(cpu.mean()))
+    speed = marking_rate_error(evidence, mutator_procs)
+    if speed > _UNSEEN:
+        return Parameter(value, _UNSEEN, "prior: what is allocated while marking is too little to print")
+    # a doubled debt owes less than twice: how much the error of allocation's speed counts
+    low, high = (float((owed_share(debt * math.exp(side * speed)) * cpu).mean()) for side in (-1.0, 1.0))
+    error = math.hypot(each, time_printing_error(paid) / float(paid.mean()), 0.5 * math.log(high / low))
+    return Parameter(value, min(error, 1.0), LOG)
+
+
+def _forced_assist_cpu(evidence: Evidence, mutator_procs: float, debt: float) -> float:
+    """What of a cycle's assists displaced idle workers, by the engine's own account of an open loop."""
+    procs = float(evidence.gomaxprocs.mean())
+    displaced = float(idle_displaced(np.array([mutator_procs * (1.0 + debt) / procs]))[0])
+    marking_s = float(evidence.concurrent_seconds.mean())
+    room_s = (procs - mutator_procs) * marking_s - float(evidence.background_cpu_seconds.mean())
+    paid_s = float(evidence.assist_cpu_seconds.mean())
+    at_ease_s = (paid_s - room_s * displaced) / max(1.0 - displaced, 0.1)
+    return paid_s - max(at_ease_s, 0.0)
+
+
+def mark_mutator_procs(evidence: Evidence) -> float:
+    """Ps on the mutator while marking: those that neither workers nor assists have."""
+    procs = float(evidence.gomaxprocs.mean())
+    return max(procs - ratio_of_sums(evidence.mark_cpu_seconds, evidence.concurrent_seconds), 0.02 * procs)
+
+
+def _mutator_each(evidence: Evidence, mutator_procs: float) -> FloatArray:
+    """What each cycle adds to the relative error of the Ps left to the mutator."""
+    marking, cpu = evidence.concurrent_seconds, evidence.mark_cpu_seconds
+    used = float(cpu.sum() / marking.sum())
+    return -ratio_difference(cpu, marking) * used / mutator_procs
+
+
+def _mutator_printing(evidence: Evidence, mutator_procs: float) -> float:
+    marking = evidence.concurrent_seconds
+    used = float(evidence.mark_cpu_seconds.sum() / marking.sum())
+    parts = math.hypot(*(time_printing_error(part) for part in _parts(evidence))) / float(marking.mean())
+    return math.hypot(parts, used * time_printing_error(marking) / float(marking.mean())) / mutator_procs
+
+
+def mark_mutator_error(evidence: Evidence, mutator_procs: float) -> float:
+    each = standard_error(_mutator_each(evidence, mutator_procs))
+    return min(math.hypot(each, _mutator_printing(evidence, mutator_procs)), 1.0)
+
+
+def marking_rate_error(evidence: Evidence, mutator_procs: float) -> float:
+    """Of bytes allocated per second of mutator time while marking, relative."""
+    allocated, marking = evidence.allocated_bytes, evidence.concurrent_seconds
+    each = ratio_difference(allocated, marking) - _mutator_each(evidence, mutator_procs)
+    printed = black_printing_error(evidence) / max(float(allocated.mean()), 1.0)
+    clock = time_printing_error(marking) / float(marking.mean())
+    return math.hypot(standard_error(each), printed, clock, _mutator_printing(evidence, mutator_procs))
