@@ -38,7 +38,7 @@ def versions(
 
 
 def _changes() -> list[dict[str, object]]:
-    from gcsim.goruntime.versions import CHANGES
+    from gcsim.goruntime.version_changes import CHANGES
 
     return [
         {"go": c.go, "what": c.what, "source_function": c.source_function, "rules": dict(c.rules)}
@@ -47,7 +47,7 @@ def _changes() -> list[dict[str, object]]:
 
 
 def _print_changes() -> None:
-    from gcsim.goruntime.versions import CHANGES
+    from gcsim.goruntime.version_changes import CHANGES
 
     table = Table("Go", "what changed", "where", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     previous = ""

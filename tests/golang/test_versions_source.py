@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gcsim.goruntime.versions import CHANGES, Change
+from gcsim.goruntime.version_changes import CHANGES, Change
 
 if TYPE_CHECKING:
     from conftest import GoToolchain

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gcsim.errors import InputError
-from gcsim.goruntime.versions import CHANGES, Change, GoRules, known_versions, rules_for
+from gcsim.goruntime.version_changes import CHANGES, Change
+from gcsim.goruntime.versions import GoRules, known_versions, rules_for
 
 PAGE = Path(__file__).parents[2] / "docs" / "versions.md"
 
