@@ -111,7 +111,7 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
         ),
         (
             "resident memory beside the heap",
-            ("rss_base_bytes", "rss_ratio"),
+            ("rss_base_bytes", "rss_ratio", "rss_beside_bytes"),
             "repeat the capture: one peak leaves this much open" if captured else
             "log with gcsim capture, which records peak resident memory",
         ),

@@ -1,6 +1,7 @@
 """Memory that a gctrace does not show: priors by Go version, sharpened by what else the capture knows."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +9,35 @@ from numpy.typing import NDArray
 from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
 from gcsim.calibration.random_effects import pooled
 from gcsim.goruntime.memory import MemoryPrior
+from gcsim.streams import stream
+from gcsim.units import MIB
 from gcsim.workload.parameters import Parameter
 
-# A stack doubles when it is full and halves when less than a quarter is used (Go 1.19+ newstack, shrinkstack), so
-# allocated over scanned lies between 1 and 4; the log prints what was scanned, the limit counts what is allocated.
-_ALLOCATED_PER_SCANNED = 1.7
-_STACKS = "log: 1.7 times the scanned stacks; 1 to 4 is possible"
 FloatArray = NDArray[np.float64]
 
+# A stack doubles when it is full and halves, once a cycle, where less than a quarter is used (Go 1.19+ newstack,
+# shrinkstack); the log prints what was scanned, the limit counts what is allocated. Measured over goroutines that wait
+# at 0.4 to 9 KiB and go deeper for each request or not (`experiments/memory_priors.py stacks`): 1.6 to 12.8 times,
+# median 3.5. Beside them the runtime's own stacks and each P's cache of free ones are 0.3 MiB.
+_ALLOCATED_PER_SCANNED = Parameter(3.5, 0.6, "prior: stacks allocated for each byte scanned, 1.5 to 12")
+_LEAST_PER_SCANNED = 1.05
+_OWN_STACK_BYTES = 0.3 * MIB
+# Pages of stacks are resident once touched: 0.7 to 1 of what is allocated in the runs above, half of it where stacks
+# doubled for a little more than they held (64 KiB for 33), less where they were halved since.
+_LEAST_TOUCHED = 0.35
+# Spans of each size class that are begun, with live heaps of 2 to 4 MiB: 0.5 to 0.9 MiB of slots that are never filled.
+_BEGUN_SPAN_BYTES = 0.7 * MIB
+# Text, data and C memory less what is mapped and never touched: -0.6 MiB with a binary of 2 MB, 2.7 with an HTTP
+# server, and tens of MiB with the largest ones.
+_BESIDE_BYTES = Parameter(1.0 * MIB, 1.0, "prior: resident text, data and C memory, 0.2 to 5 MiB")
+# Of what stays unfilled at mark end under a limit, the part that was there at the calibrated run's highest heap too.
+_UNFILLED_AT_PEAK = Parameter(0.2, 1.2)
+
+_DRAWS = 4096
+_FEWEST_EFFECTIVE = 200.0
+_PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # of what the drawn parts add up to
 _RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01  # of one peak; between runs of one program
+_FRAGMENTS_ELSEWHERE = 0.5  # how far the fragments of one peak may be off at another setting
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in standard deviations
 _SMALL_OBJECTS = "prior: small objects, for the log scans much of its heap"
 _LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
@@ -27,66 +48,179 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, rss_peak_bytes: float | N
     """Memory outside the heap, as it counts against GOMEMLIMIT and as it is resident.
 
     ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them. With a
-    measured peak, what is resident beside the heap (text, data, C memory) is what the heap does not explain.
+    measured peak, what is resident beside the heap is shared out among what it can be: metadata, stacks, slots that
+    stay free, the binary.
     """
     peak = float(whole.heap_end_bytes.max())
     stacks = float(whole.stack_bytes.max())
+    outside = _metadata(whole, prior) | _slots(whole)
+    outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
+    outside["rss_beside_bytes"] = _BESIDE_BYTES
+    if rss_peak_bytes is None or rss_peak_bytes <= 0:
+        return outside | _resident_unknown(outside, prior)
+    parts = _Parts.drawn(outside, stacks, peak)
+    weights = parts.weights(rss_peak_bytes)
+    told = {
+        name: _reweighted(outside[name], values, weights)
+        for name, values in (
+            ("unfilled_slot_share", parts.unfilled_share),
+            ("allocated_stack_bytes", parts.stack_bytes),
+            ("rss_beside_bytes", parts.beside_bytes),
+        )
+    }
+    fragments = float(weights @ (parts.fragment_share * peak))
+    return outside | told | _resident(peak, fragments, prior, rss_peak_bytes)
+
+
+def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:
+    """The runtime's own memory, spans that are begun among it; small objects need more of it than large ones."""
     source = f"prior: measured on Go {prior.go}"
     base = _ranged(
         prior.metadata_base_bytes, prior.metadata_base_low_bytes, prior.metadata_base_high_bytes, source
     )
-    share = _ranged(prior.metadata_share, prior.metadata_share_low, prior.metadata_share_high, source)
+    low, middle, high = prior.metadata_share_low, prior.metadata_share, prior.metadata_share_high
+    share = _ranged(middle, low, high, source)
+    if _scanned_share(whole) is not None:
+        large = _holds_large_objects(whole)
+        of_kind = f"{source}, {'large' if large else 'small'} objects"
+        share = Parameter(low, 0.5, of_kind) if large else Parameter(middle, 0.15, of_kind)
     return {
-        "metadata_base_bytes": base,
+        "metadata_base_bytes": Parameter(base.value + _BEGUN_SPAN_BYTES, base.rel_sd, source),
         "metadata_share": share,
-        **_slots(whole),
-        "allocated_stack_bytes": Parameter(_ALLOCATED_PER_SCANNED * stacks, 0.3, _STACKS),
-        **_resident(peak, stacks, prior, rss_peak_bytes),
     }
+
+
+def _scanned_share(whole: Evidence) -> float | None:
+    """Scan work of marked bytes; None where no pacer line tells."""
+    known = np.isfinite(whole.heap_scan_bytes)
+    if not known.any():
+        return None
+    return float(whole.heap_scan_bytes[known].sum()) / float(whole.heap_marked_bytes[known].sum())
+
+
+def _holds_large_objects(whole: Evidence) -> bool:
+    scanned = _scanned_share(whole)
+    return scanned is not None and scanned < LITTLE_SCANNED
 
 
 def _slots(whole: Evidence) -> dict[str, Parameter]:
     """Free slots that sweeping leaves, by what the log tells of object sizes.
 
-    Measured: 0.01-0.06 of the garbage of large objects, 0.5 to nearly 1 of that of objects under 100 B.
+    Measured: 0.01-0.06 of the garbage of large objects, 0.5 to nearly 1 of that of objects under 100 B. What stays
+    free at mark end is 0.03 to 0.1 of the peak in services that do one thing, and 0.2 to 0.4 where kinds of objects
+    take turns: what one phase frees fits nothing of the next.
     """
-    known = np.isfinite(whole.heap_scan_bytes)
-    if not known.any():
+    if _scanned_share(whole) is None:
         return {
             "slot_garbage_share": Parameter(0.5, 0.6, _UNKNOWN_OBJECTS),
-            "unfilled_slot_share": Parameter(0.03, 0.7, _UNKNOWN_OBJECTS),
+            "unfilled_slot_share": Parameter(0.03, 0.9, _UNKNOWN_OBJECTS),
         }
-    scanned = float(whole.heap_scan_bytes[known].sum()) / float(whole.heap_marked_bytes[known].sum())
-    if scanned < LITTLE_SCANNED:
+    if _holds_large_objects(whole):
         return {
             "slot_garbage_share": Parameter(0.03, 0.7, _LARGE_OBJECTS),
-            "unfilled_slot_share": Parameter(0.01, 0.7, _LARGE_OBJECTS),
+            "unfilled_slot_share": Parameter(0.01, 0.9, _LARGE_OBJECTS),
         }
     return {
         "slot_garbage_share": Parameter(0.8, 0.2, _SMALL_OBJECTS),
-        "unfilled_slot_share": Parameter(0.05, 0.4, _SMALL_OBJECTS),
+        "unfilled_slot_share": Parameter(0.05, 0.8, _SMALL_OBJECTS),
+    }
+
+
+def _allocated_stacks(scanned_bytes: float) -> Parameter:
+    """Allocated stacks from scanned ones, the runtime's own added; the more there are, the more is unknown."""
+    ratio = _ALLOCATED_PER_SCANNED
+    mean = ratio.value * scanned_bytes + _OWN_STACK_BYTES
+    return Parameter(mean, ratio.rel_sd * ratio.value * scanned_bytes / mean, ratio.source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What a peak of resident memory is made of, drawn from the priors: arrays of shape (_DRAWS,)."""
+
+    metadata_bytes: FloatArray
+    stack_bytes: FloatArray  # allocated
+    resident_stack_bytes: FloatArray
+    unfilled_share: FloatArray  # under a limit
+    fragment_share: FloatArray  # of the heap's peak, at that peak
+    beside_bytes: FloatArray
+    peak_bytes: float
+
+    @classmethod
+    def drawn(cls, outside: dict[str, Parameter], scanned_stack_bytes: float, peak: float) -> "_Parts":
+        """Parts that go with a heap peak."""
+        generator = stream(0, "parts of a resident peak")
+
+        def draw(parameter: Parameter) -> FloatArray:
+            values: FloatArray = parameter.value * np.exp(
+                parameter.rel_sd * generator.standard_normal(_DRAWS)
+            )
+            return values
+
+        own = np.maximum(draw(_ALLOCATED_PER_SCANNED), _LEAST_PER_SCANNED) * scanned_stack_bytes
+        touched = _LEAST_TOUCHED ** generator.uniform(0.0, 1.0, _DRAWS)
+        unfilled = draw(outside["unfilled_slot_share"])
+        return cls(
+            metadata_bytes=draw(outside["metadata_base_bytes"]) + draw(outside["metadata_share"]) * peak,
+            stack_bytes=own + _OWN_STACK_BYTES,
+            resident_stack_bytes=np.maximum(touched * own, scanned_stack_bytes) + _OWN_STACK_BYTES,
+            unfilled_share=unfilled,
+            fragment_share=unfilled * draw(_UNFILLED_AT_PEAK),
+            beside_bytes=draw(outside["rss_beside_bytes"]),
+            peak_bytes=peak,
+        )
+
+    def weights(self, resident_bytes: float) -> FloatArray:
+        """How well each draw adds up to the measured peak; its error is widened until enough draws count."""
+        total = self.metadata_bytes + self.resident_stack_bytes + self.beside_bytes
+        off = total + (1.0 + self.fragment_share) * self.peak_bytes - resident_bytes
+        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * resident_bytes)
+        while True:
+            squares = (off / error) ** 2
+            weights: FloatArray = np.exp(-0.5 * (squares - squares.min()))
+            weights /= weights.sum()
+            if 1.0 / float(weights @ weights) >= _FEWEST_EFFECTIVE:
+                return weights
+            error *= 1.5
+
+
+def _reweighted(prior: Parameter, values: FloatArray, weights: FloatArray) -> Parameter:
+    """The log-normal that draws with weights amount to."""
+    logs = np.log(values)
+    mean = float(weights @ logs)
+    spread = math.sqrt(float(weights @ (logs - mean) ** 2))
+    return Parameter(math.exp(mean), spread, f"{prior.source}; held to the capture's peak")
+
+
+def _resident_unknown(outside: dict[str, Parameter], prior: MemoryPrior) -> dict[str, Parameter]:
+    base = sum(
+        outside[name].value for name in ("metadata_base_bytes", "allocated_stack_bytes", "rss_beside_bytes")
+    )
+    spread = (prior.resident_error_high - prior.resident_error_low) / _LOG_SD_OF_RANGE
+    return {
+        "rss_base_bytes": Parameter(base, 0.4, f"prior: measured on Go {prior.go}, a small binary"),
+        "rss_ratio": Parameter(
+            1.0 + prior.metadata_share, max(spread, 0.005), f"prior: measured on Go {prior.go}"
+        ),
     }
 
 
 def _resident(
-    peak: float, stacks: float, prior: MemoryPrior, rss_peak_bytes: float | None
+    peak: float, fragments: float, prior: MemoryPrior, rss_peak_bytes: float
 ) -> dict[str, Parameter]:
+    """A constant and a ratio that give the measured peak back.
+
+    ``fragments``, free slots and pages at that peak, may be half as many or more at another setting.
+    """
     ratio = 1.0 + prior.metadata_share
-    spread = (prior.resident_error_high - prior.resident_error_low) / _LOG_SD_OF_RANGE
-    if rss_peak_bytes is None:
-        base = prior.metadata_base_bytes + stacks
-        return {
-            "rss_base_bytes": Parameter(base, 0.4, f"prior: measured on Go {prior.go}, a small binary"),
-            "rss_ratio": Parameter(ratio, max(spread, 0.005), f"prior: measured on Go {prior.go}"),
-        }
     base = rss_peak_bytes - ratio * peak
     if base < 0:  # less resident than the prior allows: pages mapped and never touched
         return {
             "rss_base_bytes": Parameter(0.0, 0.0, "capture"),
             "rss_ratio": Parameter(float(np.clip(rss_peak_bytes / peak, 0.1, ratio)), 0.02, "capture"),
         }
+    error = math.hypot(0.01 * peak, _FRAGMENTS_ELSEWHERE * fragments)
     return {
-        "rss_base_bytes": Parameter(base, min(0.01 * peak / max(base, 1.0), 0.5), "capture"),
+        "rss_base_bytes": Parameter(base, min(error / max(base, 1.0), 0.5), "capture"),
         "rss_ratio": Parameter(ratio, 0.004, "prior, held to the capture's peak"),
     }
 

@@ -132,13 +132,14 @@ def runway_ahead_bytes(
         return runway
     work = live[over] + parameters.root_bytes[over]
     start = heap_start[over].astype(np.int64)
+    allocated_roots = np.maximum(parameters.root_bytes, parameters.allocated_stack_bytes)[over]
     per_byte, _ = assist_ratio(
         heap_live_bytes=start,
         heap_goal_bytes=goal[over].astype(np.int64),
         triggered_bytes=start,
         scan_work_bytes=np.zeros_like(start),
         expected_scan_work_bytes=work.astype(np.int64),
-        max_scan_work_bytes=(heap_start[over] + parameters.root_bytes[over]).astype(np.int64),
+        max_scan_work_bytes=(heap_start[over] + allocated_roots).astype(np.int64),
         gc_percent=parameters.gc_percent[over],
     )
     runway[over] = work / per_byte

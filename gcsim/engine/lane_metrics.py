@@ -20,6 +20,7 @@ def lane_metrics(
     pause_scale: FloatArray,
     rss_base_bytes: FloatArray,
     rss_ratio: FloatArray,
+    rss_beside_bytes: FloatArray,
     calibrated_bytes_per_second: FloatArray,
     generator: np.random.Generator,
 ) -> dict[str, FloatArray]:
@@ -51,10 +52,24 @@ def lane_metrics(
         "gc_idle_cpu_fraction": totals.idle_cpu_seconds * per_capacity,
         **_pauses(pauses, pause_scale, expected_cycles, generator),
         "stw_time_fraction": pause_cpu,
-        "rss_peak_bytes": rss_base_bytes + rss_ratio * peak_bytes,
+        "rss_peak_bytes": np.minimum(
+            rss_base_bytes + rss_ratio * peak_bytes, rss_beside_bytes + _most_mapped(parameters, peak_bytes)
+        ),
         "limiter_time_fraction": totals.limited_seconds * per_window,
         "throughput_ratio": mutator_rate / calibrated_bytes_per_second,
     }
+
+
+def _most_mapped(parameters: LaneParameters, peak_bytes: FloatArray) -> FloatArray:
+    """What may be mapped at once: no more than the limit, or what the highest heap needs where that is more.
+
+    An allocation that would pass the limit returns free pages first (Go 1.19+ ``mheap.allocSpan``). Scattered free
+    slots cannot be returned: where they and the heap pass the limit together, this is too low.
+    """
+    needed = parameters.metadata_base_bytes + parameters.allocated_stack_bytes
+    needed = needed + (1.0 + parameters.metadata_share) * peak_bytes
+    most: FloatArray = np.maximum(parameters.memory_limit_bytes, needed)
+    return most
 
 
 def _heap(

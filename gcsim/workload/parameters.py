@@ -71,6 +71,7 @@ class Parameters:
     allocated_stack_bytes: Parameter
     rss_base_bytes: Parameter  # resident beside the heap: constant part
     rss_ratio: Parameter  # resident bytes per byte of heap peak
+    rss_beside_bytes: Parameter  # of the constant part, what no GOMEMLIMIT counts: text, data, C memory
 
     def __post_init__(self) -> None:
         for f in fields(self):
