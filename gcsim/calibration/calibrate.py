@@ -9,6 +9,7 @@ from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
 from gcsim.calibration.fit_allocation import Intervals, fit_allocation, intervals, outside_rate
 from gcsim.calibration.fit_heap import fit_heap
 from gcsim.calibration.fit_marking import fit_marking
+from gcsim.calibration.limit_goals import outside_heap
 from gcsim.calibration.memory import fit_memory
 from gcsim.calibration.movement import find_profile
 from gcsim.calibration.pace import Pace, find_pace
@@ -98,6 +99,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
                 whole,
                 prior=memory_prior(rules_for(settings.go).minor),
                 rss_peak_bytes=None if trace.info is None else float(trace.info.rss_peak_bytes),
+                limited=outside_heap(evidence, settings, rules_for(settings.go)),
             ),
             mark_cpu_heap_exponent=_HEAP_EXPONENT,
             pause_scale=_PAUSE_SCALE,

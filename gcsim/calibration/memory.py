@@ -1,41 +1,22 @@
 """Memory that a gctrace does not show: priors by Go version, sharpened by what else the capture knows."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
+from gcsim.calibration.limit_goals import OutsideHeap
+from gcsim.calibration.memory_parts import ALLOCATED_PER_SCANNED, BESIDE_BYTES, OWN_STACK_BYTES, Parts
 from gcsim.calibration.random_effects import pooled
 from gcsim.goruntime.memory import MemoryPrior
-from gcsim.streams import stream
 from gcsim.units import MIB
 from gcsim.workload.parameters import Parameter
 
 FloatArray = NDArray[np.float64]
 
-# A stack doubles when it is full and halves, once a cycle, where less than a quarter is used (Go 1.19+ newstack,
-# shrinkstack); the log prints what was scanned, the limit counts what is allocated. Measured over goroutines that wait
-# at 0.4 to 9 KiB and go deeper for each request or not (`experiments/memory_priors.py stacks`): 1.6 to 12.8 times,
-# median 3.5. Beside them the runtime's own stacks and each P's cache of free ones are 0.3 MiB.
-_ALLOCATED_PER_SCANNED = Parameter(3.5, 0.6, "prior: stacks allocated for each byte scanned, 1.5 to 12")
-_LEAST_PER_SCANNED = 1.05
-_OWN_STACK_BYTES = 0.3 * MIB
-# Pages of stacks are resident once touched: 0.7 to 1 of what is allocated in the runs above, half of it where stacks
-# doubled for a little more than they held (64 KiB for 33), less where they were halved since.
-_LEAST_TOUCHED = 0.35
 # Spans of each size class that are begun, with live heaps of 2 to 4 MiB: 0.5 to 0.9 MiB of slots that are never filled.
 _BEGUN_SPAN_BYTES = 0.7 * MIB
-# Text, data and C memory less what is mapped and never touched: -0.6 MiB with a binary of 2 MB, 2.7 with an HTTP
-# server, and tens of MiB with the largest ones.
-_BESIDE_BYTES = Parameter(1.0 * MIB, 1.0, "prior: resident text, data and C memory, 0.2 to 5 MiB")
-# Of what stays unfilled at mark end under a limit, the part that was there at the calibrated run's highest heap too.
-_UNFILLED_AT_PEAK = Parameter(0.2, 1.2)
-
-_DRAWS = 4096
-_FEWEST_EFFECTIVE = 200.0
-_PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # of what the drawn parts add up to
 _RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01  # of one peak; between runs of one program
 _FRAGMENTS_ELSEWHERE = 0.5  # how far the fragments of one peak may be off at another setting
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in standard deviations
@@ -44,32 +25,29 @@ _LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
 _UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 would tell whether the heap is scanned"
 
 
-def fit_memory(whole: Evidence, *, prior: MemoryPrior, rss_peak_bytes: float | None) -> dict[str, Parameter]:
+def fit_memory(
+    whole: Evidence, *, prior: MemoryPrior, rss_peak_bytes: float | None, limited: OutsideHeap | None = None
+) -> dict[str, Parameter]:
     """Memory outside the heap, as it counts against GOMEMLIMIT and as it is resident.
 
-    ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them. With a
-    measured peak, what is resident beside the heap is shared out among what it can be: metadata, stacks, slots that
-    stay free, the binary.
+    ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them. What a measured
+    peak has beside the heap, and what a limit left out of its goals, is shared out among what it can be: metadata,
+    stacks, slots that stay free, the binary.
     """
     peak = float(whole.heap_end_bytes.max())
     stacks = float(whole.stack_bytes.max())
     outside = _metadata(whole, prior) | _slots(whole)
     outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
-    outside["rss_beside_bytes"] = _BESIDE_BYTES
-    if rss_peak_bytes is None or rss_peak_bytes <= 0:
+    outside["rss_beside_bytes"] = BESIDE_BYTES
+    resident = rss_peak_bytes if rss_peak_bytes is not None and rss_peak_bytes > 0 else None
+    parts = Parts.drawn(outside, scanned_stack_bytes=stacks)
+    weights = parts.weights(resident_bytes=resident, heap_peak_bytes=peak, limited=limited)
+    if weights is not None:
+        source = "the limit's goals" if limited is not None else "the capture's peak"
+        outside |= parts.held_to(weights, outside, source)
+    if resident is None or weights is None:
         return outside | _resident_unknown(outside, prior)
-    parts = _Parts.drawn(outside, stacks, peak)
-    weights = parts.weights(rss_peak_bytes)
-    told = {
-        name: _reweighted(outside[name], values, weights)
-        for name, values in (
-            ("unfilled_slot_share", parts.unfilled_share),
-            ("allocated_stack_bytes", parts.stack_bytes),
-            ("rss_beside_bytes", parts.beside_bytes),
-        )
-    }
-    fragments = float(weights @ (parts.fragment_share * peak))
-    return outside | told | _resident(peak, fragments, prior, rss_peak_bytes)
+    return outside | _resident(peak, float(weights @ parts.fragment_share) * peak, prior, resident)
 
 
 def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:
@@ -128,67 +106,9 @@ def _slots(whole: Evidence) -> dict[str, Parameter]:
 
 def _allocated_stacks(scanned_bytes: float) -> Parameter:
     """Allocated stacks from scanned ones, the runtime's own added; the more there are, the more is unknown."""
-    ratio = _ALLOCATED_PER_SCANNED
-    mean = ratio.value * scanned_bytes + _OWN_STACK_BYTES
+    ratio = ALLOCATED_PER_SCANNED
+    mean = ratio.value * scanned_bytes + OWN_STACK_BYTES
     return Parameter(mean, ratio.rel_sd * ratio.value * scanned_bytes / mean, ratio.source)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """What a peak of resident memory is made of, drawn from the priors: arrays of shape (_DRAWS,)."""
-
-    metadata_bytes: FloatArray
-    stack_bytes: FloatArray  # allocated
-    resident_stack_bytes: FloatArray
-    unfilled_share: FloatArray  # under a limit
-    fragment_share: FloatArray  # of the heap's peak, at that peak
-    beside_bytes: FloatArray
-    peak_bytes: float
-
-    @classmethod
-    def drawn(cls, outside: dict[str, Parameter], scanned_stack_bytes: float, peak: float) -> "_Parts":
-        """Parts that go with a heap peak."""
-        generator = stream(0, "parts of a resident peak")
-
-        def draw(parameter: Parameter) -> FloatArray:
-            values: FloatArray = parameter.value * np.exp(
-                parameter.rel_sd * generator.standard_normal(_DRAWS)
-            )
-            return values
-
-        own = np.maximum(draw(_ALLOCATED_PER_SCANNED), _LEAST_PER_SCANNED) * scanned_stack_bytes
-        touched = _LEAST_TOUCHED ** generator.uniform(0.0, 1.0, _DRAWS)
-        unfilled = draw(outside["unfilled_slot_share"])
-        return cls(
-            metadata_bytes=draw(outside["metadata_base_bytes"]) + draw(outside["metadata_share"]) * peak,
-            stack_bytes=own + _OWN_STACK_BYTES,
-            resident_stack_bytes=np.maximum(touched * own, scanned_stack_bytes) + _OWN_STACK_BYTES,
-            unfilled_share=unfilled,
-            fragment_share=unfilled * draw(_UNFILLED_AT_PEAK),
-            beside_bytes=draw(outside["rss_beside_bytes"]),
-            peak_bytes=peak,
-        )
-
-    def weights(self, resident_bytes: float) -> FloatArray:
-        """How well each draw adds up to the measured peak; its error is widened until enough draws count."""
-        total = self.metadata_bytes + self.resident_stack_bytes + self.beside_bytes
-        off = total + (1.0 + self.fragment_share) * self.peak_bytes - resident_bytes
-        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * resident_bytes)
-        while True:
-            squares = (off / error) ** 2
-            weights: FloatArray = np.exp(-0.5 * (squares - squares.min()))
-            weights /= weights.sum()
-            if 1.0 / float(weights @ weights) >= _FEWEST_EFFECTIVE:
-                return weights
-            error *= 1.5
-
-
-def _reweighted(prior: Parameter, values: FloatArray, weights: FloatArray) -> Parameter:
-    """The log-normal that draws with weights amount to."""
-    logs = np.log(values)
-    mean = float(weights @ logs)
-    spread = math.sqrt(float(weights @ (logs - mean) ** 2))
-    return Parameter(math.exp(mean), spread, f"{prior.source}; held to the capture's peak")
 
 
 def _resident_unknown(outside: dict[str, Parameter], prior: MemoryPrior) -> dict[str, Parameter]:
