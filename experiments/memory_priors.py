@@ -2,9 +2,12 @@
 
     python experiments/memory_priors.py measure --go 1.27=PATH/TO/go --go 1.19=… --out measured.jsonl
     python experiments/memory_priors.py fit measured.jsonl > gcsim/goruntime/memory_priors.py
+    python experiments/memory_priors.py stacks --go 1.27=PATH/TO/go
 
 ``measure`` builds ``programs/memory_priors`` with each toolchain and runs it over shapes, live sizes and
-settings (about 3 s a run, 28 runs a version). ``fit`` reduces the runs to the table that ships with gcsim.
+settings (about 3 s a run, 28 runs a version). ``fit`` reduces the runs to the table that ships with gcsim. ``stacks``
+sets what 2,000 goroutines have allocated for their stacks beside what marking scans of them, for goroutines that wait
+at several depths and go deeper for each request or not: the prior of ``gcsim/calibration/memory_parts.py``.
 """
 
 import argparse
@@ -25,6 +28,23 @@ PROGRAM = Path(__file__).parent / "programs" / "memory_priors" / "main.go"
 SHAPES = {"small": 0, "blobs": 0, "mixed": 0, "goroutines": 2000}  # shape: parked goroutines
 LIVE_MIB = (20, 80, 200)
 SECONDS = 2.5
+HANDLERS = 2000
+STACK_SECONDS = 1.2
+DEPTHS = (
+    (0, 0),
+    (0, 8),
+    (0, 40),
+    (4, 4),
+    (4, 16),
+    (4, 60),
+    (16, 16),
+    (16, 40),
+    (16, 160),
+    (50, 50),
+    (50, 100),
+    (50, 400),
+)
+OWN_STACK_BYTES = 0.3 * MIB  # of the runtime, and free ones that each P keeps
 
 
 def settings_for(live_mib: int) -> list[dict[str, str]]:
@@ -123,6 +143,30 @@ def measure(toolchains: dict[str, str], prefix: list[str], out: Path) -> None:
                         sink.flush()
 
 
+def stacks_of(command: list[str], waiting: int, working: int) -> str:
+    """One row: frames where goroutines wait and work, bytes scanned of each, allocated over scanned, resident share."""
+    env = {**os.environ, "GOGC": "100", "GOMAXPROCS": "2", "GODEBUG": "gctrace=1,gcpacertrace=1"}
+    arguments = ["small", "20", str(HANDLERS), str(STACK_SECONDS), str(waiting), str(working)]
+    run = subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, check=True)
+    table = np.genfromtxt(run.stdout.splitlines(), delimiter=",", names=True)
+    late = table[table["ms"] > 0.5 * table["ms"][-1]]
+    scanned = float(re.findall(r"\+(\d+)\+\d+ B work", run.stderr)[-1])
+    allocated = float(np.median(late["stacks"]))
+    untouched = np.median(late["total"] - late["released"] - 1024 * late["rss_kib"])
+    ratio = (allocated - OWN_STACK_BYTES) / scanned
+    return f"{waiting:5} {working:5} {scanned / HANDLERS:8.0f} {ratio:6.2f} {1 - untouched / allocated:6.2f}"
+
+
+def measure_stacks(toolchains: dict[str, str], prefix: list[str]) -> None:
+    """The table of ``stacks_of``, for each version."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for version, go in toolchains.items():
+            binary = build(go, Path(scratch))
+            print(f"Go {version}: frames waiting, working; scanned B; allocated/scanned; resident/allocated")
+            for waiting, working in DEPTHS:
+                print(stacks_of([*prefix, str(binary)], waiting, working), flush=True)
+
+
 def metadata_line(runs: list[dict[str, Any]]) -> tuple[float, float, float]:
     """Base, share of heap in use, and scatter of metadata over one shape's runs, by least squares."""
     in_use = np.array([run["heap_in_use_mean"] for run in runs])
@@ -204,13 +248,20 @@ def main() -> None:
     measuring.add_argument("--go", action="append", required=True, help="VERSION=PATH, repeated")
     measuring.add_argument("--prefix", default="", help="a command to run each measurement under")
     measuring.add_argument("--out", type=Path, required=True)
+    stacks = commands.add_parser("stacks")
+    stacks.add_argument("--go", action="append", required=True, help="VERSION=PATH, repeated")
+    stacks.add_argument("--prefix", default="", help="a command to run each measurement under")
     fitting = commands.add_parser("fit")
     fitting.add_argument("measured", nargs="+", type=Path)
     arguments = parser.parse_args()
     if arguments.command == "fit":
         fit(arguments.measured)
         return
-    measure(dict(pair.split("=", 1) for pair in arguments.go), arguments.prefix.split(), arguments.out)
+    toolchains = dict(pair.split("=", 1) for pair in arguments.go)
+    if arguments.command == "stacks":
+        measure_stacks(toolchains, arguments.prefix.split())
+        return
+    measure(toolchains, arguments.prefix.split(), arguments.out)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ BESIDE_BYTES = Parameter(0.4 * MIB, 1.2, "prior: resident text, data and C memor
 # Of what stays unfilled at mark end under a limit, the part that was there at the calibrated run's highest heap too.
 _UNFILLED_AT_PEAK = Parameter(0.2, 1.2)
 
-_DRAWS = 4096
-_FEWEST_EFFECTIVE = 200.0  # draws that count, or the error is widened
+_DRAWS = 16_384
+_FEWEST_EFFECTIVE = 400.0  # draws that count, or the error is widened
 _WIDER = 1.5
 _PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # of what the drawn parts of a resident peak add up to
 _LIMIT_ERROR_BYTES = 0.3 * MIB  # of what they add up to at mark ends

@@ -1,7 +1,10 @@
 // Holds a live heap of a chosen shape and size, replaces it at random, and prints what the runtime says about its
 // memory every few milliseconds (runtime/metrics and /proc/self/status), one comma-separated row a sample.
 //
-//	memory_priors SHAPE LIVE_MIB GOROUTINES SECONDS
+//	memory_priors SHAPE LIVE_MIB GOROUTINES SECONDS [PARKED EXCURSION]
+//
+// Goroutines wait 1 to 40 frames deep; with PARKED and EXCURSION each waits PARKED frames deep, again and again
+// after it was EXCURSION frames deep, as handlers of connections do.
 //
 // Standard library only; builds with Go 1.19 and later.
 package main
@@ -89,6 +92,46 @@ func deep(depth int, park chan int) int {
 	return deep(depth-1, park) + frame[(depth*7)%64]
 }
 
+// handler goes deep for each of a hundred requests, and waits for the next one at its own depth.
+//
+//go:noinline
+func handler(depth, excursion int, requests chan int) int {
+	var frame [16]int
+	frame[depth%16] = depth
+	if depth > 0 {
+		return handler(depth-1, excursion, requests) + frame[(depth*7)%16]
+	}
+	for range requests {
+		frame[1] += excursive(excursion)
+	}
+	return frame[1]
+}
+
+//go:noinline
+func excursive(depth int) int {
+	var frame [16]int
+	frame[depth%16] = depth
+	if depth <= 0 {
+		return frame[0]
+	}
+	return excursive(depth-1) + frame[(depth*7)%16]
+}
+
+func handlers(goroutines, parked, excursion int) {
+	requests := make([]chan int, goroutines)
+	for i := range requests {
+		requests[i] = make(chan int)
+		go handler(parked, excursion-parked, requests[i])
+	}
+	go func() {
+		rng := rand.New(rand.NewSource(1))
+		for {
+			requests[rng.Intn(len(requests))] <- 1
+			time.Sleep(time.Microsecond)
+		}
+	}()
+}
+
 var names = []string{
 	"/gc/cycles/total:gc-cycles",
 	"/memory/classes/total:bytes",
@@ -133,8 +176,14 @@ func main() {
 	goroutines, _ := strconv.Atoi(os.Args[3])
 	seconds, _ := strconv.ParseFloat(os.Args[4], 64)
 	park := make(chan int)
-	for i := 0; i < goroutines; i++ {
-		go deep(1+i%40, park)
+	if len(os.Args) > 6 {
+		parked, _ := strconv.Atoi(os.Args[5])
+		excursion, _ := strconv.Atoi(os.Args[6])
+		handlers(goroutines, parked, excursion)
+	} else {
+		for i := 0; i < goroutines; i++ {
+			go deep(1+i%40, park)
+		}
 	}
 	var stop int32
 	out := bufio.NewWriterSize(os.Stdout, 1<<16)

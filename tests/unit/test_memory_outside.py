@@ -1,0 +1,98 @@
+"""Memory outside the heap: what a limit's goals and a resident peak tell of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gcsim.calibration import calibrate
+from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.limit_goals import outside_heap
+from gcsim.calibration.memory import fit_memory
+from gcsim.engine.simulate import replica_metrics
+from gcsim.gctrace import read_gctrace
+from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
+from gcsim.goruntime.memory_priors import memory_prior
+from gcsim.goruntime.versions import rules_for
+from gcsim.settings import Settings
+from gcsim.units import MIB
+from gcsim.workload.model import Model
+
+CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+
+
+def _limited(outside_bytes: np.ndarray, settings: Settings) -> Evidence:
+    """A real log's cycles with the goals that this much outside the heap would have given them."""
+    log = evidence_from(read_gctrace(CAPTURES / "orders-go1.27.3-gogc100-limitoff-p2-r1.log.gz"))
+    goals = memory_limit_heap_goal_bytes(
+        np.zeros(len(log), np.int64),
+        settings.gomemlimit_bytes or 0,
+        outside_bytes.astype(np.int64),
+        0,
+        rules=rules_for(settings.go),
+    )
+    columns = {name: getattr(log, name) for name in Evidence.__dataclass_fields__}
+    return Evidence(**(columns | {"heap_goal_bytes": goals.astype(np.float64)}))
+
+
+@pytest.mark.parametrize("go", ["1.19", "1.21", "1.27"])
+@pytest.mark.parametrize("limit_mib", [200, 2000])
+def test_goals_under_a_limit_tell_what_lies_outside_the_heap(go: str, limit_mib: int) -> None:
+    """The runtime's goal turned round gives back what was put into it, in every version's headroom."""
+    settings = Settings(gogc=None, gomemlimit_bytes=limit_mib * MIB, gomaxprocs=2, go=go)
+    cycles = len(evidence_from(read_gctrace(CAPTURES / "orders-go1.27.3-gogc100-limitoff-p2-r1.log.gz")))
+    outside = np.linspace(20, 24, cycles) * MIB
+    found = outside_heap(_limited(outside, settings), settings, rules_for(go))
+    assert found is not None
+    assert abs(found.bytes - outside.mean()) < found.error_bytes + 200
+
+
+def test_goals_that_gogc_sets_tell_nothing() -> None:
+    """Without a limit, and under one that never binds, there is nothing to learn from goals."""
+    trace = read_gctrace(CAPTURES / "orders-go1.27.3-gogc100-limitoff-p2-r1.log.gz")
+    log = evidence_from(trace, 100)
+    for limit in (None, 100_000 * MIB):
+        settings = Settings(gogc=100, gomemlimit_bytes=limit, gomaxprocs=2, go="1.27")
+        assert outside_heap(log, settings, rules_for("1.27")) is None
+
+
+def test_a_limited_log_tells_stacks_that_runtime_metrics_showed() -> None:
+    """deepstacks has 128.4 MiB of stacks by /memory/classes/heap/stacks, and its log prints 62 MiB scanned."""
+    trace = read_gctrace(CAPTURES / "deepstacks-go1.27.3-gogcoff-limit240MiB-p2-r1.log.gz")
+    stacks = calibrate(trace, name="deepstacks").model.parameters.allocated_stack_bytes
+    assert stacks.value == pytest.approx(128.4 * MIB, rel=0.1)
+    assert stacks.rel_sd < 0.15
+
+
+@pytest.mark.parametrize("program", ["deepstacks", "smallapi"])
+def test_one_log_holds_the_stacks_that_runtime_metrics_showed(program: str) -> None:
+    """What a log at GOGC=100 and its peak of resident memory say of stacks holds the measured 128.4 and 2.9 MiB."""
+    measured = {"deepstacks": 128.4, "smallapi": 2.88}[program] * MIB
+    trace = read_gctrace(CAPTURES / f"{program}-go1.27.3-gogc100-limitoff-p2-r1.log.gz")
+    stacks = calibrate(trace, name=program).model.parameters.allocated_stack_bytes
+    assert abs(np.log(measured / stacks.value)) < 1.645 * stacks.rel_sd
+
+
+def test_more_resident_memory_means_no_less_of_anything() -> None:
+    """The larger the peak beside one heap, the more stacks and binary, and the larger the constant part."""
+    log = evidence_from(read_gctrace(CAPTURES / "smallapi-go1.27.3-gogc100-limitoff-p2-r1.log.gz"))
+    peak = float(log.heap_end_bytes.max())
+    names = ("allocated_stack_bytes", "rss_beside_bytes", "rss_base_bytes")
+    found = [
+        fit_memory(log, prior=memory_prior(27), rss_peak_bytes=peak + beside * MIB)
+        for beside in (6, 9, 12, 16)
+    ]
+    for name in names:
+        values = [parameters[name].value for parameters in found]
+        assert values == sorted(values), name
+
+
+def test_resident_memory_stays_at_the_limit_while_the_heap_fits() -> None:
+    """Free pages go back before the limit is passed: only what the limit does not count comes on top."""
+    model = Model.load("order-service")
+    settings = [Settings(gogc=None, gomemlimit_bytes=m * MIB, gomaxprocs=2, go="1.27") for m in (400, 800)]
+    metrics = replica_metrics(model, settings, duration_seconds=20.0, replicas=16)
+    beside = model.parameters.rss_beside_bytes
+    most = beside.value * np.exp(4 * beside.rel_sd)
+    limits = np.array([[float(s.gomemlimit_bytes or 0)] for s in settings])
+    assert (metrics["rss_peak_bytes"] <= limits + most).all()
