@@ -12,6 +12,7 @@ from gcsim.engine.draws import central_draws, lane_parameters
 from gcsim.engine.fluid_mark import MarkPhase, conditions_for, mark_phase
 from gcsim.goruntime.pacer import sweep_min_trigger_bytes, trigger_bytes
 from gcsim.units import KIB
+from gcsim.workload.mark_cost import program_slowness
 from gcsim.workload.model import Model
 from gcsim.workload.pauses import LEVELS
 from gcsim.workload.profile import Profile
@@ -66,7 +67,13 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
     goal = np.minimum(evidence.heap_goal_bytes, NO_GOAL_BYTES)
     runway: FloatArray = np.maximum(goal - evidence.heap_start_bytes, _SHORTEST_RUNWAY_BYTES)
     mark_cpu_s = np.maximum(evidence.mark_cpu_seconds, 1e-9)
-    conditions = conditions_for(lane, mark_cpu_seconds=mark_cpu_s, runway_bytes=runway, pace=pace)
+    slowness = None
+    if lane.open_loop and model.profile.is_steady:
+        spread = factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence))
+        slowness = program_slowness(mark_cpu_s / float(mark_cpu_s.mean()), spread)
+    conditions = conditions_for(
+        lane, mark_cpu_seconds=mark_cpu_s, runway_bytes=runway, pace=pace, slowness=slowness
+    )
     return mark_phase(conditions), runway
 
 

@@ -38,21 +38,37 @@ class MarkConditions:
 
 
 def conditions_for(
-    parameters: LaneParameters, *, mark_cpu_seconds: FloatArray, runway_bytes: FloatArray, pace: FloatArray
+    parameters: LaneParameters,
+    *,
+    mark_cpu_seconds: FloatArray,
+    runway_bytes: FloatArray,
+    pace: FloatArray,
+    slowness: FloatArray | None,
 ) -> MarkConditions:
     """What lanes meet, one cycle each, or one lane in many cycles; ``pace`` is the profile's allocation factor.
 
     In an open loop the pace moves what is asked for, in a closed one how fast the program can allocate.
+    ``slowness`` is a steady open loop's ``program_slowness`` in each cycle: it takes the Ps that its arrivals need at
+    that speed, and does not get them where the goal says otherwise, in slow cycles. The Ps that a log shows are the
+    mean of both; they stand where it is None: of a load that moves, what arrives in a cycle is not known.
     """
-    speed, demand = (np.ones_like(pace), pace) if parameters.open_loop else (pace, np.ones_like(pace))
+    per_cpu = parameters.mark_alloc_bytes_per_cpu_second
+    mutator = parameters.mark_mutator_procs
+    if slowness is not None:
+        per_cpu = per_cpu / slowness
+        mutator = parameters.arrival_bytes_per_second / np.maximum(per_cpu, 1.0)
+    elif parameters.open_loop:
+        mutator = mutator * pace
+    else:
+        per_cpu = per_cpu * pace
     return MarkConditions(
         mark_cpu_seconds=mark_cpu_seconds,
         runway_bytes=runway_bytes,
-        alloc_bytes_per_cpu_second=parameters.mark_alloc_bytes_per_cpu_second * speed,
+        alloc_bytes_per_cpu_second=per_cpu,
         gomaxprocs=parameters.gomaxprocs,
         background_procs=parameters.mark_background_procs,
         busy_procs=parameters.mark_busy_procs,
-        mutator_procs=parameters.mark_mutator_procs * demand,
+        mutator_procs=mutator,
         open_loop=parameters.open_loop,
         assist_cpu_share=parameters.assist_cpu_share,
     )

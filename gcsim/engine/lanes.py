@@ -19,7 +19,7 @@ from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
-from gcsim.workload.mark_cost import mark_cpu_factor
+from gcsim.workload.mark_cost import mark_cpu_factor, program_slowness
 from gcsim.workload.profile import Profile
 from gcsim.workload.scatter import Scatter
 from gcsim.workload.survivors import kept_share
@@ -58,6 +58,7 @@ class LaneEngine:
         self.profile = profile
         self.rules = rules
         self.state = initial_state(parameters, rules)
+        self._cpu_factors = scatter.mark_cpu_factor
         self._noise = Noise(scatter, seed, parameters.lanes)
 
     def keep(self, lanes: BoolArray) -> None:
@@ -78,12 +79,14 @@ class LaneEngine:
         heap_start = state.heap_marked_bytes + allocated
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
         live = np.minimum(live * self._kept_share(), heap_start)
-        mark_cpu_s = self._mark_cpu_seconds(live) * self._draw("mark_cpu_factor")
+        cpu_factor = self._draw("mark_cpu_factor")
+        mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
         conditions = conditions_for(
             parameters,
             mark_cpu_seconds=mark_cpu_s,
             runway_bytes=runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live),
             pace=self.profile.alloc_at(start_s),
+            slowness=self._slowness(cpu_factor),
         )
         phase, limited_share = self._mark(wait_s, conditions)
         phase = phase.prolonged(self._draw("mark_time_factor"), conditions.runway_bytes)
@@ -143,6 +146,11 @@ class LaneEngine:
         left = np.maximum(state.backlog_bytes + rate * at_capacity_s - wanted, 0.0)
         state.backlog_bytes = np.where(at_full_speed, left, 0.0)
         return np.maximum(wait_s, at_capacity_s)
+
+    def _slowness(self, cpu_factor: FloatArray) -> FloatArray | None:
+        if not (self.parameters.open_loop and self.profile.is_steady):
+            return None
+        return program_slowness(cpu_factor, self._cpu_factors)
 
     def _kept_share(self) -> FloatArray:
         parameters = self.parameters

@@ -19,7 +19,7 @@ from gcsim.engine.des.processors import Processor
 from gcsim.engine.des.tricolor import MarkedHeap
 from gcsim.goruntime.pacer_state import MarkResult
 from gcsim.streams import stream
-from gcsim.workload.mark_cost import mark_cpu_factor
+from gcsim.workload.mark_cost import mark_cpu_factor, program_slowness
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.survivors import kept_share
 
@@ -155,9 +155,12 @@ class Collector:
             black_factor = 1.0
         else:
             cpu_factor = max(process.draws.draw("mark_cpu_factor"), 1e-3)
-            request_factor = 1.0
-            black_factor = process.draws.draw("allocated_black_factor")
-        process.machine.arrival_rate *= black_factor
+            # an open loop allocates what arrives, as soon as the machine's speed allows
+            factors = process.draws.quantiles("mark_cpu_factor")
+            steady = p.open_loop and process.profile.is_steady
+            request_factor = program_slowness(cpu_factor, factors) if steady else 1.0
+            black_factor = 1.0 if steady else process.draws.draw("allocated_black_factor")
+            process.machine.arrival_rate *= black_factor
         return Marking(
             machine=process.machine,
             pacer=process.pacer,
@@ -165,7 +168,9 @@ class Collector:
             triggered_bytes=int(heap_start),
             heap_goal_now=partial(process.heap.heap_goal_bytes, process.pacer),
             scan_work_bytes=work_bytes,
-            max_scan_work_bytes=int(self._scan_work_bytes(heap_start)),
+            max_scan_work_bytes=int(
+                p.scannable_share * heap_start + max(p.root_bytes, p.allocated_stack_bytes)
+            ),
             work_ns=max(self._mark_cpu_ns(live) * cpu_factor * time_factor, 1.0),
             alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
             assist_share_at_ease=p.assist_cpu_share,

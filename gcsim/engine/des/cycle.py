@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcsim.streams import stream
 from gcsim.workload.pauses import LEVELS
@@ -44,6 +45,10 @@ class CycleDraws:
     def __init__(self, scatter: Scatter, seed: int, replica: int) -> None:
         self._quantiles = {name: np.asarray(values) for name, values in scatter.to_document().items()}
         self._streams = {name: stream(seed, f"des {name}", replica) for name in self._quantiles}
+
+    def quantiles(self, name: str) -> NDArray[np.float64]:
+        """The distribution of one of Scatter's fields, at ``LEVELS``."""
+        return self._quantiles[name]
 
     def draw(self, name: str) -> float:
         """One value of one of Scatter's fields."""
