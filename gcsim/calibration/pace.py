@@ -6,10 +6,9 @@ from gcsim.calibration.evidence import Evidence
 from gcsim.workload.model import Loop
 
 _IDLE_SHARE = 0.03  # of P while marking; below it every P had work, so the program was at full speed
-# below it Ps were idle outside marking, and those that marked meanwhile were busy with what had waited; measured with
-# hardly an idle P while marking: closed loops 0.77 and more, open ones 0.47 to 0.76
-_WAITING_SHARE = 0.7
-_BUSY_SHARE = 0.87  # of P outside marking; above it the program was at full speed but for waits among its own
+# the mutator's share of all Ps: above it the program was at full speed but for waits among its own, below it Ps were
+# idle outside marking; measured: closed loops 0.77 and more, open ones 0.61 and less, near saturation 0.76
+_BUSY_SHARE = 0.7
 _MARK_SPEED = 0.8  # mutator speed while marking, of that outside; measured on Go 1.26 and 1.27: 0.6 to 1.0
 _MARK_SPEED_REL_SD = 0.155  # that range as 90 %
 _FASTER_THAN_OUTSIDE = 1.1  # apparent speed while marking if all Ps had been busy outside: they were not
@@ -37,30 +36,21 @@ def find_pace(
     """Closed where the program kept all Ps busy, open where arrivals left some idle.
 
     ``mutator_cpu_share`` is the mutator's share of all Ps over the run, where the capture measured CPU time.
-    Without it, compare allocation per mutator CPU second while marking and outside, as if all Ps had been
-    busy outside: a program seems to run faster while marking only if they were not. Between about 85 % and full
-    load the log alone cannot tell; there both readings predict much the same. A loop that was ``stated`` to be open
+    Without it, idle Ps while marking tell; and where some were idle, allocation per mutator CPU second while marking
+    and outside, as if all Ps had been busy outside: a program seems to run faster while marking only if they were
+    not. Open loops near saturation and closed ones that wait for themselves look alike: a loop ``stated`` to be open
     is one.
     """
     procs = float(evidence.gomaxprocs.mean())
     mark_s = float(evidence.concurrent_seconds.sum())
-    if stated == "open" and mutator_cpu_share is not None:
-        busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
-        return Pace(loop="open", busy_procs=busy, source="CPU time of the capture", rel_sd=share_rel_sd)
-    idle_share = float(evidence.idle_cpu_seconds.sum()) / mark_s / procs
-    waits = mutator_cpu_share is not None and mutator_cpu_share < _WAITING_SHARE
-    if idle_share <= _IDLE_SHARE and not waits:
-        return Pace(loop="closed", busy_procs=procs, source="no idle Ps while marking")
     if mutator_cpu_share is not None:
-        busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
-        if busy >= _BUSY_SHARE * procs:
+        if mutator_cpu_share >= _BUSY_SHARE and stated != "open":
             return Pace(loop="closed", busy_procs=procs, source="CPU time of the capture: Ps were busy")
-        return Pace(
-            loop="open",
-            busy_procs=busy,
-            source="CPU time of the capture: Ps were idle",
-            rel_sd=share_rel_sd,
-        )
+        busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
+        source = "CPU time of the capture: Ps were idle"
+        return Pace(loop="open", busy_procs=busy, source=source, rel_sd=share_rel_sd)
+    if float(evidence.idle_cpu_seconds.sum()) <= _IDLE_SHARE * mark_s * procs:
+        return Pace(loop="closed", busy_procs=procs, source="no idle Ps while marking")
     used = float(evidence.mark_cpu_seconds.sum()) / mark_s
     mutator = max(procs - used, 0.02 * procs)
     per_cpu = float(evidence.allocated_bytes.sum()) / mark_s / mutator
