@@ -11,7 +11,7 @@ from gcsim.calibration.memory_parts import ALLOCATED_PER_SCANNED, BESIDE_BYTES, 
 from gcsim.calibration.random_effects import pooled
 from gcsim.goruntime.memory import MemoryPrior
 from gcsim.units import MIB
-from gcsim.workload.parameters import Parameter
+from gcsim.workload.parameters import Parameter, Parameters
 
 FloatArray = NDArray[np.float64]
 
@@ -20,6 +20,10 @@ _BEGUN_SPAN_BYTES = 0.7 * MIB
 _RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01  # of one peak; between runs of one program
 _FRAGMENTS_ELSEWHERE = 0.5  # how far the fragments of one peak may be off at another setting
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in standard deviations
+_LIMIT_GOALS = "the limit's goals"
+OUTSIDE_HEAP = (
+    "metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share", "allocated_stack_bytes"
+)  # fmt: skip
 _SMALL_OBJECTS = "prior: small objects, for the log scans much of its heap"
 _LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
 _UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 would tell whether the heap is scanned"
@@ -43,11 +47,16 @@ def fit_memory(
     parts = Parts.drawn(outside, scanned_stack_bytes=stacks)
     weights = parts.weights(resident_bytes=resident, heap_peak_bytes=peak, limited=limited)
     if weights is not None:
-        source = "the limit's goals" if limited is not None else "the capture's peak"
+        source = _LIMIT_GOALS if limited is not None else "the capture's peak"
         outside |= parts.held_to(weights, outside, source)
     if resident is None or weights is None:
         return outside | _resident_unknown(outside, prior)
     return outside | _resident(peak, float(weights @ parts.fragment_share) * peak, prior, resident)
+
+
+def told_by_limit(parameters: Parameters) -> bool:
+    """Whether memory outside the heap was held to goals that a limit set."""
+    return parameters.allocated_stack_bytes.source.endswith(_LIMIT_GOALS)
 
 
 def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:

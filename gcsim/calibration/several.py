@@ -18,7 +18,7 @@ from gcsim.calibration.calibrate import Calibration, Overrides, calibrate
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.fit_allocation import intervals, outside_rate, swept_per_byte
 from gcsim.calibration.fit_heap import LIVE_PER_DOUBLING
-from gcsim.calibration.memory import fit_resident
+from gcsim.calibration.memory import OUTSIDE_HEAP, fit_resident, told_by_limit
 from gcsim.calibration.random_effects import USUAL_SCATTER, Pooled, pooled
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING
 from gcsim.errors import InputError
@@ -104,6 +104,7 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
     changed = _same_everywhere(logs)
     changed |= _marking(logs, changed)
     changed |= _allocation(logs)
+    changed |= _outside_heap(logs)
     changed |= _memory([traces[reference], *(traces[log] for log in found if log != reference)], model)
     return replace(
         model,
@@ -270,6 +271,15 @@ def _efficiency(one: Calibration, speed: Parameter) -> Parameter:
     own = one.model.parameters
     marking = own.mark_alloc_efficiency.value * own.alloc_bytes_per_cpu_second.value
     return replace(own.mark_alloc_efficiency, value=marking / speed.value)
+
+
+def _outside_heap(logs: list[Calibration]) -> dict[str, Parameter]:
+    """What lies outside the heap, from the log whose limit's goals tell most of it; none where no limit set goals."""
+    told = [one.model.parameters for one in logs if told_by_limit(one.model.parameters)]
+    if not told:
+        return {}
+    best = min(told, key=lambda p: p.allocated_stack_bytes.rel_sd * p.allocated_stack_bytes.value)
+    return {name: getattr(best, name) for name in OUTSIDE_HEAP}
 
 
 def _memory(traces: list[Trace], model: Model) -> dict[str, Parameter]:

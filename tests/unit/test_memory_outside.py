@@ -9,6 +9,7 @@ from gcsim.calibration import calibrate
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.limit_goals import outside_heap
 from gcsim.calibration.memory import fit_memory
+from gcsim.calibration.several import calibrate_logs
 from gcsim.engine.simulate import replica_metrics
 from gcsim.gctrace import read_gctrace
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
@@ -62,6 +63,18 @@ def test_a_limited_log_tells_stacks_that_runtime_metrics_showed() -> None:
     stacks = calibrate(trace, name="deepstacks").model.parameters.allocated_stack_bytes
     assert stacks.value == pytest.approx(128.4 * MIB, rel=0.1)
     assert stacks.rel_sd < 0.15
+
+
+def test_several_logs_take_what_lies_outside_the_heap_from_the_limited_one() -> None:
+    """A log at GOGC=100 and one under a limit give the load of the first and the stacks of the second."""
+    names = [
+        f"deepstacks-go1.27.3-{setting}-p2-r1" for setting in ("gogc100-limitoff", "gogcoff-limit240MiB")
+    ]
+    traces = {name: read_gctrace(CAPTURES / f"{name}.log.gz") for name in names}
+    several = calibrate_logs(traces, name="deepstacks")
+    assert several.reference == names[0]
+    alone = several.calibrations[names[1]].model.parameters
+    assert several.model.parameters.allocated_stack_bytes == alone.allocated_stack_bytes
 
 
 @pytest.mark.parametrize("program", ["deepstacks", "smallapi"])
