@@ -8,14 +8,14 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.capture import CapturedRun, RunPlan, is_captured, load_run
+from experiments.capture import MAX_FOREIGN_CPU, CapturedRun, RunPlan, is_captured, load_run
 
 CAPTURES = Path(__file__).parent / "captures"
 GO_VERSION = "1.27.3"
 LOADS = (0.30, 0.60, 0.85)  # of the capacity
 GOGC = (50, 100, 400)
 CALIBRATED = 100
-REPEATS = 3
+REPEATS = 5
 _CAPACITY_RUNS = 3
 SECONDS = 15.0
 _TOO_MUCH = ("-rate", "40000")
@@ -64,6 +64,19 @@ def saturated_rates() -> list[float]:
 def load_of(plan: RunPlan) -> CapturedRun:
     """A plan's captured run."""
     return load_run(CAPTURES / f"{plan.name}.result.json")
+
+
+def undisturbed(load: float, gogc: int) -> list[int]:
+    """The repeats that count: other processes took no more of the machine than the captures' rule allows.
+
+    A run is never left out for what it measured.
+    """
+    repeats = range(1, REPEATS + 1)
+    return [n for n in repeats if _foreign(load_of(open_plan(load, gogc, n))) <= MAX_FOREIGN_CPU]
+
+
+def _foreign(run: CapturedRun) -> float:
+    return run.info.foreign_cpu_fraction or 0.0
 
 
 def _saturated(repeat: int) -> RunPlan:

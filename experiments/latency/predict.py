@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,13 +52,14 @@ def predict(load: float, repeat: int) -> Iterator[Prediction]:
 
 def predict_all() -> None:
     """Writes every prediction; some minutes."""
-    rows = [
-        prediction._asdict()
-        for load in matrix.LOADS
-        for repeat in range(1, matrix.REPEATS + 1)
-        for prediction in predict(load, repeat)
-    ]
+    logs = [(load, repeat) for load in matrix.LOADS for repeat in matrix.undisturbed(load, matrix.CALIBRATED)]
+    with ProcessPoolExecutor() as pool:
+        rows = [prediction._asdict() for found in pool.map(_from_log, logs) for prediction in found]
     write_text_atomically(PREDICTIONS, json.dumps(rows, indent=0) + "\n")
+
+
+def _from_log(log: tuple[float, int]) -> list[Prediction]:
+    return list(predict(*log))
 
 
 def load_predictions() -> list[Prediction]:

@@ -20,10 +20,11 @@ from gcsim.workload.requests import Requests, requests_from_result
 
 _SUFFIX = ".result.json"
 _LONGEST_MEMORY_S = 5.0
-_STALL_SHARES = (0.002, 0.15)
-_HALVINGS = 5
+_STALL_SHARES = (0.002, 0.4)
+_WAKES_S = (5e-6, 100e-6)  # logs of every request showed 60 us
+_HALVINGS = 7
 _LEAST_REST = 0.02  # of the time from one request of a worker to its next
-_SECONDS = 30.0  # simulated in each trial
+_SECONDS = 15.0  # simulated in each trial
 _MOST_CYCLES = 200
 
 
@@ -46,7 +47,7 @@ def with_requests(model: Model, result: Path, evidence: Evidence | None = None) 
 
     What the scheduler and the collector do to a request follows from the model. What the host does is set so that
     the calibrated run comes out with the median and the 99th percentile of the latencies that the driver measured:
-    a constant that every latency has, and the share of requests' time in which their processor was taken away.
+    what an idle processor needs to wake up, and for how much of requests' time their processor was taken away.
     ``evidence`` tells for how long the machine's speed stays alike. A closed loop's workers rest between requests as
     their number, rate and latency say (Little's law); nothing is set on its latencies. Raises InputError on a file
     that is no such result.
@@ -92,24 +93,25 @@ def _no_figures(result: Path, why: object) -> InputError:
 
 
 def _with_host(model: Model, requests: Requests, document: Mapping[str, Any]) -> Model:
-    """Stalls and overhead with which the calibrated run has the measured p99 and p50."""
+    """Stalls and wake-ups with which the calibrated run has the measured p99 and p50."""
     try:
         median, high = (float(document["latency_seconds"][name]) for name in ("p50", "p99"))
     except (KeyError, TypeError):
         return model  # a driver that tells service times only
-    least, most = _STALL_SHARES
-    best = requests
-    latencies = _latencies(model, best)
-    if latencies.quantile_seconds(0.99) < high:
-        for _ in range(_HALVINGS):
-            best = replace(requests, stall_share=math.sqrt(least * most))
-            latencies = _latencies(model, best)
-            if latencies.quantile_seconds(0.99) < high:
-                least = best.stall_share
-            else:
-                most = best.stall_share
-    overhead = max(median - latencies.quantile_seconds(0.5), 0.0)
-    return replace(model, requests=replace(best, overhead_seconds=overhead))
+    stalls, wakes, best = _STALL_SHARES, _WAKES_S, requests
+    for _ in range(_HALVINGS):  # each of both mostly moves its own quantile
+        best = replace(
+            requests, stall_share=math.sqrt(math.prod(stalls)), wake_seconds=math.sqrt(math.prod(wakes))
+        )
+        seen = _latencies(model, best)
+        stalls = _halved(stalls, best.stall_share, too_low=seen.quantile_seconds(0.99) < high)
+        wakes = _halved(wakes, best.wake_seconds, too_low=seen.quantile_seconds(0.5) < median)
+    return replace(model, requests=best)
+
+
+def _halved(bounds: tuple[float, float], middle: float, *, too_low: bool) -> tuple[float, float]:
+    """The half of an interval in which the outcome is as high as was measured."""
+    return (middle, bounds[1]) if too_low else (bounds[0], middle)
 
 
 def _rest_seconds(document: Mapping[str, Any]) -> float:

@@ -34,9 +34,11 @@ class Requests:
     host_memory_seconds: float = (
         0.0  # for which the machine keeps its speed, whose spread is Scatter.mark_cpu_factor
     )
-    stall_share: float = 0.0  # of requests' time on a P, in which the host had taken its processor away
+    stall_share: float = (
+        0.0  # over requests' CPU time: the host has taken the processor from a P that they hold
+    )
     stall_seconds: float = 0.0013  # mean length of such a stall, exponential
-    overhead_seconds: float = 0.0  # of each latency, outside any P's time: poller, wake-up, hand-over
+    wake_seconds: float = 0.0  # from an arrival that finds a P idle to its start: poller, wake-up, hand-over
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.bytes_per_request) and self.bytes_per_request > 0):
@@ -49,7 +51,7 @@ class Requests:
             )
         if not (self.burst_size >= 1 and math.isfinite(self.burst_size)):
             raise InputError(f"requests: burst_size must be 1 or more, got {self.burst_size}")
-        if min(self.think_seconds, self.overhead_seconds, self.host_memory_seconds, self.stall_seconds) < 0:
+        if min(self.think_seconds, self.wake_seconds, self.host_memory_seconds, self.stall_seconds) < 0:
             raise InputError("requests: times must be 0 or more")
         if not 0 <= self.stall_share < 1:
             raise InputError(f"requests: stall_share must be from 0 to less than 1, got {self.stall_share}")
@@ -92,10 +94,10 @@ def requests_from_result(result: Mapping[str, Any], *, alloc_bytes_per_second: f
 def service_seconds(
     requests: Requests, generator: np.random.Generator, count: int, *, mean_seconds: float
 ) -> FloatArray:
-    """Times on a P of ``count`` requests at full speed, shape (count,): lognormal, and now and then a stall."""
+    """Times on a P of ``count`` requests at full speed, shape (count,): lognormal, and now and then a stall more."""
     sigma, stalled = requests.service_sigma, requests.stall_share * mean_seconds
-    body = mean_seconds - stalled
-    times: FloatArray = body * np.exp(sigma * generator.standard_normal(count) - 0.5 * sigma * sigma)
+    logarithms = sigma * generator.standard_normal(count) - 0.5 * sigma * sigma
+    times: FloatArray = mean_seconds * np.exp(logarithms)
     if stalled > 0 and requests.stall_seconds > 0:
         stalls = generator.poisson(stalled / requests.stall_seconds, size=count)
         times += requests.stall_seconds * generator.standard_gamma(stalls)

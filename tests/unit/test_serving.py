@@ -15,8 +15,8 @@ from gcsim.workload.requests import Requests
 SLICE_NS = 15e6
 
 
-def queue_of(dues: list[float], workers: int) -> RunQueue:
-    """A run queue of one P with these arrivals to come."""
+def queue_of(dues: list[float], workers: int, procs: int = 1) -> RunQueue:
+    """The run queues of some Ps with these arrivals to come."""
     waiting = [Request(due, -1.0, 1e5, 1e5) for due in dues]
 
     def arrivals(now_ns: float) -> list[Request]:
@@ -24,7 +24,7 @@ def queue_of(dues: list[float], workers: int) -> RunQueue:
         del waiting[: len(taken)]
         return taken
 
-    return RunQueue(workers, 1, arrivals=arrivals, slice_ns=lambda: SLICE_NS)
+    return RunQueue(workers, procs, arrivals=arrivals, slice_ns=lambda: SLICE_NS)
 
 
 def test_a_worker_drains_the_channel_before_ready_workers_run() -> None:
@@ -56,8 +56,39 @@ def test_arrivals_wait_until_somebody_polls() -> None:
     for queue, second_ns in ((soon, 30.0), (late, 11.0 + SYSMON_POLL_NS)):
         assert queue.next(0, 10.0) is not None
         assert queue.next(0, second_ns) is not None
-    assert [request.due_ns for request in soon.ready] == [3.0]
-    assert [request.due_ns for request in late.ready] == [3.0, 20.0]
+    assert (soon.waiting, late.waiting) == (1, 2)
+
+
+def test_what_an_idle_worker_has_found_other_workers_do_not_see() -> None:
+    """It waits in that P's run queue: another P's mark worker marks on, and a P that looks for goroutines steals it."""
+    queue = queue_of([1.0, 2.0, 3.0], workers=8, procs=2)
+    assert queue.is_seen(0, due=True)
+    assert not queue.is_seen(1, due=True)
+    assert not queue.in_network
+    stolen = queue.next(1, 10.0)
+    assert stolen is not None
+    assert stolen.due_ns == 1.0
+    assert queue.in_network
+
+
+def test_a_p_without_goroutines_steals_half_of_anothers() -> None:
+    """Three wait on the first P: the second takes two of them, and leaves one."""
+    queue = queue_of([1.0, 2.0, 3.0, 4.0], workers=8, procs=2)
+    order = [queue.next(0, 10.0), queue.next(1, 10.0), queue.next(0, 20.0), queue.next(0, 30.0)]
+    assert [request.due_ns for request in order if request is not None] == [1.0, 2.0, 4.0, 3.0]
+
+
+def test_an_idle_processor_takes_its_time_to_wake_up() -> None:
+    """A wake-up time of 0.2 ms is seen in the median wait; without one an idle P begins at once."""
+    model = example_service()
+    size = model.parameters.alloc_bytes_per_second.value / 4000.0
+    waits = []
+    for wake_seconds in (0.0, 2e-4):
+        requests = Requests(bytes_per_request=size, workers=8, wake_seconds=wake_seconds)
+        slow = replace(model, requests=requests, loop="open")
+        rows = record_run(slow, slow.settings, duration_seconds=4.0, seed=1, knobs=fit_knobs(slow, seed=1))
+        waits.append(np.median(rows.requests["start_ns"] - rows.requests["due_ns"]))
+    assert waits[1] > waits[0] + 5e4
 
 
 def _closed(think_seconds: float, workers: int) -> Rows:

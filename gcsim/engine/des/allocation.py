@@ -61,7 +61,7 @@ class Allocation:
         machine, p = process.machine, process.parameters
         while True:
             capacity, arrival = process.rates(scatter)
-            pace = min(capacity, arrival) if p.open_loop and machine.backlog_bytes == 0.0 else capacity
+            pace = min(capacity, arrival) if p.open_loop and machine.backlog_bytes <= 0.0 else capacity
             wanted = self._wanted_bytes(pace)
             slowness = process.sweeper.slowness(capacity)
             rate = capacity / slowness
@@ -86,7 +86,7 @@ class Allocation:
             slowness = process.sweeper.slowness(capacity)
             until = min(self._due_ns, now + _SERVED_AT_ONCE_NS)
             host = serving.host.request_slowness(now)
-            if slowness > 1.0 or process.observer is not None:
+            if process.heap.unswept_bytes > 0.0 or process.observer is not None:
                 until = min(until, now + process.sweeper.until_done_ns(min(pace, capacity / slowness)))
             stop, allocated = serving.serve(now, wanted, float(until), slowness * host)
             elapsed = max(math.ceil(stop) - now, 0)
@@ -114,11 +114,11 @@ class Allocation:
         machine, p = self._process.machine, self._process.parameters
         if allocated is None:
             arrived = machine.backlog_bytes + arrival * elapsed
-            allocated = min(rate * elapsed, arrived) if p.open_loop else rate * elapsed
+            allocated = max(min(rate * elapsed, arrived), 0.0) if p.open_loop else rate * elapsed
         program_ns = min(allocated / p.alloc_bytes_per_cpu_ns * slowness, elapsed * p.gomaxprocs)
         self._settle(elapsed, allocated, program_ns)
         if p.open_loop:
-            machine.backlog_bytes = max(machine.backlog_bytes + arrival * elapsed - allocated, 0.0)
+            machine.backlog_bytes += arrival * elapsed - allocated
 
     def _settle(self, elapsed: int, allocated: float, program_ns: float) -> None:
         """The stretch is over: heap, CPU and sweeping."""

@@ -13,12 +13,14 @@ from gcsim.engine.des.host import HostSpeed
 from gcsim.engine.des.machine import Machine
 from gcsim.engine.des.parameters import RunParameters
 from gcsim.engine.des.runqueue import Request
-from gcsim.engine.des.serving import Serving, Stretch
+from gcsim.engine.des.serving import Serving
+from gcsim.engine.des.stretch import Stretch
 from gcsim.streams import stream
 from gcsim.workload.profile import Profile
 from gcsim.workload.requests import Requests, service_seconds
 
 _BLOCK = 4096
+_NEVER_NS = 1 << 62
 
 
 class ClosedServing(Serving):
@@ -112,8 +114,8 @@ class ClosedServing(Serving):
         """When there may be something to do for a P that has nothing: a rest or a request is over."""
         return min([*self._resting[:1], *(end for end in ends if end > now_ns)], default=now_ns) + 1.0
 
-    def next_ready_ns(self) -> int | None:
-        return int(self._resting[0]) + 1 if self._resting else None
+    def _next_due_ns(self) -> int:
+        return int(self._resting[0]) + 1 if self._resting else _NEVER_NS
 
 
 class _Stretch(Stretch):

@@ -3,12 +3,12 @@
 A request's latency runs from when it was due (not from when somebody had time for it: no coordinated omission)
 to its end, and is split without remainder:
 
-    service     its CPU time at full speed, and the constant overhead
+    service     its CPU time at full speed
     assist      marking that its goroutine did for what it allocated
     stw         the world stood still while it waited or ran
     background  its P was marking, or it ran slower because of marking; while it waited during a mark phase, the
                 share of the Ps that were marking
-    queueing    the rest: every P was busy with others' requests
+    queueing    the rest: every P was busy with others' requests, or an idle one had to wake up
 """
 
 from dataclasses import dataclass
@@ -38,8 +38,7 @@ class Finished:
 class LatencySums:
     """Histogram and sums by cause."""
 
-    def __init__(self, *, overhead_ns: float) -> None:
-        self._overhead_ns = overhead_ns
+    def __init__(self) -> None:
         self._counts = np.zeros(_PER_OCTAVE * _OCTAVES, dtype=np.int64)
         self.cause_ns = dict.fromkeys(CAUSES, 0.0)
 
@@ -49,8 +48,8 @@ class LatencySums:
 
     def add(self, finished: Finished, interruptions: "Interruptions") -> dict[str, FloatArray]:
         """Counts requests, and returns their parts by cause, ns, arrays of shape (n,)."""
-        parts = interruptions.split(finished, overhead_ns=self._overhead_ns)
-        latency = finished.end_ns - finished.due_ns + self._overhead_ns
+        parts = interruptions.split(finished)
+        latency = finished.end_ns - finished.due_ns
         place = np.log2(np.maximum(latency, _LOWEST_NS) / _LOWEST_NS) * _PER_OCTAVE
         bucket = np.minimum(place.astype(np.int64), self._counts.size - 1)
         self._counts += np.bincount(bucket, minlength=self._counts.size)
@@ -88,7 +87,7 @@ class Interruptions:
             for column in (self._times, self._stopped, self._marked):
                 del column[: -self.KEPT]
 
-    def split(self, finished: Finished, *, overhead_ns: float) -> dict[str, FloatArray]:
+    def split(self, finished: Finished) -> dict[str, FloatArray]:
         """Parts of each latency by cause; their sum is the latency."""
         times, stopped, marked = (np.array(c) for c in (self._times, self._stopped, self._marked))
 
@@ -106,7 +105,7 @@ class Interruptions:
         service = np.minimum(f.service_ns, running)  # less where the host was fast
         held_up = running - service
         return {
-            "service": service + overhead_ns,
+            "service": service,
             "assist": f.assist_ns,
             "stw": stw_waiting + stw_running,
             "background": behind_marking + held_up,

@@ -28,6 +28,9 @@ class Mutator(Protocol):
     def next_ready_ns(self) -> int | None:
         """When a goroutine will be ready if none is now; None where only another P's doings tell."""
 
+    def stops_idle(self, processor: int) -> bool:
+        """Whether an idle mark worker that looks up on this P now sees a goroutine to run."""
+
 
 class Saturated:
     """``goroutines`` that never wait for anything; at most ``busy`` of them run at once."""
@@ -57,6 +60,10 @@ class Saturated:
 
     def next_ready_ns(self) -> int | None:
         return None
+
+    def stops_idle(self, processor: int) -> bool:
+        del processor
+        return True  # the scheduler is asked, which finds none
 
 
 class Stream:
@@ -99,3 +106,7 @@ class Stream:
             return None
         missing = self._grain_bytes * (1 + self._running) - machine.backlog_bytes
         return machine.now_ns + max(int(missing / filling) + 1, 1)
+
+    def stops_idle(self, processor: int) -> bool:
+        del processor
+        return True  # whoever is first takes what has come

@@ -118,7 +118,7 @@ class _Run:
         )
         self.latencies: LatencySums | None = None
         if self.process.serving is not None and model.requests is not None:
-            self.latencies = LatencySums(overhead_ns=model.requests.overhead_seconds * 1e9)
+            self.latencies = LatencySums()
 
     def play(self, *, duration_seconds: float, most_cycles: int | None) -> None:
         """Until a cycle starts after the duration, or so many cycles after the warm-up.

@@ -17,6 +17,7 @@ from gcsim.engine.des.latency import Finished
 from gcsim.engine.des.machine import Machine
 from gcsim.engine.des.parameters import RunParameters
 from gcsim.engine.des.runqueue import Request, RunQueue
+from gcsim.engine.des.stretch import Stretch
 from gcsim.goruntime.workers import FORCE_PREEMPT_NS
 from gcsim.streams import stream
 from gcsim.workload.profile import Profile
@@ -24,6 +25,9 @@ from gcsim.workload.requests import Requests, arrival_seconds, service_seconds
 
 _BLOCK = 8192
 _ROUNDING_NS = 1.0
+# An idle P's thread wakes up the later if another one runs: Linux puts it on that one's core first. Logs of every
+# request (order service, two Ps, GOGC=100): exponential, 60 us on average with both Ps idle, 160 us with one busy
+_BUSY_WAKE = 2.5
 
 
 class Serving:
@@ -46,11 +50,14 @@ class Serving:
         self.host = host
         self._arrival_draws = stream(seed, "des arrivals", replica)
         self._service_draws = stream(seed, "des services", replica)
+        self._wake_draws = stream(seed, "des wake-ups", replica)
         p = parameters
         self._rate_per_second = p.arrival_bytes_per_ns * 1e9 / requests.bytes_per_request
         self._mean_seconds = requests.bytes_per_request / p.alloc_bytes_per_cpu_ns * 1e-9
-        self._alloc_bytes_per_ns = p.alloc_bytes_per_cpu_ns
-        self._mark_speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns
+        # stalls hold a P and are no CPU time; what a log tells of the pace while marking has them in it
+        stalled = 1.0 + requests.stall_share
+        self._alloc_bytes_per_ns = p.alloc_bytes_per_cpu_ns / stalled
+        self._mark_speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns * stalled
         self._speed = self._mark_speed
         self._servers = min(p.gomaxprocs, requests.workers)
         if not p.open_loop:
@@ -58,6 +65,8 @@ class Serving:
         self.epoch_ns = 0
         self._due: list[float] = []
         self._service: list[float] = []
+        self._wakes: list[float] = []  # what a P needs to notice that arrival, if all are idle
+        self._awake_ns = 0.0  # when the P that wakes up now admits what has come
         self._next = 0
         self._last_seconds = 0.0
         self._slice_draws = stream(seed, "des slices of workers", replica)
@@ -90,6 +99,8 @@ class Serving:
         )
         self._due = self._due[self._next :] + (due * 1e9).tolist()
         self._service = self._service[self._next :] + np.maximum(service * 1e9, 1.0).tolist()
+        wakes = 1e9 * self._requests.wake_seconds * self._wake_draws.standard_exponential(_BLOCK)
+        self._wakes = self._wakes[self._next :] + wakes.tolist()
         self._next = 0
 
     def finished(self) -> list[Finished]:
@@ -135,13 +146,22 @@ class Serving:
 
         ``slowness`` (1 or more) stretches every request's CPU time: sweeping.
 
+        The background sweeper gives way after every ten spans, but to the global run queue, where a P whose own is
+        empty looks before it looks at the network or at other Ps (Go 1.19+ ``bgsweep``, ``findRunnable``): once there
+        is no backlog it has one P until all is swept.
+
         Every P allocates at one rate while it serves. The last requests begun may still run when the budget is
         reached, and go on after the collection.
         """
-        stretch = Stretch(now_ns, self._servers, self._alloc_bytes_per_ns / slowness, budget_bytes, until_ns)
+        sweeps = self._machine.heap.unswept_bytes > 0.0
+        waiting = self._queue.waiting > self._servers
+        servers = self._servers - 1 if sweeps and not waiting and self._servers > 1 else self._servers
+        stretch = Stretch(now_ns, servers, self._alloc_bytes_per_ns / slowness, budget_bytes, until_ns)
         while not stretch.over:
             if self._queue.waiting:
                 self._serve_backlog(stretch, slowness)
+            elif sweeps and waiting:
+                stretch.until_ns, stretch.over = min(stretch.free[0][0], until_ns), True
             else:
                 self._serve_in_order(stretch, slowness)
         stop, allocated = stretch.end()
@@ -157,7 +177,7 @@ class Serving:
         self._queue.park()
         return stop, allocated
 
-    def _serve_in_order(self, stretch: "Stretch", slowness: float) -> None:
+    def _serve_in_order(self, stretch: Stretch, slowness: float) -> None:
         """First come, first served, until the stretch is over or more requests wait than there are workers."""
         free, rate, until_ns, budget_bytes = (
             stretch.free,
@@ -168,8 +188,8 @@ class Serving:
         begun = stretch.begun_bytes
         starts: list[float] = []
         ends: list[float] = []
-        due, service, first = self._due, self._service, self._next
-        place, count = first, len(due)
+        due, service, wakes, first = self._due, self._service, self._wakes, self._next
+        place, count, awake = first, len(due), self._awake_ns
         behind = self._requests.workers - self._servers + 1
         replace_earliest = heapq.heapreplace
         while True:
@@ -178,14 +198,19 @@ class Serving:
                 self._keep(stretch, first, starts, ends)
                 self._refill()
                 starts, ends = [], []
-                due, service, first = self._due, self._service, self._next
+                due, service, wakes, first = self._due, self._service, self._wakes, self._next
                 place, count = first, len(due)
             earliest, processor = free[0]
             start = due[place]
-            if earliest > start:
+            if start < awake:
+                start = max(awake, earliest)
+            elif earliest > start:
                 start = earliest
                 if due[place + behind] <= start:
                     break
+            else:
+                start += wakes[place] * (1.0 if max(free)[0] <= start else _BUSY_WAKE)
+                awake = start
             if start >= until_ns:
                 stretch.over = True
                 break
@@ -202,17 +227,17 @@ class Serving:
             ends.append(end)
             place += 1
             replace_earliest(free, (end, processor))
-        self._next = place
+        self._next, self._awake_ns = place, awake
         stretch.begun_bytes = begun
         self._keep(stretch, first, starts, ends)
         if not stretch.over:
-            self._queue.admit(free[0][0])
+            self._queue.admit(free[0][1], free[0][0])
 
-    def _keep(self, stretch: "Stretch", first: int, starts: list[float], ends: list[float]) -> None:
+    def _keep(self, stretch: Stretch, first: int, starts: list[float], ends: list[float]) -> None:
         last = first + len(starts)
         stretch.in_order.append((self._due[first:last], self._service[first:last], starts, ends))
 
-    def _serve_backlog(self, stretch: "Stretch", slowness: float) -> None:
+    def _serve_backlog(self, stretch: Stretch, slowness: float) -> None:
         """Worker by worker, until nothing waits or the stretch is over."""
         queue, free, rate = self._queue, stretch.free, stretch.rate
         while True:
@@ -323,54 +348,13 @@ class Serving:
             del bundle[0]
 
     def next_ready_ns(self) -> int | None:
+        return self._next_due_ns() if self._queue.in_network else None
+
+    def stops_idle(self, processor: int) -> bool:
+        return self._queue.is_seen(processor, due=self._next_due_ns() <= self._machine.now_ns)
+
+    def _next_due_ns(self) -> int:
+        """When the next arrival can be seen in the network."""
         if self._next == len(self._due):
             self._refill()
         return int(self._due[self._next]) + 1
-
-
-class Stretch:
-    """Serving between two collections: when each P is free, and what requests begun allocate."""
-
-    __slots__ = ("begun_bytes", "budget_bytes", "free", "in_order", "over", "rate", "single", "until_ns")
-
-    def __init__(self, now_ns: int, servers: int, rate: float, budget_bytes: float, until_ns: float) -> None:
-        self.free = [(float(now_ns), processor) for processor in range(servers)]  # a heap
-        self.rate = rate  # bytes per ns and P
-        self.budget_bytes, self.until_ns = budget_bytes, until_ns
-        self.begun_bytes = 0.0
-        self.over = False
-        # due, service, start, end of requests served in order; and those of a backlog, with P and end
-        self.in_order: list[tuple[list[float], list[float], list[float], list[float]]] = []
-        self.single: list[tuple[Request, int, float]] = []
-
-    def allocated_bytes(self, now_ns: float) -> float:
-        """By ``now_ns``, when no P is about to begin a request."""
-        return self.begun_bytes - self.rate * sum(f - now_ns for f in self.busy_until() if f > now_ns)
-
-    def busy_until(self) -> list[float]:
-        """When the requests begun end, P by P."""
-        return [f for f, _ in self.free]
-
-    def is_spent(self, now_ns: float) -> bool:
-        return self.begun_bytes >= self.budget_bytes and self.allocated_bytes(now_ns) >= self.budget_bytes
-
-    def end(self) -> tuple[float, float]:
-        """When the budget was reached, or ``until_ns``; and what was allocated by then."""
-        if self.begun_bytes < self.budget_bytes:
-            return self.until_ns, self.allocated_bytes(self.until_ns)
-        reached = _time_of(self.begun_bytes - self.budget_bytes, self.rate, self.busy_until())
-        stop = min(reached, self.until_ns)
-        return stop, self.allocated_bytes(stop)
-
-
-def _time_of(left_bytes: float, rate: float, free: list[float]) -> float:
-    """When only ``left_bytes`` of what was begun were still to be allocated, Ps ending at times ``free``."""
-    left_ns = left_bytes / rate
-    total = 0.0
-    latest = sorted(free, reverse=True)
-    for count, end in enumerate(latest, start=1):
-        total += end
-        time = (total - left_ns) / count
-        if count == len(latest) or time >= latest[count]:
-            return time
-    return latest[-1]
