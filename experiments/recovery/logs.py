@@ -170,9 +170,11 @@ def _mutator_cpu_seconds(engine: LaneEngine, allocated: FloatArray, peak_bytes: 
 def _truth(service: Service, means: dict[str, float]) -> dict[str, float]:
     """What calibration should find: the parameters, and means where these follow from the others."""
     values = {name: float(getattr(service.model.parameters, name).value) for name in PARAMETER_NAMES}
-    follow = {"mark_cpu_heap_ratio", "mark_idle_procs", "mark_background_procs", "mutator_procs"}
+    follow = {
+        "mark_cpu_heap_ratio", "mark_idle_procs", "mark_background_procs", "mark_mutator_procs", "mutator_procs",
+    }  # fmt: skip
     if service.model.loop == "closed":
-        follow |= {"alloc_bytes_per_second", "mark_mutator_procs"}
+        follow |= {"alloc_bytes_per_second"}
     return values | {name: means[name] for name in follow}
 
 

@@ -15,13 +15,19 @@ from gcsim.calibration.standard_error import (
 )
 from gcsim.engine.fluid_mark import idle_displaced, owed_share
 from gcsim.goruntime.workers import FORCE_PREEMPT_NS
+from gcsim.workload.mark_cost import program_slowness
 from gcsim.workload.model import Loop
 from gcsim.workload.parameters import Parameter
+from gcsim.workload.pauses import LEVELS
 
 FloatArray = NDArray[np.float64]
 
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
 _ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
+_LEAST_FREELY = 0.2  # of what assists paid, taken to be at ease where the account would leave less
+# relative error of at-ease assists that comes of taking a cycle's shares as constant, and how much of it is added where
+# others were forced: from services simulated with known parameters (``experiments.recovery``)
+_ACCOUNT_REL_SD, _FORCED_TIMES = 0.015, 10.0
 _UNSEEN = 0.5  # relative error of allocation while marking beyond which the log does not show it
 
 
@@ -74,46 +80,62 @@ def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
     mark_s = float(chosen.concurrent_seconds.sum())
     mutator = mark_mutator_procs(chosen)
     per_mutator_s = float(chosen.allocated_bytes.sum()) / mark_s / mutator
-    debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
     if reached <= _ASSIST_BOUND_REACH:
-        forced = _forced_assist_cpu(chosen, mutator, debt) if loop == "open" else 0.0
-        return _assist_at_ease(
-            chosen, runway, mutator, per_mutator_s, max(1.0 - forced / max(paid, 1e-12), 0.2)
-        )
+        return _assist_at_ease(chosen, runway, mutator, per_mutator_s, loop)
+    debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
     busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
     return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal")
 
 
 def _assist_at_ease(
-    evidence: Evidence, runway: FloatArray, mutator_procs: float, bytes_per_mutator_s: float, freely: float
+    evidence: Evidence, runway: FloatArray, mutator_procs: float, bytes_per_mutator_s: float, loop: Loop
 ) -> Parameter:
     """What assists paid, without what they were forced to, over the share of marking that they owed in each cycle."""
     paid, cpu = evidence.assist_cpu_seconds, evidence.mark_cpu_seconds
-    debt = cpu * bytes_per_mutator_s / np.maximum(runway, 1.0)
-    owed = owed_share(debt) * cpu
-    if paid.mean() <= 0 or owed.mean() <= 0:
+    machine = cpu / float(cpu.mean())
+    slowness = (
+        program_slowness(machine, np.quantile(machine, LEVELS)) if loop == "open" else np.ones(cpu.size)
+    )
+    debt = cpu * bytes_per_mutator_s / slowness / np.maximum(runway, 1.0)
+
+    def freely(faster: float) -> tuple[float, FloatArray, float]:
+        """CPU of a cycle at ease if allocation were so much faster than measured; what was owed, what was forced."""
+        forced, free = _forced_assists(evidence, mutator_procs * slowness, debt * faster, loop)
+        owed = owed_share(debt * faster) * cpu * free
+        at_ease = max(float((paid - forced).mean()), _LEAST_FREELY * float(paid.mean()))
+        return (
+            at_ease * float(cpu.mean()) / max(float(owed.mean()), 1e-15),
+            owed,
+            1.0 - at_ease / max(paid.mean(), 1e-15),
+        )
+
+    value, owed, forced_share = freely(1.0)
+    if value <= 0:
         return Parameter(0.0, 0.0, LOG)
-    value = float(paid.mean() * cpu.mean() / owed.mean()) * freely
     each = standard_error(ratio_difference(paid, owed) + cpu / float(cpu.mean()))
     speed = marking_rate_error(evidence, mutator_procs)
     if speed > _UNSEEN:
         return Parameter(value, _UNSEEN, "prior: what is allocated while marking is too little to print")
-    # a doubled debt owes less than twice: how much the error of allocation's speed counts
-    low, high = (float((owed_share(debt * math.exp(side * speed)) * cpu).mean()) for side in (-1.0, 1.0))
-    error = math.hypot(each, time_printing_error(paid) / float(paid.mean()), 0.5 * math.log(high / low))
+    of_speed = 0.5 * abs(math.log(freely(math.exp(speed))[0] / freely(math.exp(-speed))[0]))
+    of_account = _ACCOUNT_REL_SD * (1.0 + _FORCED_TIMES * forced_share)
+    error = math.hypot(each, time_printing_error(paid) / float(paid.mean()), of_speed, of_account)
     return Parameter(value, min(error, 1.0), LOG)
 
 
-def _forced_assist_cpu(evidence: Evidence, mutator_procs: float, debt: float) -> float:
-    """What of a cycle's assists displaced idle workers, by the engine's own account of an open loop."""
-    procs = float(evidence.gomaxprocs.mean())
-    displaced = float(idle_displaced(np.array([mutator_procs * (1.0 + debt) / procs]))[0])
-    marking_s = float(evidence.concurrent_seconds.mean())
-    room_s = (procs - mutator_procs) * marking_s - float(evidence.background_cpu_seconds.mean())
-    paid_s = float(evidence.assist_cpu_seconds.mean())
-    at_ease_s = (paid_s - room_s * displaced) / max(1.0 - displaced, 0.1)
-    return paid_s - max(at_ease_s, 0.0)
+def _forced_assists(
+    evidence: Evidence, wanted_procs: FloatArray, debt: FloatArray, loop: Loop
+) -> tuple[FloatArray, FloatArray]:
+    """CPU of each cycle's assists that displaced idle workers, by the engine's own account of an open loop.
+
+    And the share of assists at ease that it leaves.
+    """
+    if loop == "closed":
+        return np.zeros(debt.size), np.ones(debt.size)
+    procs = evidence.gomaxprocs
+    displaced = idle_displaced(wanted_procs * (1.0 + debt) / procs)
+    room_s = (procs - wanted_procs) * evidence.concurrent_seconds - evidence.background_cpu_seconds
+    return np.maximum(room_s, 0.0) * displaced, 1.0 - displaced
 
 
 def mark_mutator_procs(evidence: Evidence) -> float:
