@@ -40,6 +40,7 @@ class ClosedServing(Serving):
         replica: int,
     ) -> None:
         self._rest_draws = stream(seed, "des rests", replica)
+        self._service_draws = stream(seed, "des services", replica)
         self._resting: list[float] = []  # a heap: when each resting worker sends its next request
         self._services: list[float] = []
         super().__init__(machine, parameters, requests, profile, host, seed=seed, replica=replica)

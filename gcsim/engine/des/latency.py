@@ -35,6 +35,33 @@ class Finished:
     assist_ns: FloatArray
 
 
+class Ended:
+    """Requests that have ended, until somebody takes them."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[float, float, float, float, float]] = []
+        self._blocks: list[Finished] = []
+
+    def add(self, due_ns: float, start_ns: float, end_ns: float, service_ns: float, assist_ns: float) -> None:
+        """One of them."""
+        self._rows.append((due_ns, start_ns, end_ns, service_ns, assist_ns))
+
+    def add_block(self, block: Finished) -> None:
+        """Many at once."""
+        self._blocks.append(block)
+
+    def taken(self) -> list[Finished]:
+        """All since the last call."""
+        blocks, self._blocks = self._blocks, []
+        if self._rows:
+            due, start, end, service, assist = np.array(self._rows, dtype=np.float64).T
+            self._rows = []
+            blocks.append(
+                Finished(due_ns=due, start_ns=start, end_ns=end, service_ns=service, assist_ns=assist)
+            )
+        return blocks
+
+
 class LatencySums:
     """Histogram and sums by cause."""
 

@@ -145,9 +145,7 @@ class RunQueue:
         """The arrivals due by now, on a P: to parked workers first, the others into the channel."""
         self._admits_on = None
         self._polled_ns = now_ns
-        arrived = self._arrivals(now_ns)
-        if arrived:
-            self.channel.extend(arrived)
+        self.channel.extend(self._arrivals(now_ns))
         if self.channel:
             mine = self._local[processor]
             busy = len(self.ready) + sum(map(len, self._local)) + sum(self.working)

@@ -12,8 +12,9 @@ from collections import deque
 
 import numpy as np
 
+from gcsim.engine.des.arrivals import Arrivals
 from gcsim.engine.des.host import HostSpeed
-from gcsim.engine.des.latency import Finished
+from gcsim.engine.des.latency import Ended, Finished
 from gcsim.engine.des.machine import Machine
 from gcsim.engine.des.parameters import RunParameters
 from gcsim.engine.des.runqueue import Request, RunQueue
@@ -21,9 +22,8 @@ from gcsim.engine.des.stretch import Stretch
 from gcsim.goruntime.workers import FORCE_PREEMPT_NS
 from gcsim.streams import stream
 from gcsim.workload.profile import Profile
-from gcsim.workload.requests import Requests, arrival_seconds, service_seconds
+from gcsim.workload.requests import Requests
 
-_BLOCK = 8192
 _ROUNDING_NS = 1.0
 # An idle P's thread wakes up the later if another one runs: Linux puts it on that one's core first. Logs of every
 # request (order service, two Ps, GOGC=100): exponential, 60 us on average with both Ps idle, 160 us with one busy
@@ -46,14 +46,18 @@ class Serving:
         seed: int,
         replica: int,
     ) -> None:
-        self._machine, self._requests, self._profile = machine, requests, profile
+        self._machine, self._requests = machine, requests
         self.host = host
-        self._arrival_draws = stream(seed, "des arrivals", replica)
-        self._service_draws = stream(seed, "des services", replica)
-        self._wake_draws = stream(seed, "des wake-ups", replica)
         p = parameters
-        self._rate_per_second = p.arrival_bytes_per_ns * 1e9 / requests.bytes_per_request
         self._mean_seconds = requests.bytes_per_request / p.alloc_bytes_per_cpu_ns * 1e-9
+        self._coming = Arrivals(
+            requests,
+            profile,
+            rate_per_second=p.arrival_bytes_per_ns * 1e9 / requests.bytes_per_request,
+            mean_seconds=self._mean_seconds,
+            seed=seed,
+            replica=replica,
+        )
         # stalls hold a P and are no CPU time; what a log tells of the pace while marking has them in it
         stalled = 1.0 + requests.stall_share
         self._alloc_bytes_per_ns = p.alloc_bytes_per_cpu_ns / stalled
@@ -62,76 +66,24 @@ class Serving:
         self._servers = min(p.gomaxprocs, requests.workers)
         if not p.open_loop:
             self._servers = min(self._servers, math.ceil(p.busy_procs - 1e-9))
-        self.epoch_ns = 0
-        self._due: list[float] = []
-        self._service: list[float] = []
-        self._wakes: list[float] = []  # what a P needs to notice that arrival, if all are idle
         self._awake_ns = 0.0  # when the P that wakes up now admits what has come
-        self._next = 0
-        self._last_seconds = 0.0
         self._slice_draws = stream(seed, "des slices of workers", replica)
         self._queue = RunQueue(
             requests.workers, p.gomaxprocs, arrivals=self._arrived, slice_ns=self._slice_ns
         )
-        self._on: dict[
-            int, list[Request]
-        ] = {}  # P -> its requests in order, the first one begun; while marking
+        self._on: dict[int, list[Request]] = {}  # P -> its requests while marking, the first one begun
         self._since_ns = [0] * p.gomaxprocs  # when each P's stretch began
         self.bundle_ns = 0  # a P takes waiting requests together up to this much CPU time, while marking
         self._free = deque(range(requests.workers))
-        self._ended: list[tuple[float, float, float, float, float]] = []
-        self._blocks: list[Finished] = []
-        self._refill()
-
-    def _refill(self) -> None:
-        """The next block of arrivals; those taken are dropped."""
-        due = arrival_seconds(
-            self._requests,
-            self._arrival_draws,
-            _BLOCK,
-            rate_per_second=self._rate_per_second,
-            profile=self._profile,
-            after_seconds=self._last_seconds,
-        )
-        self._last_seconds = float(due[-1])
-        service = service_seconds(
-            self._requests, self._service_draws, _BLOCK, mean_seconds=self._mean_seconds
-        )
-        self._due = self._due[self._next :] + (due * 1e9).tolist()
-        self._service = self._service[self._next :] + np.maximum(service * 1e9, 1.0).tolist()
-        wakes = 1e9 * self._requests.wake_seconds * self._wake_draws.standard_exponential(_BLOCK)
-        self._wakes = self._wakes[self._next :] + wakes.tolist()
-        self._next = 0
+        self._ended = Ended()
 
     def finished(self) -> list[Finished]:
         """Requests that ended since the last call."""
-        blocks, self._blocks = self._blocks, []
-        if self._ended:
-            columns = np.array(self._ended, dtype=np.float64).T
-            self._ended = []
-            blocks.append(
-                Finished(
-                    due_ns=columns[0],
-                    start_ns=columns[1],
-                    end_ns=columns[2],
-                    service_ns=columns[3],
-                    assist_ns=columns[4],
-                )
-            )
-        return blocks
+        return self._ended.taken()
 
     def _arrived(self, now_ns: float) -> list[Request]:
         """Takes the requests due by now."""
-        taken: list[Request] = []
-        while True:
-            if self._next == len(self._due):
-                self._refill()
-            due = self._due[self._next]
-            if due > now_ns:
-                return taken
-            service = self._service[self._next]
-            self._next += 1
-            taken.append(Request(due, -1.0, service, service))
+        return self._coming.due_by(now_ns)
 
     def _slice_ns(self) -> float:
         """How long a worker that never parks runs: sysmon looks every 10 ms (Go 1.14+ ``retake``)."""
@@ -188,17 +140,18 @@ class Serving:
         begun = stretch.begun_bytes
         starts: list[float] = []
         ends: list[float] = []
-        due, service, wakes, first = self._due, self._service, self._wakes, self._next
+        coming = self._coming
+        due, service, wakes, first = coming.due, coming.service, coming.wakes, coming.next
         place, count, awake = first, len(due), self._awake_ns
         behind = self._requests.workers - self._servers + 1
         replace_earliest = heapq.heapreplace
         while True:
             if place + behind >= count:
-                self._next = place
+                coming.next = place
                 self._keep(stretch, first, starts, ends)
-                self._refill()
+                coming.refill()
                 starts, ends = [], []
-                due, service, wakes, first = self._due, self._service, self._wakes, self._next
+                due, service, wakes, first = coming.due, coming.service, coming.wakes, coming.next
                 place, count = first, len(due)
             earliest, processor = free[0]
             start = due[place]
@@ -227,7 +180,7 @@ class Serving:
             ends.append(end)
             place += 1
             replace_earliest(free, (end, processor))
-        self._next, self._awake_ns = place, awake
+        coming.next, self._awake_ns = place, awake
         stretch.begun_bytes = begun
         self._keep(stretch, first, starts, ends)
         if not stretch.over:
@@ -235,7 +188,8 @@ class Serving:
 
     def _keep(self, stretch: Stretch, first: int, starts: list[float], ends: list[float]) -> None:
         last = first + len(starts)
-        stretch.in_order.append((self._due[first:last], self._service[first:last], starts, ends))
+        coming = self._coming
+        stretch.in_order.append((coming.due[first:last], coming.service[first:last], starts, ends))
 
     def _serve_backlog(self, stretch: Stretch, slowness: float) -> None:
         """Worker by worker, until nothing waits or the stretch is over."""
@@ -269,7 +223,7 @@ class Serving:
             return
         due, service, start, end = (np.array(column) for column in (dues, services, starts, ends))
         over = end <= stop
-        self._blocks.append(
+        self._ended.add_block(
             Finished(
                 due_ns=due[over],
                 start_ns=start[over],
@@ -285,7 +239,7 @@ class Serving:
     def _ended_on(self, processor: int, request: Request, end_ns: float) -> None:
         """A request has ended on a P."""
         del processor
-        self._ended.append((request.due_ns, request.start_ns, end_ns, request.service_ns, request.assist_ns))
+        self._ended.add(request.due_ns, request.start_ns, end_ns, request.service_ns, request.assist_ns)
 
     # while a cycle marks: Mutator
 
@@ -355,6 +309,4 @@ class Serving:
 
     def _next_due_ns(self) -> int:
         """When the next arrival can be seen in the network."""
-        if self._next == len(self._due):
-            self._refill()
-        return int(self._due[self._next]) + 1
+        return int(self._coming.next_due_ns) + 1
