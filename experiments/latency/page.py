@@ -30,10 +30,10 @@ def _spread(found: Sequence[Cell]) -> Lines:
     speeds = [matrix.load_of(matrix.open_plan(*run)).result["cpu_speed"]["mean"] for run in runs]
     planned = len(matrix.LOADS) * len(matrix.GOGC) * matrix.REPEATS
     return [
-        f"Runs at one setting differ by factors of up to {'; '.join(apart)}. That is the machine's: two vCPUs of a shared "
-        "host. A piece of work that is timed ten times a second beside each run (`experiments/cpu_speed.py`) went at "
-        f"{min(speeds):,.0f} to {max(speeds):,.0f} a second, as means of whole runs. Left out for other processes' CPU: "
-        f"{planned - len(runs)} of {planned} runs."
+        f"Runs at one setting differ by factors of up to {'; '.join(apart)}. That is the machine's: two vCPUs of a "
+        "shared host. A piece of work that is timed ten times a second beside each run (`experiments/cpu_speed.py`) went at "
+        f"{min(speeds):,.0f} to {max(speeds):,.0f} a second, as means of whole runs. Left out for other processes' "
+        f"CPU: {planned - len(runs)} of {planned} runs."
     ]
 
 

@@ -153,8 +153,8 @@ def latency_section() -> Lines:
         "## Request latency",
         "",
         "The order service open-loop (Poisson arrivals, 32 workers, 2 Ps, Go 1.27.3) at three shares of its capacity, "
-        f"{matrix.REPEATS} interleaved runs of {matrix.SECONDS:.0f} s at each of three settings, less those during which "
-        "other processes took more than 5 % of the machine. The event engine was "
+        f"{matrix.REPEATS} interleaved runs of {matrix.SECONDS:.0f} s at each of three settings, less those during "
+        "which other processes took more than 5 % of the machine. The event engine was "
         "calibrated on one run at GOGC=100, its log and the latencies that its driver printed, and predicted the other "
         "settings; each of the runs at GOGC=100 served as the calibrated one in turn. `by spread`: outside the aim "
         f"(p50 within {AIMS['p50']:.0%}, p99 within {AIMS['p99']:.0%} of the median run), but between the lowest and "
