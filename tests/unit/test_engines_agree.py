@@ -11,23 +11,23 @@ from gcsim.workload.model import Model, shipped_models
 GOGC = (25, 35, 50, 75, 100, 150, 200, 300, 400, 800)
 # (GOGC, limit over live heap): tight, moderate, roomy
 LIMITED = ((100, 1.45), (200, 2.0), (None, 3.5))
-# The aim is 2, 3 and 5 %, kept at most settings: at a tight limit, and a little at GOGC=200, they lie further apart.
-ALLOWED = {"heap_peak_mean_bytes": 0.04, "gc_rate_hz": 0.065, "gc_cpu_fraction": 0.07}
+METRICS = ("heap_peak_mean_bytes", "gc_rate_hz", "gc_cpu_fraction")
+# GC CPU leaves idle workers out: they do 1.4 % of the marking in the closed loop's log, and none in the event engine.
+CLOSED = (0.02, 0.03, 0.055)
+# An open loop's slow cycles are long and held by their goals: the fast engine's shares are constant within each phase.
+OPEN = (0.03, 0.04, 0.055)
+# From GOGC=200 on its assists are also fewer than the event engine's, and than real ones (3.5 % of the Ps while marking
+# for 5 %); under a limit the event engine's sweeper is done early, as the real one is, and its cycles come sooner.
+OPEN_FAR = (0.07, 0.08, 0.1)
 REPLICAS = 4
 SECONDS = 60.0  # at most 300 cycles in des
 
 
-def _models() -> list[object]:
-    """Names of shipped models; open loops are known to differ."""
-    reason = (
-        "while marking, des serves all that arrives as long as a P is idle; real services, and so lanes, which has the "
-        "measured Ps, serve less and catch up later: from GOGC=150 on des allocates more black, peaks 12-15 % higher"
-    )
-    differs = pytest.mark.xfail(reason=reason, strict=False)
-    return [
-        pytest.param(name, marks=differs) if Model.load(name).loop == "open" else name
-        for name in sorted(shipped_models())
-    ]
+def _allowed(model: Model, settings: Settings) -> tuple[float, float, float]:
+    if model.loop == "closed":
+        return CLOSED
+    near = settings.gogc is not None and settings.gogc < 200 and settings.gomemlimit_bytes is None
+    return OPEN if near else OPEN_FAR
 
 
 def _settings(model: Model) -> list[Settings]:
@@ -44,7 +44,7 @@ def _settings(model: Model) -> list[Settings]:
     ]
 
 
-@pytest.mark.parametrize("name", _models())
+@pytest.mark.parametrize("name", sorted(shipped_models()))
 def test_engines_agree_on_shipped_models(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Means over replicas of heap peak, cycle rate and GC CPU differ by no more than is allowed, or than luck makes.
 
@@ -61,11 +61,11 @@ def test_engines_agree_on_shipped_models(name: str, capsys: pytest.CaptureFixtur
     lines, apart = [f"{name}: des / lanes - 1 (two standard errors; allowed)"], []
     for i, one in enumerate(settings):
         cells = []
-        for metric, allowed in ALLOWED.items():
+        for metric, allowed in zip(METRICS, _allowed(model, one), strict=True):
             ratio = slow[metric][i] / fast[metric][i] - 1.0
             luck = 2.0 * float(ratio.std(ddof=1)) / np.sqrt(REPLICAS)
             difference = float(ratio.mean())
-            cells.append(f"{metric} {100 * difference:+5.1f} % ({100 * luck:.1f}; {100 * allowed:.0f})")
+            cells.append(f"{metric} {100 * difference:+5.1f} % ({100 * luck:.1f}; {100 * allowed:.1f})")
             if abs(difference) > max(allowed, luck):
                 apart.append(f"{one}: {cells[-1]}")
         lines.append(f"  {one!s:60} " + "  ".join(cells))

@@ -23,6 +23,7 @@ from gcsim.workload.mark_cost import mark_cpu_factor, program_slowness
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.survivors import kept_share
 
+_GRAIN_STEPS = 0.25  # and what arrives in that part of a marking step: idle Ps are woken in good time
 _MIN_GRAIN_BYTES = 64.0  # a goroutine is made ready by no less
 
 
@@ -227,7 +228,7 @@ class Collector:
             return self.process.serving
         if not p.open_loop:
             return Saturated(p.goroutines, min(math.ceil(p.busy_procs - 1e-9), p.gomaxprocs))
-        grain = max(marking.step_ns * p.arrival_bytes_per_ns, _MIN_GRAIN_BYTES)
+        grain = max(_GRAIN_STEPS * marking.step_ns * p.arrival_bytes_per_ns, _MIN_GRAIN_BYTES)
         return Stream(self.process.machine, goroutines=p.goroutines, grain_bytes=grain)
 
     def _end_cycle(

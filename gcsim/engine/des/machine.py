@@ -68,7 +68,8 @@ class Machine:
         self.now_ns = 0
         self.heap = heap
         self.allocated_bytes = 0.0
-        self.backlog_bytes = 0.0  # allocation that arrivals asked for and that waits
+        # allocation that arrivals asked for and that waits; a little negative where goroutines ran ahead of them
+        self.backlog_bytes = 0.0
         self.arrival_rate = 0.0
         self.remaining_ns = 0.0  # of this cycle's marking
         self.credit_ns = 0.0  # scan work that background workers did and nobody has taken
@@ -93,7 +94,7 @@ class Machine:
         assisted = self.assist_rate * elapsed
         self.allocated_bytes += allocated
         self.heap.allocate(allocated)
-        self.backlog_bytes = max(self.backlog_bytes + self.arrival_rate * elapsed - allocated, 0.0)
+        self.backlog_bytes += self.arrival_rate * elapsed - allocated
         self.mutator_ns += self.mutator_rate * elapsed
         self.assist_ns += assisted
         self.background_ns += self.background_rate * elapsed
