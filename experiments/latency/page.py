@@ -32,8 +32,8 @@ def _spread(found: Sequence[Cell]) -> Lines:
     return [
         f"Runs at one setting differ by factors of up to {'; '.join(apart)}. That is the machine's: two vCPUs of a "
         "shared host. A piece of work that is timed ten times a second beside each run (`experiments/cpu_speed.py`) "
-        f"went at {min(speeds):,.0f} to {max(speeds):,.0f} a second, as means of whole runs. Left out for other processes' "
-        f"CPU: {planned - len(runs)} of {planned} runs."
+        f"went at {min(speeds):,.0f} to {max(speeds):,.0f} a second, as means of whole runs. Left out for other "
+        f"processes' CPU: {planned - len(runs)} of {planned} runs."
     ]
 
 

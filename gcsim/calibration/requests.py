@@ -20,7 +20,7 @@ from gcsim.workload.requests import Requests, requests_from_result
 
 _SUFFIX = ".result.json"
 _LONGEST_MEMORY_S = 5.0
-_STALL_SHARES = (0.002, 0.4)
+_STALL_SHARES = (0.002, 0.3)
 _WAKES_S = (5e-6, 100e-6)  # logs of every request showed 60 us
 _HALVINGS = 7
 _LEAST_REST = 0.02  # of the time from one request of a worker to its next
@@ -46,8 +46,8 @@ def with_requests(model: Model, result: Path, evidence: Evidence | None = None) 
     """The model with requests as a load driver's result tells them (``experiments/programs``).
 
     What the scheduler and the collector do to a request follows from the model. What the host does is set so that
-    the calibrated run comes out with the median and the 99th percentile of the latencies that the driver measured:
-    what an idle processor needs to wake up, and for how much of requests' time their processor was taken away.
+    the calibrated run comes out with the median latency and the 99th percentile of service times that the driver
+    measured: what an idle processor needs to wake up, and for how much of requests' time theirs was taken away.
     ``evidence`` tells for how long the machine's speed stays alike. A closed loop's workers rest between requests as
     their number, rate and latency say (Little's law); nothing is set on its latencies. Raises InputError on a file
     that is no such result.
@@ -93,9 +93,13 @@ def _no_figures(result: Path, why: object) -> InputError:
 
 
 def _with_host(model: Model, requests: Requests, document: Mapping[str, Any]) -> Model:
-    """Stalls and wake-ups with which the calibrated run has the measured p99 and p50."""
+    """Wake-ups that give the calibrated run its median latency, and stalls its longest services.
+
+    The 99th percentile of latencies would blame the host for what the collector does to them.
+    """
     try:
-        median, high = (float(document["latency_seconds"][name]) for name in ("p50", "p99"))
+        median = float(document["latency_seconds"]["p50"])
+        longest = float(document["service_seconds"]["p99"])
     except (KeyError, TypeError):
         return model  # a driver that tells service times only
     stalls, wakes, best = _STALL_SHARES, _WAKES_S, requests
@@ -104,7 +108,7 @@ def _with_host(model: Model, requests: Requests, document: Mapping[str, Any]) ->
             requests, stall_share=math.sqrt(math.prod(stalls)), wake_seconds=math.sqrt(math.prod(wakes))
         )
         seen = _latencies(model, best)
-        stalls = _halved(stalls, best.stall_share, too_low=seen.quantile_seconds(0.99) < high)
+        stalls = _halved(stalls, best.stall_share, too_low=seen.served_quantile_seconds(0.99) < longest)
         wakes = _halved(wakes, best.wake_seconds, too_low=seen.quantile_seconds(0.5) < median)
     return replace(model, requests=best)
 

@@ -34,9 +34,7 @@ class Requests:
     host_memory_seconds: float = (
         0.0  # for which the machine keeps its speed, whose spread is Scatter.mark_cpu_factor
     )
-    stall_share: float = (
-        0.0  # over requests' CPU time: the host has taken the processor from a P that they hold
-    )
+    stall_share: float = 0.0  # of requests' time on a P, in which the host had taken its processor away
     stall_seconds: float = 0.0013  # mean length of such a stall, exponential
     wake_seconds: float = 0.0  # from an arrival that finds a P idle to its start: poller, wake-up, hand-over
 
@@ -94,10 +92,10 @@ def requests_from_result(result: Mapping[str, Any], *, alloc_bytes_per_second: f
 def service_seconds(
     requests: Requests, generator: np.random.Generator, count: int, *, mean_seconds: float
 ) -> FloatArray:
-    """Times on a P of ``count`` requests at full speed, shape (count,): lognormal, and now and then a stall more."""
+    """Times on a P of ``count`` requests at full speed, shape (count,): lognormal, and now and then a stall."""
     sigma, stalled = requests.service_sigma, requests.stall_share * mean_seconds
     logarithms = sigma * generator.standard_normal(count) - 0.5 * sigma * sigma
-    times: FloatArray = mean_seconds * np.exp(logarithms)
+    times: FloatArray = (mean_seconds - stalled) * np.exp(logarithms)
     if stalled > 0 and requests.stall_seconds > 0:
         stalls = generator.poisson(stalled / requests.stall_seconds, size=count)
         times += requests.stall_seconds * generator.standard_gamma(stalls)

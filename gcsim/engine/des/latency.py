@@ -67,6 +67,7 @@ class LatencySums:
 
     def __init__(self) -> None:
         self._counts = np.zeros(_PER_OCTAVE * _OCTAVES, dtype=np.int64)
+        self._served_counts = np.zeros_like(self._counts)
         self.cause_ns = dict.fromkeys(CAUSES, 0.0)
 
     @property
@@ -77,19 +78,33 @@ class LatencySums:
         """Counts requests, and returns their parts by cause, ns, arrays of shape (n,)."""
         parts = interruptions.split(finished)
         latency = finished.end_ns - finished.due_ns
-        place = np.log2(np.maximum(latency, _LOWEST_NS) / _LOWEST_NS) * _PER_OCTAVE
-        bucket = np.minimum(place.astype(np.int64), self._counts.size - 1)
-        self._counts += np.bincount(bucket, minlength=self._counts.size)
+        self._counts += _histogram(latency)
+        self._served_counts += _histogram(finished.end_ns - finished.start_ns)
         for cause, values in parts.items():
             self.cause_ns[cause] += float(values.sum())
         return parts
 
     def quantile_seconds(self, level: float) -> float:
         """A latency quantile, within 1 %; 0 without requests."""
-        if self.count == 0:
-            return 0.0
-        bucket = int(np.searchsorted(np.cumsum(self._counts), level * self.count))
-        return _LOWEST_NS * float(2.0 ** ((bucket + 0.5) / _PER_OCTAVE)) * 1e-9
+        return _quantile_seconds(self._counts, level)
+
+    def served_quantile_seconds(self, level: float) -> float:
+        """A quantile of the time from a request's start to its end, within 1 %; 0 without requests."""
+        return _quantile_seconds(self._served_counts, level)
+
+
+def _histogram(times_ns: FloatArray) -> NDArray[np.int64]:
+    place = np.log2(np.maximum(times_ns, _LOWEST_NS) / _LOWEST_NS) * _PER_OCTAVE
+    bucket = np.minimum(place.astype(np.int64), _PER_OCTAVE * _OCTAVES - 1)
+    return np.bincount(bucket, minlength=_PER_OCTAVE * _OCTAVES)
+
+
+def _quantile_seconds(counts: NDArray[np.int64], level: float) -> float:
+    total = int(counts.sum())
+    if total == 0:
+        return 0.0
+    bucket = int(np.searchsorted(np.cumsum(counts), level * total))
+    return _LOWEST_NS * float(2.0 ** ((bucket + 0.5) / _PER_OCTAVE)) * 1e-9
 
 
 class Interruptions:

@@ -58,10 +58,8 @@ class Serving:
             seed=seed,
             replica=replica,
         )
-        # stalls hold a P and are no CPU time; what a log tells of the pace while marking has them in it
-        stalled = 1.0 + requests.stall_share
-        self._alloc_bytes_per_ns = p.alloc_bytes_per_cpu_ns / stalled
-        self._mark_speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns * stalled
+        self._alloc_bytes_per_ns = p.alloc_bytes_per_cpu_ns
+        self._mark_speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns
         self._speed = self._mark_speed
         self._servers = min(p.gomaxprocs, requests.workers)
         if not p.open_loop:
