@@ -17,6 +17,7 @@ _MIN_STRETCHES = 4
 _LIVE_MOVES = 0.06  # relative standard deviation between stretches
 _ALLOCATION_MOVES = 0.20
 _BURSTS = 0.35  # of single cycles' rates: more than a steady program's, which scatter by a tenth or two
+_STEP_SHARE = 1e-3  # of a stretch, in which a burst begins or ends
 _MORE_THAN_CHANCE = 3.0  # times the variance that scatter within stretches explains
 _PRINTED_SD = 0.41 * MIB  # of a difference of two sizes truncated to whole MiB
 
@@ -43,16 +44,17 @@ def find_profile(evidence: Evidence) -> Profile:
     live_moves = _moves(live, evidence.live_bytes, _LIVE_MOVES)
     if not (live_moves or rate_moves):
         return Profile.steady()
+    shape = _stepped if bursts else _joined
     one = np.ones(rate.size)
     live_mean = max(float(evidence.live_bytes.mean()), 1.0)  # over cycles, as the model's live heap is
-    return _profile(
+    return shape(
         start_s[edges],
         live / live_mean if live_moves else one,
         rate / _mean(rate, spans_s) if rate_moves else one,
     )
 
 
-def _profile(edges_s: FloatArray, live: FloatArray, rate: FloatArray) -> Profile:
+def _joined(edges_s: FloatArray, live: FloatArray, rate: FloatArray) -> Profile:
     """Knots at the stretches' middles, and at both ends of the window with the nearest stretch's values."""
 
     def ended(values: FloatArray) -> FloatArray:
@@ -60,7 +62,22 @@ def _profile(edges_s: FloatArray, live: FloatArray, rate: FloatArray) -> Profile
 
     seconds = ended(0.5 * (edges_s[1:] + edges_s[:-1]))
     seconds[0], seconds[-1] = 0.0, edges_s[-1]
-    return Profile(seconds=seconds, live_factor=ended(live), alloc_factor=ended(rate))
+    rates = ended(rate)
+    between = 0.5 * (rates[1:] + rates[:-1])
+    return Profile(
+        seconds=seconds, live_factor=ended(live), alloc_factor=rates / _mean(between, np.diff(seconds))
+    )
+
+
+def _stepped(edges_s: FloatArray, live: FloatArray, rate: FloatArray) -> Profile:
+    """Knots at both ends of each stretch: a burst joined to its neighbours' middles would allocate too much."""
+    starts, ends = edges_s[:-1], edges_s[1:].copy()
+    ends[:-1] -= _STEP_SHARE * np.diff(edges_s)[:-1]
+    return Profile(
+        seconds=np.stack([starts, ends], axis=1).ravel(),
+        live_factor=np.repeat(live, 2),
+        alloc_factor=np.repeat(rate, 2),
+    )
 
 
 def _mean(values: FloatArray, weights: FloatArray) -> float:
