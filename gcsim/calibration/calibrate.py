@@ -87,14 +87,17 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     refuse_goals(trace, window, settings)
     pace = _pace(evidence, gaps, trace.info, stated.loop)
     profile = find_profile(evidence)
+    allocation = fit_allocation(evidence, gaps, pace, profile)
+    steady_arrivals = pace.loop == "open" and profile.is_steady
+    arriving = allocation["alloc_bytes_per_second"].value if steady_arrivals else None
     model = Model(
         name=name,
         loop=pace.loop,
         settings=settings,
         parameters=Parameters(
             **fit_heap(evidence),
-            **fit_marking(evidence, pace.loop),
-            **fit_allocation(evidence, gaps, pace, profile),
+            **fit_marking(evidence, pace.loop, arrival_bytes_per_second=arriving),
+            **allocation,
             **fit_memory(
                 whole,
                 prior=memory_prior(rules_for(settings.go).minor),

@@ -31,8 +31,10 @@ _ACCOUNT_REL_SD, _FORCED_TIMES = 0.015, 10.0
 _UNSEEN = 0.5  # relative error of allocation while marking beyond which the log does not show it
 
 
-def fit_marking(evidence: Evidence, loop: Loop) -> dict[str, Parameter]:
-    """Mark CPU, and who does it."""
+def fit_marking(
+    evidence: Evidence, loop: Loop, *, arrival_bytes_per_second: float | None
+) -> dict[str, Parameter]:
+    """Mark CPU, and who does it. What arrives is None for closed loops and for loads that move."""
     cpu = evidence.mark_cpu_seconds
     mean = max(float(cpu.mean()), 1e-9)
     cpu_error = (
@@ -42,7 +44,7 @@ def fit_marking(evidence: Evidence, loop: Loop) -> dict[str, Parameter]:
         "mark_cpu_seconds": Parameter(mean, min(cpu_error, 1.0), LOG),
         "mark_background_procs": _procs_while_marking(evidence, evidence.background_cpu_seconds, least=1e-6),
         "mark_idle_procs": _procs_while_marking(evidence, evidence.idle_cpu_seconds),
-        "assist_cpu_seconds": _assist_cpu(evidence, loop),
+        "assist_cpu_seconds": _assist_cpu(evidence, loop, arrival_bytes_per_second),
     }
 
 
@@ -63,7 +65,7 @@ def _procs_while_marking(evidence: Evidence, cpu_seconds: FloatArray, *, least: 
     return Parameter(procs, min(math.hypot(error, printed), 1.0), LOG)
 
 
-def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
+def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float | None) -> Parameter:
     """CPU that assists take in a cycle with the runway that pacing gives, and credit to spare.
 
     Where cycles end at their goal, assists paid what the goal demanded, and how little they would have paid at
@@ -81,7 +83,8 @@ def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
     mutator = mark_mutator_procs(chosen)
     per_mutator_s = float(chosen.allocated_bytes.sum()) / mark_s / mutator
     if reached <= _ASSIST_BOUND_REACH:
-        return _assist_at_ease(chosen, runway, mutator, per_mutator_s, loop)
+        arriving = None if arrival_bytes_per_second is None else arrival_bytes_per_second / per_mutator_s
+        return _assist_at_ease(chosen, runway, mutator, per_mutator_s, loop, arriving)
     debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
     busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
@@ -89,19 +92,29 @@ def _assist_cpu(evidence: Evidence, loop: Loop) -> Parameter:
 
 
 def _assist_at_ease(
-    evidence: Evidence, runway: FloatArray, mutator_procs: float, bytes_per_mutator_s: float, loop: Loop
+    evidence: Evidence,
+    runway: FloatArray,
+    mutator_procs: float,
+    bytes_per_mutator_s: float,
+    loop: Loop,
+    arriving_procs: float | None,
 ) -> Parameter:
-    """What assists paid, without what they were forced to, over the share of marking that they owed in each cycle."""
+    """What assists paid, without what they were forced to, over the share of marking that they owed in each cycle.
+
+    ``arriving_procs`` is how many Ps the arrivals of a steady open loop need while marking.
+    """
     paid, cpu = evidence.assist_cpu_seconds, evidence.mark_cpu_seconds
     machine = cpu / float(cpu.mean())
+    steady_arrivals = arriving_procs is not None
     slowness = (
-        program_slowness(machine, np.quantile(machine, LEVELS)) if loop == "open" else np.ones(cpu.size)
+        program_slowness(machine, np.quantile(machine, LEVELS)) if steady_arrivals else np.ones(cpu.size)
     )
+    wanted = slowness * (mutator_procs if arriving_procs is None else arriving_procs)
     debt = cpu * bytes_per_mutator_s / slowness / np.maximum(runway, 1.0)
 
     def freely(faster: float) -> tuple[float, FloatArray, float]:
         """CPU of a cycle at ease if allocation were so much faster than measured; what was owed, what was forced."""
-        forced, free = _forced_assists(evidence, mutator_procs * slowness, debt * faster, loop)
+        forced, free = _forced_assists(evidence, wanted, debt * faster, loop)
         owed = owed_share(debt * faster) * cpu * free
         at_ease = max(float((paid - forced).mean()), _LEAST_FREELY * float(paid.mean()))
         return (
@@ -134,7 +147,8 @@ def _forced_assists(
         return np.zeros(debt.size), np.ones(debt.size)
     procs = evidence.gomaxprocs
     displaced = idle_displaced(wanted_procs * (1.0 + debt) / procs)
-    room_s = (procs - wanted_procs) * evidence.concurrent_seconds - evidence.background_cpu_seconds
+    served = np.minimum(wanted_procs, procs / (1.0 + debt))
+    room_s = (procs - served) * evidence.concurrent_seconds - evidence.background_cpu_seconds
     return np.maximum(room_s, 0.0) * displaced, 1.0 - displaced
 
 
