@@ -200,13 +200,13 @@ def versions(rows: Sequence[Row]) -> Lines:
     everywhere = [row for row in rows if LOAD[row.label].everywhere]
     by_go = [row for row in everywhere if row.procs == MAIN_PROCS and (row.go != main_go or _shared(row))]
     by_procs = [row for row in everywhere if row.go == main_go and (row.procs in OTHER_PROCS or _shared(row))]
+    names = sorted({row.label for row in everywhere})
     by_go.sort(key=lambda row: int(row.go.split(".")[1]))
     by_procs.sort(key=lambda row: row.procs)
     return [
         *_by(by_go, "By Go version", lambda row: f"{row.go}"),
         "",
-        "Programs orders, deepstacks and bursty at the same three settings on each, calibrated on each "
-        "version's own log.",
+        f"Programs {', '.join(names)} at the same three settings on each, calibrated on each version's own log.",
         "",
         *_by(by_procs, "By GOMAXPROCS", lambda row: str(row.procs)),
         "",
