@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from experiments.latency.report import latency_section
 from experiments.validation.cases import not_to_trust, three_programs, worst_ten
 from experiments.validation.diagnosis import by_run
 from experiments.validation.matrix import LOAD, MAIN_GO, MAIN_PROCS, plans
@@ -42,8 +43,8 @@ def accuracy_page(study: Study, machine: str) -> str:
     rows = study.rows
     parts = [
         _opening(study, machine), _headline(rows), equal_speed(rows), three_logs(rows), by_metric(rows),
-        baselines_table(rows), by_regime(rows), by_program(rows), versions(rows), three_programs(rows), worst_ten(rows),
-        not_to_trust(rows), _method(study),
+        baselines_table(rows), by_regime(rows), by_program(rows), versions(rows), latency_section(),
+        three_programs(rows), worst_ten(rows), not_to_trust(rows), _method(study),
     ]  # fmt: skip
     return "\n".join(line for part in parts for line in [*part, ""]).rstrip() + "\n"
 
@@ -125,7 +126,7 @@ def _headline(rows: Sequence[Row]) -> Lines:
         "",
         "Floor: how far a second real run at the same setting was from the first (median, 90th percentile), "
         "over the runs that were repeated; beside it our error on those same runs. What requests feel, predicted by "
-        "the event engine against real runs: [latency.md](latency.md).",
+        "the event engine against real runs, is in a table of its own below.",
     ]
 
 
