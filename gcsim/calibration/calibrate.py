@@ -46,6 +46,7 @@ class Overrides:
     gogc: int | None = None
     gogc_off: bool = False
     gomemlimit_bytes: int | None = None
+    gomemlimit_off: bool = False
     gomaxprocs: int | None = None
     go: str | None = None
     loop: Loop | None = None
@@ -124,12 +125,17 @@ def _gogc(info: CaptureInfo | None, overrides: Overrides) -> int | None:
     return 100 if info is None else info.gogc
 
 
+def _gomemlimit_bytes(info: CaptureInfo | None, overrides: Overrides) -> int | None:
+    if overrides.gomemlimit_bytes is not None or overrides.gomemlimit_off:
+        return overrides.gomemlimit_bytes
+    return None if info is None else info.gomemlimit_bytes
+
+
 def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides) -> Settings:
-    limit = info.gomemlimit_bytes if info is not None else None
     logged_procs = int(np.median(evidence.gomaxprocs))
     return Settings(
         gogc=_gogc(info, overrides),
-        gomemlimit_bytes=overrides.gomemlimit_bytes if overrides.gomemlimit_bytes is not None else limit,
+        gomemlimit_bytes=_gomemlimit_bytes(info, overrides),
         gomaxprocs=overrides.gomaxprocs or logged_procs,
         go=rules_for(overrides.go or (info.go if info is not None else f"1.{NEWEST_MINOR}")).go,
     )

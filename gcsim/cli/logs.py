@@ -57,6 +57,7 @@ def overrides_of(settings: Settings, *, loop: "Loop | None" = None) -> "Override
         gogc=settings.gogc,
         gogc_off=settings.gogc is None,
         gomemlimit_bytes=settings.gomemlimit_bytes,
+        gomemlimit_off=settings.gomemlimit_bytes is None,
         gomaxprocs=settings.gomaxprocs,
         go=settings.go,
         loop=loop,

@@ -116,6 +116,19 @@ def test_calibrate_then_validate_closes_the_circle(
     assert set(found) == {"passed", "logs"}
 
 
+def test_a_limit_stated_to_be_off_is_off_whatever_the_side_file_says(tmp_path: Path) -> None:
+    """calibrate --gomemlimit off sets a capture's limit aside; without the option the limit stands."""
+    capture = Path(__file__).parents[2] / "experiments" / "captures" / "order-service.log.gz"
+    log = tmp_path / capture.name
+    log.write_bytes(capture.read_bytes())
+    side = json.loads(Path(f"{capture}.meta.json").read_text(encoding="utf-8"))
+    Path(f"{log}.meta.json").write_text(json.dumps(side | {"gomemlimit_bytes": 8 << 30}), encoding="utf-8")
+    for options, limit in (([], 8 << 30), (["--gomemlimit", "off"], None)):
+        learned = tmp_path / "learned.toml"
+        assert run(["calibrate", str(log), "-o", str(learned), *options]) == 0
+        assert gcsim.Model.load(learned).settings.gomemlimit_bytes == limit
+
+
 def test_validate_out_of_bounds_exits_with_1(
     model: str, log: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
