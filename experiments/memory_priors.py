@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MIB = 1 << 20
+from gcsim.calibration.memory_parts import OWN_STACK_BYTES
+from gcsim.units import MIB
+
 PROGRAM = Path(__file__).parent / "programs" / "memory_priors" / "main.go"
 SHAPES = {"small": 0, "blobs": 0, "mixed": 0, "goroutines": 2000}  # shape: parked goroutines
 LIVE_MIB = (20, 80, 200)
@@ -44,7 +46,6 @@ DEPTHS = (
     (50, 100),
     (50, 400),
 )
-OWN_STACK_BYTES = 0.3 * MIB  # of the runtime, and free ones that each P keeps
 
 
 def settings_for(live_mib: int) -> list[dict[str, str]]:

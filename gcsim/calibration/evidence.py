@@ -58,6 +58,14 @@ class Evidence:
     def __len__(self) -> int:
         return int(self.start_seconds.shape[0])
 
+    @property
+    def scanned_share(self) -> float | None:
+        """Scan work of marked bytes; None where no pacer line tells."""
+        known = np.isfinite(self.heap_scan_bytes)
+        if not known.any():
+            return None
+        return float(self.heap_scan_bytes[known].sum()) / float(self.heap_marked_bytes[known].sum())
+
     def select(self, rows: BoolArray | Int64Array | slice) -> Self:
         """The chosen rows."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})

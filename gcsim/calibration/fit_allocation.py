@@ -138,10 +138,9 @@ def _sweep_cost(evidence: Evidence) -> Parameter:
     leak, a cache and steps 0.06 to 0.11, syntax trees, deep stacks and maps of strings 0.2 to 0.4; large values
     nothing.
     """
-    known = np.isfinite(evidence.heap_scan_bytes)
-    if known.any():
-        scanned = float(evidence.heap_scan_bytes[known].sum() / evidence.heap_marked_bytes[known].sum())
-        if scanned < LITTLE_SCANNED:
-            return Parameter(5e-12, 1.0, "prior: large objects, few spans to sweep")
-        return SWEEP_SMALL_OBJECTS
-    return SWEEP_UNKNOWN_SIZES
+    scanned = evidence.scanned_share
+    if scanned is None:
+        return SWEEP_UNKNOWN_SIZES
+    if scanned < LITTLE_SCANNED:
+        return Parameter(5e-12, 1.0, "prior: large objects, few spans to sweep")
+    return SWEEP_SMALL_OBJECTS

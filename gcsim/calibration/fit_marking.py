@@ -105,11 +105,10 @@ def _assist_at_ease(
     """
     paid, cpu = evidence.assist_cpu_seconds, evidence.mark_cpu_seconds
     machine = cpu / float(cpu.mean())
-    steady_arrivals = arriving_procs is not None
-    slowness = (
-        program_slowness(machine, np.quantile(machine, LEVELS)) if steady_arrivals else np.ones(cpu.size)
-    )
-    wanted = slowness * (mutator_procs if arriving_procs is None else arriving_procs)
+    slowness, wanted = np.ones(cpu.size), np.full(cpu.size, mutator_procs)
+    if arriving_procs is not None:
+        slowness = program_slowness(machine, np.quantile(machine, LEVELS))
+        wanted = slowness * arriving_procs
     debt = cpu * bytes_per_mutator_s / slowness / np.maximum(runway, 1.0)
 
     def freely(faster: float) -> tuple[float, FloatArray, float]:

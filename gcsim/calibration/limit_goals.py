@@ -4,16 +4,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.standard_error import printing_error
+from gcsim.goruntime.pacer import gc_percent_heap_goal_bytes, heap_minimum_bytes
 from gcsim.goruntime.versions import GoRules
 from gcsim.settings import Settings
-from gcsim.units import MIB
 
 _FEWEST_GOALS = 6
 _CLEAR_OF = 0.03  # a goal this close to GOGC's, or to what was marked, may not be the limit's
-_HEAP_MINIMUM_BYTES = 4 * MIB
 _LEAST_ERROR = 0.01
 
 
@@ -36,11 +36,16 @@ def outside_heap(evidence: Evidence, settings: Settings, rules: GoRules) -> Outs
         return None
     after = np.flatnonzero(evidence.follows) + 1
     goal, marked = evidence.heap_goal_bytes[after], evidence.heap_marked_bytes[after - 1]
-    gc_goal = np.full(goal.shape, np.inf)
+    gc_goal: NDArray[np.float64] | NDArray[np.int64] = np.full(goal.shape, np.inf)
     if settings.gogc is not None:
         roots = evidence.stack_bytes[after - 1] + evidence.globals_bytes[after - 1]
-        gc_goal = marked + (marked + roots) * settings.gogc / 100.0
-        gc_goal = np.maximum(gc_goal, _HEAP_MINIMUM_BYTES * settings.gogc / 100.0)
+        gc_goal = gc_percent_heap_goal_bytes(
+            marked.astype(np.int64),
+            roots.astype(np.int64),
+            0,
+            settings.gogc,
+            heap_minimum_bytes(settings.gogc),
+        )
     told = np.isfinite(goal) & (goal < (1 - _CLEAR_OF) * gc_goal) & (goal > (1 + _CLEAR_OF) * marked)
     if int(told.sum()) < _FEWEST_GOALS:
         return None

@@ -67,7 +67,7 @@ def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:
     )
     low, middle, high = prior.metadata_share_low, prior.metadata_share, prior.metadata_share_high
     share = _ranged(middle, low, high, source)
-    if _scanned_share(whole) is not None:
+    if whole.scanned_share is not None:
         large = _holds_large_objects(whole)
         of_kind = f"{source}, {'large' if large else 'small'} objects"
         share = Parameter(low, 0.5, of_kind) if large else Parameter(middle, 0.15, of_kind)
@@ -77,17 +77,8 @@ def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:
     }
 
 
-def _scanned_share(whole: Evidence) -> float | None:
-    """Scan work of marked bytes; None where no pacer line tells."""
-    known = np.isfinite(whole.heap_scan_bytes)
-    if not known.any():
-        return None
-    return float(whole.heap_scan_bytes[known].sum()) / float(whole.heap_marked_bytes[known].sum())
-
-
 def _holds_large_objects(whole: Evidence) -> bool:
-    scanned = _scanned_share(whole)
-    return scanned is not None and scanned < LITTLE_SCANNED
+    return whole.scanned_share is not None and whole.scanned_share < LITTLE_SCANNED
 
 
 def _slots(whole: Evidence) -> dict[str, Parameter]:
@@ -97,7 +88,7 @@ def _slots(whole: Evidence) -> dict[str, Parameter]:
     free at mark end is 0.03 to 0.1 of the peak in services that do one thing, and 0.2 to 0.4 where kinds of objects
     take turns: what one phase frees fits nothing of the next.
     """
-    if _scanned_share(whole) is None:
+    if whole.scanned_share is None:
         return {
             "slot_garbage_share": Parameter(0.5, 0.6, _UNKNOWN_OBJECTS),
             "unfilled_slot_share": Parameter(0.03, 0.9, _UNKNOWN_OBJECTS),

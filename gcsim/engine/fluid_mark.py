@@ -164,7 +164,8 @@ def owed_share(debt: Number) -> Number:
     There the marking owed per second of the program is 1/3, for workers' quarter is planned to pay for the program's
     three quarters. The trigger's ceiling leaves a longer runway, and less is owed.
     """
-    return np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)  # type: ignore[no-any-return]
+    share: Number = np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)
+    return share
 
 
 def idle_displaced(pressure: FloatArray) -> FloatArray:

@@ -32,9 +32,8 @@ DEFAULT_SEED = 1
 WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
 MAX_STEADY_CYCLES = 1000  # of a steady service; more would only repeat them
 MAX_PERIODS = 3  # of a service that moves; more would only repeat them
-_LIMIT_NEAR = (
-    0.25  # heap goals above this share of the limit: with what lies beside the heap, it may set them
-)
+# heap goals above this share of the limit: with what lies outside the heap, it may set them
+_LIMIT_NEAR = 0.25
 _COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
 OLDEST_SIMULATED_MINOR = 19  # 1.18 bounds its trigger in floats: rules only
 

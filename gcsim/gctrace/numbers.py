@@ -100,7 +100,8 @@ def format_ns_as_ms(duration_ns: int) -> str:
 def printed_step_ns(duration_ns: _IntOrArray) -> _IntOrArray:
     """The unit of the last digit that ``format_ns_as_ms`` keeps of a duration, in ns; scalars and arrays."""
     coarser = 9_000 * (duration_ns >= 100_000) + 90_000 * (duration_ns >= 1_000_000)
-    return 1_000 + coarser + 900_000 * (duration_ns >= 10_000_000)  # type: ignore[no-any-return]
+    step_ns: _IntOrArray = 1_000 + coarser + 900_000 * (duration_ns >= 10_000_000)
+    return step_ns
 
 
 def quantize_ms(duration_ns: _IntOrArray) -> _IntOrArray:

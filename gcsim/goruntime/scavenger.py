@@ -61,7 +61,8 @@ def gc_percent_scavenge_goal_bytes(
     goal = goal + goal // RETAIN_EXTRA_DIVISOR
     goal = (goal + PHYSICAL_PAGE_BYTES - 1) // PHYSICAL_PAGE_BYTES * PHYSICAL_PAGE_BYTES
     met = (heap_retained_bytes - goal < PHYSICAL_PAGE_BYTES) | (last_heap_goal_bytes == 0)
-    return where(met, NO_GOAL, goal)  # type: ignore[no-any-return]
+    aim: IntT = where(met, NO_GOAL, goal)
+    return aim
 
 
 def memory_limit_scavenge_goal_bytes(
@@ -72,11 +73,13 @@ def memory_limit_scavenge_goal_bytes(
     Source: Go 1.19+ ``gcPaceScavenger``; up to 1.21 it multiplies by 100 - 5 where 1 - 5/100 was meant.
     """
     if rules.scavenge_limit_goal_percent is None:
-        return where(mapped_ready_bytes < 0, mapped_ready_bytes, NO_GOAL)  # type: ignore[no-any-return]
+        never_due: IntT = where(mapped_ready_bytes < 0, mapped_ready_bytes, NO_GOAL)
+        return never_due
     percent = rules.scavenge_limit_goal_percent / 100.0
     product = minimum(to_float64(memory_limit_bytes) * percent, _FAR_ABOVE_ANY_HEAP_BYTES)
     goal = truncate_to_int64(product)
-    return where(mapped_ready_bytes <= goal, NO_GOAL, goal)  # type: ignore[no-any-return]
+    aim: IntT = where(mapped_ready_bytes <= goal, NO_GOAL, goal)
+    return aim
 
 
 def background_scavenger_works(

@@ -38,7 +38,8 @@ def dedicated_workers(gomaxprocs: IntT) -> IntT:
     """
     aim = to_float64(gomaxprocs) * BACKGROUND_UTILIZATION
     rounded = truncate_to_int64(aim + 0.5)
-    return where(_rounds_too_far(aim, rounded) & (rounded > aim), rounded - 1, rounded)  # type: ignore[no-any-return]
+    workers: IntT = where(_rounds_too_far(aim, rounded) & (rounded > aim), rounded - 1, rounded)
+    return workers
 
 
 @overload

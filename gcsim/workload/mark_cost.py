@@ -32,11 +32,12 @@ def mark_cpu_factor(
     spread_out = (last_peak_bytes + root_bytes) / reachable / calibrated_growth
     stretch = np.exp(heap_exponent * np.log(np.maximum(spread_out, _LEAST_SPREAD)))
     size = reachable / np.maximum(calibrated_live_bytes + root_bytes, 1.0)
-    return size * stretch  # type: ignore[no-any-return]
+    factor: Number = size * stretch
+    return factor
 
 
 # slope of the program's CPU time per byte on the same cycle's mark CPU: 0.5 in the middle of nine programs' runs, -0.3
-# to 1.2 by program (Go 1.27)
+# to 1.9 by run (Go 1.27)
 _SLOWNESS_SHARED = 0.5
 
 
@@ -47,4 +48,5 @@ def program_slowness(machine_factor: Number, quantiles: FloatArray) -> Number:
     are the factor's, at ``LEVELS``. The mean is over time, as a log's is: phases are as long as their factor.
     """
     mean = 1.0 / float(np.trapezoid(quantiles ** (1.0 - _SLOWNESS_SHARED), LEVELS))
-    return machine_factor**_SLOWNESS_SHARED / mean  # type: ignore[no-any-return]
+    slowness: Number = machine_factor**_SLOWNESS_SHARED / mean
+    return slowness
