@@ -135,7 +135,7 @@ def test_the_harness_s_command_line_makes_each_run_once(
     """A matrix of settings becomes files named after them; a second call makes none again."""
     arguments = [
         "--program", "tinyheap", "--go", go_toolchain.version, "--gogc", "100,off", "--gomemlimit", "64MiB",
-        "--duration", "300ms", "--out", str(tmp_path), "--lock", str(tmp_path / "lock"), "--max-foreign", "1",
+        "--duration", "300ms", "--out", str(tmp_path), "--lock", str(tmp_path / "lock"), "--attempts", "1",
         "--", "-rate", "2000",
     ]  # fmt: skip
     assert main(arguments) == 0
