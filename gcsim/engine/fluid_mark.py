@@ -135,8 +135,7 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
     """Every P that the workers leave runs the program or its assists, but for ``busy_procs``' shortfall."""
     busy = conditions.busy_procs
     idle = np.maximum(conditions.gomaxprocs - conditions.background_procs - busy, 0.0)
-    spared = conditions.assist_cpu_share * owed_share(debt)
-    at_ease = (conditions.background_procs + idle) * spared / (1.0 - spared)
+    at_ease = _assist_beside(conditions, debt, workers=conditions.background_procs + idle)
     by_goal = (debt * busy - conditions.background_procs - idle) / (1.0 + debt)
     assist = np.clip(np.maximum(at_ease, by_goal), 0.0, busy)
     if assist_limit is not None:
@@ -144,17 +143,29 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
     return busy - assist, assist, idle
 
 
+def _assist_beside(conditions: MarkConditions, debt: FloatArray, *, workers: FloatArray) -> FloatArray:
+    """Ps on assists at ease where ``workers`` Ps do all else of the marking: the share s of both together."""
+    spared = conditions.assist_cpu_share * owed_share(debt)
+    return workers * spared / (1.0 - spared)
+
+
 def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: FloatArray | None) -> Shares:
-    """Idle workers do what the debt leaves, and the mutator what it is asked for while the goal allows it."""
+    """Idle workers do what the debt leaves, and the mutator what it is asked for while the goal allows it.
+
+    Nor does the mutator get the Ps on which it pays what it owes at ease: where arrivals keep every P busy, assists
+    take from it, as in a closed loop.
+    """
     free = conditions.gomaxprocs - conditions.background_procs
-    wanted = np.minimum(conditions.mutator_procs, free)
+    asked = np.minimum(conditions.mutator_procs, free)
+    at_ease = _assist_beside(conditions, debt, workers=conditions.background_procs)
+    wanted = np.minimum(asked, np.maximum(free - at_ease, 0.0))
     allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
     mutator = np.minimum(wanted, allowed)
     assist = _open_assist(conditions, mutator, debt, wanted / allowed)
     if assist_limit is not None:
         limited = assist_limit < assist
         assist = np.where(limited, assist_limit, assist)
-        mutator = np.where(limited, np.minimum(wanted, free - assist), mutator)
+        mutator = np.where(limited, np.minimum(asked, free - assist), mutator)
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
