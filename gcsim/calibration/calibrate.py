@@ -11,6 +11,7 @@ from gcsim.calibration.fit_heap import fit_heap
 from gcsim.calibration.fit_marking import fit_marking
 from gcsim.calibration.limit_goals import outside_heap
 from gcsim.calibration.memory import fit_memory
+from gcsim.calibration.memory_parts import Seen
 from gcsim.calibration.movement import find_profile
 from gcsim.calibration.pace import Pace, find_pace
 from gcsim.calibration.refusals import refuse_forced, refuse_goals
@@ -102,7 +103,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             **fit_memory(
                 whole,
                 prior=memory_prior(rules_for(settings.go).minor),
-                rss_peak_bytes=None if trace.info is None else float(trace.info.rss_peak_bytes),
+                seen=Seen.by(trace.info),
                 limited=outside_heap(evidence, settings, rules_for(settings.go)),
             ),
             mark_cpu_heap_exponent=_HEAP_EXPONENT,

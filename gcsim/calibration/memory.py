@@ -7,16 +7,20 @@ from numpy.typing import NDArray
 
 from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
 from gcsim.calibration.limit_goals import OutsideHeap
-from gcsim.calibration.memory_parts import ALLOCATED_PER_SCANNED, BESIDE_BYTES, OWN_STACK_BYTES, Parts
+from gcsim.calibration.memory_parts import (
+    ALLOCATED_PER_SCANNED,
+    BEGUN_SPAN_BYTES,
+    BESIDE_BYTES,
+    OWN_STACK_BYTES,
+    Seen,
+    held_parts,
+)
 from gcsim.calibration.random_effects import pooled
 from gcsim.goruntime.memory import MemoryPrior
-from gcsim.units import MIB
 from gcsim.workload.parameters import Parameter, Parameters
 
 FloatArray = NDArray[np.float64]
 
-# Spans of each size class that are begun, with live heaps of 2 to 4 MiB: 0.5 to 0.9 MiB of slots that are never filled.
-_BEGUN_SPAN_BYTES = 0.7 * MIB
 _RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01  # of one peak; between runs of one program
 _FRAGMENTS_ELSEWHERE = 0.5  # how far the fragments of one peak may be off at another setting
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in standard deviations
@@ -30,12 +34,12 @@ _UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 would tell wheth
 
 
 def fit_memory(
-    whole: Evidence, *, prior: MemoryPrior, rss_peak_bytes: float | None, limited: OutsideHeap | None = None
+    whole: Evidence, *, prior: MemoryPrior, seen: Seen | None, limited: OutsideHeap | None = None
 ) -> dict[str, Parameter]:
     """Memory outside the heap, as it counts against GOMEMLIMIT and as it is resident.
 
-    ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them. What a measured
-    peak has beside the heap, and what a limit left out of its goals, is shared out among what it can be: metadata,
+    ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them. What was seen of
+    the process beside the heap, and what a limit left out of its goals, is shared out among what it can be: metadata,
     stacks, slots that stay free, the binary.
     """
     peak = float(whole.heap_end_bytes.max())
@@ -43,15 +47,14 @@ def fit_memory(
     outside = _metadata(whole, prior) | _slots(whole)
     outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
     outside["rss_beside_bytes"] = BESIDE_BYTES
-    resident = rss_peak_bytes if rss_peak_bytes is not None and rss_peak_bytes > 0 else None
-    parts = Parts.drawn(outside, scanned_stack_bytes=stacks)
-    weights = parts.weights(resident_bytes=resident, heap_peak_bytes=peak, limited=limited)
-    if weights is not None:
-        source = _LIMIT_GOALS if limited is not None else "the capture's peak"
-        outside |= parts.held_to(weights, outside, source)
-    if resident is None or weights is None:
+    held = held_parts(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, seen=seen, limited=limited)
+    if held is not None:
+        outside |= held.parameters(outside, _LIMIT_GOALS if limited is not None else "the capture's peak")
+    if seen is None or seen.rss_peak_bytes is None or held is None:
         return outside | _resident_unknown(outside, prior)
-    return outside | _resident(peak, float(weights @ parts.fragment_share) * peak, prior, resident)
+    return outside | _resident(
+        peak, float(held.parts.fragment_share.mean()) * peak, prior, seen.rss_peak_bytes
+    )
 
 
 def told_by_limit(parameters: Parameters) -> bool:
@@ -72,7 +75,7 @@ def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:
         of_kind = f"{source}, {'large' if large else 'small'} objects"
         share = Parameter(low, 0.5, of_kind) if large else Parameter(middle, 0.15, of_kind)
     return {
-        "metadata_base_bytes": Parameter(base.value + _BEGUN_SPAN_BYTES, base.rel_sd, source),
+        "metadata_base_bytes": Parameter(base.value + BEGUN_SPAN_BYTES, base.rel_sd, source),
         "metadata_share": share,
     }
 

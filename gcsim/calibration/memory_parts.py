@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from gcsim.calibration.limit_goals import OutsideHeap
-from gcsim.streams import stream
+from gcsim.calibration.posterior import posterior_draws
+from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.units import MIB
 from gcsim.workload.parameters import Parameter
 
@@ -30,19 +33,42 @@ _BINARY_BYTES = Parameter(3.0 * MIB, 0.6)
 _UNTOUCHED_BYTES = 3.0 * MIB
 _LEAST_BESIDE_BYTES = 0.1 * MIB
 BESIDE_BYTES = Parameter(0.4 * MIB, 1.2, "prior: resident text, data and C memory, up to 4 MiB")
+# Spans of each size class that are begun, with live heaps of 2 to 4 MiB: 0.5 to 0.9 MiB of slots that are never filled.
+BEGUN_SPAN_BYTES = 0.7 * MIB
+# Arenas become usable 4 MiB at a time (``mheap.grow``), and pages given back stay mapped: 0 to 8 MiB more than is
+# resident in 22 programs, beside stacks that were never touched.
+_SPARE_BYTES, _SPARE_ERROR_BYTES, _SPARE_ERROR = 3.5 * MIB, 2.2 * MIB, 0.01
 # Of what stays unfilled at mark end under a limit, the part that was there at the calibrated run's highest heap too.
 _UNFILLED_AT_PEAK = Parameter(0.2, 1.2)
 
-_DRAWS = 16_384
-_FEWEST_EFFECTIVE = 400.0  # draws that count, or the error is widened
-_WIDER = 1.5
+_DEVIATIONS = 7  # the priors' standard normals, in the order of ``Parts.of``
 _PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # of what the drawn parts of a resident peak add up to
 _LIMIT_ERROR_BYTES = 0.3 * MIB  # of what they add up to at mark ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was measured of one process's memory, in bytes; None where it was not."""
+
+    rss_peak_bytes: float | None = None
+    rss_outside_heap_bytes: float | None = None
+    heap_mapped_bytes: float | None = None
+
+    @classmethod
+    def by(cls, info: CaptureInfo | None) -> Self | None:
+        """What a capture's side file says; None where that is nothing."""
+        if info is None or info.rss_peak_bytes <= 0:
+            return None
+        return cls(
+            rss_peak_bytes=float(info.rss_peak_bytes),
+            rss_outside_heap_bytes=info.rss_outside_heap_bytes,
+            heap_mapped_bytes=info.heap_mapped_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Draws from the priors: arrays of shape (n,). Sizes in bytes, shares of the heap's peak."""
+    """Arrays of one shape. Sizes in bytes, shares of the heap's peak."""
 
     metadata_base_bytes: FloatArray
     metadata_share: FloatArray
@@ -53,76 +79,109 @@ class Parts:
     fragment_share: FloatArray  # free slots and pages at the highest heap
 
     @classmethod
-    def drawn(cls, priors: Mapping[str, Parameter], *, scanned_stack_bytes: float) -> "Parts":
-        """The same draws in every calibration."""
-        generator = stream(0, "parts of a resident peak")
+    def of(
+        cls, deviations: FloatArray, priors: Mapping[str, Parameter], *, scanned_stack_bytes: float
+    ) -> Self:
+        """The parts at given deviations from their priors, shape (7, ...), standard normal a priori."""
+        base, share, slots, stacks, untouched, binary, filled = deviations
 
-        def draw(parameter: Parameter) -> FloatArray:
-            deviations = generator.standard_normal(_DRAWS)
-            values: FloatArray = parameter.value * np.exp(parameter.rel_sd * deviations)
+        def at(parameter: Parameter, deviation: FloatArray) -> FloatArray:
+            values: FloatArray = parameter.value * np.exp(parameter.rel_sd * deviation)
             return values
 
-        own = np.maximum(draw(ALLOCATED_PER_SCANNED), _LEAST_PER_SCANNED) * scanned_stack_bytes
-        touched = _LEAST_TOUCHED ** generator.uniform(0.0, 1.0, _DRAWS)
-        unfilled = draw(priors["unfilled_slot_share"])
+        own = np.maximum(at(ALLOCATED_PER_SCANNED, stacks), _LEAST_PER_SCANNED) * scanned_stack_bytes
+        touched = _LEAST_TOUCHED ** ndtr(untouched)
+        unfilled = at(priors["unfilled_slot_share"], slots)
         return cls(
-            metadata_base_bytes=draw(priors["metadata_base_bytes"]),
-            metadata_share=draw(priors["metadata_share"]),
+            metadata_base_bytes=at(priors["metadata_base_bytes"], base),
+            metadata_share=at(priors["metadata_share"], share),
             unfilled_slot_share=unfilled,
             allocated_stack_bytes=own + OWN_STACK_BYTES,
-            rss_beside_bytes=draw(_BINARY_BYTES) - _UNTOUCHED_BYTES,
+            rss_beside_bytes=at(_BINARY_BYTES, binary) - _UNTOUCHED_BYTES,
             resident_stack_bytes=np.maximum(touched * own, scanned_stack_bytes) + OWN_STACK_BYTES,
-            fragment_share=unfilled * draw(_UNFILLED_AT_PEAK),
+            fragment_share=unfilled * at(_UNFILLED_AT_PEAK, filled),
         )
 
-    def weights(
-        self, *, resident_bytes: float | None, heap_peak_bytes: float, limited: OutsideHeap | None
-    ) -> FloatArray | None:
-        """How well each draw adds up to what was measured; None where nothing was."""
-        squares = np.zeros(self.fragment_share.shape)
-        if limited is not None:
-            share = self.metadata_share + self.unfilled_slot_share
-            outside = self.metadata_base_bytes + self.allocated_stack_bytes + share * limited.heap_peak_bytes
-            error = math.hypot(limited.error_bytes, _LIMIT_ERROR_BYTES)
-            squares += ((outside - limited.bytes) / error) ** 2
-        if resident_bytes is not None:
-            resident = self.metadata_base_bytes + self.resident_stack_bytes + self.rss_beside_bytes
-            resident = resident + (1.0 + self.metadata_share + self.fragment_share) * heap_peak_bytes
-            error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * resident_bytes)
-            squares += ((resident - resident_bytes) / error) ** 2
-        if limited is None and resident_bytes is None:
-            return None
-        return _enough(squares - squares.min())
+    def misses(self, seen: Seen | None, heap_peak_bytes: float, limited: OutsideHeap | None) -> FloatArray:
+        """How far the parts are from adding up to what was measured, in standard errors: shape (k, ...)."""
+        found = [] if limited is None else [self._missed_limit(limited)]
+        if seen is not None and seen.rss_peak_bytes is not None:
+            found += self._missed_peak(seen, seen.rss_peak_bytes, heap_peak_bytes)
+        return np.stack(found) if found else np.empty((0, *self.fragment_share.shape))
 
-    def held_to(
-        self, weights: FloatArray, priors: Mapping[str, Parameter], source: str
-    ) -> dict[str, Parameter]:
-        """The log-normals that the draws with their weights amount to."""
+    def _missed_limit(self, limited: OutsideHeap) -> FloatArray:
+        share = self.metadata_share + self.unfilled_slot_share
+        outside = self.metadata_base_bytes + self.allocated_stack_bytes + share * limited.heap_peak_bytes
+        return (outside - limited.bytes) / math.hypot(limited.error_bytes, _LIMIT_ERROR_BYTES)
+
+    def _missed_peak(self, seen: Seen, rss_peak_bytes: float, heap_peak_bytes: float) -> list[FloatArray]:
+        """The resident peak, whole or parted into the heap's arenas and the rest; then what the arenas map."""
+        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * rss_peak_bytes)
+        beside = self.metadata_base_bytes - BEGUN_SPAN_BYTES + self.metadata_share * heap_peak_bytes
+        beside = beside + self.rss_beside_bytes
+        heap = (1.0 + self.fragment_share) * heap_peak_bytes + BEGUN_SPAN_BYTES + self.resident_stack_bytes
+        if seen.rss_outside_heap_bytes is None or seen.heap_mapped_bytes is None:
+            return [(beside + heap - rss_peak_bytes) / error]
+        resident = rss_peak_bytes - seen.rss_outside_heap_bytes
+        untouched = self.allocated_stack_bytes - self.resident_stack_bytes
+        spare = math.hypot(_SPARE_ERROR_BYTES, _SPARE_ERROR * heap_peak_bytes)
+        return [
+            (beside - seen.rss_outside_heap_bytes) / _PEAK_ERROR_BYTES,
+            (heap - resident) / error,
+            (untouched + _SPARE_BYTES - (seen.heap_mapped_bytes - resident)) / spare,
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldParts:
+    """Draws of the parts from what is left of their priors once something was measured."""
+
+    parts: Parts
+
+    def parameters(self, priors: Mapping[str, Parameter], source: str) -> dict[str, Parameter]:
+        """The log-normals that the draws amount to."""
+        parts = self.parts
         held = {
-            "metadata_base_bytes": self.metadata_base_bytes,
-            "metadata_share": self.metadata_share,
-            "unfilled_slot_share": self.unfilled_slot_share,
-            "allocated_stack_bytes": self.allocated_stack_bytes,
-            "rss_beside_bytes": np.maximum(self.rss_beside_bytes, _LEAST_BESIDE_BYTES),
+            "metadata_base_bytes": parts.metadata_base_bytes,
+            "metadata_share": parts.metadata_share,
+            "unfilled_slot_share": parts.unfilled_slot_share,
+            "allocated_stack_bytes": parts.allocated_stack_bytes,
+            "rss_beside_bytes": np.maximum(parts.rss_beside_bytes, _LEAST_BESIDE_BYTES),
         }
         return {
-            name: _log_normal(values, weights, f"{priors[name].source}; held to {source}")
+            name: _log_normal(values, f"{priors[name].source}; held to {source}")
             for name, values in held.items()
         }
 
 
-def _enough(squares: FloatArray) -> FloatArray:
-    """Weights of squared deviations, with errors widened until enough draws count."""
-    while True:
-        weights: FloatArray = np.exp(-0.5 * squares)
-        weights /= weights.sum()
-        if 1.0 / float(weights @ weights) >= _FEWEST_EFFECTIVE:
-            return weights
-        squares = squares / _WIDER**2
+def held_parts(
+    priors: Mapping[str, Parameter],
+    *,
+    scanned_stack_bytes: float,
+    heap_peak_bytes: float,
+    seen: Seen | None,
+    limited: OutsideHeap | None,
+) -> HeldParts | None:
+    """What the parts are, given what was measured; None where nothing was.
+
+    Where no draw comes within a measurement's error, all errors are taken to be so much larger.
+    """
+    if seen is None and limited is None:
+        return None
+
+    def parts(deviations: FloatArray) -> Parts:
+        return Parts.of(deviations, priors, scanned_stack_bytes=scanned_stack_bytes)
+
+    def misses(deviations: FloatArray) -> FloatArray:
+        return parts(deviations).misses(seen, heap_peak_bytes, limited)
+
+    draws = posterior_draws(misses, _DEVIATIONS)
+    widen = float(np.abs(misses(draws)).max(axis=0).min())
+    if widen > 1.0:
+        draws = posterior_draws(lambda deviations: misses(deviations) / widen, _DEVIATIONS)
+    return HeldParts(parts=parts(draws))
 
 
-def _log_normal(values: FloatArray, weights: FloatArray, source: str) -> Parameter:
+def _log_normal(values: FloatArray, source: str) -> Parameter:
     logs = np.log(values)
-    mean = float(weights @ logs)
-    spread = math.sqrt(float(weights @ (logs - mean) ** 2))
-    return Parameter(math.exp(mean), spread, source)
+    return Parameter(math.exp(float(logs.mean())), float(logs.std()), source)

@@ -61,6 +61,8 @@ def run_capture(
         exit_status=usage.exit_status,
         command=list(command),
         foreign_cpu_fraction=_foreign_cpu(busy_before, usage),
+        heap_mapped_bytes=None if usage.memory is None else usage.memory.heap_mapped_bytes,
+        rss_outside_heap_bytes=None if usage.memory is None else usage.memory.rss_outside_heap_bytes,
     )
     info.save(side_file(log))
     return info

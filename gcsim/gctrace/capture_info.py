@@ -1,7 +1,7 @@
 """What a gctrace log cannot tell about the run that wrote it: the side file ``LOG.meta.json``."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +28,9 @@ class CaptureInfo:
     exit_status: int  # as a shell reports it: 128 + n when killed by signal n
     command: list[str]
     foreign_cpu_fraction: float | None  # of all cores, used by other processes meanwhile; None is not known
+    # both seen twice a second or less often; None is not known, as in files of before there were these two
+    heap_mapped_bytes: int | None = None  # by the heap: objects, stacks, free pages and those given back
+    rss_outside_heap_bytes: int | None = None  # resident beside it: metadata, binary, C memory
 
     @property
     def settings(self) -> Settings:
@@ -62,6 +65,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "go_version": (str,), "go": (str,), "rss_peak_bytes": (int,), "start_time": (str,),
     "wall_seconds": (float, int), "cpu_seconds": (float, int), "exit_status": (int,), "command": (list,),
     "foreign_cpu_fraction": (float, int, type(None)),
+    "heap_mapped_bytes": (int, type(None)), "rss_outside_heap_bytes": (int, type(None)),
 }  # fmt: skip
 
 
@@ -71,8 +75,9 @@ def _checked(path: Path, record: object) -> dict[str, Any]:
         raise InputError(f"{path}: is not a capture's side file; capture again or remove it")
     for field in fields(CaptureInfo):
         value = record.get(field.name)
-        if field.name not in record or not isinstance(value, _TYPES[field.name]) or isinstance(value, bool):
+        missing = field.name not in record and field.default is MISSING
+        if missing or not isinstance(value, _TYPES[field.name]) or isinstance(value, bool):
             raise InputError(
                 f"{path}: {field.name} is missing or malformed; capture again or remove the file"
             )
-    return {field.name: record[field.name] for field in fields(CaptureInfo)}
+    return {field.name: record.get(field.name) for field in fields(CaptureInfo)}

@@ -16,10 +16,15 @@ from types import FrameType
 from typing import IO
 
 from gcsim.errors import InputError
+from gcsim.gctrace.memory_map import MemoryMap, memory_map
 
 PASSED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 KEYBOARD_SIGNALS = ("SIGINT", "SIGQUIT")
 POLL_SECONDS = 0.05
+MAP_SECONDS, MAP_COST = (
+    0.5,
+    200.0,
+)  # between looks at its memory map: at least so long, or so many looks' time
 GATHER_SECONDS = 0.004  # what is written within it is copied together: each wake-up costs CPU
 CHUNK_BYTES = 1 << 16
 PIPE_BYTES = (
@@ -35,6 +40,7 @@ class ChildUsage:
     wall_seconds: float
     cpu_seconds: float
     rss_peak_bytes: int
+    memory: MemoryMap | None  # the highest of each that was seen; None where the kernel tells none
 
 
 def run_child(
@@ -62,7 +68,8 @@ def run_child(
         assert child.stderr is not None
         with child.stderr as pipe:
             _enlarge(pipe.fileno())
-            status, usage, rss_polled = _attend(child.pid, pipe.fileno(), on_stderr)
+            watch = _Watch(child.pid)
+            status, usage = _attend(watch, pipe.fileno(), on_stderr)
         wall_seconds = time.monotonic() - started
         child.returncode = os.waitstatus_to_exitcode(status)  # reaped here, not by Popen
     code = child.returncode
@@ -70,7 +77,10 @@ def run_child(
         exit_status=128 - code if code < 0 else code,
         wall_seconds=wall_seconds,
         cpu_seconds=usage[0],
-        rss_peak_bytes=rss_peak(polled_bytes=rss_polled, reaped_bytes=usage[1], parent_bytes=_own_rss_peak()),
+        rss_peak_bytes=rss_peak(
+            polled_bytes=watch.rss_peak_bytes, reaped_bytes=usage[1], parent_bytes=_own_rss_peak()
+        ),
+        memory=watch.memory,
     )
 
 
@@ -85,28 +95,50 @@ def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
     return reaped_bytes if reaped_bytes > parent_bytes or polled_bytes == 0 else polled_bytes
 
 
-def _attend(pid: int, pipe: int, on_stderr: Callable[[bytes], None]) -> tuple[int, tuple[float, int], int]:
-    """Copy and poll to the end: wait status, (CPU seconds, ru_maxrss bytes), polled peak bytes."""
+class _Watch:
+    """What is looked at while the child runs, each at its own pace."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.rss_peak_bytes = 0
+        self.memory: MemoryMap | None = None
+        self.next_look = 0.0
+        self._next_map = time.monotonic() + MAP_SECONDS
+
+    def look(self, now: float) -> None:
+        """When ``next_look`` has come."""
+        self.rss_peak_bytes = max(self.rss_peak_bytes, _rss_peak_of(self.pid))
+        self.next_look = now + POLL_SECONDS
+        if now < self._next_map:
+            return
+        seen = memory_map(self.pid)
+        if seen is not None:
+            self.memory = seen.highest(self.memory)
+        self._next_map = now + max(MAP_SECONDS, MAP_COST * (time.monotonic() - now))
+
+
+def _attend(watch: _Watch, pipe: int, on_stderr: Callable[[bytes], None]) -> tuple[int, tuple[float, int]]:
+    """Copy and watch to the end: wait status, (CPU seconds, ru_maxrss bytes)."""
     os.set_blocking(pipe, False)
-    rss_polled, next_poll, is_open, pause = 0, 0.0, True, 0.001
+    is_open, pause = True, 0.001
     while True:
         now = time.monotonic()
-        if now >= next_poll:
-            rss_polled, next_poll = max(rss_polled, _rss_peak_of(pid)), now + POLL_SECONDS
+        if now >= watch.next_look:
+            watch.look(now)
         if is_open:
-            if select.select([pipe], [], [], next_poll - now)[0]:
+            if select.select([pipe], [], [], max(watch.next_look - time.monotonic(), 0.0))[0]:
                 time.sleep(GATHER_SECONDS)
                 is_open = _drain(pipe, on_stderr)
                 continue
         else:  # standard error is closed: the end is near, as a rule
             time.sleep(pause)
             pause = min(2 * pause, POLL_SECONDS)
-        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        ended, status, usage = os.wait4(watch.pid, os.WNOHANG)
         if ended:
             if is_open:
                 _drain(pipe, on_stderr)
             unit = 1 if sys.platform == "darwin" else 1024
-            return status, (usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit), rss_polled
+            return status, (usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
 def _drain(pipe: int, on_stderr: Callable[[bytes], None]) -> bool:

@@ -45,6 +45,7 @@ def test_the_issue_s_programs_are_there() -> None:
         "orders", "ptrcache", "blobcache", "deepstacks", "steps", "bursty", "leak", "tinyheap", "idle",
         "jsonapi", "sessions", "logship", "compiler", "smallapi",
         "pages", "search", "tsdb", "broker", "thumbs",
+        "query", "graph", "kvstore", "ledger",
     }  # fmt: skip
 
 
@@ -65,6 +66,11 @@ def test_a_program_reports_in_full(name: str, loop: str, go_toolchain: GoToolcha
     assert result["load_seconds"] >= 1 > result["ready_seconds"] > 0
     assert result["rss_peak_bytes"] == pytest.approx(info.rss_peak_bytes, rel=0.25)
     assert result["mapped_peak_bytes"] > 0
+    mapped = result["memstats"]["HeapSys"] + result["memstats"]["StackSys"]
+    assert info.heap_mapped_bytes is not None  # seen twice a second, before the heap had all it was to have
+    assert 0.25 * mapped <= info.heap_mapped_bytes <= mapped + MIB
+    assert info.rss_outside_heap_bytes is not None
+    assert 3 * MIB < info.rss_outside_heap_bytes < info.rss_peak_bytes
     assert result["metrics"]["/gc/cycles/total:gc-cycles"] >= result["memstats"]["NumGC"]
     slots = sum(count for _, count in result["allocs_by_size"])
     tiny = result["metrics"]["/gc/heap/tiny/allocs:objects"]  # packed into slots, and counted apart
