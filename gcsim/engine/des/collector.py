@@ -224,7 +224,7 @@ class Collector:
     def _mutator(self, marking: Marking) -> Mutator:
         p = self.process.parameters
         if self.process.serving is not None:
-            self.process.serving.bundle_ns = marking.step_ns // 2
+            self.process.serving.bundle_ns = marking.bundle_ns
             return self.process.serving
         if not p.open_loop:
             return Saturated(p.goroutines, min(math.ceil(p.busy_procs - 1e-9), p.gomaxprocs))

@@ -24,10 +24,11 @@ STEPS_PER_PHASE = (
     40  # goroutines' debts are settled this often, or as often as one assist lasts if that is rarer
 )
 
-
-_EARLY_ASSISTS = (
-    10  # so many make up what a cycle assists at ease: execution traces showed 8 to 15, of 0.04 to 0.9 ms
-)
+# What a mark worker scans without looking up, where objects that hang on the roots are large: an oblet of 128 KiB
+# (Go 1.8+ ``scanObject``), 16,384 pointers that each miss the caches; 1.1 to 2.2 ms in execution traces
+LARGE_OBJECT_NS = 1_500_000
+# What an assist of that time scans of them: in ten cycles' traces 12 to 22 a cycle, of 0.1 to 1.3 ms, 0.41 on average
+_EARLY_ASSIST_NS = 400_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,14 @@ class Marking:
         self.machine.credit_ns = 0.0
         owed = owed_share(self._revised() * self.alloc_bytes_per_cpu_ns)
         self.ease_left_ns = self.assist_share_at_ease * owed * self.work_ns
-        self.ease_unit_ns = self.ease_left_ns / _EARLY_ASSISTS
+        self.scans_large = self.ease_left_ns <= LARGE_OBJECT_NS
 
     fractional_goal: float = 0.0
     max_idle_workers: int = 0
     check_ns: int = 1
     over_assist_ns: float = 0.0
-    ease_left_ns: float = 0.0
-    ease_unit_ns: float = 0.0
+    ease_left_ns: float = 0.0  # of assists early in the cycle that find no credit; they show large objects
+    scans_large: bool = True  # a worker has been at those objects: before, small roots give credit enough
     step_ns: int = 1
     scan_bytes_per_ns: float = 1.0
     _revise_ns: int = 0
@@ -96,6 +97,13 @@ class Marking:
     def finished(self) -> bool:
         """No grey object is left."""
         return self.machine.remaining_ns <= 0.5
+
+    def bundle_ns(self) -> int:
+        """CPU time up to which a P may take requests together, without the scheduler in between.
+
+        None while each goroutine comes to pay an early assist, and each P's first worker is due at a request's end.
+        """
+        return 0 if self.ease_left_ns > 0.0 else self.step_ns // 2
 
     def until_finished_ns(self) -> int:
         """Nanoseconds until marking ends if all go on as they do now."""
@@ -154,8 +162,8 @@ class Marking:
             return Stretch(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
         owed = self.work_per_byte()
         unit, credit = self.over_assist_ns, max(machine.credit_ns, 0.0)
-        if self.ease_left_ns > 0.0:
-            unit, credit = max(unit, self.ease_unit_ns), 0.0
+        if self.ease_left_ns > 0.0 and self.scans_large:
+            unit, credit = max(unit, min(_EARLY_ASSIST_NS, self.ease_left_ns)), 0.0
         bought = unit * math.ceil(need_bytes * owed / unit)
         run_ns = float(at_most_ns)
         if bought > credit:

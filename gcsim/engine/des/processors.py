@@ -10,14 +10,10 @@ from typing import Any
 from simpy import Environment, Event
 
 from gcsim.engine.des.machine import DEDICATED, FRACTIONAL, IDLE, IDLE_WORKER, Activity
-from gcsim.engine.des.marking import Marking, Stretch
+from gcsim.engine.des.marking import LARGE_OBJECT_NS, Marking, Stretch
 from gcsim.engine.des.mutator import Mutator
 from gcsim.engine.des.order import Order, after, now_ns
 from gcsim.goruntime.workers import FORCE_PREEMPT_NS, FRACTIONAL_EXIT_SLACK, fractional_worker_starts
-
-# What a mark worker scans without looking up, where objects that hang on the roots are large: an oblet of 128 KiB
-# (Go 1.8+ ``scanObject``), 16,384 pointers that each miss the caches; 1.1 to 1.9 ms in execution traces
-_OBLET_NS = 1_500_000
 
 
 class Processor:
@@ -34,7 +30,7 @@ class Processor:
         self._slice_ns = slice_ns
         self._done = done
         # early assists that find no credit show large objects; each P's first worker meets one of them
-        self._oblet_ns = _OBLET_NS if marking.ease_left_ns > _OBLET_NS else 0
+        self._oblet_ns = 0 if marking.scans_large else LARGE_OBJECT_NS
         self._fractional_ns = 0  # marked by this P as a fractional worker in this cycle
         self.goroutine: int | None = None  # on this P, or None
         self._under_way: tuple[Stretch, int] | None = None  # the goroutine's stretch and when it began
@@ -51,6 +47,7 @@ class Processor:
         if marking.dedicated_missing > 0:
             marking.dedicated_missing -= 1
             self._machine.begin(self.index, DEDICATED)
+            yield from self._first_oblet()
             while not self._done.triggered:
                 yield from self._wait(marking.step_ns)
         elif self._owes_fraction():
@@ -70,9 +67,9 @@ class Processor:
         behind = most * (started_ns - marking.begin_ns) - self._fractional_ns
         checks = max(int(behind / (1.0 - most)) // marking.check_ns + 1, 1)
         end_ns = started_ns + min(checks * marking.check_ns, FORCE_PREEMPT_NS)
-        end_ns = max(end_ns, started_ns + self._first_oblet_ns())
         self._machine.begin(self.index, FRACTIONAL)
-        yield from self._pass(end_ns - started_ns)
+        yield from self._first_oblet()
+        yield from self._pass(end_ns - self._machine.now_ns)
         self._fractional_ns += self._machine.now_ns - started_ns
 
     def _goroutine(self, slice_ns: int) -> Generator[Event, Any, None]:
@@ -143,7 +140,7 @@ class Processor:
         marking.idle_workers += works
         end_ns = machine.now_ns + FORCE_PREEMPT_NS
         if works:
-            yield from self._pass(self._first_oblet_ns())
+            yield from self._first_oblet()
         while not self._done.triggered:
             yield from self._wait(self._until_it_looks_up(works=works))
             if self._done.triggered or not works or machine.now_ns >= end_ns:
@@ -161,10 +158,12 @@ class Processor:
             wait = -(-wait // marking.check_ns) * marking.check_ns
         return min(wait, max(marking.step_ns, marking.check_ns))
 
-    def _first_oblet_ns(self) -> int:
-        """Before this P's worker looks up for the first time."""
+    def _first_oblet(self) -> Generator[Event, Any, None]:
+        """Before this P's worker looks up for the first time; from then on assists meet large objects too."""
         oblet_ns, self._oblet_ns = self._oblet_ns, 0
-        return oblet_ns
+        if oblet_ns > 0:
+            yield from self._pass(oblet_ns)
+            self._marking.scans_large = True
 
     def _pass(self, delay_ns: int) -> Generator[Event, Any, None]:
         """Goes on as it does for so long, or until marking ends."""

@@ -9,6 +9,7 @@ goroutine's work that the P's process advances (``Mutator``).
 import heapq
 import math
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -71,7 +72,7 @@ class Serving:
         )
         self._on: dict[int, list[Request]] = {}  # P -> its requests while marking, the first one begun
         self._since_ns = [0] * p.gomaxprocs  # when each P's stretch began
-        self.bundle_ns = 0  # a P takes waiting requests together up to this much CPU time, while marking
+        self.bundle_ns: Callable[[], int]  # a P takes waiting requests together up to so much, while marking
         self._free = deque(range(requests.workers))
         self._ended = Ended()
 
@@ -270,7 +271,8 @@ class Serving:
         if not bundle and not self._queue.continues(processor, now):
             return 0
         left = sum(r.left_ns for r in bundle)
-        while not bundle or (self._bundles and left < self.bundle_ns):
+        most = self.bundle_ns() if self._bundles else 0
+        while not bundle or left < most:
             request = self._queue.next(processor, now)
             if request is None:
                 break
