@@ -87,7 +87,12 @@ def disturbance(run: CapturedRun) -> float:
     """
     foreign = (run.info.foreign_cpu_fraction or 0.0) / MAX_FOREIGN_CPU
     speed = run.result["cpu_speed"]
-    return max(foreign, (1.0 - speed["warm_p10"] / speed["warm_p90"]) / (1.0 - STEADY) if speed else 0.0)
+    return max(foreign, unsteadiness(speed) if speed else 0.0)
+
+
+def unsteadiness(speed: dict[str, float]) -> float:
+    """How unevenly the machine ran by a probe's summary: more than 1 is too much."""
+    return (1.0 - speed["warm_p10"] / speed["warm_p90"]) / (1.0 - STEADY)
 
 
 def capture_run(
