@@ -85,9 +85,13 @@ def disturbance(run: CapturedRun) -> float:
     Looks at what other processes took and at how evenly the machine ran (``SpeedProbe``), never at what the
     program measured, so that no run is made again or left out for its outcome.
     """
-    foreign = (run.info.foreign_cpu_fraction or 0.0) / MAX_FOREIGN_CPU
     speed = run.result["cpu_speed"]
-    return max(foreign, unsteadiness(speed) if speed else 0.0)
+    return max(foreign(run), unsteadiness(speed) if speed else 0.0)
+
+
+def foreign(run: CapturedRun) -> float:
+    """What other processes took of the machine: more than 1 is too much."""
+    return (run.info.foreign_cpu_fraction or 0.0) / MAX_FOREIGN_CPU
 
 
 def unsteadiness(speed: dict[str, float]) -> float:

@@ -35,12 +35,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "latency.md"
 def capture(runs: int, wait_seconds: float) -> None:
     """Makes missing runs, one after the other: ``runs`` at most, or all where negative.
 
-    Each begins when the machine has run evenly for two seconds, and at the speed that its group asks for; ends where
-    it does not come to that within ``wait_seconds``.
+    Each begins when the machine has run for two seconds at the speed that its group asks for, or evenly where it
+    is the group's first; ends where the machine does not come to that within ``wait_seconds``.
     """
     for _, (plan, off) in zip(itertools.count() if runs < 0 else range(runs), _missing(), strict=False):
         until = time.monotonic() + wait_seconds
-        while (seen := _speed_now()) and max(unsteadiness(seen), off(seen)) > 1.0:
+        while (seen := _speed_now()) and off(seen) > 1.0:
             if time.monotonic() > until:
                 print(f"the machine is not even, or not at the speed to compare with: {seen}")
                 return
@@ -60,7 +60,7 @@ def _missing() -> Iterator[tuple[RunPlan, Callable[[dict[str, float]], float]]]:
     """
     for load, repeat in matrix.groups():
         for plan in _until(matrix.capacity_plan(load, repeat), disturbance):
-            yield plan, lambda _: 0.0
+            yield plan, unsteadiness
         for gogc in matrix.GOGC:
             plan = matrix.open_plan(load, gogc, repeat)
             for attempt in _until(plan, partial(matrix.disturbed, load=load, repeat=repeat)):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.capture import CapturedRun, RunPlan, disturbance, is_captured, load_run
+from experiments.capture import CapturedRun, RunPlan, disturbance, foreign, is_captured, load_run
 
 CAPTURES = Path(__file__).parent / "captures"
 GO_VERSION = "1.27.3"
@@ -20,6 +20,7 @@ REPEATS = 5
 SECONDS = 12.0  # the machine rarely keeps its speed for longer
 ATTEMPTS = 4  # to have a run undisturbed
 SPEED_TOLERANCE = 0.06  # of the machine's mean speed, against the capacity run's
+_STRETCHES_OVERLOAD = 0.5  # of capacity: from there a stretch at three quarters of the speed may be too much
 _TOO_MUCH = ("-rate", "40000")
 _CAPACITY_SECONDS = 5.0  # of arrivals; serving them takes twice as long
 
@@ -84,10 +85,13 @@ def capacity(load: float, repeat: int) -> float:
 def disturbed(run: CapturedRun, load: float, repeat: int) -> float:
     """How much the machine disturbed a run of a group: more than 1 is too much.
 
-    What other processes took, how evenly the machine ran, and whether it was as fast as when the capacity was
-    measured that the load is a share of. Nothing that the program measured counts.
+    What other processes took, whether the machine was as fast as when the capacity was measured that the load is a
+    share of, and how evenly it ran where a slower stretch would overload the service. Below half of the capacity it
+    does not, and there the machine changes its speed more often: its host lends idle cores out. Nothing that the
+    program measured counts.
     """
-    return max(disturbance(run), off_speed(run.result["cpu_speed"], load, repeat))
+    off = off_speed(run.result["cpu_speed"], load, repeat)
+    return max(foreign(run) if load < _STRETCHES_OVERLOAD else disturbance(run), off)
 
 
 def off_speed(speed: dict[str, float], load: float, repeat: int) -> float:
