@@ -45,8 +45,8 @@ def _accepted() -> Lines:
         f"{min(speeds):,.0f} to {max(speeds):,.0f} a second, as means of whole runs. A run was made again, up to "
         f"{matrix.ATTEMPTS} times in all, where that mean was more than {matrix.SPEED_TOLERANCE:.0%} off the capacity "
         f"run's, where at 60 % load or more the slowest tenth of the pieces was below {STEADY} of the fastest tenth, "
-        f"or where other processes took more than {MAX_FOREIGN_CPU:.0%} of the machine; the least disturbed attempt counts, or none "
-        f"if all were disturbed. Nothing that the service measured decided. All attempts are kept beside the others: "
+        f"or where other processes took more than {MAX_FOREIGN_CPU:.0%} of the machine; the least disturbed attempt "
+        "counts, or none if all were disturbed. Nothing that the service measured decided. All attempts are kept: "
         f"{sum(tries)} for {len(every)} runs. Left out: {len(every) - len(counted)} ({left_out}).",
         "",
     ]
