@@ -16,7 +16,7 @@ from gcsim.workload.mark_cost import program_slowness
 from gcsim.workload.model import Model
 from gcsim.workload.pauses import LEVELS
 from gcsim.workload.profile import Profile
-from gcsim.workload.scatter import Scatter, factors
+from gcsim.workload.scatter import Scatter, correlations, factors
 
 FloatArray = NDArray[np.float64]
 
@@ -35,13 +35,15 @@ def fit_scatter(evidence: Evidence, gaps: Intervals, model: Model) -> Scatter:
     phases, runway = _phases(evidence, model)
     time_factor = evidence.concurrent_seconds / phases.duration_seconds
     phases = phases.prolonged(time_factor / float(time_factor.mean()), runway)
+    black_factor = _black_factors(evidence, phases.allocated_bytes)
     return Scatter(
         live_factor=factors(live, noise_sd=_live_noise(evidence)),
         alloc_time_factor=_time_factors(gaps, model.profile),
         mark_cpu_factor=factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence)),
         mark_time_factor=factors(time_factor),
-        allocated_black_factor=_allocated_factors(evidence, phases.allocated_bytes),
+        allocated_black_factor=_allocated_quantiles(evidence, phases.allocated_bytes, black_factor),
         heap_start_slack_bytes=_start_slack(evidence),
+        mark_correlations=correlations(evidence.mark_cpu_seconds, time_factor, black_factor),
     )
 
 
@@ -77,16 +79,26 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
     return mark_phase(conditions), runway
 
 
-def _allocated_factors(evidence: Evidence, expected_bytes: FloatArray) -> FloatArray:
-    """What mark phases allocated over what the engine makes of them; the means' ratio is kept."""
+def _black_factors(evidence: Evidence, expected_bytes: FloatArray) -> FloatArray:
+    """What each mark phase allocated over what the engine makes of it; 1 where nothing is printed as allocated."""
     mean = float(expected_bytes.mean())
-    if mean <= 0:  # nothing is printed as allocated
+    if mean <= 0:
+        return np.ones(expected_bytes.size)
+    ratio: FloatArray = evidence.allocated_bytes / np.maximum(expected_bytes, _LEAST_EXPECTED * mean)
+    return ratio
+
+
+def _allocated_quantiles(
+    evidence: Evidence, expected_bytes: FloatArray, black_factor: FloatArray
+) -> FloatArray:
+    """The distribution of these factors; the means' ratio is kept."""
+    mean = float(expected_bytes.mean())
+    if mean <= 0:
         return np.ones(LEVELS.size)
-    ratio = evidence.allocated_bytes / np.maximum(expected_bytes, _LEAST_EXPECTED * mean)
     sizes = (evidence.heap_start_bytes, evidence.heap_end_bytes)
     noise = math.hypot(*(printing_scatter(size, evidence.heap_step_bytes) for size in sizes)) / max(mean, 1.0)
     bias = float(np.clip(evidence.allocated_bytes.mean() / max(mean, 1.0), *_BIAS_RANGE))
-    return bias * factors(ratio, noise_sd=noise)
+    return bias * factors(black_factor, noise_sd=noise)
 
 
 def _time_factors(gaps: Intervals, profile: Profile) -> FloatArray:

@@ -79,7 +79,7 @@ class LaneEngine:
         heap_start = state.heap_marked_bytes + allocated
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
         live = np.minimum(live * self._kept_share(), heap_start)
-        cpu_factor = self._draw("mark_cpu_factor")
+        cpu_factor, time_factor, black_factor = self._noise.draw_marking(parameters.lanes)
         mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
         conditions = conditions_for(
             parameters,
@@ -89,8 +89,8 @@ class LaneEngine:
             slowness=self._slowness(cpu_factor),
         )
         phase, limited_share = self._mark(wait_s, conditions)
-        phase = phase.prolonged(self._draw("mark_time_factor"), conditions.runway_bytes)
-        allocated_black = phase.allocated_bytes * self._draw("allocated_black_factor")
+        phase = phase.prolonged(time_factor, conditions.runway_bytes)
+        allocated_black = phase.allocated_bytes * black_factor
         heap_end = heap_start + allocated_black
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
         self._remember(live, allocated_black, phase, mark_s)

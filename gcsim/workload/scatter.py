@@ -10,16 +10,27 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
 
 from gcsim.errors import InputError
 from gcsim.workload.pauses import LEVELS
 
 FloatArray = NDArray[np.float64]
 
+MARK_FACTORS = ("mark_cpu_factor", "mark_time_factor", "allocated_black_factor")  # drawn together
+_CORRELATIONS = "mark_correlations"
+_FEW_CYCLES = 10.0  # so many cycles' worth of no correlation
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scatter:
-    """Quantiles at ``pauses.LEVELS``, shape (17,), of what a cycle is multiplied by, or has added."""
+    """Quantiles at ``pauses.LEVELS``, shape (17,), of what a cycle is multiplied by, or has added.
+
+    The three factors of a mark phase go together: a phase that took long for its CPU time had little of that, or
+    did not allocate all the while. ``mark_correlations``, shape (3,), are those of their normal scores, in the order
+    (CPU, time), (CPU, bytes), (time, bytes). Drawn apart, their tails would multiply to peaks that no log shows.
+    """
 
     live_factor: FloatArray  # live heap of one cycle over the mean
     alloc_time_factor: FloatArray  # time per byte allocated in one interval over the mean
@@ -29,10 +40,15 @@ class Scatter:
         FloatArray  # bytes allocated in one mark phase over what its length and runway make it
     )
     heap_start_slack_bytes: FloatArray  # heapLive when a cycle starts, less the trigger
+    mark_correlations: FloatArray
 
     def __post_init__(self) -> None:
+        if self.mark_correlations.shape != (3,) or not bool((np.abs(self.mark_correlations) <= 1).all()):
+            raise InputError(f"scatter: {_CORRELATIONS} must hold 3 numbers of -1 to 1")
         for f in fields(self):
             quantiles = getattr(self, f.name)
+            if f.name == _CORRELATIONS:
+                continue
             if quantiles.shape != LEVELS.shape:
                 raise InputError(f"scatter: {f.name} must hold {LEVELS.size} quantiles")
             if (
@@ -53,6 +69,7 @@ class Scatter:
             mark_time_factor=one,
             allocated_black_factor=one,
             heap_start_slack_bytes=one * heap_start_slack_bytes,
+            mark_correlations=np.zeros(3),
         )
 
     @classmethod
@@ -61,6 +78,25 @@ class Scatter:
 
     def to_document(self) -> dict[str, list[float]]:
         return {f.name: getattr(self, f.name).tolist() for f in fields(self)}
+
+    @property
+    def distributions(self) -> dict[str, FloatArray]:
+        """The quantiles of every field that has some, by its name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != _CORRELATIONS}
+
+    def draw_marking(self, generator: np.random.Generator, draws: int) -> FloatArray:
+        """Mark phases' factors in the order of ``MARK_FACTORS``: shape (3, draws). A Gaussian copula."""
+        cpu_time, cpu_bytes, time_bytes = self.mark_correlations
+        matrix = np.array([[1, cpu_time, cpu_bytes], [cpu_time, 1, time_bytes], [cpu_bytes, time_bytes, 1]])
+        values, vectors = np.linalg.eigh(matrix)  # three correlations of one matrix, but for rounding
+        scores = (vectors * np.sqrt(np.maximum(values, 0.0))) @ generator.standard_normal((3, draws))
+        levels = ndtr(scores)
+        return np.stack(
+            [
+                np.interp(level, LEVELS, getattr(self, name))
+                for name, level in zip(MARK_FACTORS, levels, strict=True)
+            ]
+        )
 
 
 def factors(values: FloatArray, *, noise_sd: float = 0.0) -> FloatArray:
@@ -75,3 +111,16 @@ def factors(values: FloatArray, *, noise_sd: float = 0.0) -> FloatArray:
     keep = np.sqrt(max(1.0 - (noise_sd / spread) ** 2, 0.0)) if spread > 0 else 0.0
     quantiles = np.maximum(1.0 + keep * (np.quantile(values, LEVELS) / mean - 1.0), 0.0)
     return quantiles / max(float(np.trapezoid(quantiles, LEVELS)), 1e-9)
+
+
+def correlations(cpu: FloatArray, time: FloatArray, allocated: FloatArray) -> FloatArray:
+    """Of the normal scores of three factors, shape (n,) each; drawn toward none where cycles are few."""
+    cycles = cpu.size
+    if cycles < 3:
+        return np.zeros(3)
+    scores = [ndtri((rankdata(values) - 0.5) / cycles) for values in (cpu, time, allocated)]
+    if min(float(score.std()) for score in scores) == 0.0:
+        return np.zeros(3)
+    matrix: FloatArray = np.atleast_2d(np.corrcoef(scores))
+    found: FloatArray = matrix[np.triu_indices(3, 1)] * cycles / (cycles + _FEW_CYCLES)
+    return np.clip(found, -1.0, 1.0)

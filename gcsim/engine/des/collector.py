@@ -9,7 +9,7 @@ import numpy as np
 from simpy import Event
 
 from gcsim.engine.des.allocation import Allocation, Reason
-from gcsim.engine.des.cycle import Cycle
+from gcsim.engine.des.cycle import Cycle, MarkFactors
 from gcsim.engine.des.machine import IDLE, STOPPED
 from gcsim.engine.des.marking import Marking
 from gcsim.engine.des.mutator import Mutator, Saturated, Stream
@@ -67,8 +67,8 @@ class Collector:
         sweep_term = yield from self._pause(self._pauses.draw_sweep_term, marking_begins=True)
         live = process.parameters.live_bytes * process.live_factor() * process.draws.draw("live_factor")
         live = min(live * self._kept_share(), heap_start)
-        time_factor = max(process.draws.draw("mark_time_factor"), 1e-3)
-        marking = self._begin_marking(start_ns, heap_start, live, reason, time_factor)
+        factors = process.draws.draw_marking()
+        marking = self._begin_marking(start_ns, heap_start, live, reason, factors)
         mark_start = now_ns(env)
         process.marked_heap = MarkedHeap(
             profile=process.profile_of_marks, heap_start_bytes=heap_start, live_bytes=live
@@ -85,7 +85,7 @@ class Collector:
         heap_end = machine.heap_live_bytes
         spent = [after - before for after, before in zip(_mark_cpu(process), cpu_before, strict=True)]
         # what the log calls CPU time is the work; the rest of the factor is threads off their cores
-        assist, background, idle = (cpu / time_factor for cpu in spent)
+        assist, background, idle = (cpu / factors.time for cpu in spent)
         self._note_interruptions(start_ns, mark_start, mark_ns, spent[1] + spent[2])
         self._end_cycle(
             marking,
@@ -147,7 +147,7 @@ class Collector:
         return length
 
     def _begin_marking(
-        self, start_ns: int, heap_start: float, live: float, reason: Reason, time_factor: float
+        self, start_ns: int, heap_start: float, live: float, reason: Reason, factors: MarkFactors
     ) -> Marking:
         process, p = self.process, self.process.parameters
         work_bytes = max(self._scan_work_bytes(live), 1.0)
@@ -155,12 +155,11 @@ class Collector:
             cpu_factor, request_factor = process.serving.marks(start_ns)
             black_factor = 1.0
         else:
-            cpu_factor = max(process.draws.draw("mark_cpu_factor"), 1e-3)
             # an open loop allocates what arrives, as soon as the machine's speed allows
-            factors = process.draws.quantiles("mark_cpu_factor")
+            cpu_factor, spread = factors.cpu, process.draws.quantiles("mark_cpu_factor")
             steady = p.open_loop and process.profile.is_steady
-            request_factor = program_slowness(cpu_factor, factors) if steady else 1.0
-            black_factor = 1.0 if steady else process.draws.draw("allocated_black_factor")
+            request_factor = program_slowness(cpu_factor, spread) if steady else 1.0
+            black_factor = 1.0 if steady else factors.allocated
             process.machine.arrival_rate *= black_factor
         return Marking(
             machine=process.machine,
@@ -172,7 +171,7 @@ class Collector:
             max_scan_work_bytes=int(
                 p.scannable_share * heap_start + max(p.root_bytes, p.allocated_stack_bytes)
             ),
-            work_ns=max(self._mark_cpu_ns(live) * cpu_factor * time_factor, 1.0),
+            work_ns=max(self._mark_cpu_ns(live) * cpu_factor * factors.time, 1.0),
             alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
             assist_share_at_ease=p.assist_cpu_share,
             black_factor=black_factor,

@@ -1,0 +1,67 @@
+"""A mark phase's factors are drawn together, as they went together in the log."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from gcsim.calibration import calibrate
+from gcsim.engine.noise import Noise
+from gcsim.gctrace import read_gctrace
+from gcsim.workload.pauses import LEVELS
+from gcsim.workload.scatter import MARK_FACTORS, Scatter, correlations
+
+CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+DRAWS = 40_000
+
+
+def _scatter(mark_correlations: tuple[float, float, float]) -> Scatter:
+    """Three factors of different shapes with given correlations."""
+    document = Scatter.none().to_document()
+    shapes = zip(MARK_FACTORS, (0.3, 0.6, 1.5), strict=True)
+    document |= {name: np.exp(width * (LEVELS - 0.5)).tolist() for name, width in shapes}
+    return Scatter.from_document(document | {"mark_correlations": list(mark_correlations)})
+
+
+@pytest.mark.parametrize("asked", [(0.0, 0.0, 0.0), (-0.7, 0.2, -0.6), (0.5, -0.3, 0.1)])
+def test_draws_keep_each_distribution_and_the_correlations(asked: tuple[float, float, float]) -> None:
+    """Spearman's rank correlation of a Gaussian copula is 6/pi arcsin(r/2)."""
+    scatter = _scatter(asked)
+    draws = scatter.draw_marking(np.random.default_rng(3), DRAWS)
+    for name, values in zip(MARK_FACTORS, draws, strict=True):
+        inner = LEVELS[3:-3]
+        assert np.quantile(values, inner) == pytest.approx(
+            np.interp(inner, LEVELS, getattr(scatter, name)), rel=0.02
+        )
+    for pair, r in zip(((0, 1), (0, 2), (1, 2)), asked, strict=True):
+        found = spearmanr(draws[pair[0]], draws[pair[1]]).statistic
+        assert found == pytest.approx(6 / np.pi * np.arcsin(r / 2), abs=0.02)
+    again = correlations(*draws)
+    assert again == pytest.approx(asked, abs=0.02)
+
+
+def test_lanes_draw_them_together_too() -> None:
+    """The pools of the three are read at one place."""
+    noise = Noise(_scatter((-0.9, 0.0, 0.0)), seed=1, lanes=500)
+    cpu, time, _ = np.concatenate([noise.draw_marking(500) for _ in range(20)], axis=1)
+    assert spearmanr(cpu, time).statistic < -0.8
+
+
+def test_few_cycles_and_equal_ones_tell_no_correlation() -> None:
+    """Two cycles always correlate; a factor that never varies cannot."""
+    two = np.array([1.0, 2.0])
+    assert (correlations(two, two, two) == 0).all()
+    ten = np.arange(10.0)
+    assert (correlations(ten, np.ones(10), ten) == 0).all()
+    assert 0 < correlations(ten, ten, ten)[0] < 0.6
+
+
+def test_tails_of_mark_phases_are_as_long_as_the_log_s() -> None:
+    """smallapi's mark phases that took long for their CPU time had little of it: apart, the two would multiply."""
+    log = read_gctrace(CAPTURES / "smallapi-go1.27.3-gogc100-limitoff-p2-r1.log.gz")
+    found = calibrate(log, name="smallapi")
+    allocated = found.evidence.allocated_bytes
+    together = found.model.scatter.draw_marking(np.random.default_rng(5), DRAWS).prod(axis=0)
+    real, drawn = (np.quantile(values, 0.99) / values.mean() for values in (allocated, together))
+    assert drawn < 1.5 * real
