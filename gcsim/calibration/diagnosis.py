@@ -101,13 +101,15 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
     objects = (
         "log with GODEBUG=gctrace=1,gcpacertrace=1, which tells large objects from small" if no_pacer else ""
     )
+    mapped = trace.info is not None and trace.info.heap_mapped_bytes is not None
+    parted = "" if mapped else "log with gcsim capture on Linux, which sees what the heap maps"
     limited = "hold the model against one run at a limit: gcsim validate MODEL LIMITED.log"
     return (
         (
             "memory outside the heap, which a GOMEMLIMIT prediction rests on",
             ("metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share",
              "allocated_stack_bytes"),
-            "; ".join(filter(None, (objects, limited))),
+            "; ".join(filter(None, (objects, parted, limited))),
         ),
         (
             "resident memory beside the heap",
