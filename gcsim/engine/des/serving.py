@@ -3,13 +3,11 @@
 Between two collections nothing interrupts a P, and requests are taken in a loop over plain lists, a fraction of
 a microsecond each, as long as workers are left: then they are served first come, first served. A longer backlog
 goes through the run queue, request by request, and so do all requests while a cycle marks: each is then a
-goroutine's work that the P's process advances (``Mutator``).
+goroutine's work that the P's process advances (``MarkedRequests``).
 """
 
 import heapq
 import math
-from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from gcsim.engine.des.arrivals import Arrivals
 from gcsim.engine.des.host import HostSpeed
 from gcsim.engine.des.latency import Ended, Finished
 from gcsim.engine.des.machine import Machine
+from gcsim.engine.des.marked_requests import MarkedRequests
 from gcsim.engine.des.parameters import RunParameters
 from gcsim.engine.des.runqueue import Request, RunQueue
 from gcsim.engine.des.stretch import Stretch
@@ -25,16 +24,13 @@ from gcsim.streams import stream
 from gcsim.workload.profile import Profile
 from gcsim.workload.requests import Requests
 
-_ROUNDING_NS = 1.0
 # An idle P's thread wakes up the later if another one runs: Linux puts it on that one's core first. Logs of every
 # request (order service, two Ps, GOGC=100): exponential, 60 us on average with both Ps idle, 160 us with one busy
 _BUSY_WAKE = 2.5
 
 
-class Serving:
+class Serving(MarkedRequests):
     """An open loop of requests, at any number of Ps."""
-
-    _bundles = True  # a P may take several workers' requests together while marking
 
     def __init__(
         self,
@@ -47,9 +43,12 @@ class Serving:
         seed: int,
         replica: int,
     ) -> None:
-        self._machine, self._requests = machine, requests
-        self.host = host
         p = parameters
+        queue = RunQueue(requests.workers, p.gomaxprocs, arrivals=self._arrived, slice_ns=self._slice_ns)
+        self._mark_speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns
+        super().__init__(machine, queue, workers=requests.workers, procs=p.gomaxprocs, speed=self._mark_speed)
+        self._requests = requests
+        self.host = host
         self._mean_seconds = requests.bytes_per_request / p.alloc_bytes_per_cpu_ns * 1e-9
         self._coming = Arrivals(
             requests,
@@ -60,20 +59,11 @@ class Serving:
             replica=replica,
         )
         self._alloc_bytes_per_ns = p.alloc_bytes_per_cpu_ns
-        self._mark_speed = p.mark_alloc_bytes_per_cpu_ns / p.alloc_bytes_per_cpu_ns
-        self._speed = self._mark_speed
         self._servers = min(p.gomaxprocs, requests.workers)
         if not p.open_loop:
             self._servers = min(self._servers, math.ceil(p.busy_procs - 1e-9))
         self._awake_ns = 0.0  # when the P that wakes up now admits what has come
         self._slice_draws = stream(seed, "des slices of workers", replica)
-        self._queue = RunQueue(
-            requests.workers, p.gomaxprocs, arrivals=self._arrived, slice_ns=self._slice_ns
-        )
-        self._on: dict[int, list[Request]] = {}  # P -> its requests while marking, the first one begun
-        self._since_ns = [0] * p.gomaxprocs  # when each P's stretch began
-        self.bundle_ns: Callable[[], int]  # a P takes waiting requests together up to so much, while marking
-        self._free = deque(range(requests.workers))
         self._ended = Ended()
 
     def finished(self) -> list[Finished]:
@@ -240,72 +230,12 @@ class Serving:
         del processor
         self._ended.add(request.due_ns, request.start_ns, end_ns, request.service_ns, request.assist_ns)
 
-    # while a cycle marks: Mutator
-
     def marks(self, now_ns: int) -> tuple[float, float]:
         """A cycle begins: the host's factors on the CPU time of marking and of requests."""
         marking = self.host.slowness(now_ns)
         requests = self.host.request_slowness(now_ns)
         self._speed = self._mark_speed / requests
         return marking, requests
-
-    def take(self, processor: int) -> int | None:
-        if not self._free:
-            return None
-        request = self._queue.next(processor, float(self._machine.now_ns))
-        if request is None:
-            return None
-        self._on[processor] = [request]
-        self._since_ns[processor] = self._machine.now_ns
-        return self._free.popleft()
-
-    def give_back(self, processor: int, goroutine: int) -> None:
-        bundle = self._on.pop(processor)
-        if bundle:
-            self._queue.preempted(processor, bundle)
-        self._free.append(goroutine)
-
-    def longest_run_ns(self, processor: int, alloc_bytes_per_ns: float) -> int:
-        del alloc_bytes_per_ns
-        bundle, now = self._on[processor], float(self._machine.now_ns)
-        if not bundle and not self._queue.continues(processor, now):
-            return 0
-        left = sum(r.left_ns for r in bundle)
-        most = self.bundle_ns() if self._bundles else 0
-        while not bundle or left < most:
-            request = self._queue.next(processor, now)
-            if request is None:
-                break
-            bundle.append(request)
-            left += request.left_ns
-        self._since_ns[processor] = self._machine.now_ns
-        return int(left / self._speed) + 1 if bundle else 0
-
-    def ran(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
-        """Advances the P's requests, one after the other, evenly over the stretch."""
-        del goroutine
-        bundle, since = self._on[processor], float(self._since_ns[processor])
-        total = cpu_ns * self._speed
-        per_ns = (self._machine.now_ns - since) / total if total > 0 else 0.0
-        done = 0.0
-        while bundle and done < total:
-            request = bundle[0]
-            if request.start_ns < 0:
-                request.start_ns = since + done * per_ns
-            progress = min(request.left_ns, total - done)
-            request.assist_ns += assist_ns * progress / total
-            request.left_ns -= progress
-            done += progress
-            if request.left_ns > _ROUNDING_NS:
-                break
-            self._ended_on(processor, request, since + done * per_ns)
-            del bundle[0]
-
-    def next_ready_ns(self) -> int | None:
-        return self._next_due_ns() if self._queue.in_network else None
-
-    def stops_idle(self, processor: int) -> bool:
-        return self._queue.is_seen(processor, due=self._next_due_ns() <= self._machine.now_ns)
 
     def _next_due_ns(self) -> int:
         """When the next arrival can be seen in the network."""
