@@ -1,6 +1,6 @@
 """What the program wants to do: the supply of work that Ps find in their run queues.
 
-Two forms without requests: a program at full speed, and arrivals as a steady stream. ``serving.py`` has the
+Two forms without requests: a program at full speed, and arrivals as a steady stream. ``marked_requests.py`` has the
 third, in which every request is a goroutine's work.
 """
 
