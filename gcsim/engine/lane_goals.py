@@ -16,6 +16,7 @@ from gcsim.goruntime.pacer import (
     sweep_min_trigger_bytes,
     trigger_bytes,
 )
+from gcsim.goruntime.sweep import PAGE_BYTES, SWEEP_MARGIN_BYTES, SWEPT_ON_THE_WAY
 from gcsim.goruntime.versions import GoRules
 from gcsim.units import MAX_INT64
 
@@ -66,6 +67,8 @@ def _limit_goals_and_triggers(
     metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
     outside = metadata + parameters.allocated_stack_bytes + parameters.unfilled_slot_share * peak
     available = parameters.memory_limit_bytes - outside - limit_headroom_bytes(rules)
+    unswept_slots = state.heap_in_use_bytes - peak
+    swept_after = _swept_after_bytes(parameters, state, available - unswept_slots - marked)
     share = MIN_TRIGGER_SHARE
     trigger = marked
     for _ in range(
@@ -77,7 +80,8 @@ def _limit_goals_and_triggers(
             heap_in_use_after_sweep_bytes=in_use,
             trigger_share=share,
             headroom_share=rules.limit_headroom_percent / 100.0,
-            unswept_slot_bytes=state.heap_in_use_bytes - peak,
+            unswept_slot_bytes=unswept_slots,
+            swept_after_bytes=swept_after,
         ).astype(np.int64)
         goal = marked + ((trigger - marked) / share).astype(np.int64)
         asked = trigger_bytes(marked, goal, runway, 0)
@@ -86,6 +90,17 @@ def _limit_goals_and_triggers(
     goal = _limit_goal_bytes(parameters, rules, marked, outside)
     goal = np.minimum(goal, _refilled_bytes(available, in_use, rules))
     return np.maximum(goal, trigger), trigger
+
+
+def _swept_after_bytes(parameters: LaneParameters, state: LaneState, room: FloatArray) -> FloatArray:
+    """What is allocated until all is swept, with ``room`` from marked to goal: little where a P idles meanwhile."""
+    on_the_way = SWEPT_ON_THE_WAY * np.maximum(MIN_TRIGGER_SHARE * room - SWEEP_MARGIN_BYTES, PAGE_BYTES)
+    if not parameters.open_loop:
+        return on_the_way
+    procs, arriving = parameters.gomaxprocs, parameters.arrival_bytes_per_second
+    idle = np.clip(procs * (1.0 - arriving / parameters.capacity_bytes_per_second), 1e-9, 1.0)
+    seconds = state.heap_in_use_bytes * parameters.sweep_seconds_per_byte * procs / idle
+    return np.minimum(on_the_way, arriving * seconds)
 
 
 def _refilled_bytes(available: FloatArray, in_use: FloatArray, rules: GoRules) -> Int64Array:

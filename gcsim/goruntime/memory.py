@@ -29,8 +29,8 @@ Sizes are bytes, numbers or arrays. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``
 from dataclasses import dataclass
 from typing import Any
 
-from gcsim.goruntime.arithmetic import maximum
-from gcsim.goruntime.sweep import PAGE_BYTES, SWEEP_MARGIN_BYTES
+from gcsim.goruntime.arithmetic import maximum, minimum, where
+from gcsim.goruntime.sweep import PAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,34 +92,37 @@ def limited_trigger_bytes(
     *,
     heap_in_use_after_sweep_bytes: Any,
     unswept_slot_bytes: Any = 0,
+    swept_after_bytes: Any = 0,
     trigger_share: Any = 45 / 64,
     headroom_share: float = 0.03,
 ) -> Any:
-    """heapLive at which a cycle starts in the memory-limit regime, while allocation sweeps in proportion.
+    """heapLive at which a cycle starts in the memory-limit regime, while spans are swept.
 
     ``available_bytes`` is the limit less metadata and stacks, ``unswept_slot_bytes`` what was free in spans when
-    marking ended. The goal (1 - headroom) x (available - free slots) moves with heapLive H: sweeping makes free
-    slots, allocation turns them into objects. With s = ``trigger_share`` of the way from marked to goal, the trigger
-    is met where
+    marking ended, ``swept_after_bytes`` what is allocated until all is swept. The goal (1 - headroom) x (available -
+    free slots) moves with heapLive H: sweeping makes free slots, allocation turns them into objects. With s =
+    ``trigger_share`` of the way from marked to goal, the trigger is met where
 
         H = marked + s (goal(H) - marked),   goal(H) = (1 - headroom) (available - free slots(H))
 
-    Sweeping is paced to be done at D = a MiB before the trigger as it was with nothing swept. Let F be the slots that
-    it makes (in use after sweep - marked, less those free before) and x = H - marked: free slots are x (F/D - 1), or
-    none where F < D, which is the usual trigger. Never below ``heap_marked_bytes`` (continuous collection). Valid
-    from Go 1.21 (percentage headroom) while that exceeds 1 MiB. Pacing: Go 1.19+ ``gcPaceSweeper``,
-    ``deductSweepCredit``.
+    Let x = H - marked, F the slots that sweeping makes, U those free before, D ``swept_after_bytes``: free slots are
+    U + x (F/D - 1) up to D, or where allocation fills them as they come U (1 - x/D), and then U + F - x until they are
+    filled. Never below ``heap_marked_bytes`` (continuous collection). Valid from Go 1.21 (percentage headroom) while
+    that exceeds 1 MiB.
 
-    The pace is the slowest there is. Measured on Go 1.27 (small objects, 2 Ps), the background sweeper was done 2 ms
-    after marking where a P idled, and 8 to 40 ms after it where none did; the trigger then comes earlier. Real
-    triggers of order services lay at 0.65 of the way under every limit: where this rule puts them with 0.8 of the
-    garbage beside live objects, and where sweeping at once would put them with 0.73.
+    Measured on Go 1.27 (small objects, 2 Ps): all was swept 2 ms after marking where a P idled, and 8 to 40 ms after
+    it where none did; real triggers of order services lay at 0.65 of the way under every limit, in open loops as in
+    closed ones, where this rule puts them with 0.75 of the garbage beside live objects.
     """
     keep = 1.0 - headroom_share
+    slope = trigger_share * keep
     room = trigger_share * (keep * (available_bytes - unswept_slot_bytes) - heap_marked_bytes)
     made = heap_in_use_after_sweep_bytes - heap_marked_bytes - unswept_slot_bytes
-    distance = maximum(room - SWEEP_MARGIN_BYTES, PAGE_BYTES)
-    grown = room / (1.0 + trigger_share * keep * maximum(made / distance - 1.0, 0.0))
+    until = maximum(swept_after_bytes, PAGE_BYTES)
+    sweeping = room / (1.0 + slope * maximum(made / until - 1.0, -unswept_slot_bytes / until))
+    filled = room + slope * unswept_slot_bytes
+    swept = minimum(filled, (room - slope * made) / (1.0 - slope))
+    grown = where(sweeping <= until, sweeping, maximum(swept, until))
     return heap_marked_bytes + maximum(grown, 0)
 
 

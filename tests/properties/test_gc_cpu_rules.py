@@ -241,6 +241,28 @@ def test_a_limit_triggers_between_marked_and_the_plain_trigger(
     assert marked <= found <= plain * (1 + 1e-9)
 
 
+@given(SIZES, SIZES, SHARES, SHARES, st.floats(0.7, 0.95), st.floats(0.0, 2.0))
+def test_a_limit_triggers_at_its_share_of_the_way_to_the_goal(
+    marked: int, room: int, slot_garbage: float, free_before: float, share: float, swept_after: float
+) -> None:
+    """Where the heap starts a cycle, free slots leave a goal that it has come just that share of the way to."""
+    available, keep = marked + room, 0.97
+    unswept = 0.2 * free_before * room
+    in_use = memory.heap_in_use_after_sweep_bytes(marked, available + unswept, slot_garbage=slot_garbage)
+    until = max(swept_after * room, memory.PAGE_BYTES)
+    trigger = memory.limited_trigger_bytes(
+        marked, available, heap_in_use_after_sweep_bytes=in_use, unswept_slot_bytes=unswept,
+        swept_after_bytes=until, trigger_share=share, headroom_share=1.0 - keep,
+    )  # fmt: skip
+    grown = trigger - marked
+    swept = min(grown / until, 1.0)
+    made = in_use - marked - unswept
+    free = (1.0 - swept) * unswept + max(swept * (unswept + made) - grown, 0.0)
+    met = share * (keep * (available - free) - marked)
+    if 0 < grown < until or grown > until:
+        assert grown == pytest.approx(met, rel=1e-6, abs=1.0)
+
+
 @given(st.lists(SIZES, min_size=1, max_size=10))
 def test_memory_of_lanes_equals_scalars(in_use: list[int]) -> None:
     """Metadata and peak RSS are the same in both forms and grow with the heap."""

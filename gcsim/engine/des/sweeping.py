@@ -1,9 +1,9 @@
 """Sweeping between two collections: by the background sweeper where a P idles, and by whoever allocates.
 
 The background sweeper is one goroutine that gives way after every ten spans unless a P is idle (Go 1.19+
-``bgsweep``, ``goschedIfBusy``). Where the program keeps every P busy its turns are too few to matter: allocation
-sweeps in proportion to its growth (``deductSweepCredit``), and pays. Where Ps idle it has up to one of them, and
-allocation pays only for what it is behind the pace by.
+``bgsweep``, ``goschedIfBusy``). Where the program keeps every P busy both sweep in proportion to the heap's growth
+(``deductSweepCredit``, and the sweeper's turns), and the program pays. Where Ps idle the sweeper has up to one of them,
+and allocation pays only for what it is behind the pace by.
 """
 
 import math
@@ -15,7 +15,7 @@ from simpy import Environment, Event
 from gcsim.engine.des.machine import Machine
 from gcsim.engine.des.memory import HeapMemory
 from gcsim.engine.des.parameters import RunParameters
-from gcsim.goruntime.sweep import PAGE_BYTES, sweep_pages_per_byte
+from gcsim.goruntime.sweep import PAGE_BYTES, SWEPT_ON_THE_WAY, sweep_pages_per_byte
 
 _NEVER_NS = 1 << 62
 _SHORTEST_LOOK_NS = 200_000  # while the program has all Ps the background sweeper waits for one
@@ -35,10 +35,11 @@ class Sweeper:
         self._begins, self._ends = env.event(), env.event()
 
     def begin(self, trigger_bytes: int, idle_procs: float) -> None:
-        """Marking has ended: sets the pace to be done a MiB before the trigger as it is now (``gcPaceSweeper``).
+        """Marking has ended: sets the pace of allocation and of the background sweeper's turns together.
 
-        Allocation sweeps faster than that where it needs the room: it takes no fresh pages while there are spans to
-        sweep (``mcentral.cacheSpan``, ``mheap.reclaim``).
+        The runtime's own pace is to be done a MiB before the trigger as it is now (``gcPaceSweeper``); with those turns
+        all is swept earlier (``SWEPT_ON_THE_WAY``). Allocation sweeps faster than that where it needs the room: it
+        takes no fresh pages while there are spans to sweep (``mcentral.cacheSpan``, ``mheap.reclaim``).
         """
         heap = self._heap
         pages = sweep_pages_per_byte(
@@ -47,7 +48,8 @@ class Sweeper:
             trigger_bytes=trigger_bytes,
             heap_live_bytes=int(heap.heap_live_bytes),
         )
-        self._per_byte = max(PAGE_BYTES * float(pages), 1.0 / max(heap.reclaimed_per_span_byte, 1e-3))
+        paced = PAGE_BYTES * float(pages) / SWEPT_ON_THE_WAY
+        self._per_byte = max(paced, 1.0 / max(heap.reclaimed_per_span_byte, 1e-3))
         self._background = min(max(idle_procs, 0.0), 1.0) / self._cpu_ns_per_byte
         if self._background > 0.0 and not self._begins.triggered:
             self._begins.succeed()
