@@ -5,7 +5,9 @@ from pathlib import Path
 
 from experiments.capture import MAX_FOREIGN_CPU, STEADY
 from experiments.latency import matrix
+from experiments.latency.predict import METRICS
 from experiments.latency.report import AIMS, Cell, Lines, cells, latency_section, widths
+from gcsim.engine.discrepancy import DISCREPANCY
 
 _CAUSES = Path(__file__).with_name("causes.md")
 
@@ -52,6 +54,22 @@ def _accepted() -> Lines:
     ]
 
 
+def _shipped_widths() -> str:
+    widths = ((quantile, DISCREPANCY["open"][metric]) for quantile, metric in zip(AIMS, METRICS, strict=True))
+    return "; ".join(
+        f"{quantile} {width.at_home:.2f} and {width.per_doubling:.2f}" for quantile, width in widths
+    )
+
+
+def _covered(found: Sequence[Cell]) -> str:
+    """How many runs lie in the interval of a prediction from another run's log."""
+    shares = (
+        f"{sum(c.inside for c in cells_of)} of {sum(c.pairs for c in cells_of)} pairs in {quantile}"
+        for quantile, cells_of in ((q, [c for c in found if c.quantile == q]) for q in AIMS)
+    )
+    return f"The 90 % intervals hold {' and '.join(shares)}."
+
+
 def latency_page() -> str:
     """The page, from the captures and the kept predictions."""
     found = cells()
@@ -65,9 +83,10 @@ def latency_page() -> str:
         latency_section()[2:-2],
         ["", *_accepted()],
         [*_spread(found), ""],
-        ["Width of the engine's intervals, as standard deviations of the logarithm: root mean square of what every run "
-         "at GOGC=100 was off the prediction from every other one's log; and what the other settings were off beyond "
-         f"that, in quadrature, for each doubling of GOGC's distance: {width}.", ""],
+        ["What these runs say the width of the engine's intervals should be, as standard deviations of the logarithm: "
+         "root mean square of what every run at GOGC=100 was off the prediction from every other one's log; and what "
+         f"the other settings were off beyond that, in quadrature, for each doubling of GOGC's distance: {width}. The "
+         f"engine's, from an earlier set of runs: {_shipped_widths()}. {_covered(found)}", ""],
         _CAUSES.read_text().splitlines(),
     ]  # fmt: skip
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"

@@ -156,7 +156,7 @@ def latency_section() -> Lines:
         "calibrated on one run at GOGC=100, its log and the latencies that its driver printed, and predicted the other "
         "settings; each of the runs at GOGC=100 served as the calibrated one in turn. `by spread`: outside the aim "
         f"(p50 within {AIMS['p50']:.0%}, p99 within {AIMS['p99']:.0%} of the median run), but between the lowest and "
-        "the highest run. The intervals of the last column were widened from these same runs.",
+        "the highest run. Intervals were widened by what an earlier set of runs was off.",
         "",
         *latency_table(found),
         "",
