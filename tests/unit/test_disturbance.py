@@ -1,7 +1,6 @@
 """Which captured runs are made again: told by the machine alone."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
