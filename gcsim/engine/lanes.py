@@ -208,8 +208,12 @@ class LaneEngine:
         self.state.memory = next_cons_mark(self.state.memory, measured, grew, rules=self.rules)
 
     def _queue_arrivals(self, start_s: FloatArray, mark_s: FloatArray, allocated: FloatArray) -> None:
-        """What arrives while marking and is not served becomes backlog; a closed loop has none."""
+        """What arrives while marking and is not served becomes backlog; a closed loop has none.
+
+        It may be negative: a phase that allocated more than arrived has served requests that were dearer than the mean,
+        and the next ones are cheaper. Forgiven, it would raise the rate over all above what arrives.
+        """
         parameters, state = self.parameters, self.state
         if parameters.open_loop:
             arrived = parameters.arrival_bytes_per_second * self.profile.alloc_at(start_s) * mark_s
-            state.backlog_bytes = np.maximum(state.backlog_bytes + arrived - allocated, 0.0)
+            state.backlog_bytes = state.backlog_bytes + arrived - allocated
