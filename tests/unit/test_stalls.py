@@ -8,7 +8,9 @@ from gcsim.calibration.stalls import find_stalls
 from gcsim.gctrace import read_gctrace
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
-MOST_BYTES_PER_CYCLE = 1000  # 100,000 cycles are to be calibrated in 500 MB, and the log itself takes most of that
+MOST_BYTES_PER_CYCLE = (
+    1000  # 100,000 cycles are to be calibrated in 500 MB, and the log itself takes most of that
+)
 
 
 def test_memory_stays_in_proportion_to_the_log() -> None:
