@@ -49,11 +49,11 @@ def accuracy_page(study: Study, machine: str) -> str:
     return "\n".join(line for part in parts for line in [*part, ""]).rstrip() + "\n"
 
 
-# of commit "Predict again with the calibrated runs made on an even machine": what a stranger's four programs get
+# what a stranger's four programs get, as that commit's page says it
 _FIRST_LOOK = (
-    "The ledger was one of them at the first look, which showed, over all four and 149 runs, heap peak 4.1 (11) %, "
-    "cycle rate 6.5 (35) %, GC CPU 21 (88) %, resident 2.4 (8) %: its lock was taken for arrivals. How loops are told "
-    "was mended on it, and it is design since then."
+    "The ledger was one of them at the first look (commit 8a5ae42), which showed, over all four and 149 runs, heap "
+    "peak 4.1 (11) %, cycle rate 6.5 (35) %, GC CPU 21 (88) %, resident 2.4 (8) %: its lock was taken for arrivals. "
+    "How loops are told was mended on it, and it is design since then."
 )
 
 
@@ -143,7 +143,7 @@ def _method(study: Study) -> Lines:
     return [
         "## How it is made",
         "",
-        "    python -m experiments.validation capture   # the runs that are missing: an hour and a half for all",
+        "    python -m experiments.validation capture   # the runs that are missing: three hours for all",
         "    python -m experiments.validation report    # predicts; writes this page, its figure and its table",
         "",
         "The matrix is `experiments/validation/matrix.py`; the captures, with what other processes took of "
@@ -151,7 +151,9 @@ def _method(study: Study) -> Lines:
         "the same code over the same cycles: warm-up and a shutdown's forced cycle are left out, and the "
         "simulation lasts as long as the window observed. Resident memory is the process's peak over its "
         "whole life. Error is |predicted / real − 1|. A run is left out where other processes took more than "
-        "5 % of the CPUs or fewer than 5 cycles are in the window:",
+        "5 % of the CPUs or fewer than 5 cycles are in the window. Runs of the four newest programs that the machine "
+        "disturbed, by a probe of its speed alone (`experiments/capture.py`), were made again where there was time, "
+        "and the least disturbed attempt stands. Left out:",
         "",
         *(left_out or ["- none."]),
         "",

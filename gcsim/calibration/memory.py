@@ -50,11 +50,9 @@ def fit_memory(
     held = held_parts(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, seen=seen, limited=limited)
     if held is not None:
         outside |= held.parameters(outside, _LIMIT_GOALS if limited is not None else "the capture's peak")
-    if seen is None or seen.rss_peak_bytes is None or held is None:
+    if seen is None or held is None:
         return outside | _resident_unknown(outside, prior)
-    return outside | _resident(
-        peak, float(held.parts.fragment_share.mean()) * peak, prior, seen.rss_peak_bytes
-    )
+    return outside | _resident(peak, float(held.fragment_share.mean()) * peak, prior, seen.rss_peak_bytes)
 
 
 def told_by_limit(parameters: Parameters) -> bool:

@@ -48,9 +48,9 @@ _LIMIT_ERROR_BYTES = 0.3 * MIB  # of what they add up to at mark ends
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What was measured of one process's memory, in bytes; None where it was not."""
+    """What was measured of one process's memory, in bytes; None where the map was not looked at."""
 
-    rss_peak_bytes: float | None = None
+    rss_peak_bytes: float
     rss_outside_heap_bytes: float | None = None
     heap_mapped_bytes: float | None = None
 
@@ -103,26 +103,29 @@ class Parts:
         )
 
     def misses(self, seen: Seen | None, heap_peak_bytes: float, limited: OutsideHeap | None) -> FloatArray:
-        """How far the parts are from adding up to what was measured, in standard errors: shape (k, ...)."""
+        """How far the parts are from adding up to what was measured, in standard errors: shape (k, ...).
+
+        One of both was measured at least.
+        """
         found = [] if limited is None else [self._missed_limit(limited)]
-        if seen is not None and seen.rss_peak_bytes is not None:
-            found += self._missed_peak(seen, seen.rss_peak_bytes, heap_peak_bytes)
-        return np.stack(found) if found else np.empty((0, *self.fragment_share.shape))
+        if seen is not None:
+            found += self._missed_peak(seen, heap_peak_bytes)
+        return np.stack(found)
 
     def _missed_limit(self, limited: OutsideHeap) -> FloatArray:
         share = self.metadata_share + self.unfilled_slot_share
         outside = self.metadata_base_bytes + self.allocated_stack_bytes + share * limited.heap_peak_bytes
         return (outside - limited.bytes) / math.hypot(limited.error_bytes, _LIMIT_ERROR_BYTES)
 
-    def _missed_peak(self, seen: Seen, rss_peak_bytes: float, heap_peak_bytes: float) -> list[FloatArray]:
+    def _missed_peak(self, seen: Seen, heap_peak_bytes: float) -> list[FloatArray]:
         """The resident peak, whole or parted into the heap's arenas and the rest; then what the arenas map."""
-        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * rss_peak_bytes)
+        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * seen.rss_peak_bytes)
         beside = self.metadata_base_bytes - BEGUN_SPAN_BYTES + self.metadata_share * heap_peak_bytes
         beside = beside + self.rss_beside_bytes
         heap = (1.0 + self.fragment_share) * heap_peak_bytes + BEGUN_SPAN_BYTES + self.resident_stack_bytes
         if seen.rss_outside_heap_bytes is None or seen.heap_mapped_bytes is None:
-            return [(beside + heap - rss_peak_bytes) / error]
-        resident = rss_peak_bytes - seen.rss_outside_heap_bytes
+            return [(beside + heap - seen.rss_peak_bytes) / error]
+        resident = seen.rss_peak_bytes - seen.rss_outside_heap_bytes
         untouched = self.allocated_stack_bytes - self.resident_stack_bytes
         spare = math.hypot(_SPARE_ERROR_BYTES, _SPARE_ERROR * heap_peak_bytes)
         return [
@@ -131,22 +134,14 @@ class Parts:
             (untouched + _SPARE_BYTES - (seen.heap_mapped_bytes - resident)) / spare,
         ]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldParts:
-    """Draws of the parts from what is left of their priors once something was measured."""
-
-    parts: Parts
-
     def parameters(self, priors: Mapping[str, Parameter], source: str) -> dict[str, Parameter]:
-        """The log-normals that the draws amount to."""
-        parts = self.parts
+        """The log-normals that draws, shape (n,), amount to."""
         held = {
-            "metadata_base_bytes": parts.metadata_base_bytes,
-            "metadata_share": parts.metadata_share,
-            "unfilled_slot_share": parts.unfilled_slot_share,
-            "allocated_stack_bytes": parts.allocated_stack_bytes,
-            "rss_beside_bytes": np.maximum(parts.rss_beside_bytes, _LEAST_BESIDE_BYTES),
+            "metadata_base_bytes": self.metadata_base_bytes,
+            "metadata_share": self.metadata_share,
+            "unfilled_slot_share": self.unfilled_slot_share,
+            "allocated_stack_bytes": self.allocated_stack_bytes,
+            "rss_beside_bytes": np.maximum(self.rss_beside_bytes, _LEAST_BESIDE_BYTES),
         }
         return {
             name: _log_normal(values, f"{priors[name].source}; held to {source}")
@@ -161,8 +156,8 @@ def held_parts(
     heap_peak_bytes: float,
     seen: Seen | None,
     limited: OutsideHeap | None,
-) -> HeldParts | None:
-    """What the parts are, given what was measured; None where nothing was.
+) -> Parts | None:
+    """Draws of what the parts are, given what was measured; None where nothing was.
 
     Where no draw comes within a measurement's error, all errors are taken to be so much larger.
     """
@@ -179,7 +174,7 @@ def held_parts(
     widen = float(np.abs(misses(draws)).max(axis=0).min())
     if widen > 1.0:
         draws = posterior_draws(lambda deviations: misses(deviations) / widen, _DEVIATIONS)
-    return HeldParts(parts=parts(draws))
+    return parts(draws)
 
 
 def _log_normal(values: FloatArray, source: str) -> Parameter:

@@ -23,7 +23,7 @@ class LaneState:
     heap_end_bytes: FloatArray
     heap_in_use_bytes: FloatArray  # when marking ended: heap_end, and the slots that were free
     live_bytes: FloatArray
-    backlog_bytes: FloatArray  # allocation that arrivals asked for and marking held up
+    backlog_bytes: FloatArray  # that arrivals asked for and marking held up; below 0 where it ran ahead
     memory: ConsMarkMemory[FloatArray]
     limiter_fill_seconds: FloatArray
 

@@ -48,8 +48,9 @@ def parse_smaps(text: str) -> MemoryMap | None:
     """The two figures of a ``/proc/PID/smaps``; None where no heap arena is in it.
 
     Arenas are reserved 64 MiB at a time and aligned to that (``mheap.sysAlloc``), then made usable 4 MiB at a time from
-    some address on, which Go 1.26 and later draw at random: runs of adjacent anonymous mappings that begin and end on
-    an arena's boundary, the usable stretches on a chunk's. The C library's arenas are aligned alike, but grow by pages.
+    some address on, which Go 1.26 and later draw at random (``mallocinit``): runs of adjacent anonymous mappings that
+    begin and end on an arena's boundary, the usable stretches on a chunk's. The C library's arenas are aligned alike,
+    but grow by pages.
     """
     mappings = _mappings(text)
     heap = [mapping for run in _runs(mappings) if _is_arenas(run) for mapping in run]

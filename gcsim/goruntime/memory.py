@@ -107,8 +107,8 @@ def limited_trigger_bytes(
 
     Let x = H - marked, F the slots that sweeping makes, U those free before, D ``swept_after_bytes``: free slots are
     U + x (F/D - 1) up to D, or where allocation fills them as they come U (1 - x/D), and then U + F - x until they are
-    filled. Never below ``heap_marked_bytes`` (continuous collection). Valid from Go 1.21 (percentage headroom) while
-    that exceeds 1 MiB.
+    filled. Sweeping: Go 1.19+ ``gcPaceSweeper``, ``deductSweepCredit``, ``bgsweep``. Never below ``heap_marked_bytes``
+    (continuous collection). Valid from Go 1.21 (percentage headroom) while that exceeds 1 MiB.
 
     Measured on Go 1.27 (small objects, 2 Ps): all was swept 2 ms after marking where a P idled, and 8 to 40 ms after
     it where none did; real triggers of order services lay at 0.65 of the way under every limit, in open loops as in

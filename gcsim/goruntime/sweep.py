@@ -16,8 +16,9 @@ from gcsim.goruntime.arithmetic import IntT, maximum, to_float64, truncate_to_in
 
 PAGE_BYTES = 8192  # pageSize of the runtime
 SWEEP_MARGIN_BYTES = 1 << 20  # gcPaceSweeper: be done this far before the trigger
-# Of the way to the trigger, where all is swept with no P idle: the background sweeper has its turns there too. Go 1.27,
-# order service on 2 Ps under limits: 8 to 40 ms after marking, with 45 to 110 ms to the trigger
+# Of the way to the trigger, where all is swept with no P idle: the background sweeper has its turns there too
+# (``bgsweep``). A measurement, not a rule: Go 1.27, order service on 2 Ps under limits, 8 to 40 ms after marking, with
+# 45 to 110 ms to the trigger
 SWEPT_ON_THE_WAY = 0.5
 RECLAIM_LOOK_SPANS = 100  # mcentral.cacheSpan spanBudget: unswept spans tried before a fresh one is taken
 

@@ -87,7 +87,8 @@ def max_idle_workers(gomaxprocs: IntT, *, periodic: bool, rules: GoRules) -> Int
         return gomaxprocs
     dedicated = dedicated_workers(gomaxprocs)
     if periodic:
-        return where(dedicated > 0, filled_like(gomaxprocs, 0), filled_like(gomaxprocs, 1))  # type: ignore[no-any-return]
+        periodic_workers: IntT = where(dedicated > 0, filled_like(gomaxprocs, 0), filled_like(gomaxprocs, 1))
+        return periodic_workers
     return gomaxprocs - dedicated
 
 

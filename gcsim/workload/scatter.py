@@ -45,18 +45,15 @@ class Scatter:
     def __post_init__(self) -> None:
         if self.mark_correlations.shape != (3,) or not bool((np.abs(self.mark_correlations) <= 1).all()):
             raise InputError(f"scatter: {_CORRELATIONS} must hold 3 numbers of -1 to 1")
-        for f in fields(self):
-            quantiles = getattr(self, f.name)
-            if f.name == _CORRELATIONS:
-                continue
+        for name, quantiles in self.distributions.items():
             if quantiles.shape != LEVELS.shape:
-                raise InputError(f"scatter: {f.name} must hold {LEVELS.size} quantiles")
+                raise InputError(f"scatter: {name} must hold {LEVELS.size} quantiles")
             if (
                 not bool(np.isfinite(quantiles).all())
                 or quantiles[0] < 0
                 or bool((np.diff(quantiles) < 0).any())
             ):
-                raise InputError(f"scatter: {f.name} must be finite, 0 or more, and rising")
+                raise InputError(f"scatter: {name} must be finite, 0 or more, and rising")
 
     @classmethod
     def none(cls, *, heap_start_slack_bytes: float = 0.0) -> Self:

@@ -22,7 +22,8 @@ def doublings(peak_over_live: Number, calibrated: Number) -> Number:
     Both are heap peak over live heap; arrays of one shape, or numbers.
     """
     more = np.maximum(peak_over_live - 1.0, _LEAST_GROWTH) / np.maximum(calibrated - 1.0, _LEAST_GROWTH)
-    return np.clip(np.log2(more), -_MOST_DOUBLINGS, _MOST_DOUBLINGS)  # type: ignore[no-any-return]
+    times: Number = np.clip(np.log2(more), -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
+    return times
 
 
 def kept_share(per_doubling: Number, peak_over_live: Number, calibrated: Number) -> Number:

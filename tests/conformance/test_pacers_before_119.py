@@ -110,7 +110,7 @@ def first_difference(pacer: str, rows: list[dict[str, str]]) -> tuple[int, str] 
         return int(row[name]) if types[name] is int else float(row[name])
 
     inputs = [
-        ReferenceInput(**{field.name: read(row, field.name) for field in fields(ReferenceInput)})  # type: ignore[arg-type]
+        ReferenceInput(**{field.name: read(row, field.name) for field in fields(ReferenceInput)})  # type: ignore[arg-type]  # read by name
         for row in rows
     ]
     for number, (ours, row) in enumerate(zip(PACERS[pacer](inputs), rows, strict=True), start=1):

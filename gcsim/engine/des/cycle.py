@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gcsim.streams import stream
 from gcsim.workload.pauses import LEVELS
-from gcsim.workload.scatter import Scatter
+from gcsim.workload.scatter import MARK_FACTORS, Scatter
 
 _LEAST_FACTOR = 1e-3
 
@@ -56,7 +56,9 @@ class CycleDraws:
     def __init__(self, scatter: Scatter, seed: int, replica: int) -> None:
         self._scatter = scatter
         self._quantiles = scatter.distributions
-        self._streams = {name: stream(seed, f"des {name}", replica) for name in self._quantiles}
+        self._streams = {
+            name: stream(seed, f"des {name}", replica) for name in self._quantiles if name not in MARK_FACTORS
+        }
         self._marking = stream(seed, "des marking", replica)
 
     def quantiles(self, name: str) -> NDArray[np.float64]:
