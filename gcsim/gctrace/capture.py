@@ -13,6 +13,7 @@ from gcsim.errors import InputError
 from gcsim.gctrace.buildinfo import go_version_of
 from gcsim.gctrace.capture_info import CaptureInfo, side_file
 from gcsim.gctrace.child import ChildUsage, run_child
+from gcsim.gctrace.heap_accounts import AccountReader
 from gcsim.units import parse_gomemlimit
 
 TRACE_SETTINGS = ("gctrace", "gcpacertrace", "scavtrace")
@@ -47,7 +48,10 @@ def run_capture(
     env["GODEBUG"] = traced(env.get("GODEBUG", ""), minor)
     busy_before = _machine_busy_seconds()
     start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    usage = _run_logged([str(program), *command[1:]], log, env=env, stdout=stdout, echo=echo)
+    accounts = AccountReader(gogc=gogc, gomemlimit_bytes=gomemlimit_bytes, minor=minor)
+    usage = _run_logged(
+        [str(program), *command[1:]], log, env=env, stdout=stdout, echo=echo, accounts=accounts
+    )
     info = CaptureInfo(
         gogc=gogc,
         gomemlimit_bytes=gomemlimit_bytes,
@@ -63,6 +67,7 @@ def run_capture(
         foreign_cpu_fraction=_foreign_cpu(busy_before, usage),
         heap_mapped_bytes=None if usage.memory is None else usage.memory.heap_mapped_bytes,
         rss_outside_heap_bytes=None if usage.memory is None else usage.memory.rss_outside_heap_bytes,
+        heap_accounts=accounts.accounts,
     )
     info.save(side_file(log))
     return info
@@ -128,7 +133,13 @@ def _minor(go_version: str) -> int:
 
 
 def _run_logged(
-    command: Sequence[str], log: Path, *, env: Mapping[str, str], stdout: int | IO[bytes] | None, echo: bool
+    command: Sequence[str],
+    log: Path,
+    *,
+    env: Mapping[str, str],
+    stdout: int | IO[bytes] | None,
+    echo: bool,
+    accounts: AccountReader,
 ) -> ChildUsage:
     """Run with standard error copied into the log; a log that fails on the way does not stop the program."""
     failed: list[OSError] = []
@@ -151,7 +162,7 @@ def _run_logged(
             f"{log}: cannot be written ({error.strerror}); choose another log with -o"
         ) from error
     with file:
-        usage = run_child(command, env=env, stdout=stdout, on_stderr=copy)
+        usage = run_child(command, env=env, stdout=stdout, on_stderr=copy, accounts=accounts)
     if failed:
         raise InputError(f"{log}: is incomplete ({failed[0].strerror}); capture again where there is room")
     return usage

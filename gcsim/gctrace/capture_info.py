@@ -1,15 +1,18 @@
 """What a gctrace log cannot tell about the run that wrote it: the side file ``LOG.meta.json``."""
 
 import json
+import re
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 from gcsim.atomic import write_text_atomically
 from gcsim.errors import InputError
+from gcsim.gctrace.heap_accounts import HeapAccounts
 from gcsim.settings import Settings
 
 SUFFIX = ".meta.json"
+_NUMBERS = re.compile(r"\[[\d\s.,]+\]")  # a list of them, which goes on one line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,7 @@ class CaptureInfo:
     # both seen twice a second or less often; None is not known, as in files of before there were these two
     heap_mapped_bytes: int | None = None  # by the heap: objects, stacks, free pages and those given back
     rss_outside_heap_bytes: int | None = None  # resident beside it: metadata, binary, C memory
+    heap_accounts: HeapAccounts | None = None  # the runtime's own counts; None is not read
 
     @property
     def settings(self) -> Settings:
@@ -41,7 +45,8 @@ class CaptureInfo:
 
     def save(self, path: Path) -> None:
         """Write the side file, whole or not at all. Raises InputError."""
-        write_text_atomically(path, json.dumps(asdict(self), indent=2) + "\n")
+        text = json.dumps(asdict(self), indent=2)
+        write_text_atomically(path, _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -66,6 +71,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "wall_seconds": (float, int), "cpu_seconds": (float, int), "exit_status": (int,), "command": (list,),
     "foreign_cpu_fraction": (float, int, type(None)),
     "heap_mapped_bytes": (int, type(None)), "rss_outside_heap_bytes": (int, type(None)),
+    "heap_accounts": (dict, type(None)),
 }  # fmt: skip
 
 
@@ -80,4 +86,10 @@ def _checked(path: Path, record: object) -> dict[str, Any]:
             raise InputError(
                 f"{path}: {field.name} is missing or malformed; capture again or remove the file"
             )
-    return {field.name: record.get(field.name) for field in fields(CaptureInfo)}
+    known = {field.name: record.get(field.name) for field in fields(CaptureInfo)}
+    if known["heap_accounts"] is not None:
+        try:
+            known["heap_accounts"] = HeapAccounts.from_json(known["heap_accounts"])
+        except InputError as error:
+            raise InputError(f"{path}: {error}; capture again or remove the file") from error
+    return known

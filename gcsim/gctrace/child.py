@@ -16,15 +16,15 @@ from types import FrameType
 from typing import IO
 
 from gcsim.errors import InputError
+from gcsim.gctrace.heap_accounts import AccountReader
 from gcsim.gctrace.memory_map import MemoryMap, memory_map
 
 PASSED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 KEYBOARD_SIGNALS = ("SIGINT", "SIGQUIT")
 POLL_SECONDS = 0.05
-MAP_SECONDS, MAP_COST = (
-    0.5,
-    200.0,
-)  # between looks at its memory map: at least so long, or so many looks' time
+ACCOUNT_SECONDS = 0.02  # between looks at the runtime's own counts, of some 20 us each
+# between looks at its memory map: at least so long, or so many looks' time
+MAP_SECONDS, MAP_COST = 0.5, 200.0
 GATHER_SECONDS = 0.004  # what is written within it is copied together: each wake-up costs CPU
 CHUNK_BYTES = 1 << 16
 PIPE_BYTES = (
@@ -49,8 +49,11 @@ def run_child(
     env: Mapping[str, str],
     stdout: int | IO[bytes] | None = None,
     on_stderr: Callable[[bytes], None],
+    accounts: AccountReader | None = None,
 ) -> ChildUsage:
     """Run to the end; standard input and output are the child's own, standard error comes in pieces.
+
+    ``accounts`` looks at the child all the while.
 
     Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the
     child. What the child's own children still write to standard error after its end is not waited for.
@@ -68,7 +71,7 @@ def run_child(
         assert child.stderr is not None
         with child.stderr as pipe:
             _enlarge(pipe.fileno())
-            watch = _Watch(child.pid)
+            watch = _Watch(child.pid, started, accounts)
             status, usage = _attend(watch, pipe.fileno(), on_stderr)
         wall_seconds = time.monotonic() - started
         child.returncode = os.waitstatus_to_exitcode(status)  # reaped here, not by Popen
@@ -98,17 +101,25 @@ def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
 class _Watch:
     """What is looked at while the child runs, each at its own pace."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, started: float, accounts: AccountReader | None) -> None:
         self.pid = pid
         self.rss_peak_bytes = 0
         self.memory: MemoryMap | None = None
         self.next_look = 0.0
-        self._next_map = time.monotonic() + MAP_SECONDS
+        self._started = started
+        self._accounts = accounts
+        self._next_poll = 0.0
+        self._next_map = started + MAP_SECONDS
 
     def look(self, now: float) -> None:
         """When ``next_look`` has come."""
-        self.rss_peak_bytes = max(self.rss_peak_bytes, _rss_peak_of(self.pid))
-        self.next_look = now + POLL_SECONDS
+        if now >= self._next_poll:
+            self.rss_peak_bytes = max(self.rss_peak_bytes, _rss_peak_of(self.pid))
+            self._next_poll = now + POLL_SECONDS
+        self.next_look = self._next_poll
+        if self._accounts is not None and self._accounts.wanted:
+            self._accounts.look(self.pid, now - self._started)
+            self.next_look = min(self.next_look, now + ACCOUNT_SECONDS)
         if now < self._next_map:
             return
         seen = memory_map(self.pid)

@@ -26,6 +26,7 @@ NAMES = sorted(
 DRIVEN = [name for name in NAMES if "internal/load" in (PROGRAMS / name / "main.go").read_text()]
 CLOSED = {"smallapi": ("-rate", "0")}  # at its own rate it would not collect 40 MiB in a second
 OPEN_RATES = {"deepstacks": 2000}  # it allocates little; 50 a second is enough for the others to collect
+HEAP_MEMORY = ("objects", "unused", "free", "released")  # the rest is metadata and stacks
 QUANTILES = ("p50", "p90", "p99", "p999", "max")
 
 
@@ -71,6 +72,15 @@ def test_a_program_reports_in_full(name: str, loop: str, go_toolchain: GoToolcha
     assert 0.25 * mapped <= info.heap_mapped_bytes <= mapped + MIB
     assert info.rss_outside_heap_bytes is not None
     assert 3 * MIB < info.rss_outside_heap_bytes < info.rss_peak_bytes
+    outside = sum(
+        sign * result["metrics"][f"/memory/classes/{name}:bytes"]
+        for name, sign in (("total", 1), *((f"heap/{kind}", -1) for kind in HEAP_MEMORY))
+    )
+    accounts = info.heap_accounts
+    assert accounts is not None
+    # the last look is later by what the program's report takes
+    assert accounts.outside_spans_bytes[-1] == pytest.approx(outside, rel=0.15)
+    assert min(accounts.heap_marked_bytes[-20:]) <= result["metrics"]["/gc/heap/live:bytes"]
     assert result["metrics"]["/gc/cycles/total:gc-cycles"] >= result["memstats"]["NumGC"]
     slots = sum(count for _, count in result["allocs_by_size"])
     tiny = result["metrics"]["/gc/heap/tiny/allocs:objects"]  # packed into slots, and counted apart
