@@ -92,11 +92,17 @@ LOADS = (
     Load(label="broker", rare=True, limits_mib=(94, 125, 235), design=True, everywhere=True),
     Load(label="thumbs", limits_mib=(125, 170, 310), design=True),
     # written fourth, by someone who had not seen the model; limits from runs of real Go alone. A first look showed that
-    # a program which waits for its own locks, as the ledger's does, was taken for an open loop: it is design since then
-    Load(label="query", rare=True, limits_mib=(172, 250, 450)),
-    Load(label="graph", limits_mib=(110, 150, 270), everywhere=True),
-    Load(label="kvstore", limits_mib=(44, 62, 110), everywhere=True),
+    # a program which waits for its own locks, as the ledger's does, was taken for an open loop: it is design since
+    # then, and the other three since their results were looked at
+    Load(label="query", rare=True, limits_mib=(172, 250, 450), design=True),
+    Load(label="graph", limits_mib=(110, 150, 270), design=True, everywhere=True),
+    Load(label="kvstore", limits_mib=(44, 62, 110), design=True, everywhere=True),
     Load(label="ledger", limits_mib=(88, 120, 210), design=True, everywhere=True),
+    # written fifth, by someone who had not seen the model; limits from runs of real Go alone
+    Load(label="gateway", limits_mib=(28, 38, 70), everywhere=True),
+    Load(label="rules", limits_mib=(84, 116, 210), everywhere=True),
+    Load(label="arena", limits_mib=(52, 72, 130)),
+    Load(label="tiles", limits_mib=(200, 280, 520)),
 )
 LOAD = {load.label: load for load in LOADS}
 

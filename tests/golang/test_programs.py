@@ -47,6 +47,7 @@ def test_the_issue_s_programs_are_there() -> None:
         "jsonapi", "sessions", "logship", "compiler", "smallapi",
         "pages", "search", "tsdb", "broker", "thumbs",
         "query", "graph", "kvstore", "ledger",
+        "gateway", "rules", "arena", "tiles",
     }  # fmt: skip
 
 
