@@ -27,8 +27,8 @@ import (
 // partBytes is about what one part in the cache keeps reachable, and baseBytes what backends and
 // buffers do.
 const (
-	partBytes = 3700
-	baseBytes = 6 << 20
+	partBytes = 1200
+	baseBytes = 10 << 20
 )
 
 const (
