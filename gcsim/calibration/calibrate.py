@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gcsim.calibration.counted_memory import counted_memory
 from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
 from gcsim.calibration.fit_allocation import Intervals, fit_allocation, intervals, outside_rate
 from gcsim.calibration.fit_heap import fit_heap
 from gcsim.calibration.fit_marking import fit_marking
 from gcsim.calibration.limit_goals import outside_heap
 from gcsim.calibration.memory import fit_memory
-from gcsim.calibration.memory_parts import Seen
+from gcsim.calibration.memory_parts import Seen, Told
 from gcsim.calibration.movement import find_profile
 from gcsim.calibration.pace import Pace, find_pace
 from gcsim.calibration.refusals import refuse_forced, refuse_goals
@@ -103,8 +104,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             **fit_memory(
                 whole,
                 prior=memory_prior(rules_for(settings.go).minor),
-                seen=Seen.by(trace.info),
-                limited=outside_heap(evidence, settings, rules_for(settings.go)),
+                told=_told(trace.info, evidence, settings),
             ),
             mark_cpu_heap_exponent=_HEAP_EXPONENT,
             pause_scale=_PAUSE_SCALE,
@@ -118,6 +118,15 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     )
     model = replace(model, scatter=fit_scatter(evidence, gaps, model))
     return Calibration(model=model, window=window, evidence=evidence, pace=pace)
+
+
+def _told(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> Told:
+    """What the log and the capture tell of memory outside the heap."""
+    return Told(
+        seen=Seen.by(info),
+        limited=outside_heap(evidence, settings, rules_for(settings.go)),
+        counted=None if info is None else counted_memory(info.heap_accounts, evidence),
+    )
 
 
 def _gogc(info: CaptureInfo | None, overrides: Overrides) -> int | None:

@@ -101,8 +101,8 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
     objects = (
         "log with GODEBUG=gctrace=1,gcpacertrace=1, which tells large objects from small" if no_pacer else ""
     )
-    mapped = trace.info is not None and trace.info.heap_mapped_bytes is not None
-    parted = "" if mapped else "log with gcsim capture on Linux, which sees what the heap maps"
+    counted = trace.info is not None and trace.info.heap_accounts is not None
+    parted = "" if counted else "log with gcsim capture on Linux, which reads the runtime's own counts"
     limited = "hold the model against one run at a limit: gcsim validate MODEL LIMITED.log"
     return (
         (

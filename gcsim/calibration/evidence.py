@@ -22,7 +22,7 @@ Int64Array = NDArray[np.int64]
 
 HALF_MIB = 0.5 * MIB
 LOG = "log"  # the source of a parameter that the log shows
-LITTLE_SCANNED = 0.05  # scan work of marked bytes: below it, objects are large or hold no pointers
+LITTLE_SCANNED = 0.1  # scan work of marked bytes: below it, objects are large or hold no pointers
 BELOW_A_MIB = 0.25 * MIB  # what stacks and globals printed as 0 MB are taken for
 NO_GOAL_BYTES = float(1 << 60)  # GOGC=off without a limit prints a goal near 2^63
 _HALF_MS = 500_000

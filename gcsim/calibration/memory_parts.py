@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from gcsim.calibration.counted_memory import CountedMemory
 from gcsim.calibration.limit_goals import OutsideHeap
 from gcsim.calibration.posterior import posterior_draws
 from gcsim.gctrace.capture_info import CaptureInfo
@@ -44,6 +45,10 @@ _UNFILLED_AT_PEAK = Parameter(0.2, 1.2)
 _DEVIATIONS = 7  # the priors' standard normals, in the order of ``Parts.of``
 _PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # of what the drawn parts of a resident peak add up to
 _LIMIT_ERROR_BYTES = 0.3 * MIB  # of what they add up to at mark ends
+_COUNTED_ERROR_BYTES, _COUNTED_ERROR = (
+    0.1 * MIB,
+    0.01,
+)  # of metadata and stacks where the runtime's counts were read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,19 @@ class Seen:
             rss_outside_heap_bytes=info.rss_outside_heap_bytes,
             heap_mapped_bytes=info.heap_mapped_bytes,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was measured of one service's memory outside its objects; None where it was not."""
+
+    seen: Seen | None = None
+    limited: OutsideHeap | None = None
+    counted: CountedMemory | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return not (self.seen is None and self.limited is None and self.counted is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +120,27 @@ class Parts:
             fragment_share=unfilled * at(_UNFILLED_AT_PEAK, filled),
         )
 
-    def misses(self, seen: Seen | None, heap_peak_bytes: float, limited: OutsideHeap | None) -> FloatArray:
+    def misses(self, told: "Told", heap_peak_bytes: float) -> FloatArray:
         """How far the parts are from adding up to what was measured, in standard errors: shape (k, ...).
 
-        One of both was measured at least.
+        One thing was measured at least.
         """
-        found = [] if limited is None else [self._missed_limit(limited)]
-        if seen is not None:
-            found += self._missed_peak(seen, heap_peak_bytes)
+        found = [] if told.limited is None else [self._missed_limit(told.limited)]
+        if told.counted is not None:
+            found += self._missed_counts(told.counted, heap_peak_bytes)
+        if told.seen is not None:
+            found += self._missed_peak(told.seen, heap_peak_bytes)
         return np.stack(found)
+
+    def _missed_counts(self, counted: CountedMemory, heap_peak_bytes: float) -> list[FloatArray]:
+        """Metadata and stacks; and free slots at mark end, of which spans that are begun are a part."""
+        outside = self.metadata_base_bytes - BEGUN_SPAN_BYTES + self.metadata_share * heap_peak_bytes
+        slots = self.unfilled_slot_share * counted.heap_peak_bytes + BEGUN_SPAN_BYTES
+        error = math.hypot(_COUNTED_ERROR_BYTES, _COUNTED_ERROR * counted.outside_spans_bytes)
+        return [
+            (outside + self.allocated_stack_bytes - counted.outside_spans_bytes) / error,
+            (slots - counted.unfilled_slot_bytes) / counted.unfilled_error_bytes,
+        ]
 
     def _missed_limit(self, limited: OutsideHeap) -> FloatArray:
         share = self.metadata_share + self.unfilled_slot_share
@@ -154,21 +184,20 @@ def held_parts(
     *,
     scanned_stack_bytes: float,
     heap_peak_bytes: float,
-    seen: Seen | None,
-    limited: OutsideHeap | None,
+    told: Told,
 ) -> Parts | None:
     """Draws of what the parts are, given what was measured; None where nothing was.
 
     Where no draw comes within a measurement's error, all errors are taken to be so much larger.
     """
-    if seen is None and limited is None:
+    if not told:
         return None
 
     def parts(deviations: FloatArray) -> Parts:
         return Parts.of(deviations, priors, scanned_stack_bytes=scanned_stack_bytes)
 
     def misses(deviations: FloatArray) -> FloatArray:
-        return parts(deviations).misses(seen, heap_peak_bytes, limited)
+        return parts(deviations).misses(told, heap_peak_bytes)
 
     draws = posterior_draws(misses, _DEVIATIONS)
     widen = float(np.abs(misses(draws)).max(axis=0).min())

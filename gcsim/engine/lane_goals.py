@@ -5,7 +5,12 @@ from numpy.typing import NDArray
 
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lane_state import LaneState
-from gcsim.goruntime.memory import heap_in_use_after_sweep_bytes, limited_trigger_bytes
+from gcsim.goruntime.memory import (
+    free_slot_bytes,
+    limited_end_bytes,
+    limited_trigger_bytes,
+    unfilled_slot_bytes,
+)
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
 from gcsim.goruntime.pacer import (
     assist_ratio,
@@ -16,7 +21,6 @@ from gcsim.goruntime.pacer import (
     sweep_min_trigger_bytes,
     trigger_bytes,
 )
-from gcsim.goruntime.sweep import PAGE_BYTES, SWEEP_MARGIN_BYTES, SWEPT_ON_THE_WAY
 from gcsim.goruntime.versions import GoRules
 from gcsim.units import MAX_INT64
 
@@ -24,9 +28,6 @@ FloatArray = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 
 NO_LIMIT_GOAL = MAX_INT64
-MIN_TRIGGER_SHARE = 45 / 64  # of the way from marked to goal: Go 1.19+ gcControllerState.trigger
-MAX_TRIGGER_SHARE = 61 / 64
-_FAR_AWAY_BYTES = float(1 << 62)
 
 
 def goals_and_triggers(
@@ -63,61 +64,25 @@ def _limit_goals_and_triggers(
     heap until they are filled again, so the goal rises with the heap: the trigger is where the two meet.
     """
     peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
-    in_use = in_use_after_sweep_bytes(parameters, state)
-    metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
-    outside = metadata + parameters.allocated_stack_bytes + parameters.unfilled_slot_share * peak
-    available = parameters.memory_limit_bytes - outside - limit_headroom_bytes(rules)
-    unswept_slots = state.heap_in_use_bytes - peak
-    swept_after = _swept_after_bytes(parameters, state, available - unswept_slots - marked)
-    share = MIN_TRIGGER_SHARE
-    trigger = marked
-    for _ in range(
-        2
-    ):  # the trigger's share of the way depends on the goal there, which depends on the trigger
-        trigger = limited_trigger_bytes(
-            marked,
-            available,
-            heap_in_use_after_sweep_bytes=in_use,
-            trigger_share=share,
-            headroom_share=rules.limit_headroom_percent / 100.0,
-            unswept_slot_bytes=unswept_slots,
-            swept_after_bytes=swept_after,
-        ).astype(np.int64)
-        goal = marked + ((trigger - marked) / share).astype(np.int64)
-        asked = trigger_bytes(marked, goal, runway, 0)
-        share = np.clip((asked - marked) / np.maximum(goal - marked, 1), MIN_TRIGGER_SHARE, MAX_TRIGGER_SHARE)
-    # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
-    goal = _limit_goal_bytes(parameters, rules, marked, outside)
-    goal = np.minimum(goal, _refilled_bytes(available, in_use, rules))
-    return np.maximum(goal, trigger), trigger
-
-
-def _swept_after_bytes(parameters: LaneParameters, state: LaneState, room: FloatArray) -> FloatArray:
-    """What is allocated until all is swept, with ``room`` from marked to goal: little where a P idles meanwhile."""
-    on_the_way = SWEPT_ON_THE_WAY * np.maximum(MIN_TRIGGER_SHARE * room - SWEEP_MARGIN_BYTES, PAGE_BYTES)
-    if not parameters.open_loop:
-        return on_the_way
-    procs, arriving = parameters.gomaxprocs, parameters.arrival_bytes_per_second
-    idle = np.clip(procs * (1.0 - arriving / parameters.capacity_bytes_per_second), 1e-9, 1.0)
-    seconds = state.heap_in_use_bytes * parameters.sweep_seconds_per_byte * procs / idle
-    return np.minimum(on_the_way, arriving * seconds)
-
-
-def _refilled_bytes(available: FloatArray, in_use: FloatArray, rules: GoRules) -> Int64Array:
-    """Where a heap that fills free slots meets its goal, if that is before they are used up; else far away."""
-    keep = 1.0 - rules.limit_headroom_percent / 100.0
-    meets = keep * (available - in_use) / max(1.0 - keep, 1e-9)
-    return np.where(keep * available < in_use, np.maximum(meets, 0.0), _FAR_AWAY_BYTES).astype(np.int64)
-
-
-def in_use_after_sweep_bytes(parameters: LaneParameters, state: LaneState) -> FloatArray:
-    """Spans that live on: small objects that die at random keep them for cycles."""
-    in_use: FloatArray = heap_in_use_after_sweep_bytes(
-        state.heap_marked_bytes,
-        state.heap_in_use_bytes,
-        slot_garbage=parameters.slot_garbage_share,
+    unfilled = unfilled_slot_bytes(
+        peak, share=parameters.unfilled_slot_share, calibrated_peak_bytes=parameters.calibrated_peak_bytes
     )
-    return in_use
+    metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
+    outside = metadata + parameters.allocated_stack_bytes + unfilled
+    available, slot_garbage = parameters.memory_limit_bytes - outside, parameters.slot_garbage_share
+    trigger = limited_trigger_bytes(
+        marked,
+        available,
+        runway_bytes=runway,
+        last_peak_bytes=peak,
+        slot_garbage=slot_garbage,
+        rules=rules,
+    ).astype(np.int64)
+    # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
+    ends = limited_end_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
+    slots = free_slot_bytes(ends, last_peak_bytes=peak, slot_garbage=slot_garbage)
+    goal = _limit_goal_bytes(parameters, rules, marked, outside + slots)
+    return np.maximum(goal, trigger), trigger
 
 
 def _limit_goal_bytes(
@@ -159,8 +124,3 @@ def runway_ahead_bytes(
     )
     runway[over] = work / per_byte
     return runway
-
-
-def limit_headroom_bytes(rules: GoRules) -> int:
-    """Constant headroom below the limit's goal, where it is no percentage (before Go 1.21)."""
-    return 0 if rules.limit_headroom_percent else rules.limit_headroom_min_bytes

@@ -45,6 +45,10 @@ class LaneParameters:
         return int(self.gc_percent.shape[0])
 
     @property
+    def calibrated_peak_bytes(self) -> FloatArray:
+        return self.live_bytes * self.mark_cpu_heap_ratio
+
+    @property
     def open_loop(self) -> bool:
         """Whether arrivals set the pace; the same in every lane, for lanes share their model."""
         return bool(np.isfinite(self.arrival_bytes_per_second).any())

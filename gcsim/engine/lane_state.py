@@ -21,7 +21,6 @@ class LaneState:
     now_seconds: FloatArray  # end of the last cycle
     heap_marked_bytes: FloatArray
     heap_end_bytes: FloatArray
-    heap_in_use_bytes: FloatArray  # when marking ended: heap_end, and the slots that were free
     live_bytes: FloatArray
     backlog_bytes: FloatArray  # that arrivals asked for and marking held up; below 0 where it ran ahead
     memory: ConsMarkMemory[FloatArray]
@@ -40,8 +39,7 @@ def initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:
     return LaneState(
         now_seconds=zero,
         heap_marked_bytes=parameters.live_bytes.copy(),
-        heap_end_bytes=parameters.live_bytes * parameters.mark_cpu_heap_ratio,
-        heap_in_use_bytes=parameters.live_bytes * parameters.mark_cpu_heap_ratio,
+        heap_end_bytes=parameters.calibrated_peak_bytes,
         live_bytes=parameters.live_bytes.copy(),
         backlog_bytes=zero,
         memory=initial_cons_mark(zero, rules=rules),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, conditions_for, mark_phase
-from gcsim.engine.lane_goals import goals_and_triggers, in_use_after_sweep_bytes, runway_ahead_bytes
+from gcsim.engine.lane_goals import goals_and_triggers, runway_ahead_bytes
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lane_state import initial_state
 from gcsim.engine.noise import Noise
@@ -96,7 +96,6 @@ class LaneEngine:
         self._remember(live, allocated_black, phase, mark_s)
         self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)
         state.now_seconds = start_s + mark_s + parameters.mark_term_seconds
-        state.heap_in_use_bytes = np.maximum(in_use_after_sweep_bytes(parameters, state), heap_end)
         state.heap_marked_bytes = live + allocated_black
         state.heap_end_bytes = heap_end
         state.live_bytes = live

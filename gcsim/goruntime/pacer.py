@@ -35,9 +35,9 @@ GC_OFF = -1  # gc_percent of GOGC=off
 DEFAULT_HEAP_MINIMUM_BYTES = 4 * MIB  # defaultHeapMinimum, for GOGC=100
 SWEEP_MIN_HEAP_DISTANCE_BYTES = MIB  # sweepMinHeapDistance
 MIN_RUNWAY_BYTES = 64 * KIB  # heapGoalInternal: minRunway
-_TRIGGER_RATIO_DENOMINATOR = 64
-_MIN_TRIGGER_RATIO_NUMERATOR = 45
-_MAX_TRIGGER_RATIO_NUMERATOR = 61
+TRIGGER_RATIO_DENOMINATOR = 64
+MIN_TRIGGER_RATIO_NUMERATOR = 45
+MAX_TRIGGER_RATIO_NUMERATOR = 61
 # commit computes consMark * (1 - u) / u: in float64 the same as one product, for u is a power of two
 _RUNWAY_PER_CONS_MARK = (1.0 - BACKGROUND_UTILIZATION) / BACKGROUND_UTILIZATION
 _GC_PERCENT_WHEN_OFF = 100_000  # revise: a forced collection with GOGC=off acts like a huge GOGC
@@ -140,9 +140,9 @@ def trigger_bytes(
     marked is itself the trigger: collections follow one another.
     Source: Go 1.19+ ``gcControllerState.trigger``.
     """
-    step = maximum(heap_goal_bytes - heap_marked_bytes, 0) // _TRIGGER_RATIO_DENOMINATOR
-    lower = maximum(step * _MIN_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, min_trigger_bytes)
-    upper = maximum(step * _MAX_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, lower)
+    step = maximum(heap_goal_bytes - heap_marked_bytes, 0) // TRIGGER_RATIO_DENOMINATOR
+    lower = maximum(step * MIN_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, min_trigger_bytes)
+    upper = maximum(step * MAX_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, lower)
     upper = maximum(upper, heap_goal_bytes - DEFAULT_HEAP_MINIMUM_BYTES)
     within_bounds = minimum(maximum(heap_goal_bytes - runway_bytes, lower), upper)
     trigger: IntT = minimum(within_bounds, heap_goal_bytes)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcsim.goruntime import assists, limiter, memory, scavenger, stw, sweep, workers
+from gcsim.goruntime import assists, limiter, memory, memory_limit, pacer, scavenger, stw, sweep, workers
 from gcsim.goruntime.memory_priors import MEMORY_PRIORS, memory_prior
 from gcsim.goruntime.versions import rules_for
-from gcsim.units import MAX_INT64
+from gcsim.units import MAX_INT64, MIB
 
 SIZES = st.integers(0, 2**40)
 PROCS = st.integers(1, 512)
@@ -225,42 +225,48 @@ def test_scavenger_settles_at_one_percent(gomaxprocs: int, worked_ns: float) -> 
     assert worked / (total * gomaxprocs) == pytest.approx(0.01, rel=0.15)
 
 
-@given(SIZES, SIZES, SHARES, st.floats(0.7, 0.95))
-def test_a_limit_triggers_between_marked_and_the_plain_trigger(
-    marked: int, room: int, slot_garbage: float, trigger_share: float
+@given(SIZES, SIZES, SIZES, SIZES, st.floats(0.0, 0.95), st.sampled_from(["1.19", "1.21", "1.27"]))
+def test_a_limit_triggers_where_the_heap_meets_its_own_trigger(
+    marked: int, room: int, runway: int, fallen: int, slot_garbage: float, go: str
 ) -> None:
-    """Free slots only ever bring the next cycle forward, and never to before what is marked."""
-    available = marked + room
-    in_use = memory.heap_in_use_after_sweep_bytes(marked, available, slot_garbage=slot_garbage)
-    plain = memory.limited_trigger_bytes(
-        marked, available, heap_in_use_after_sweep_bytes=marked, trigger_share=trigger_share
-    )
-    found = memory.limited_trigger_bytes(
-        marked, available, heap_in_use_after_sweep_bytes=in_use, trigger_share=trigger_share
-    )
-    assert marked <= found <= plain * (1 + 1e-9)
+    """There the goal, with the slots that are free at that size, has just that trigger; slots only bring it forward."""
+    rules, available = rules_for(go), marked + room
+    last_peak = max(marked, available - fallen)
+
+    def trigger(slots: float) -> float:
+        return float(
+            memory.limited_trigger_bytes(
+                marked,
+                available,
+                runway_bytes=runway,
+                last_peak_bytes=last_peak,
+                slot_garbage=slots,
+                rules=rules,
+            )
+        )
+
+    found = trigger(slot_garbage)
+    assert marked <= found <= trigger(0.0) + 1
+    free = memory.free_slot_bytes(found, last_peak_bytes=last_peak, slot_garbage=slot_garbage)
+    goal = memory_limit.memory_limit_heap_goal_bytes(0, available, int(free), 0, rules=rules)
+    if found > marked and goal > 2 * MIB:
+        asked = pacer.trigger_bytes(marked, goal, runway, 0)
+        assert asked == pytest.approx(found, rel=1e-6, abs=200)
 
 
-@given(SIZES, SIZES, SHARES, SHARES, st.floats(0.7, 0.95), st.floats(0.0, 2.0))
-def test_a_limit_triggers_at_its_share_of_the_way_to_the_goal(
-    marked: int, room: int, slot_garbage: float, free_before: float, share: float, swept_after: float
+@given(SIZES, SIZES, st.floats(0.0, 0.95), st.sampled_from(["1.19", "1.21", "1.27"]))
+def test_a_heap_that_fills_its_slots_ends_at_the_goal_there(
+    available: int, last_peak: int, slot_garbage: float, go: str
 ) -> None:
-    """Where the heap starts a cycle, free slots leave a goal that it has come just that share of the way to."""
-    available, keep = marked + room, 0.97
-    unswept = 0.2 * free_before * room
-    in_use = memory.heap_in_use_after_sweep_bytes(marked, available + unswept, slot_garbage=slot_garbage)
-    until = max(swept_after * room, memory.PAGE_BYTES)
-    trigger = memory.limited_trigger_bytes(
-        marked, available, heap_in_use_after_sweep_bytes=in_use, unswept_slot_bytes=unswept,
-        swept_after_bytes=until, trigger_share=share, headroom_share=1.0 - keep,
-    )  # fmt: skip
-    grown = trigger - marked
-    swept = min(grown / until, 1.0)
-    made = in_use - marked - unswept
-    free = (1.0 - swept) * unswept + max(swept * (unswept + made) - grown, 0.0)
-    met = share * (keep * (available - free) - marked)
-    if 0 < grown < until or grown > until:
-        assert grown == pytest.approx(met, rel=1e-6, abs=1.0)
+    """Where the heap meets the limit's goal, the goal with the slots left free is that size."""
+    rules = rules_for(go)
+    end = memory.limited_end_bytes(
+        available, last_peak_bytes=last_peak, slot_garbage=slot_garbage, rules=rules
+    )
+    free = memory.free_slot_bytes(end, last_peak_bytes=last_peak, slot_garbage=slot_garbage)
+    goal = memory_limit.memory_limit_heap_goal_bytes(0, available, int(free), 0, rules=rules)
+    if end > 2 * MIB:
+        assert goal == pytest.approx(end, rel=1e-6, abs=200)
 
 
 @given(st.lists(SIZES, min_size=1, max_size=10))

@@ -9,7 +9,7 @@ from gcsim.calibration import calibrate
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.limit_goals import outside_heap
 from gcsim.calibration.memory import fit_memory
-from gcsim.calibration.memory_parts import Seen
+from gcsim.calibration.memory_parts import Seen, Told
 from gcsim.calibration.several import calibrate_logs
 from gcsim.engine.simulate import replica_metrics
 from gcsim.gctrace import read_gctrace
@@ -93,7 +93,7 @@ def test_more_resident_memory_means_no_less_of_anything() -> None:
     peak = float(log.heap_end_bytes.max())
     names = ("allocated_stack_bytes", "rss_beside_bytes", "rss_base_bytes")
     found = [
-        fit_memory(log, prior=memory_prior(27), seen=Seen(rss_peak_bytes=peak + beside * MIB))
+        fit_memory(log, prior=memory_prior(27), told=Told(seen=Seen(rss_peak_bytes=peak + beside * MIB)))
         for beside in (6, 9, 12, 16)
     ]
     for name in names:
@@ -106,7 +106,9 @@ def test_what_is_resident_beside_the_heap_tells_the_binary_from_stacks() -> None
     log = evidence_from(read_gctrace(CAPTURES / "smallapi-go1.27.3-gogc100-limitoff-p2-r1.log.gz"))
     whole = Seen(rss_peak_bytes=18.4 * MIB)
     parted = Seen(rss_peak_bytes=18.4 * MIB, rss_outside_heap_bytes=7.8 * MIB, heap_mapped_bytes=12.6 * MIB)
-    first, second = (fit_memory(log, prior=memory_prior(27), seen=seen) for seen in (whole, parted))
+    first, second = (
+        fit_memory(log, prior=memory_prior(27), told=Told(seen=seen)) for seen in (whole, parted)
+    )
     for name in ("allocated_stack_bytes", "rss_beside_bytes"):
         assert second[name].rel_sd < 0.7 * first[name].rel_sd
     stacks = second["allocated_stack_bytes"]
@@ -120,7 +122,7 @@ def test_stacks_that_were_never_touched_are_seen_in_what_the_heap_maps() -> None
     seen = Seen(
         rss_peak_bytes=peak + 72.3 * MIB, rss_outside_heap_bytes=6.8 * MIB, heap_mapped_bytes=peak + 133 * MIB
     )
-    stacks = fit_memory(log, prior=memory_prior(27), seen=seen)["allocated_stack_bytes"]
+    stacks = fit_memory(log, prior=memory_prior(27), told=Told(seen=seen))["allocated_stack_bytes"]
     assert stacks.value == pytest.approx(128.4 * MIB, rel=0.05)
     assert stacks.rel_sd < 0.05
 

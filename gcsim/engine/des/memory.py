@@ -1,13 +1,15 @@
 """Where a process's bytes are: objects, garbage not yet swept, free slots, free pages, and what the kernel holds.
 
 The runtime's memory classes as ``goruntime.memory`` has them, as quantities without addresses: allocation fills
-free slots first, then free pages that are resident, then others. Real heaps are fragmented, so theirs takes some
-fresh pages while free ones are left: resident memory here is a lower bound between two peaks.
+free slots in proportion (``free_slot_bytes``), then free pages that are resident, then others. Real heaps are
+fragmented, so theirs takes some fresh pages while free ones are left: resident memory here is a lower bound between
+two peaks.
 """
 
 from dataclasses import dataclass
 
 from gcsim.engine.des.parameters import RunParameters
+from gcsim.goruntime.memory import unfilled_slot_bytes
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
 from gcsim.goruntime.pacer_state import PacerState
 from gcsim.units import MAX_INT64
@@ -47,12 +49,11 @@ class HeapMemory:
     @property
     def outside_bytes(self) -> float:
         """Metadata, stacks, and slots that no allocation fits: never there for objects."""
-        p = self.parameters
-        return (
-            p.metadata_base_bytes
-            + (p.metadata_share + p.unfilled_slot_share) * self.heap_peak_bytes
-            + p.allocated_stack_bytes
+        p, peak = self.parameters, self.heap_peak_bytes
+        unfilled: float = unfilled_slot_bytes(
+            peak, share=p.unfilled_slot_share, calibrated_peak_bytes=p.calibrated_peak_bytes
         )
+        return p.metadata_base_bytes + p.metadata_share * peak + p.allocated_stack_bytes + unfilled
 
     @property
     def heap_retained_bytes(self) -> float:
@@ -70,9 +71,9 @@ class HeapMemory:
         return self.parameters.rss_base_bytes + self.parameters.rss_ratio * self.heap_retained_bytes
 
     def allocate(self, size: float) -> None:
-        """Objects of ``size`` bytes: into free slots, free pages, fresh pages."""
+        """Objects of ``size`` bytes: their share into free slots, the rest into free pages, fresh pages."""
         self.heap_live_bytes += size
-        in_slots = min(size, self.free_slot_bytes)
+        in_slots = min(self._slot_share * size, self.free_slot_bytes)
         self.free_slot_bytes -= in_slots
         self.heap_free_bytes -= min(size - in_slots, self.heap_free_bytes)
 
@@ -96,8 +97,7 @@ class HeapMemory:
     def sweep(self, span_bytes: float) -> None:
         """Spans of that size are swept: what is dead or free in them becomes free slots, or free pages.
 
-        A share of it lies in spans that live on, and the rest makes whole spans free
-        (``heap_in_use_after_sweep_bytes``).
+        A share of it lies in spans that live on, and the rest makes whole spans free.
         """
         swept = min(span_bytes, self.unswept_bytes)
         garbage = min(self._garbage_per_span_byte * swept, self.garbage_bytes)
@@ -124,7 +124,7 @@ class HeapMemory:
         swept = min(swept_bytes, self.unswept_bytes)
         made = self._slot_share * self.reclaimed_per_span_byte * swept
         grown = heap_live_bytes - self.heap_live_bytes
-        slots = max(self.free_slot_bytes + made - grown, 0.0)
+        slots = max(self.free_slot_bytes + made - self._slot_share * grown, 0.0)
         slots += max(self.unswept_slot_bytes - self._slots_per_span_byte * swept, 0.0)
         return memory_limit_heap_goal_bytes(
             pacer.heap_marked_bytes,

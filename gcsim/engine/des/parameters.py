@@ -58,6 +58,10 @@ class RunParameters:
     explicit_gc_period_ns: int  # between two calls of runtime.GC; 0: none
     pass_interval_ns: int  # a running goroutine gives its P to the scheduler after this, at the latest
 
+    @property
+    def calibrated_peak_bytes(self) -> float:
+        return self.live_bytes * self.mark_cpu_heap_ratio
+
 
 def run_parameters(
     lanes: LaneParameters,

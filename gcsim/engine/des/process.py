@@ -50,7 +50,7 @@ class GoProcess:
         self.profile = profile
         self.rules = rules
         self.draws = CycleDraws(scatter, seed, replica)
-        peak_bytes = p.live_bytes * p.mark_cpu_heap_ratio
+        peak_bytes = p.calibrated_peak_bytes
         self.heap = HeapMemory(parameters=p, heap_live_bytes=p.live_bytes, heap_peak_bytes=peak_bytes)
         self.machine = Machine(p.gomaxprocs, self.heap)
         self.limiter = CpuLimiter(self.machine, p.gomaxprocs)

@@ -1,0 +1,80 @@
+"""What the runtime's own counts tell of memory outside objects: recovered from looks with known truth."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gcsim.calibration.counted_memory import counted_memory
+from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.memory import fit_memory
+from gcsim.calibration.memory_parts import Told
+from gcsim.gctrace import read_gctrace
+from gcsim.gctrace.heap_accounts import HeapAccount, HeapAccounts
+from gcsim.goruntime.memory_priors import memory_prior
+from gcsim.units import MIB
+
+CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+
+
+@pytest.fixture(scope="module")
+def log() -> Evidence:
+    """A real log of 10 s."""
+    return evidence_from(read_gctrace(CAPTURES / "orders-go1.27.3-gogc100-limitoff-p2-r1.log.gz"), 100)
+
+
+def _looks(
+    log: Evidence, *, unfilled_mib: float, slot_garbage: float, late_seconds: float = 0.0
+) -> HeapAccounts:
+    """Three hundred looks at a heap that grows evenly between this log's mark ends, each timed so much too late."""
+    rng = np.random.default_rng(7)
+    looks = []
+    for second in np.sort(rng.uniform(log.end_seconds[0], log.end_seconds[-1], 300)):
+        cycle = int(np.searchsorted(log.end_seconds, second))
+        first, last = log.end_seconds[cycle - 1], log.end_seconds[cycle]
+        marked, end = log.heap_marked_bytes[cycle - 1], log.heap_end_bytes[cycle]
+        live = marked + (end - marked) * (second - first) / (last - first)
+        free = (unfilled_mib + rng.normal(0, 0.3)) * MIB + slot_garbage * (end - live)
+        looks.append(
+            HeapAccount(second + late_seconds, int(marked), int(live), int(live + free), int(free), 9 * MIB)
+        )
+    accounts = HeapAccounts.of(looks)
+    assert accounts is not None
+    return accounts
+
+
+@pytest.mark.parametrize(("unfilled_mib", "slot_garbage"), [(6.0, 0.25), (15.0, 0.0), (2.0, 0.8)])
+@pytest.mark.parametrize("late_seconds", [0.0, 0.01])
+def test_the_line_of_free_slots_is_found(
+    log: Evidence, unfilled_mib: float, slot_garbage: float, late_seconds: float
+) -> None:
+    """Its end at mark end and its slope come back, with clocks ten milliseconds apart too."""
+    accounts = _looks(log, unfilled_mib=unfilled_mib, slot_garbage=slot_garbage, late_seconds=late_seconds)
+    found = counted_memory(accounts, log)
+    assert found is not None
+    assert found.unfilled_slot_bytes / MIB == pytest.approx(unfilled_mib, rel=0.05, abs=1.0)
+    assert found.slot_garbage_share == pytest.approx(slot_garbage, abs=0.05)
+    assert found.outside_spans_bytes == 9 * MIB
+
+
+def test_few_looks_tell_nothing(log: Evidence) -> None:
+    """Without any, and with some within start-up, there is nothing to learn from."""
+    early = HeapAccounts.of([HeapAccount(0.001 * k, 1 << 20, 1 << 20, 2 << 20, 0, 1 << 20) for k in range(9)])
+    assert counted_memory(None, log) is None
+    assert counted_memory(early, log) is None
+
+
+def test_what_was_counted_is_what_the_model_leaves_out_of_the_heap(log: Evidence) -> None:
+    """Metadata, stacks and unfilled slots of the fitted parameters add up to the counts, at the heap's peak."""
+    counted = counted_memory(_looks(log, unfilled_mib=10.0, slot_garbage=0.4), log)
+    assert counted is not None
+    fitted = fit_memory(log, prior=memory_prior(27), told=Told(counted=counted))
+    peak = float(log.heap_end_bytes.max())
+    outside = (
+        fitted["metadata_base_bytes"].value
+        + fitted["metadata_share"].value * peak
+        + fitted["allocated_stack_bytes"].value
+        + fitted["unfilled_slot_share"].value * counted.heap_peak_bytes
+    )
+    assert outside / MIB == pytest.approx(19.0, abs=0.7)
+    assert fitted["slot_garbage_share"].value == pytest.approx(0.4, abs=0.05)
