@@ -70,12 +70,13 @@ def _counted_slots(counted: CountedMemory, unfilled: Parameter) -> dict[str, Par
     """Free slots as they were counted, with how far they may be off at another setting."""
     share = max(counted.slot_garbage_share, _LEAST_SLOT_GARBAGE)
     error = max(counted.slot_garbage_error, _LEAST_SLOT_GARBAGE) / share
+    source = f"log; {_COUNTS}"
     return {
         "slot_garbage_share": Parameter(
             share, min(math.hypot(_SLOTS_ELSEWHERE, error), 1.0), f"log; {_COUNTS}"
         ),
         "unfilled_slot_share": Parameter(
-            unfilled.value, math.hypot(_UNFILLED_ELSEWHERE, unfilled.rel_sd), unfilled.source
+            unfilled.value, math.hypot(_UNFILLED_ELSEWHERE, unfilled.rel_sd), source
         ),
     }
 
