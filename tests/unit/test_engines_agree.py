@@ -14,9 +14,9 @@ LIMITED = ((100, 1.45), (200, 2.0), (None, 3.5))
 METRICS = ("heap_peak_mean_bytes", "gc_rate_hz", "gc_cpu_fraction")
 # GC CPU leaves idle workers out: they do 1.4 % of the marking in the closed loop's log, and none in the event engine.
 AIM = (0.02, 0.03, 0.05)
-# An open loop under a limit: replicas in which nearly all garbage stays beside live objects have a goal that moves out
-# while they mark. Assists answer to where it is; the fast engine's answer to where it will be, and are fewer.
-OPEN_LIMITED = (0.02, 0.03, 0.08)
+# An open loop under a limit is at the aim (+5.0 %), not inside it: the goal moves out while slots are filled. Assists
+# answer to where it is; the fast engine's answer to where it will be, and are fewer.
+OPEN_LIMITED = (0.02, 0.03, 0.06)
 REPLICAS = 4
 # at most 300 cycles in des and 1,000 in lanes, whose luck is thus the smaller
 SECONDS: dict[Engine, float] = {"lanes": 3600.0, "des": 240.0}
