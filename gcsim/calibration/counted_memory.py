@@ -13,7 +13,9 @@ from gcsim.units import MIB
 FloatArray = NDArray[np.float64]
 
 _FEWEST_LOOKS = 8
-_LATE = 0.6  # of a cycle's allocation still to come, at most: sweeping is done by then (``free_slot_bytes``)
+# Of a cycle's allocation, what is still to come at most: sweeping is done by then (``free_slot_bytes``); and where the
+# line's end is looked for, as it bends a little in some programs
+_SWEPT, _LATE = 0.6, 0.35
 _LEAST_ERROR_BYTES = 0.2 * MIB
 
 
@@ -32,8 +34,8 @@ class CountedMemory:
 def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> CountedMemory | None:
     """From the looks within the evidence's time; None where there are too few of them.
 
-    Free slots fall in a straight line with what is allocated, from the end of sweeping to mark end: its end and its
-    slope are fitted, by least squares over the later part of all cycles.
+    Free slots fall in a straight line with what is allocated, from the end of sweeping to mark end: its slope and its
+    end are fitted, by least squares over the later part of all cycles.
     """
     if accounts is None or not evidence.follows.any():
         return None
@@ -49,19 +51,19 @@ def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> Counted
         )
     )
     share_to_come, growth = _to_come(seconds[within], live - marked, evidence)
-    late = (share_to_come < _LATE) & (share_to_come > -0.2)
+    to_come = np.maximum(share_to_come, 0.0) * growth
+    swept, late = ((share_to_come < most) & (share_to_come > -0.2) for most in (_SWEPT, _LATE))
     if int(late.sum()) < _FEWEST_LOOKS:
         return None
-    to_come = np.maximum(share_to_come * growth, 0.0)[late]
-    cycles = min(int(late.sum()), len(evidence))
-    unfilled, slope, errors = _line(to_come, free[late], cycles)
+    _, slope, (_, slope_error) = _line(to_come[swept], free[swept], len(evidence))
+    unfilled, _, (unfilled_error, _) = _line(to_come[late], free[late], len(evidence))
     return CountedMemory(
         outside_spans_bytes=float(outside.max()),
         unfilled_slot_bytes=max(unfilled, 0.0),
-        unfilled_error_bytes=max(errors[0], _LEAST_ERROR_BYTES),
+        unfilled_error_bytes=max(unfilled_error, _LEAST_ERROR_BYTES),
         heap_peak_bytes=float(evidence.heap_end_bytes.mean()),
         slot_garbage_share=float(np.clip(slope, 0.0, 1.0)),
-        slot_garbage_error=errors[1],
+        slot_garbage_error=slope_error,
     )
 
 
@@ -75,8 +77,9 @@ def _to_come(seconds: FloatArray, grown: FloatArray, evidence: Evidence) -> tupl
     return 1.0 - grown / smooth, smooth
 
 
-def _line(x: FloatArray, y: FloatArray, independent: int) -> tuple[float, float, tuple[float, float]]:
-    """Intercept at 0, slope, and their standard errors with so many independent points."""
+def _line(x: FloatArray, y: FloatArray, cycles: int) -> tuple[float, float, tuple[float, float]]:
+    """Intercept at 0, slope, and their standard errors; the points of one cycle err together."""
+    independent = min(x.size, cycles)
     design = np.stack([np.ones(x.size), x], axis=1)
     (at_zero, slope), *_ = np.linalg.lstsq(design, y, rcond=None)
     spread = float(np.sqrt(np.mean((y - design @ [at_zero, slope]) ** 2)))
