@@ -23,7 +23,7 @@ _LEAST_ERROR_BYTES = 0.2 * MIB
 class CountedMemory:
     """At the calibrated setting. Bytes; ``error`` is a standard error."""
 
-    outside_spans_bytes: float  # metadata and stacks, which do not shrink: at their highest
+    outside_spans_bytes: float  # metadata and stacks towards mark ends, on average: stacks come and go
     unfilled_slot_bytes: float  # free in spans in use when marking ends, on average
     unfilled_error_bytes: float
     heap_peak_bytes: float  # at these mark ends, on average
@@ -58,7 +58,7 @@ def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> Counted
     _, slope, (_, slope_error) = _line(to_come[swept], free[swept], len(evidence))
     unfilled, _, (unfilled_error, _) = _line(to_come[late], free[late], len(evidence))
     return CountedMemory(
-        outside_spans_bytes=float(outside.max()),
+        outside_spans_bytes=float(outside[late].mean()),
         unfilled_slot_bytes=max(unfilled, 0.0),
         unfilled_error_bytes=max(unfilled_error, _LEAST_ERROR_BYTES),
         heap_peak_bytes=float(evidence.heap_end_bytes.mean()),

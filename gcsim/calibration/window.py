@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gcsim.calibration.evidence import Evidence, FloatArray
+from gcsim.calibration.evidence import Evidence
 
 WARM_SHARE = 0.9  # of the later live heap: where warm-up ends
 _STEADY = 0.1  # of the median: the log's second half, 5th to 95th percentile, where the live heap has settled
@@ -11,21 +11,23 @@ _CYCLES_AHEAD, _PARTS = (
     10,
 )  # what is later where it has not: a tenth of the log's cycles, no fewer than five
 PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements; start-up's are among the first
-MAX_WARM_UP_SHARE = 0.5  # of all cycles
+MAX_WARM_UP_SHARE = 0.5  # of all cycles, or of the log's time where that leaves cycles enough
+_ENOUGH = 10  # cycles
 
 
 def working_window(evidence: Evidence) -> slice:
     """The rows after warm-up and before shutdown.
 
     Warm-up ends when the live heap first reaches 90 % of the median of the log's second half, and the pacer has then
-    forgotten start-up's measurements; at most half of the log is left out. Where the second half moves too, steps,
-    ramps and leaks are the service at work, and only the heap's building up is left out. A forced cycle at the
+    forgotten start-up's measurements; at most half of the log is left out. Halves are of its time, for a heap that
+    builds up collects often: a second of start-up may hold most of the log's cycles. Where the second half moves too,
+    steps, ramps and leaks are the service at work, and only the heap's building up is left out. A forced cycle at the
     very end is a shutdown's.
     """
     count = len(evidence)
-    live = evidence.live_bytes
-    first = _first_warm(live)
-    first = min(first + min(PACER_MEMORY_CYCLES, count // 10), int(count * MAX_WARM_UP_SHARE))
+    first = _first_warm(evidence)
+    most = max(int(count * MAX_WARM_UP_SHARE), min(_middle(evidence), count - _ENOUGH))
+    first = min(first + min(PACER_MEMORY_CYCLES, count // 10), most)
     last = count
     while last > first + 2 and not evidence.natural[last - 1]:
         last -= 1
@@ -38,12 +40,20 @@ def cycles_since_start(evidence: Evidence) -> int:
     A short log's window follows start-up closely: heaps still climb there, for each cycle's goal counts what the
     cycle before allocated while it marked.
     """
-    return max(int(working_window(evidence).start) - _first_warm(evidence.live_bytes) - 1, 0)
+    return max(int(working_window(evidence).start) - _first_warm(evidence) - 1, 0)
 
 
-def _first_warm(live: FloatArray) -> int:
+def _middle(evidence: Evidence) -> int:
+    """The first cycle of the second half of the log's time."""
+    started = evidence.start_seconds
+    return int(np.searchsorted(started, MAX_WARM_UP_SHARE * (started[0] + started[-1])))
+
+
+def _first_warm(evidence: Evidence) -> int:
     """The first cycle that found the live heap where it stays, or, where it keeps moving, built up."""
-    later = live[live.size // 2 :]
+    live = evidence.live_bytes
+    half = live.size // 2
+    later = live[max(half, min(_middle(evidence), live.size - _ENOUGH)) :]
     level = float(np.median(later))
     low, high = (float(q) for q in np.quantile(later, (0.05, 0.95)))
     if high - low <= _STEADY * level:
