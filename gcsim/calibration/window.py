@@ -35,12 +35,14 @@ def working_window(evidence: Evidence) -> slice:
 
 
 def cycles_since_start(evidence: Evidence) -> int:
-    """Cycles between the one that first found the service at work and the working window, 0 or more.
+    """Cycles between the first whose goal counted all that the service keeps and the working window, 0 or more.
 
     A short log's window follows start-up closely: heaps still climb there, for each cycle's goal counts what the
     cycle before allocated while it marked.
     """
-    return max(int(working_window(evidence).start) - _first_warm(evidence) - 1, 0)
+    kept = evidence.live_bytes[_first_warm(evidence)]
+    counted = int(np.argmax(evidence.heap_marked_bytes >= kept))  # by the next cycle's goal
+    return max(int(working_window(evidence).start) - counted - 1, 0)
 
 
 def _middle(evidence: Evidence) -> int:
