@@ -21,6 +21,7 @@ class Distance(NamedTuple):
 
     doublings: float  # of GOGC; another Go version counts as two, for what marking costs there
     limited: bool  # whether a memory limit that calibration did not have may set heap goals
+    thrashing: float = 0.0  # share of the time with the GC CPU limiter on
 
 
 class Width(NamedTuple):
@@ -33,10 +34,14 @@ class Width(NamedTuple):
     def at(self, distance: Distance) -> float:
         """The three together, as independent ones."""
         limit = self.under_limit if distance.limited else 0.0
-        return math.hypot(self.at_home, self.per_doubling * distance.doublings, limit)
+        thrashing = _THRASHING * distance.thrashing
+        return math.hypot(self.at_home, self.per_doubling * distance.doublings, limit, thrashing)
 
 
 Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
+# Where the limiter is on all the time, of every metric: goroutines that wait for credit hold heaps closer to their
+# goals than either engine does, which comes out 30 to 50 % high in two programs with it on half of the time
+_THRASHING = 0.6
 
 # What makes 90 % intervals hold 90 % of the design programs' runs on Go 1.19 to 1.27, each program judged by the
 # others, to twice its own width at most (`python -m experiments.validation discrepancy`). A fresh run's own luck and
@@ -135,12 +140,15 @@ def _root_mean_square(values: FloatArray) -> float:
     return math.sqrt(float(np.mean(values**2))) if values.size else 0.0
 
 
-def distance(calibrated: Settings, asked: Settings, *, limit_binds: bool) -> Distance:
-    """How far a setting is from the calibrated one; GOGC=off where calibration had none counts as two doublings."""
+def distance(calibrated: Settings, asked: Settings, *, limit_binds: bool, thrashing: float = 0.0) -> Distance:
+    """How far a setting is from the calibrated one; GOGC=off where calibration had none counts as two doublings.
+
+    ``thrashing`` is the share of the time, 0 to 1, that the GC CPU limiter is predicted to be on.
+    """
     limited = limit_binds and asked.gomemlimit_bytes != calibrated.gomemlimit_bytes
     doublings = 0.0 if asked.go == calibrated.go else 2.0
     if asked.gogc is not None and calibrated.gogc is not None:
         doublings += abs(math.log2((asked.gogc + 1.0) / (calibrated.gogc + 1.0)))
     elif asked.gogc != calibrated.gogc:
         doublings += 2.0
-    return Distance(doublings, limited)
+    return Distance(doublings, limited, thrashing)

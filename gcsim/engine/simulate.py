@@ -152,7 +152,8 @@ def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Ru
     """The run that replicas' metrics, arrays of shape (replicas,), amount to."""
     limit = settings.gomemlimit_bytes
     near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"]) > _LIMIT_NEAR * limit)
-    away = distance(model.settings, settings, limit_binds=near)
+    thrashing = float(np.mean(metrics["limiter_time_fraction"]))
+    away = distance(model.settings, settings, limit_binds=near, thrashing=thrashing)
     estimates = {
         name: widened(name, values, course=course_of(model), away=away) for name, values in metrics.items()
     }
