@@ -8,10 +8,12 @@ from gcsim.calibration import Overrides, calibrate
 from gcsim.gctrace import read_gctrace
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
-OPEN = ("orders-open", "ptrcache-open", "idle", "sessions", "smallapi", "tsdb", "broker", "kvstore")
+OPEN = (
+    "orders-open", "ptrcache-open", "idle", "sessions", "smallapi", "tsdb", "broker", "kvstore", "gateway", "arena",
+)  # fmt: skip
 CLOSED = (
     "orders", "ptrcache", "blobcache", "tinyheap", "deepstacks", "steps", "bursty", "leak", "jsonapi", "logship",
-    "compiler", "pages", "search", "thumbs", "query", "graph", "ledger",
+    "compiler", "pages", "search", "thumbs", "query", "graph", "ledger", "rules", "tiles",
 )  # fmt: skip
 
 
