@@ -103,6 +103,8 @@ LOADS = (
     Load(label="rules", limits_mib=(84, 116, 210), everywhere=True),
     Load(label="arena", limits_mib=(52, 72, 130)),
     Load(label="tiles", limits_mib=(200, 280, 520)),
+    # written sixth, by someone who had not seen the model; limits from runs of real Go alone
+    Load(label="suggest", limits_mib=(80, 106, 185)),
 )
 LOAD = {load.label: load for load in LOADS}
 
