@@ -105,6 +105,7 @@ LOADS = (
     Load(label="tiles", limits_mib=(200, 280, 520)),
     # written sixth, by someone who had not seen the model; limits from runs of real Go alone
     Load(label="suggest", limits_mib=(80, 106, 185)),
+    Load(label="mailer", limits_mib=(52, 72, 130)),
 )
 LOAD = {load.label: load for load in LOADS}
 
