@@ -106,6 +106,7 @@ LOADS = (
     # written sixth, by someone who had not seen the model; limits from runs of real Go alone
     Load(label="suggest", limits_mib=(80, 106, 185)),
     Load(label="mailer", limits_mib=(52, 72, 130)),
+    Load(label="importer", limits_mib=(175, 240, 430)),
 )
 LOAD = {load.label: load for load in LOADS}
 

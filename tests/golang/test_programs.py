@@ -48,7 +48,7 @@ def test_the_issue_s_programs_are_there() -> None:
         "pages", "search", "tsdb", "broker", "thumbs",
         "query", "graph", "kvstore", "ledger",
         "gateway", "rules", "arena", "tiles",
-        "suggest", "mailer",
+        "suggest", "mailer", "importer",
     }  # fmt: skip
 
 
