@@ -88,6 +88,7 @@ func (s *service) learn(p *phrase) {
 	s.next = (s.next + 1) % len(s.ring)
 	s.mu.Unlock()
 	if oldest != nil {
+		atomic.StoreInt32(&oldest.gone, 1)
 		s.change(oldest, (*node).remove)
 	}
 	s.change(p, (*node).insert)

@@ -13,6 +13,7 @@ type phrase struct {
 	category string
 	results  int   // that a search for it finds
 	weight   int64 // how often it was picked
+	gone     int32 // 1 when it leaves: a pick that comes too late must not list it again
 }
 
 // node of a trie whose paths without forks are one node.
@@ -90,6 +91,9 @@ func (n *node) rank() {
 
 // offer lists a phrase if it is among the best, and moves it up to where it belongs.
 func (n *node) offer(p *phrase) {
+	if atomic.LoadInt32(&p.gone) != 0 {
+		return
+	}
 	at := len(n.best)
 	for i, other := range n.best {
 		if other == p {
