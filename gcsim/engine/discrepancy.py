@@ -47,7 +47,7 @@ _THRASHING = 0.6
 # others, to twice its own width at most (`python -m experiments.validation discrepancy`). A fresh run's own luck and
 # the machine's drift between runs are in it: a closed loop's cycle rate differed by 12 % between two runs of the same.
 # The table is older than the study it is judged on; the command prints other widths since, narrower where a load moves
-# and wider in open loops, where few programs part one from the other. On programs held out these hold 90 to 95 %.
+# and wider in open loops, where few programs part one from the other. On programs held out these hold 91 to 99 %.
 DISCREPANCY: dict[Course, dict[str, Width]] = {
     "closed": {
         "gc_rate_hz": Width(0.120, 0.000, 0.000),
