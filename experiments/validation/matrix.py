@@ -104,7 +104,7 @@ LOADS = (
     Load(label="gateway", limits_mib=(30, 40, 74), design=True, everywhere=True),
     Load(label="rules", limits_mib=(84, 116, 210), design=True, everywhere=True),
     Load(label="arena", limits_mib=(52, 72, 130), design=True),
-    Load(label="tiles", limits_mib=(200, 280, 520)),
+    Load(label="tiles", limits_mib=(200, 280, 520), everywhere=True),
     # written sixth, when what the fifth had shown was mended, by someone who had not seen the model; limits from runs
     # of real Go alone
     Load(label="suggest", limits_mib=(80, 106, 185)),

@@ -56,7 +56,7 @@ _FIRST_LOOK = (
     "and intervals that held 78, 84, 99 and 84 %: a start-up was taken for load, stacks that come and go for stacks "
     "that stay, and a service held by the CPU limiter is predicted badly still. The first two were mended on them, and "
     "the three are design since then. Then suggest, mailer and importer were written and captured: what this page says "
-    "of them is the first look."
+    "of them, and of tiles on other versions and GOMAXPROCS, is the first look."
 )
 
 
