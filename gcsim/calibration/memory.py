@@ -72,9 +72,7 @@ def _counted_slots(counted: CountedMemory, unfilled: Parameter) -> dict[str, Par
     error = max(counted.slot_garbage_error, _LEAST_SLOT_GARBAGE) / share
     source = f"log; {_COUNTS}"
     return {
-        "slot_garbage_share": Parameter(
-            share, min(math.hypot(_SLOTS_ELSEWHERE, error), 1.0), f"log; {_COUNTS}"
-        ),
+        "slot_garbage_share": Parameter(share, min(math.hypot(_SLOTS_ELSEWHERE, error), 1.0), source),
         "unfilled_slot_share": Parameter(
             unfilled.value, math.hypot(_UNFILLED_ELSEWHERE, unfilled.rel_sd), source
         ),

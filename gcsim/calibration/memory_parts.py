@@ -45,10 +45,8 @@ _UNFILLED_AT_PEAK = Parameter(0.2, 1.2)
 _DEVIATIONS = 7  # the priors' standard normals, in the order of ``Parts.of``
 _PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # of what the drawn parts of a resident peak add up to
 _LIMIT_ERROR_BYTES = 0.3 * MIB  # of what they add up to at mark ends
-_COUNTED_ERROR_BYTES, _COUNTED_ERROR = (
-    0.1 * MIB,
-    0.01,
-)  # of metadata and stacks where the runtime's counts were read
+# of metadata and stacks where the runtime's counts were read
+_COUNTED_ERROR_BYTES, _COUNTED_ERROR = 0.1 * MIB, 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +118,7 @@ class Parts:
             fragment_share=unfilled * at(_UNFILLED_AT_PEAK, filled),
         )
 
-    def misses(self, told: "Told", heap_peak_bytes: float) -> FloatArray:
+    def misses(self, told: Told, heap_peak_bytes: float) -> FloatArray:
         """How far the parts are from adding up to what was measured, in standard errors: shape (k, ...).
 
         One thing was measured at least.

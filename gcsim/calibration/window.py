@@ -11,8 +11,7 @@ _CYCLES_AHEAD, _PARTS = (
     10,
 )  # what is later where it has not: a tenth of the log's cycles, no fewer than five
 PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements; start-up's are among the first
-MAX_WARM_UP_SHARE = 0.5  # of all cycles, or of the log's time where that leaves cycles enough
-_ENOUGH = 10  # cycles
+_ENOUGH = 10  # cycles that a second half of the log's time must hold to be taken for one
 
 
 def working_window(evidence: Evidence) -> slice:
@@ -26,8 +25,7 @@ def working_window(evidence: Evidence) -> slice:
     """
     count = len(evidence)
     first = _first_warm(evidence)
-    most = max(int(count * MAX_WARM_UP_SHARE), min(_middle(evidence), count - _ENOUGH))
-    first = min(first + min(PACER_MEMORY_CYCLES, count // 10), most)
+    first = min(first + min(PACER_MEMORY_CYCLES, count // 10), _second_half(evidence))
     last = count
     while last > first + 2 and not evidence.natural[last - 1]:
         last -= 1
@@ -45,17 +43,17 @@ def cycles_since_start(evidence: Evidence) -> int:
     return max(int(working_window(evidence).start) - counted - 1, 0)
 
 
-def _middle(evidence: Evidence) -> int:
-    """The first cycle of the second half of the log's time."""
-    started = evidence.start_seconds
-    return int(np.searchsorted(started, MAX_WARM_UP_SHARE * (started[0] + started[-1])))
+def _second_half(evidence: Evidence) -> int:
+    """Where the second half of the log's time begins; of its cycles, where that is later or leaves too few of them."""
+    count, started = len(evidence), evidence.start_seconds
+    middle = int(np.searchsorted(started, 0.5 * (started[0] + started[-1])))
+    return max(count // 2, min(middle, count - _ENOUGH))
 
 
 def _first_warm(evidence: Evidence) -> int:
     """The first cycle that found the live heap where it stays, or, where it keeps moving, built up."""
     live = evidence.live_bytes
-    half = live.size // 2
-    later = live[max(half, min(_middle(evidence), live.size - _ENOUGH)) :]
+    later = live[_second_half(evidence) :]
     level = float(np.median(later))
     low, high = (float(q) for q in np.quantile(later, (0.05, 0.95)))
     if high - low <= _STEADY * level:

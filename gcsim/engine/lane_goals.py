@@ -81,15 +81,9 @@ def _limit_goals_and_triggers(
     # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
     ends = limited_end_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
     slots = free_slot_bytes(ends, last_peak_bytes=peak, slot_garbage=slot_garbage)
-    goal = _limit_goal_bytes(parameters, rules, marked, outside + slots)
+    non_heap = (outside + slots).astype(np.int64)
+    goal = memory_limit_heap_goal_bytes(marked, parameters.memory_limit_bytes, non_heap, 0, rules=rules)
     return np.maximum(goal, trigger), trigger
-
-
-def _limit_goal_bytes(
-    parameters: LaneParameters, rules: GoRules, marked: Int64Array, non_heap: FloatArray
-) -> Int64Array:
-    limit = parameters.memory_limit_bytes
-    return memory_limit_heap_goal_bytes(marked, limit, non_heap.astype(np.int64), 0, rules=rules)
 
 
 def runway_ahead_bytes(

@@ -8,7 +8,6 @@ and notices nothing, as with sampling profilers that work from outside.
 """
 
 import os
-import re
 import struct
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from gcsim.errors import InputError
+from gcsim.gctrace.memory_map import MAPPING
 from gcsim.units import MAX_INT64
 
 MOST_SAMPLES = 300  # kept of a run, evenly in time
@@ -25,7 +25,6 @@ _TRIES = 40  # looks for the variable, which the runtime fills while it starts
 _MOST_DATA_BYTES = 256 << 20  # to be searched
 _UINT64 = (1 << 64) - 1
 _DEFAULT_HEAP_MINIMUM = 4 << 20
-_MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$", re.MULTILINE)
 
 # Where the fields of gcControllerState lie, by the first Go 1.x minor with this layout (mgcpacer.go; as the DWARF of
 # binaries of Go 1.19.8, 1.21.13, 1.22.10, 1.23.9, 1.24.11, 1.25.5, 1.26.6 and 1.27.3 has it). Go 1.20's is not known.
@@ -77,7 +76,7 @@ class HeapAccounts:
         if not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
             raise InputError("heap_accounts has columns of different lengths")
         if not all(type(value) in (int, float) and value >= 0 for column in columns for value in column):
-            raise InputError("heap_accounts holds something that is not a positive number")
+            raise InputError("heap_accounts holds something that is not a number of 0 or more")
         return cls(**{name: tuple(record[name]) for name in names})
 
 
@@ -125,8 +124,9 @@ class AccountReader:
 
     def _account(self, memory: int, seconds: float) -> HeapAccount | None:
         assert self._fields is not None
-        data = os.pread(memory, max(self._fields.values()) + 8, self._address)
-        if len(data) < max(self._fields.values()) + 8:
+        size = max(self._fields.values()) + 8
+        data = os.pread(memory, size, self._address)
+        if len(data) < size:
             return None
         at = {name: struct.unpack_from("<Q", data, offset)[0] for name, offset in self._fields.items()}
         account = HeapAccount(
@@ -164,7 +164,7 @@ def _data_ranges(pid: int) -> Iterator[tuple[int, int]]:
     """Where the program's variables lie: writable mappings of its file, and the zeroed ones right behind them."""
     program, end_of_file = str(Path(f"/proc/{pid}/exe").readlink()), 0
     left = _MOST_DATA_BYTES
-    for start_hex, end_hex, rights, name in _MAPPING.findall(Path(f"/proc/{pid}/maps").read_text()):
+    for start_hex, end_hex, rights, name in MAPPING.findall(Path(f"/proc/{pid}/maps").read_text()):
         start, end = int(start_hex, 16), int(end_hex, 16)
         behind = not name.startswith("/") and start == end_of_file
         if name == program or behind:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 ARENA_BYTES = 64 << 20  # heapArenaBytes of 64-bit Linux, Go 1.11-1.27 (runtime/malloc.go)
 CHUNK_BYTES = 4 << 20  # made usable at a time: pallocChunkBytes (runtime/mpagealloc.go, ``mheap.grow``)
-_MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$", re.MULTILINE)
+# of /proc/PID/maps, and the first line of each in smaps: start, end, rights, name
+MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$", re.MULTILINE)
 _RESIDENT = re.compile(r"^Rss:\s+(\d+) kB", re.MULTILINE)
 
 
@@ -83,7 +84,7 @@ def _is_arenas(run: list[_Mapping]) -> bool:
 
 
 def _mappings(text: str) -> list[_Mapping]:
-    heads = list(_MAPPING.finditer(text))
+    heads = list(MAPPING.finditer(text))
     ends = [*(head.start() for head in heads), len(text)][1:]
     return [_mapping(head, text[head.end() : end]) for head, end in zip(heads, ends, strict=True)]
 

@@ -70,20 +70,6 @@ def metadata_bytes(heap_in_use_bytes: Any, *, prior: MemoryPrior) -> Any:
     return prior.metadata_base_bytes + prior.metadata_share * heap_in_use_bytes
 
 
-def slot_garbage_share(live_share: Any, *, slots_per_span: Any) -> Any:
-    """The share of dead slots that lie in spans with a live object, if slots die independently.
-
-        1 - (1 - live)^(slots - 1)
-
-    ``live_share`` is the live part of all slots, 0 to 1. An upper bound: objects allocated together tend to
-    die together. Not measured directly. A rough gauge, the most free slots seen in a cycle over (heap peak -
-    marked), was 0.01-0.06 for 4-256 KiB objects, 0.14-0.75 (median 0.35) for sizes from 16 B to 8 KiB, and
-    0.31 upward (median 0.6) for objects of 16 to 100 B, where 10 of 40 runs passed 1: free slots there
-    outlast a cycle.
-    """
-    return 1.0 - (1.0 - live_share) ** (slots_per_span - 1)
-
-
 def free_slot_bytes(heap_live_bytes: Any, *, last_peak_bytes: Any, slot_garbage: Any) -> Any:
     """Slots in swept spans that wait for allocation, when the heap has grown to ``heap_live_bytes`` again.
 

@@ -12,7 +12,7 @@ Source: Go 1.5+ ``gcPaceSweeper``, ``deductSweepCredit``, ``bgsweep``; the same 
 
 from typing import Any
 
-from gcsim.goruntime.arithmetic import IntT, maximum, to_float64, truncate_to_int64, where
+from gcsim.goruntime.arithmetic import IntT, maximum, to_float64, truncate_to_int64
 
 PAGE_BYTES = 8192  # pageSize of the runtime
 SWEEP_MARGIN_BYTES = 1 << 20  # gcPaceSweeper: be done this far before the trigger
@@ -53,14 +53,3 @@ def sweep_target_pages(
     growth_bytes = span_bytes + maximum(heap_live_bytes - heap_live_basis_bytes, 0)
     target: IntT = truncate_to_int64(pages_per_byte * to_float64(growth_bytes))
     return target - caller_swept_pages
-
-
-def swept_share(heap_live_bytes: Any, *, heap_marked_bytes: Any, trigger_bytes: Any) -> Any:
-    """The share of pages that proportional sweeping has swept when the heap has grown to ``heap_live_bytes``.
-
-    From 0 at mark end to 1 at a MiB before the trigger: the least that is swept. The background sweeper is
-    ahead of it wherever a P idles.
-    """
-    distance_bytes = maximum(trigger_bytes - heap_marked_bytes - SWEEP_MARGIN_BYTES, PAGE_BYTES)
-    grown = to_float64(maximum(heap_live_bytes - heap_marked_bytes, 0)) / to_float64(distance_bytes)
-    return where(grown < 1.0, grown, 1.0)
