@@ -60,8 +60,8 @@ func main() {
 	for begun := time.Now(); time.Since(begun) < time.Second; {
 		for i := range kept {
 			kept[i] = make([]byte, 1<<20)
+			time.Sleep(3 * time.Millisecond) // so that a mark phase, however late, finds little allocated meanwhile
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 """
