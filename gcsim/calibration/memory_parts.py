@@ -28,6 +28,7 @@ OWN_STACK_BYTES = 0.3 * MIB
 # Pages of stacks are resident once touched: 0.7 to 1 of what is allocated in the runs above, half of it where stacks
 # doubled for a little more than they held (64 KiB for 33), less where they were halved since.
 _LEAST_TOUCHED = 0.35
+MEDIAN_TOUCHED = math.sqrt(_LEAST_TOUCHED)
 # Text, data and C memory, less what is mapped and never touched: -1.6 MiB with a binary of 2 MB, -0.6 to 0.7 with five
 # times that, 2.7 with an HTTP server, and tens of MiB with the largest ones.
 _BINARY_BYTES = Parameter(3.0 * MIB, 0.6)
