@@ -1,281 +1,237 @@
-// Spans is a collector of traces that decides late: batches of spans come from many services, are taken apart
-// and wait with the others of their trace until the room that traces have is full. Then the oldest is looked
-// at as a whole: times go into statistics, and the trace is kept if it was slow, failed or drew a lot, which
-// means that it is encoded again, compressed with others and sent. Most are dropped. Nearly all that is
-// allocated lives as long as a trace waits.
+// Spans is a collector of distributed traces with tail sampling: agents post batches of spans over HTTP, spans
+// of one trace come from several services and are gathered until newer traces push the trace out; then failed,
+// slow and some other traces are kept, compressed in blocks, and the rest is dropped. Now and then somebody
+// looks for traces. What a request brings lives for a second, not for the request.
 package main
 
 import (
+	"bufio"
 	"bytes"
-	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"math/rand"
+	"net"
+	"net/http"
 	"os"
 	"strconv"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"gcsim.local/programs/internal/load"
 )
 
-// traceBytes is about what one waiting trace keeps reachable; baseBytes is what statistics, shapes and buffers do.
+// traceBytes is about what one gathered trace keeps reachable, and baseBytes what connections, templates,
+// counts and the packer do.
 const (
-	traceBytes = 11 << 10
-	baseBytes  = 5 << 20
+	traceBytes = 10400
+	baseBytes  = 3 << 20
+	blockParts = 4 // one in so many of -live is blocks
 )
 
 const (
-	shards    = 16
-	exporters = 2
-	sendAt    = 256 << 10 // bytes of kept traces in one sending
-	decided   = 4         // decisions that are remembered, for each trace that waits
+	services   = 24
+	templates  = 256
+	perBatch   = 8   // traces that an agent's batch has spans of
+	perRequest = 2   // new traces with each batch: each is in four, on average
+	spread     = 256 // how far apart batches of one trace come, in traces
 )
 
-// trace is what has come of one.
-type trace struct {
-	id      traceID
-	spans   []*span
-	arrived time.Time
-}
-
-type shard struct {
-	mu      sync.Mutex
-	waiting map[traceID]*trace
-	ring    []*trace // the oldest at next
-	next    int
-	past    map[traceID]bool // whether it was kept
-	order   []traceID
-	oldest  int
-	edges   map[edge]*statistic
-	_       [64]byte // keeps the locks on separate cache lines
-}
-
-// edge is a kind of work of one service for another.
-type edge struct{ caller, service, name string }
-
-// statistic counts durations by powers of two of microseconds, with the slowest as an example.
-type statistic struct {
-	buckets [24]uint64
-	errors  uint64
-	slowest uint64
-	example traceID
-}
-
+// collector is the HTTP side.
 type collector struct {
-	shards  [shards]shard
-	senders *senders
-	percent uint64 // kept by lot
-	kept    chan *trace
-	bodies  sync.Pool // of *encoder
+	store *store
 }
 
-// take sorts a batch's spans to their traces.
-func (c *collector) take(body []byte) (int, error) {
-	spans, err := decodeBatch(body)
+func (c *collector) serveBatch(out http.ResponseWriter, in *http.Request) {
+	body, err := io.ReadAll(in.Body)
 	if err != nil {
-		return 0, err
-	}
-	byTrace := map[traceID][]*span{}
-	for _, s := range spans {
-		byTrace[s.trace] = append(byTrace[s.trace], s)
-	}
-	now := time.Now()
-	for id, list := range byTrace {
-		sh := &c.shards[id[15]%shards]
-		sh.mu.Lock()
-		ready := sh.add(id, list, now)
-		sh.mu.Unlock()
-		if ready != nil {
-			c.decide(sh, ready)
-		}
-	}
-	return len(spans), nil
-}
-
-// add puts spans with those that were there, and gives the trace that has to go for a new one.
-func (sh *shard) add(id traceID, list []*span, now time.Time) (ready *trace) {
-	if t := sh.waiting[id]; t != nil {
-		t.spans = append(t.spans, list...)
-		return nil
-	}
-	if kept, known := sh.past[id]; known {
-		if kept { // it follows the others
-			return &trace{id, list, now}
-		}
-		return nil
-	}
-	t := &trace{id, list, now}
-	if len(sh.ring) < cap(sh.ring) {
-		sh.ring = append(sh.ring, t)
-	} else {
-		ready, sh.ring[sh.next] = sh.ring[sh.next], t
-		sh.next = (sh.next + 1) % len(sh.ring)
-		delete(sh.waiting, ready.id)
-	}
-	sh.waiting[id] = t
-	return ready
-}
-
-// decide looks at a trace that nobody else has any more.
-func (c *collector) decide(sh *shard, t *trace) {
-	byID := make(map[spanID]*span, len(t.spans))
-	first, last, failed := ^uint64(0), uint64(0), false
-	for _, s := range t.spans {
-		byID[s.id] = s
-		if s.start < first {
-			first = s.start
-		}
-		if s.end > last {
-			last = s.end
-		}
-		failed = failed || s.status != nil && s.status.code == 2
-	}
-	lot := (uint64(t.id[2])<<8 | uint64(t.id[3])) * 100 >> 16
-	slow := last-first > 4250000
-	keep := slow || failed && lot < 5*c.percent || lot < c.percent
-	sh.mu.Lock()
-	for _, s := range t.spans {
-		sh.count(s, byID[s.parent])
-	}
-	sh.remember(t.id, keep)
-	sh.mu.Unlock()
-	if keep {
-		c.kept <- t
-	}
-}
-
-// count notes a span's time without that of what it waited for.
-func (sh *shard) count(s, parent *span) {
-	e := edge{service: s.resource.service(), name: s.name}
-	if parent != nil {
-		e.caller = parent.resource.service()
-	}
-	stat := sh.edges[e]
-	if stat == nil {
-		stat = &statistic{}
-		sh.edges[e] = stat
-	}
-	took, bucket := s.end-s.start, 0
-	for us := took / 1000; us > 0 && bucket < len(stat.buckets)-1; us >>= 1 {
-		bucket++
-	}
-	stat.buckets[bucket]++
-	if s.status != nil {
-		stat.errors++
-	}
-	if took > stat.slowest {
-		stat.slowest, stat.example = took, s.trace
-	}
-}
-
-// remember lets spans that come too late share their trace's fate.
-func (sh *shard) remember(id traceID, kept bool) {
-	if _, known := sh.past[id]; known {
+		http.Error(out, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if len(sh.order) < cap(sh.order) {
-		sh.order = append(sh.order, id)
-	} else {
-		delete(sh.past, sh.order[sh.oldest])
-		sh.order[sh.oldest] = id
-		sh.oldest = (sh.oldest + 1) % len(sh.order)
-	}
-	sh.past[id] = kept
-}
-
-// export sends kept traces, many at a time.
-func (c *collector) export() {
-	var e encoder
-	var out bytes.Buffer
-	packer, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	spans, err := decodeBatch(body)
 	if err != nil {
-		fail(err)
+		http.Error(out, err.Error(), http.StatusBadRequest)
+		return
 	}
-	for t := range c.kept {
-		for _, s := range t.spans {
-			s.attributes = append(s.attributes, &attribute{"sampled.after", &textValue{strconv.FormatInt(time.Since(t.arrived).Milliseconds(), 10) + "ms"}})
-			e.span(2, s)
-		}
-		if len(e.data) < sendAt {
-			continue
-		}
-		out.Reset()
-		packer.Reset(&out)
-		if _, err := packer.Write(e.data); err != nil {
-			fail(err)
-		}
-		if err := packer.Close(); err != nil {
-			fail(err)
-		}
-		time.Sleep(4 * time.Millisecond) // the way there and back
-		load.Use(out.Len())
-		e.data = e.data[:0]
-	}
+	c.store.add(spans)
+	out.Header().Set("Content-Type", "application/x-protobuf")
+	var reply encoder
+	reply.number(1, uint64(len(spans)))
+	out.Header().Set("Content-Length", strconv.Itoa(len(reply)))
+	out.Write(reply)
 }
 
-func newCollector(s *senders, traces, percent int) *collector {
-	c := &collector{senders: s, percent: uint64(percent), kept: make(chan *trace, 256)}
-	c.bodies.New = func() interface{} { return new(encoder) }
-	for i := range c.shards {
-		room := traces/shards + 1
-		c.shards[i] = shard{
-			waiting: map[traceID]*trace{}, ring: make([]*trace, 0, room), edges: map[edge]*statistic{},
-			past: map[traceID]bool{}, order: make([]traceID, 0, decided*room),
-		}
-	}
-	for i := 0; i < exporters; i++ {
-		go c.export()
-	}
-	return c
-}
-
-// receive makes a batch and takes it in.
-func (c *collector) receive() {
-	e := c.bodies.Get().(*encoder)
-	body := c.senders.next(e)
-	c.bodies.Put(e)
-	n, err := c.take(body)
+func (c *collector) serveQuery(out http.ResponseWriter, in *http.Request) {
+	query := in.URL.Query()
+	age, err := strconv.Atoi(query.Get("age"))
 	if err != nil {
-		fail(err)
+		http.Error(out, err.Error(), http.StatusBadRequest)
+		return
 	}
-	load.Use(n)
+	all, err := c.store.query(age, query.Get("service"), 5)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	body, err := json.Marshal(all)
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	out.Header().Set("Content-Type", "application/json")
+	out.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	out.Write(body)
 }
 
-// full is whether as many traces wait as may.
-func (c *collector) full() bool {
-	for i := range c.shards {
-		sh := &c.shards[i]
-		sh.mu.Lock()
-		room := cap(sh.ring) - len(sh.ring)
-		sh.mu.Unlock()
-		if room > 0 {
-			return false
+// agents make batches that have the traces of their time.
+type agents struct {
+	templates []template
+	sequence  uint64
+}
+
+func newAgents(r *rand.Rand, perBatch int) *agents {
+	a := &agents{}
+	for i := 0; i < templates; i++ {
+		a.templates = append(a.templates, newTemplate(r, serviceName(i%services), 1+perBatch/2+r.Intn(perBatch)))
+	}
+	return a
+}
+
+func serviceName(n int) string { return fmt.Sprintf("shop-service-%02d", n) }
+
+// batch writes a template with other traces' identities into a buffer.
+func (a *agents) batch(r *rand.Rand, buffer []byte) []byte {
+	t := &a.templates[r.Intn(len(a.templates))]
+	at := len(buffer)
+	buffer = append(buffer, t.body...)
+	newest := atomic.AddUint64(&a.sequence, perRequest)
+	var numbers [perBatch]uint64
+	for i := range numbers {
+		numbers[i] = newest + uint64(r.Intn(spread))
+	}
+	for i, id := range t.ids {
+		number := numbers[i*perBatch/len(t.ids)]
+		binary.BigEndian.PutUint64(buffer[at+id:], number*0x9e3779b97f4a7c15)
+		binary.BigEndian.PutUint64(buffer[at+id+8:], (number+77)*0xd1342543de82ef95)
+	}
+	return buffer
+}
+
+// client is a kept-alive connection; it allocates nothing once it is set up, as it would be elsewhere.
+type client struct {
+	conn          net.Conn
+	replies       *bufio.Reader
+	request, body []byte
+}
+
+var contentLength = []byte("Content-Length: ")
+
+// send sends the request and reads the whole of the reply.
+func (c *client) send() int {
+	_, err := c.conn.Write(c.request)
+	must(err)
+	n, first, line := 0, true, c.request
+	for len(line) > 2 { // the empty line ends the header
+		line, err = c.replies.ReadSlice('\n')
+		must(err)
+		if first && !bytes.Contains(line, []byte(" 200 ")) {
+			must(fmt.Errorf("a reply of %q", line))
+		}
+		first = false
+		if bytes.HasPrefix(line, contentLength) {
+			for _, digit := range line[len(contentLength) : len(line)-2] {
+				n = 10*n + int(digit-'0')
+			}
 		}
 	}
-	return true
+	_, err = c.replies.Discard(n)
+	must(err)
+	return n
+}
+
+func (c *client) post(r *rand.Rand, a *agents) int {
+	c.body = a.batch(r, c.body[:0])
+	c.request = append(c.request[:0], "POST /v1/traces HTTP/1.1\r\nHost: collector.local:4318\r\nUser-Agent: agent/1.31\r\n"+
+		"Content-Type: application/x-protobuf\r\nContent-Length: "...)
+	c.request = append(strconv.AppendInt(c.request, int64(len(c.body)), 10), "\r\n\r\n"...)
+	c.request = append(c.request, c.body...)
+	return c.send()
+}
+
+func (c *client) query(r *rand.Rand) int {
+	c.request = append(c.request[:0], "GET /api/search?age="...)
+	c.request = strconv.AppendInt(c.request, int64(r.ExpFloat64()*20), 10)
+	c.request = append(c.request, "&service=shop-service-"...)
+	service := r.Intn(services)
+	c.request = append(c.request, byte('0'+service/10), byte('0'+service%10))
+	c.request = append(c.request, " HTTP/1.1\r\nHost: collector.local:3200\r\nAccept: application/json\r\n\r\n"...)
+	return c.send()
+}
+
+// serve listens on loopback and connects one client for each worker.
+func (c *collector) serve(workers int) []*client {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/v1/traces", c.serveBatch)
+	mux.HandleFunc("/api/search", c.serveQuery)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	go http.Serve(listener, mux)
+	clients := make([]*client, workers)
+	for i := range clients {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		must(err)
+		clients[i] = &client{conn: conn, replies: bufio.NewReader(conn)}
+	}
+	return clients
+}
+
+// fill gathers traces until blocks and shards have what they will have; it keeps all, to be done soon.
+func (s *store) fill(r *rand.Rand, a *agents, pending int) {
+	share := s.share
+	s.share = 1
+	var body []byte
+	for sent := 0; sent < pending*5/4/perRequest || !s.full(); sent++ {
+		body = a.batch(r, body[:0])
+		spans, err := decodeBatch(body)
+		must(err)
+		s.add(spans)
+	}
+	s.share = share
 }
 
 func main() {
-	options := load.Options{Name: "spans", LiveBytes: 110 << 20, Rate: 4000}
-	group := flag.Int("group", 12, "traces that a batch has spans of")
-	percent := flag.Int("percent", 5, "of traces kept by lot")
+	options := load.Options{Name: "spans", LiveBytes: 40 << 20, Rate: 3000}
+	share := flag.Float64("share", 0.08, "share of traces that is kept though all went well")
+	perBatch := flag.Int("spans", 24, "spans in a batch, on average")
+	queries := flag.Int("queries", 100, "requests until somebody looks for traces, on average")
 	options.Parse()
-	if *group < 1 || *percent < 0 {
-		fail(errors.New("-group must be 1 or more, -percent 0 or more"))
+	if *share < 0 || *share > 1 || *perBatch < 1 || *queries < 1 {
+		must(errors.New("-share must be 0 to 1, -spans and -queries 1 or more"))
 	}
-	traces := 400
-	if more := int(options.LiveBytes-baseBytes) / traceBytes; more > traces {
-		traces = more
+	setup, pending := load.NewRand(options.Seed, -1), 200
+	inBlocks := options.LiveBytes / blockParts
+	if more := int((options.LiveBytes - inBlocks - baseBytes) / traceBytes); more > pending {
+		pending = more
 	}
-	c := newCollector(newSenders(load.NewRand(options.Seed, -1), *group), traces, *percent)
-	for !c.full() {
-		c.receive()
-	}
-	options.Run(func(w *load.Worker) { c.receive() })
+	c := &collector{newStore(pending, int(inBlocks), *share)}
+	go c.store.pack(must)
+	a := newAgents(setup, *perBatch)
+	c.store.fill(setup, a, pending)
+	clients := c.serve(options.Workers)
+	options.Run(func(w *load.Worker) {
+		if w.Rand.Intn(*queries) == 0 {
+			load.Use(clients[w.ID].query(w.Rand))
+			return
+		}
+		load.Use(clients[w.ID].post(w.Rand, a))
+	})
 }
 
-func fail(err error) {
-	fmt.Fprintf(os.Stderr, "spans: %v\n", err)
-	os.Exit(1)
+func must(err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "spans: %v\n", err)
+		os.Exit(1)
+	}
 }

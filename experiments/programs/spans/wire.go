@@ -3,296 +3,258 @@ package main
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
+	"math/rand"
 )
 
-// The wire form is that of protocol buffers: a tag of number and kind, then a varint, eight bytes or a length
-// with so many bytes. Messages are taken apart into structs that point to each other, as generated code does it.
+// traceID is the same in all spans of one request through a system.
+type traceID [16]byte
+
+// span is one service's part of a trace; the names of its fields are those of the JSON that queries get.
+type span struct {
+	trace      traceID
+	ID         uint64      `json:"id"`
+	Parent     uint64      `json:"parent,omitempty"`
+	Service    string      `json:"service"`
+	Name       string      `json:"name"`
+	Start      uint64      `json:"start"`
+	End        uint64      `json:"end"`
+	Failed     bool        `json:"failed,omitempty"`
+	Attributes []attribute `json:"attributes,omitempty"`
+	Events     []*event    `json:"events,omitempty"`
+}
+
+type attribute struct {
+	Key   string      `json:"key"`
+	Value interface{} `json:"value"` // string, int64, float64 or bool
+}
+
+type event struct {
+	At         uint64      `json:"at"`
+	Name       string      `json:"name"`
+	Attributes []attribute `json:"attributes,omitempty"`
+}
+
+// The wire types of protocol buffers that we use.
 const (
-	kindVarint = 0
-	kindEight  = 1
-	kindBytes  = 2
+	varint = 0
+	fixed  = 1
+	body   = 2
 )
 
-// encoder appends fields.
-type encoder struct{ data []byte }
+var errMalformed = errors.New("malformed message")
 
-func (e *encoder) varint(n uint64) {
-	var b [binary.MaxVarintLen64]byte
-	e.data = append(e.data, b[:binary.PutUvarint(b[:], n)]...)
-}
-
-func (e *encoder) number(field int, n uint64) {
-	e.varint(uint64(field<<3 | kindVarint))
-	e.varint(n)
-}
-
-func (e *encoder) eight(field int, n uint64) {
-	var b [8]byte
-	e.varint(uint64(field<<3 | kindEight))
-	binary.LittleEndian.PutUint64(b[:], n)
-	e.data = append(e.data, b[:]...)
-}
-
-func (e *encoder) bytes(field int, b []byte) {
-	e.varint(uint64(field<<3 | kindBytes))
-	e.varint(uint64(len(b)))
-	e.data = append(e.data, b...)
-}
-
-func (e *encoder) text(field int, s string) {
-	e.varint(uint64(field<<3 | kindBytes))
-	e.varint(uint64(len(s)))
-	e.data = append(e.data, s...)
-}
-
-// message writes a nested message: its length is known only when it is there, and moves it by that many bytes.
-func (e *encoder) message(field int, write func()) {
-	e.varint(uint64(field<<3 | kindBytes))
-	begin := len(e.data)
-	write()
-	var b [binary.MaxVarintLen64]byte
-	n := binary.PutUvarint(b[:], uint64(len(e.data)-begin))
-	e.data = append(e.data, b[:n]...)
-	copy(e.data[begin+n:], e.data[begin:])
-	copy(e.data[begin:], b[:n])
-}
-
-var errWire = errors.New("bad encoding")
-
-// field is one field of a message.
-type field struct {
-	number int
-	value  uint64
-	bytes  []byte
-}
-
-// fields calls back for each field of a message.
-func fields(data []byte, each func(f field) error) error {
-	for len(data) > 0 {
-		tag, n := binary.Uvarint(data)
+// fields visits a message's fields in the order that they came in.
+func fields(in []byte, visit func(field int, number uint64, text []byte) error) error {
+	for len(in) > 0 {
+		key, n := binary.Uvarint(in)
 		if n <= 0 {
-			return errWire
+			return errMalformed
 		}
-		data = data[n:]
-		f := field{number: int(tag >> 3)}
-		switch tag & 7 {
-		case kindVarint:
-			f.value, n = binary.Uvarint(data)
-		case kindEight:
-			if n = 8; len(data) >= n {
-				f.value = binary.LittleEndian.Uint64(data)
+		in = in[n:]
+		var number uint64
+		var text []byte
+		if key&7 == fixed {
+			if len(in) < 8 {
+				return errMalformed
 			}
-		case kindBytes:
-			size, m := binary.Uvarint(data)
-			if n = m + int(size); m > 0 && n <= len(data) {
-				f.bytes = data[m:n]
+			number, in = binary.LittleEndian.Uint64(in), in[8:]
+		} else {
+			if number, n = binary.Uvarint(in); n <= 0 {
+				return errMalformed
 			}
+			in = in[n:]
 		}
-		if n <= 0 || n > len(data) {
-			return errWire
+		if key&7 == body {
+			if uint64(len(in)) < number {
+				return errMalformed
+			}
+			text, in = in[:number], in[number:]
 		}
-		data = data[n:]
-		if err := each(f); err != nil {
+		if err := visit(int(key>>3), number, text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-type traceID [16]byte
-type spanID [8]byte
-
-// span is one piece of work in one service.
-type span struct {
-	trace      traceID
-	id, parent spanID
-	name       string
-	kind       int32
-	start, end uint64 // ns
-	attributes []*attribute
-	events     []*event
-	status     *status
-	resource   *resource
-}
-
-type attribute struct {
-	key   string
-	value value
-}
-
-// value is one of several, each in a struct of its own.
-type value interface{ encode(e *encoder) }
-
-type (
-	textValue   struct{ text string }
-	numberValue struct{ number int64 }
-	floatValue  struct{ float float64 }
-	boolValue   struct{ is bool }
-)
-
-func (v *textValue) encode(e *encoder)   { e.text(1, v.text) }
-func (v *numberValue) encode(e *encoder) { e.number(3, uint64(v.number)) }
-func (v *floatValue) encode(e *encoder)  { e.eight(4, math.Float64bits(v.float)) }
-func (v *boolValue) encode(e *encoder) {
-	n := uint64(0)
-	if v.is {
-		n = 1
-	}
-	e.number(2, n)
-}
-
-type event struct {
-	at         uint64
-	name       string
-	attributes []*attribute
-}
-
-type status struct {
-	code    int32
-	message string
-}
-
-// resource is who sent a batch.
-type resource struct{ attributes []*attribute }
-
-func (r *resource) service() string {
-	for _, a := range r.attributes {
-		if v, ok := a.value.(*textValue); ok && a.key == "service.name" {
-			return v.text
+// decodeBatch reads what an agent sends: the name of its service, then spans.
+func decodeBatch(in []byte) (spans []*span, err error) {
+	service := ""
+	err = fields(in, func(field int, number uint64, text []byte) error {
+		if field == 1 {
+			service = string(text)
+			return nil
 		}
-	}
-	return ""
-}
-
-func (e *encoder) attribute(field int, a *attribute) {
-	e.message(field, func() {
-		e.text(1, a.key)
-		e.message(2, func() { a.value.encode(e) })
-	})
-}
-
-func (e *encoder) span(field int, s *span) {
-	e.message(field, func() {
-		e.bytes(1, s.trace[:])
-		e.bytes(2, s.id[:])
-		e.bytes(4, s.parent[:])
-		e.text(5, s.name)
-		e.number(6, uint64(s.kind))
-		e.eight(7, s.start)
-		e.eight(8, s.end)
-		for _, a := range s.attributes {
-			e.attribute(9, a)
-		}
-		for _, v := range s.events {
-			e.message(11, func() {
-				e.eight(1, v.at)
-				e.text(2, v.name)
-				for _, a := range v.attributes {
-					e.attribute(3, a)
-				}
-			})
-		}
-		if s.status != nil {
-			e.message(15, func() { e.text(2, s.status.message); e.number(3, uint64(s.status.code)) })
-		}
-	})
-}
-
-// decodeBatch gives the spans of a body; all of them point to who sent them.
-func decodeBatch(body []byte) (spans []*span, err error) {
-	from := &resource{}
-	err = fields(body, func(f field) error {
-		switch f.number {
-		case 1:
-			return decodeAttributes(f.bytes, &from.attributes)
-		case 2:
-			s, err := decodeSpan(f.bytes)
-			if err != nil {
-				return err
-			}
-			s.resource = from
-			spans = append(spans, s)
-		}
-		return nil
+		s := &span{Service: service}
+		spans = append(spans, s)
+		return s.decode(text)
 	})
 	return spans, err
 }
 
-func decodeSpan(data []byte) (*span, error) {
-	s := &span{}
-	return s, fields(data, func(f field) error {
-		switch f.number {
+func (s *span) decode(in []byte) error {
+	return fields(in, func(field int, number uint64, text []byte) (err error) {
+		switch field {
 		case 1:
-			copy(s.trace[:], f.bytes)
+			copy(s.trace[:], text)
 		case 2:
-			copy(s.id[:], f.bytes)
-		case 4:
-			copy(s.parent[:], f.bytes)
-		case 5:
-			s.name = string(f.bytes)
-		case 6:
-			s.kind = int32(f.value)
-		case 7:
-			s.start = f.value
-		case 8:
-			s.end = f.value
-		case 9:
-			return decodeAttributes(f.bytes, &s.attributes)
-		case 11:
-			return decodeEvent(f.bytes, s)
-		case 15:
-			s.status = &status{}
-			return fields(f.bytes, func(f field) error {
-				if f.number == 2 {
-					s.status.message = string(f.bytes)
-				} else {
-					s.status.code = int32(f.value)
-				}
-				return nil
-			})
-		}
-		return nil
-	})
-}
-
-func decodeEvent(data []byte, s *span) error {
-	v := &event{}
-	s.events = append(s.events, v)
-	return fields(data, func(f field) error {
-		switch f.number {
-		case 1:
-			v.at = f.value
-		case 2:
-			v.name = string(f.bytes)
+			s.ID = number
 		case 3:
-			return decodeAttributes(f.bytes, &v.attributes)
+			s.Parent = number
+		case 4:
+			s.Name = string(text)
+		case 5:
+			s.Start = number
+		case 6:
+			s.End = number
+		case 7:
+			s.Failed = number != 0
+		case 8:
+			s.Attributes, err = addAttribute(s.Attributes, text)
+		case 9:
+			e := &event{}
+			s.Events = append(s.Events, e)
+			return e.decode(text)
+		case 10:
+			s.Service = string(text)
 		}
-		return nil
+		return err
 	})
 }
 
-// decodeAttributes adds one attribute to a list.
-func decodeAttributes(data []byte, to *[]*attribute) error {
-	a := &attribute{}
-	*to = append(*to, a)
-	return fields(data, func(f field) error {
-		if f.number == 1 {
-			a.key = string(f.bytes)
-			return nil
+func (e *event) decode(in []byte) error {
+	return fields(in, func(field int, number uint64, text []byte) (err error) {
+		switch field {
+		case 1:
+			e.At = number
+		case 2:
+			e.Name = string(text)
+		case 3:
+			e.Attributes, err = addAttribute(e.Attributes, text)
 		}
-		return fields(f.bytes, func(f field) error {
-			switch f.number {
-			case 1:
-				a.value = &textValue{string(f.bytes)}
-			case 2:
-				a.value = &boolValue{f.value == 1}
-			case 3:
-				a.value = &numberValue{int64(f.value)}
-			case 4:
-				a.value = &floatValue{math.Float64frombits(f.value)}
-			}
-			return nil
-		})
+		return err
 	})
+}
+
+func addAttribute(to []attribute, in []byte) ([]attribute, error) {
+	var a attribute
+	err := fields(in, func(field int, number uint64, text []byte) error {
+		switch field {
+		case 1:
+			a.Key = string(text)
+		case 2:
+			a.Value = string(text)
+		case 3:
+			a.Value = int64(number)
+		case 4:
+			a.Value = math.Float64frombits(number)
+		case 5:
+			a.Value = number != 0
+		}
+		return nil
+	})
+	return append(to, a), err
+}
+
+// encoder appends fields to a message.
+type encoder []byte
+
+func (e *encoder) number(field int, value uint64) {
+	*e = binary.AppendUvarint(binary.AppendUvarint(*e, uint64(field)<<3|varint), value)
+}
+
+func (e *encoder) fixed(field int, value uint64) {
+	*e = binary.LittleEndian.AppendUint64(binary.AppendUvarint(*e, uint64(field)<<3|fixed), value)
+}
+
+func (e *encoder) text(field int, value string) {
+	*e = binary.AppendUvarint(binary.AppendUvarint(*e, uint64(field)<<3|body), uint64(len(value)))
+	*e = append(*e, value...)
+}
+
+func (e *encoder) attributes(field int, all []attribute) {
+	for _, a := range all {
+		var one encoder
+		one.text(1, a.Key)
+		switch value := a.Value.(type) {
+		case string:
+			one.text(2, value)
+		case int64:
+			one.number(3, uint64(value))
+		case float64:
+			one.fixed(4, math.Float64bits(value))
+		case bool:
+			one.number(5, 1)
+		}
+		e.text(field, string(one))
+	}
+}
+
+// span writes the trace's identity first, so that the load finds and changes it.
+func (e *encoder) span(s *span) {
+	e.text(1, string(s.trace[:]))
+	e.fixed(2, s.ID)
+	e.fixed(3, s.Parent)
+	e.text(4, s.Name)
+	e.fixed(5, s.Start)
+	e.fixed(6, s.End)
+	if s.Failed {
+		e.number(7, 1)
+	}
+	e.attributes(8, s.Attributes)
+	for _, v := range s.Events {
+		var one encoder
+		one.fixed(1, v.At)
+		one.text(2, v.Name)
+		one.attributes(3, v.Attributes)
+		e.text(9, string(one))
+	}
+	e.text(10, s.Service)
+}
+
+// template is a batch of an agent and where in it the identities of traces are.
+type template struct {
+	body []byte
+	ids  []int
+}
+
+func newTemplate(r *rand.Rand, service string, spans int) template {
+	var out encoder
+	out.text(1, service)
+	var ids []int
+	for ; spans > 0; spans-- {
+		var one encoder
+		one.span(drawSpan(r, service))
+		out.text(2, string(one))
+		ids = append(ids, len(out)-len(one)+2)
+	}
+	return template{out, ids}
+}
+
+// drawSpan makes a span as the libraries for HTTP and SQL report them.
+func drawSpan(r *rand.Rand, service string) *span {
+	s := &span{ID: r.Uint64(), Parent: r.Uint64(), Service: service, Name: operation(r), Failed: r.Intn(400) == 0}
+	s.Start = 1700000000e9 + uint64(r.Int63n(1e9))
+	s.End = s.Start + uint64(r.ExpFloat64()*20e6)
+	s.Attributes = []attribute{
+		{"http.request.method", [2]string{"GET", "POST"}[r.Intn(2)]}, {"http.response.status_code", int64(200 + r.Intn(5))},
+		{"network.peer.address", fmt.Sprintf("10.%d.%d.%d", r.Intn(4), r.Intn(256), r.Intn(256))},
+	}
+	if r.Intn(2) == 0 {
+		text := fmt.Sprintf("SELECT id, name, price FROM items_%d WHERE shop = $1 AND id IN ($2, $3) ORDER BY %d", r.Intn(9), r.Intn(5))
+		s.Attributes = append(s.Attributes, attribute{"db.query.text", text}, attribute{"db.rows", int64(r.Intn(1000))})
+	}
+	if r.Intn(3) == 0 {
+		s.Attributes = append(s.Attributes, attribute{"cache.hit", true}, attribute{"load", r.Float64()})
+	}
+	for n := r.Intn(3); n > 0; n-- {
+		s.Events = append(s.Events, &event{s.Start + 1000, "message", []attribute{{"size", r.Int63n(1 << 20)}}})
+	}
+	return s
+}
+
+func operation(r *rand.Rand) string {
+	return fmt.Sprintf("/api/v%d/resource-%d/{id}", 1+r.Intn(2), r.Intn(40))
 }
