@@ -49,6 +49,7 @@ def test_the_issue_s_programs_are_there() -> None:
         "query", "graph", "kvstore", "ledger",
         "gateway", "rules", "arena", "tiles",
         "suggest", "mailer", "importer",
+        "spans", "fleet",
     }  # fmt: skip
 
 
