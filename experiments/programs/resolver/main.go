@@ -57,14 +57,6 @@ type shard struct {
 	_       [64]byte // keeps the locks on separate cache lines
 }
 
-// client is limited in what it may ask.
-type client struct {
-	mu     sync.Mutex
-	tokens float64
-	filled time.Time
-	asked  int
-}
-
 // line of the query log.
 type line struct {
 	at     time.Time
@@ -120,21 +112,6 @@ func (s *resolver) serve(from netip.Addr, query []byte) error {
 	s.buffers.Put(buffer)
 	s.note(&line{time.Now(), from, q.name, q.kind, reply.flags & 15})
 	return nil
-}
-
-func (s *resolver) allowed(from netip.Addr) bool {
-	const perSecond, most = 10000, 20000
-	c, now := s.clients[from], time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tokens += now.Sub(c.filled).Seconds() * perSecond
-	if c.tokens > most {
-		c.tokens = most
-	}
-	c.filled = now
-	c.asked++
-	c.tokens--
-	return c.tokens >= 0
 }
 
 func (s *resolver) note(l *line) {
@@ -265,8 +242,6 @@ func newResolver(r *rand.Rand, entries int, u universe) (*resolver, error) {
 	}
 	return s, nil
 }
-
-func clientAddress(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
 
 func main() {
 	options := load.Options{Name: "resolver", LiveBytes: 24 << 20, Rate: 7000, Workers: 256}
