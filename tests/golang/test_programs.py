@@ -50,6 +50,7 @@ def test_the_issue_s_programs_are_there() -> None:
         "gateway", "rules", "arena", "tiles",
         "suggest", "mailer", "importer",
         "spans", "fleet",
+        "resolver", "forge", "crawler",
     }  # fmt: skip
 
 
