@@ -14,6 +14,7 @@ from experiments.validation.sections import (
     by_program,
     by_regime,
     equal_speed,
+    log_alone,
     three_logs,
     versions,
 )
@@ -42,8 +43,8 @@ def accuracy_page(study: Study, machine: str) -> str:
     """The whole page."""
     rows = study.rows
     parts = [
-        _opening(study, machine), _headline(rows), equal_speed(rows), three_logs(rows), by_metric(rows),
-        baselines_table(rows), by_regime(rows), by_program(rows), versions(rows), latency_section(),
+        _opening(study, machine), _headline(rows), equal_speed(rows), three_logs(rows), log_alone(rows),
+        by_metric(rows), baselines_table(rows), by_regime(rows), by_program(rows), versions(rows), latency_section(),
         three_programs(rows), worst_ten(rows), not_to_trust(rows), _method(study),
     ]  # fmt: skip
     return "\n".join(line for part in parts for line in [*part, ""]).rstrip() + "\n"

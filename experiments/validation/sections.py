@@ -138,6 +138,30 @@ def three_logs(rows: Sequence[Row]) -> Lines:
     ]
 
 
+def log_alone(rows: Sequence[Row]) -> Lines:
+    """What is lost without what ``gcsim capture`` notes beside the log."""
+    body = []
+    for held_out, who in ((True, "held out"), (False, "design")):
+        chosen = elsewhere(rows, held_out)
+        for metric in TARGETS:
+            full = of_metric(chosen, metric)
+            lone = [row.from_log_alone for row in full]
+            body.append([
+                who, NAMES[metric], str(len(full)), _error_pair(full, "predicted"), _error_pair(lone, "predicted"),
+                percent_cell(coverage(full)), percent_cell(coverage(lone)),
+            ])  # fmt: skip
+    head = ["programs", "metric", "runs", "captured", "log alone", "inside, captured", "inside, log alone"]
+    return [
+        "## With the log alone",
+        "",
+        "`gcsim capture` notes beside the log what the process took of CPU and memory, and the runtime's own counts. "
+        "A log that a service wrote by itself has none of that. Calibrated on the same logs with nothing but the Go "
+        "version stated:",
+        "",
+        *table(head, body),
+    ]
+
+
 def by_regime(rows: Sequence[Row]) -> Lines:
     """Errors by the mechanism that set the heap, beside the GC guide's."""
     body = []

@@ -3,14 +3,14 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.capture import RunPlan
 from experiments.validation import baselines
 from experiments.validation.matrix import LOAD
 from experiments.validation.observations import Observation, capture_day, captured_plans, observe, regime
-from gcsim.calibration import calibrate
+from gcsim.calibration import Overrides, calibrate
 from gcsim.calibration.several import calibrate_logs
 from gcsim.calibration.validation import Comparison
 from gcsim.engine.discrepancy import course_of
@@ -52,6 +52,9 @@ class Row:
     three_logs: (
         float  # predicted from first runs at GOGC=50, 100 and 400 together; NaN for those and their repeats
     )
+    log_alone: float  # predicted from the calibrated run's log without the capture's side file
+    log_alone_low: float
+    log_alone_high: float
     again: float  # the same setting run a second time
     speed_effect: (
         float  # observed over what it would be at the calibrated run's machine speed; NaN: not known
@@ -72,6 +75,11 @@ class Row:
     def inside(self) -> bool:
         """Whether the 90 % interval holds what happened."""
         return self.low <= self.observed <= self.high
+
+    @property
+    def from_log_alone(self) -> "Row":
+        """The same, predicted from the log alone."""
+        return replace(self, predicted=self.log_alone, low=self.log_alone_low, high=self.log_alone_high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +126,20 @@ def _study_group(
         return
     try:
         model = calibrate(home.trace, name=home.plan.label).model
+        alone = _of_log_alone(home)
     except InputError as error:
         left_out.extend((name, f"calibration refused: {error}") for name in seen)
         return
     pooled = _of_three_logs(seen.values(), home)
     for one in seen.values():
         if one is not home:
-            rows.extend(_rows(one, home, model, pooled, _again(one, seen)))
+            rows.extend(_rows(one, home, model, pooled, alone, _again(one, seen)))
+
+
+def _of_log_alone(home: Observation) -> Model:
+    """A model of the log without its side file: the user states the Go version, and the rest is the log's."""
+    stated = Overrides(go=home.settings.go)
+    return calibrate(replace(home.trace, info=None), name=home.plan.label, overrides=stated).model
 
 
 def _of_three_logs(seen: Iterable[Observation], home: Observation) -> Model | None:
@@ -153,9 +168,15 @@ def _again(one: Observation, seen: dict[str, Observation]) -> Observation | None
 
 
 def _rows(
-    one: Observation, home: Observation, model: Model, pooled: Model | None, again: Observation | None
+    one: Observation,
+    home: Observation,
+    model: Model,
+    pooled: Model | None,
+    alone: Model,
+    again: Observation | None,
 ) -> list[Row]:
     comparisons = compare(model, one, home)
+    of_log = {c.name: c.predicted for c in compare(alone, one, home)}
     others = {
         "three_logs": _predicted(pooled, one, home),
         "keep": baselines.keep(home, one.settings),
@@ -180,6 +201,9 @@ def _rows(
             predicted=c.predicted.value,
             low=c.predicted.low,
             high=c.predicted.high,
+            log_alone=of_log[c.name].value,
+            log_alone_low=of_log[c.name].low,
+            log_alone_high=of_log[c.name].high,
             **{name: answer.get(c.name, math.nan) for name, answer in others.items()},
             speed_effect=_speed_effect(c.name, one, home),
             again_speed_effect=math.nan if again is None else _speed_effect(c.name, again, home),

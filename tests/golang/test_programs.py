@@ -82,8 +82,9 @@ def test_a_program_reports_in_full(name: str, loop: str, go_toolchain: GoToolcha
     )
     accounts = info.heap_accounts
     assert accounts is not None
-    # the last look is later by what the program's report takes
-    assert accounts.outside_spans_bytes[-1] == pytest.approx(outside, rel=0.15)
+    # a service's stacks come and go until its report
+    looks = accounts.outside_spans_bytes[len(accounts.outside_spans_bytes) // 2 :]
+    assert 0.85 * min(looks) <= outside <= 1.15 * max(looks)
     assert 0 < max(accounts.heap_marked_bytes) <= result["memstats"]["HeapSys"]
     assert result["metrics"]["/gc/cycles/total:gc-cycles"] >= result["memstats"]["NumGC"]
     slots = sum(count for _, count in result["allocs_by_size"])

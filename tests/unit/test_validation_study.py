@@ -31,7 +31,8 @@ def row(**changes: Any) -> Row:
     plain = Row(
         label="orders", go="1.27", procs=2, gogc=200, limit_mib=None, repeat=1, held_out=False, course="closed",
         regime="other", cycles=50, metric="gc_rate_hz", observed=4.0, predicted=5.0, low=4.5, high=5.5, keep=8.0,
-        gc_guide=math.nan, odds=math.nan, three_logs=math.nan, again=4.1, speed_effect=0.8, again_speed_effect=math.nan,
+        gc_guide=math.nan, odds=math.nan, three_logs=math.nan, log_alone=math.nan, log_alone_low=math.nan,
+        log_alone_high=math.nan, again=4.1, speed_effect=0.8, again_speed_effect=math.nan,
     )  # fmt: skip
     return replace(plain, **changes)
 
