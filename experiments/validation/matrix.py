@@ -112,7 +112,10 @@ LOADS = (
     Load(label="importer", limits_mib=(175, 240, 430), design=True),
     # written seventh, by people who had not seen the model; limits from runs of real Go alone
     Load(label="spans", limits_mib=(68, 84, 152), everywhere=True),
-    Load(label="fleet", limits_mib=(136, 170, 336), everywhere=True),
+    Load(label="fleet", rare=True, limits_mib=(136, 170, 336), everywhere=True),
+    Load(label="resolver", limits_mib=(45, 56, 83)),
+    Load(label="forge", rare=True, limits_mib=(165, 216, 390)),
+    Load(label="crawler", limits_mib=(100, 130, 330)),
 )
 LOAD = {load.label: load for load in LOADS}
 
