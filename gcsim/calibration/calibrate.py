@@ -10,6 +10,7 @@ from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
 from gcsim.calibration.fit_allocation import Intervals, fit_allocation, intervals, outside_rate
 from gcsim.calibration.fit_heap import fit_heap
 from gcsim.calibration.fit_marking import fit_marking
+from gcsim.calibration.heap_exponent import heap_exponent
 from gcsim.calibration.limit_goals import outside_heap
 from gcsim.calibration.memory import fit_memory
 from gcsim.calibration.memory_parts import Seen, Told
@@ -31,12 +32,6 @@ from gcsim.workload.pauses import Pauses
 from gcsim.workload.scatter import Scatter
 
 MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
-# Live objects lie further apart in a larger heap, and in colder caches; new ones may lie closer together there. One log
-# shows one heap size. Slopes of log mark CPU over log (peak / live) of the design programs at GOGC 50 to 400, roots
-# aside: maps of strings 0.6, large values 0.4, order service 0.3 (0.5 before Go 1.26), JSON, a session store, logs
-# and idle 0.1, a leak, HTTP and deep stacks 0, syntax trees -0.1, a cache in a linked list -0.35; mean 0.14,
-# standard deviation 0.24.
-_HEAP_EXPONENT = Parameter(0.14, 2.0, "prior: measured on Go 1.19 to 1.27, -0.4 to 0.6 by program")
 _LEAST_OUTSIDE = 0.3  # of the time: where marking hardly ends, CPU time says little of what lies between
 _PAUSE_SCALE = Parameter(1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth")
 
@@ -93,6 +88,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     allocation = fit_allocation(evidence, gaps, pace, profile)
     steady_arrivals = pace.loop == "open" and profile.is_steady
     arriving = allocation["alloc_bytes_per_second"].value if steady_arrivals else None
+    told = _told(trace.info, evidence, settings)
     model = Model(
         name=name,
         loop=pace.loop,
@@ -104,9 +100,9 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             **fit_memory(
                 whole,
                 prior=memory_prior(rules_for(settings.go).minor),
-                told=_told(trace.info, evidence, settings),
+                told=told,
             ),
-            mark_cpu_heap_exponent=_HEAP_EXPONENT,
+            mark_cpu_heap_exponent=heap_exponent(told.counted),
             pause_scale=_PAUSE_SCALE,
         ),
         profile=profile,

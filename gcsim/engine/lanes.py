@@ -81,13 +81,8 @@ class LaneEngine:
         live = np.minimum(live * self._kept_share(), heap_start)
         cpu_factor, time_factor, black_factor = self._noise.draw_marking(parameters.lanes)
         mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
-        conditions = conditions_for(
-            parameters,
-            mark_cpu_seconds=mark_cpu_s,
-            runway_bytes=runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live),
-            pace=self.profile.alloc_at(start_s),
-            slowness=self._slowness(cpu_factor),
-        )
+        runway = runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live)
+        conditions = self._conditions(start_s, mark_cpu_s, runway, cpu_factor)
         phase, limited_share = self._mark(wait_s, conditions)
         phase = phase.prolonged(time_factor, conditions.runway_bytes)
         allocated_black = phase.allocated_bytes * black_factor
@@ -141,10 +136,30 @@ class LaneEngine:
         arriving_s = missing * slowness / parameters.arrival_bytes_per_second
         wait_s = self.profile.wait_seconds(state.now_seconds, arriving_s)
         at_full_speed = at_capacity_s > wait_s
-        rate = parameters.arrival_bytes_per_second * self.profile.alloc_at(state.now_seconds) / slowness
+        pace = self.profile.mean_alloc(state.now_seconds, at_capacity_s)
+        rate = parameters.arrival_bytes_per_second * pace / slowness
         left = np.maximum(state.backlog_bytes + rate * at_capacity_s - wanted, 0.0)
         state.backlog_bytes = np.where(at_full_speed, left, 0.0)
         return np.maximum(wait_s, at_capacity_s)
+
+    def _conditions(
+        self, start_s: FloatArray, mark_cpu_s: FloatArray, runway: FloatArray, cpu_factor: FloatArray
+    ) -> MarkConditions:
+        """What the mark phase meets, at the pace of the time that it takes: a burst may end before it does."""
+
+        def at(pace: FloatArray) -> MarkConditions:
+            return conditions_for(
+                self.parameters,
+                mark_cpu_seconds=mark_cpu_s,
+                runway_bytes=runway,
+                pace=pace,
+                slowness=self._slowness(cpu_factor),
+            )
+
+        first = at(self.profile.alloc_at(start_s))
+        if self.profile.is_steady:
+            return first
+        return at(self.profile.mean_alloc(start_s, mark_phase(first).duration_seconds))
 
     def _slowness(self, cpu_factor: FloatArray) -> FloatArray | None:
         if not (self.parameters.open_loop and self.profile.is_steady):
@@ -214,5 +229,5 @@ class LaneEngine:
         """
         parameters, state = self.parameters, self.state
         if parameters.open_loop:
-            arrived = parameters.arrival_bytes_per_second * self.profile.alloc_at(start_s) * mark_s
+            arrived = parameters.arrival_bytes_per_second * self.profile.mean_alloc(start_s, mark_s) * mark_s
             state.backlog_bytes = state.backlog_bytes + arrived - allocated

@@ -55,6 +55,13 @@ class Profile:
         """Factor on the allocation rate at times of any shape."""
         return self._at(now_seconds, self.alloc_factor)
 
+    def mean_alloc(self, now_seconds: FloatArray, seconds: FloatArray) -> FloatArray:
+        """Mean factor on the allocation rate from ``now_seconds`` on, over ``seconds`` > 0; arrays of one shape."""
+        if self.is_steady:
+            return np.full_like(now_seconds, self.alloc_factor[0])
+        mean: FloatArray = (self._allocated(now_seconds + seconds) - self._allocated(now_seconds)) / seconds
+        return mean
+
     def wait_seconds(self, now_seconds: FloatArray, at_mean_rate_seconds: FloatArray) -> FloatArray:
         """How long it takes from ``now_seconds`` to allocate what the mean rate would in the time given.
 
@@ -62,14 +69,25 @@ class Profile:
         """
         if self.is_steady:
             return at_mean_rate_seconds / float(self.alloc_factor[0])
-        steps = np.diff(self.seconds) * 0.5 * (self.alloc_factor[1:] + self.alloc_factor[:-1])
-        done = np.concatenate([np.zeros(1), np.cumsum(np.maximum(steps, 1e-9))])
+        done = self._allocated_by_knot()
         period, per_period = self.period_seconds, float(done[-1])
         target = np.interp(np.mod(now_seconds, period), self.seconds, done) + at_mean_rate_seconds
         whole = np.floor(target / per_period)
         end = whole * period + np.interp(target - whole * per_period, done, self.seconds)
         wait: FloatArray = np.maximum(end - np.mod(now_seconds, period), 0.0)
         return wait
+
+    def _allocated_by_knot(self) -> FloatArray:
+        """The integral of the allocation factor up to each knot: seconds at the mean rate."""
+        steps = np.diff(self.seconds) * 0.5 * (self.alloc_factor[1:] + self.alloc_factor[:-1])
+        return np.concatenate([np.zeros(1), np.cumsum(np.maximum(steps, 1e-9))])
+
+    def _allocated(self, now_seconds: FloatArray) -> FloatArray:
+        """The integral of the allocation factor from time 0."""
+        done = self._allocated_by_knot()
+        whole, within = np.divmod(now_seconds, self.period_seconds)
+        integral: FloatArray = whole * done[-1] + np.interp(within, self.seconds, done)
+        return integral
 
     def _at(self, now_seconds: FloatArray, factors: FloatArray) -> FloatArray:
         if self.is_steady:

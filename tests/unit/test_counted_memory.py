@@ -7,6 +7,7 @@ import pytest
 
 from gcsim.calibration.counted_memory import counted_memory
 from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.heap_exponent import heap_exponent
 from gcsim.calibration.memory import fit_memory
 from gcsim.calibration.memory_parts import Told
 from gcsim.gctrace import read_gctrace
@@ -78,3 +79,15 @@ def test_what_was_counted_is_what_the_model_leaves_out_of_the_heap(log: Evidence
     )
     assert outside / MIB == pytest.approx(19.0, abs=0.7)
     assert fitted["slot_garbage_share"].value == pytest.approx(0.4, abs=0.05)
+
+
+@pytest.mark.parametrize(("slot_garbage", "expected"), [(0.0, 0.085), (0.4, 0.19)])
+def test_free_slots_tell_how_marking_grows_with_the_heap(
+    log: Evidence, slot_garbage: float, expected: float
+) -> None:
+    """What dies between what lives spreads it out; without counts the prior lies between and is no surer."""
+    counted = counted_memory(_looks(log, unfilled_mib=6.0, slot_garbage=slot_garbage), log)
+    told, untold = heap_exponent(counted), heap_exponent(None)
+    assert told.value == expected
+    assert 0.085 < untold.value < 0.19
+    assert told.value * told.rel_sd < untold.value * untold.rel_sd
