@@ -82,7 +82,12 @@ def fit_allocation(evidence: Evidence, gaps: Intervals, pace: Pace, profile: Pro
     per_cpu_error = pace.rel_sd if pace.loop == "open" else outside_error
     mutator = mark_mutator_procs(evidence)
     crowding = _crowding(evidence, profile)
-    per_mark_cpu = marked / mutator / (1.0 if pace.loop == "open" else crowding)
+    at_mean_pace = mutator
+    per_mark_cpu = marked / mutator
+    if pace.loop == "open":
+        at_mean_pace = _asked_for(evidence, mutator, crowding)
+    else:
+        per_mark_cpu /= max(float(np.average(crowding, weights=marking)), 0.1)
     busy_error = math.hypot(outside_error, pace.rel_sd) if pace.loop == "open" else 0.0
     source = LOG if pace.busy_from_log else f"prior: {pace.source}"
     return {
@@ -91,9 +96,7 @@ def fit_allocation(evidence: Evidence, gaps: Intervals, pace: Pace, profile: Pro
         "mark_alloc_efficiency": Parameter(
             per_mark_cpu / per_cpu, min(marking_rate_error(evidence, mutator), 1.0), source
         ),
-        "mark_mutator_procs": Parameter(
-            mutator / (crowding if pace.loop == "open" else 1.0), mark_mutator_error(evidence, mutator), LOG
-        ),
+        "mark_mutator_procs": Parameter(at_mean_pace, mark_mutator_error(evidence, mutator), LOG),
         "mutator_procs": Parameter(busy_procs, min(busy_error, 1.0), source),
         "sweep_cpu_seconds_per_byte": sweep,
         "sweep_share": Parameter(share, 0.0, "from the two above"),
@@ -124,10 +127,25 @@ def _total_rate(evidence: Evidence, gaps: Intervals) -> Parameter:
     return Parameter(max(rate, 1.0), min(error, 1.0), LOG)
 
 
-def _crowding(evidence: Evidence, profile: Profile) -> float:
-    """The profile's pace over mark phases; above 1, for collections come when much is allocated."""
-    pace = profile.alloc_at(evidence.start_seconds - evidence.start_seconds[0])
-    return max(float((pace * evidence.mark_seconds).sum() / evidence.mark_seconds.sum()), 0.1)
+def _crowding(evidence: Evidence, profile: Profile) -> FloatArray:
+    """The profile's pace over each mark phase; above 1 as a rule, for collections come when much is allocated."""
+    since = evidence.start_seconds - evidence.start_seconds[0]
+    return profile.mean_alloc(since, np.maximum(evidence.mark_seconds, 1e-6))
+
+
+def _asked_for(evidence: Evidence, mutator_procs: float, crowding: FloatArray) -> float:
+    """The Ps that arrivals at mean pace ask for while marking, where phases at their own pace had so many on average.
+
+    What is asked for goes with the pace, and what is got ends at the Ps that workers leave.
+    """
+    marking = evidence.concurrent_seconds
+    background = float(evidence.background_cpu_seconds.sum() / marking.sum())
+    free = max(float(evidence.gomaxprocs.mean()) - background, mutator_procs)
+    asked = np.concatenate(
+        [[0.0], free / np.sort(np.maximum(crowding, 1e-3))[::-1]]
+    )  # the bends of what is got
+    got = np.minimum(np.outer(asked, crowding), free) @ marking / marking.sum()
+    return float(np.interp(mutator_procs, got, asked))
 
 
 def _sweep_cost(evidence: Evidence) -> Parameter:
