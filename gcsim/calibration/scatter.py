@@ -36,6 +36,7 @@ def fit_scatter(evidence: Evidence, gaps: Intervals, model: Model) -> Scatter:
     time_factor = evidence.concurrent_seconds / phases.duration_seconds
     phases = phases.prolonged(time_factor / float(time_factor.mean()), runway)
     black_factor = _black_factors(evidence, phases.allocated_bytes)
+    most_black = evidence.allocated_bytes / np.maximum(phases.allocated_bytes, runway)
     return Scatter(
         live_factor=factors(live, noise_sd=_live_noise(evidence)),
         alloc_time_factor=_time_factors(gaps, model.profile),
@@ -44,6 +45,7 @@ def fit_scatter(evidence: Evidence, gaps: Intervals, model: Model) -> Scatter:
         allocated_black_factor=_allocated_quantiles(evidence, phases.allocated_bytes, black_factor),
         heap_start_slack_bytes=_start_slack(evidence),
         mark_correlations=correlations(evidence.mark_cpu_seconds, time_factor, black_factor),
+        most_allocated_black=np.array(max(float(most_black.max()), 1.0)),
     )
 
 

@@ -59,6 +59,7 @@ class LaneEngine:
         self.rules = rules
         self.state = initial_state(parameters, rules)
         self._cpu_factors = scatter.mark_cpu_factor
+        self._most_black = float(scatter.most_allocated_black)
         self._noise = Noise(scatter, seed, parameters.lanes)
 
     def keep(self, lanes: BoolArray) -> None:
@@ -85,7 +86,8 @@ class LaneEngine:
         conditions = self._conditions(start_s, mark_cpu_s, runway, cpu_factor)
         phase, limited_share = self._mark(wait_s, conditions)
         phase = phase.prolonged(time_factor, conditions.runway_bytes)
-        allocated_black = phase.allocated_bytes * black_factor
+        most = self._most_black * np.maximum(phase.allocated_bytes, runway)
+        allocated_black = np.minimum(phase.allocated_bytes * black_factor, most)
         heap_end = heap_start + allocated_black
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
         self._remember(live, allocated_black, phase, mark_s)

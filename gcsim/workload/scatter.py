@@ -20,6 +20,7 @@ FloatArray = NDArray[np.float64]
 
 MARK_FACTORS = ("mark_cpu_factor", "mark_time_factor", "allocated_black_factor")  # drawn together
 _CORRELATIONS = "mark_correlations"
+_MOST_BLACK = "most_allocated_black"
 _FEW_CYCLES = 10.0  # so many cycles' worth of no correlation
 
 
@@ -30,6 +31,9 @@ class Scatter:
     The three factors of a mark phase go together: a phase that took long for its CPU time had little of that, or
     did not allocate all the while. ``mark_correlations``, shape (3,), are those of their normal scores, in the order
     (CPU, time), (CPU, bytes), (time, bytes). Drawn apart, their tails would multiply to peaks that no log shows.
+    ``most_allocated_black``, shape (), 1 or more, bounds what one mark phase allocates, over the larger of its runway
+    and what its length makes it: a phase that a burst fell into had a large factor of little, and not of much.
+    Infinite in models saved by gcsim before it knew of this.
     """
 
     live_factor: FloatArray  # live heap of one cycle over the mean
@@ -41,10 +45,13 @@ class Scatter:
     )
     heap_start_slack_bytes: FloatArray  # heapLive when a cycle starts, less the trigger
     mark_correlations: FloatArray
+    most_allocated_black: FloatArray
 
     def __post_init__(self) -> None:
         if self.mark_correlations.shape != (3,) or not bool((np.abs(self.mark_correlations) <= 1).all()):
             raise InputError(f"scatter: {_CORRELATIONS} must hold 3 numbers of -1 to 1")
+        if self.most_allocated_black.shape != () or not self.most_allocated_black >= 1.0:
+            raise InputError(f"scatter: {_MOST_BLACK} must be a number of 1 or more")
         for name, quantiles in self.distributions.items():
             if quantiles.shape != LEVELS.shape:
                 raise InputError(f"scatter: {name} must hold {LEVELS.size} quantiles")
@@ -67,19 +74,23 @@ class Scatter:
             allocated_black_factor=one,
             heap_start_slack_bytes=one * heap_start_slack_bytes,
             mark_correlations=np.zeros(3),
+            most_allocated_black=np.array(np.inf),
         )
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
-        return cls(**{f.name: np.asarray(entry[f.name], dtype=np.float64) for f in fields(cls)})
+        known = {_MOST_BLACK: np.inf, **entry}
+        return cls(**{f.name: np.asarray(known[f.name], dtype=np.float64) for f in fields(cls)})
 
-    def to_document(self) -> dict[str, list[float]]:
+    def to_document(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name).tolist() for f in fields(self)}
 
     @property
     def distributions(self) -> dict[str, FloatArray]:
         """The quantiles of every field that has some, by its name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != _CORRELATIONS}
+        return {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in (_CORRELATIONS, _MOST_BLACK)
+        }
 
     def draw_marking(self, generator: np.random.Generator, draws: int) -> FloatArray:
         """Mark phases' factors in the order of ``MARK_FACTORS``: shape (3, draws). A Gaussian copula."""

@@ -1,5 +1,6 @@
 """A mark phase's factors are drawn together, as they went together in the log."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ from scipy.stats import spearmanr
 
 from gcsim.calibration import calibrate
 from gcsim.engine.noise import Noise
+from gcsim.engine.simulate import lanes_for
+from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
+from gcsim.workload.model import Model
 from gcsim.workload.pauses import LEVELS
 from gcsim.workload.scatter import MARK_FACTORS, Scatter, correlations
 
@@ -65,3 +69,28 @@ def test_tails_of_mark_phases_are_as_long_as_the_log_s() -> None:
     together = found.model.scatter.draw_marking(np.random.default_rng(5), DRAWS).prod(axis=0)
     real, drawn = (np.quantile(values, 0.99) / values.mean() for values in (allocated, together))
     assert drawn < 1.5 * real
+
+
+def test_bursts_do_not_multiply_into_heaps_that_the_log_never_had() -> None:
+    """A phase that a burst fell into allocated six times what its pace says; one within a burst does not."""
+    log = CAPTURES / "bursty-go1.27.3-gogc100-limitoff-p2-r1.log.gz"
+    found = calibrate(read_gctrace(log), name="bursty")
+    model, peaks = found.model, found.evidence.heap_end_bytes
+    free = replace(model, scatter=replace(model.scatter, most_allocated_black=np.array(np.inf)))
+
+    def highest(one: Model) -> float:
+        engine = lanes_for(one, [model.settings], replicas=32)
+        ends = [engine.step().heap_end_bytes for _ in range(6 + peaks.size)][6:]
+        return float(np.median(np.max(ends, axis=0)))
+
+    assert highest(model) == pytest.approx(peaks.max(), rel=0.25)
+    assert highest(free) > 1.4 * peaks.max()
+
+
+def test_a_model_saved_before_the_bound_has_none() -> None:
+    """It loads, and a bound below 1 is refused."""
+    document = Scatter.none().to_document()
+    del document["most_allocated_black"]
+    assert Scatter.from_document(document).most_allocated_black == np.inf
+    with pytest.raises(InputError, match="most_allocated_black must be a number of 1 or more"):
+        Scatter.from_document(document | {"most_allocated_black": 0.5})

@@ -151,6 +151,7 @@ class Collector:
     ) -> Marking:
         process, p = self.process, self.process.parameters
         work_bytes = max(self._scan_work_bytes(live), 1.0)
+        goal = process.heap.heap_goal_bytes(process.pacer, heap_start, int(heap_start))
         if process.serving is not None:  # what it allocates while marking follows from its requests
             cpu_factor, request_factor = process.serving.marks(start_ns)
             black_factor = 1.0
@@ -175,6 +176,7 @@ class Collector:
             alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
             assist_share_at_ease=p.assist_cpu_share,
             black_factor=black_factor,
+            most_black_bytes=process.draws.most_allocated_black * max(goal - heap_start, 1.0),
             gomaxprocs=p.gomaxprocs,
             limited=process.limiter.look,
             periodic=reason == "periodic",

@@ -60,6 +60,7 @@ class CycleDraws:
             name: stream(seed, f"des {name}", replica) for name in self._quantiles if name not in MARK_FACTORS
         }
         self._marking = stream(seed, "des marking", replica)
+        self.most_allocated_black = float(scatter.most_allocated_black)
 
     def quantiles(self, name: str) -> NDArray[np.float64]:
         """The distribution of one of Scatter's fields, at ``LEVELS``."""

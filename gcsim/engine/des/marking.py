@@ -55,6 +55,7 @@ class Marking:
     work_ns: float
     alloc_bytes_per_cpu_ns: float  # as the pacer meets it
     black_factor: float  # what this cycle allocates over that: see ``paced_live_bytes``
+    most_black_bytes: float  # beyond which it allocates no more than the pacer meets
     gomaxprocs: int
     limited: Callable[[int], bool]  # (now_ns): the GC CPU limiter is on
     periodic: bool = False
@@ -182,4 +183,6 @@ class Marking:
         return Stretch(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
 
     def _heap_bytes(self, run_ns: float) -> float:
-        return self.alloc_bytes_per_cpu_ns * self.black_factor * run_ns
+        within = self.machine.heap_live_bytes - self.triggered_bytes < self.most_black_bytes
+        factor = self.black_factor if within else min(self.black_factor, 1.0)
+        return self.alloc_bytes_per_cpu_ns * factor * run_ns
