@@ -194,6 +194,28 @@ def by_regime(rows: Sequence[Row]) -> Lines:
     ]
 
 
+def by_loop(rows: Sequence[Row]) -> Lines:
+    """Errors of closed loops, open ones and loads that move, held out and not, beside the floor."""
+    body = []
+    for held_out, who in ((True, "held out"), (False, "design")):
+        for loop, chosen in sorted(groups(elsewhere(rows, held_out), lambda row: row.course).items()):
+            cells = []
+            for metric in TARGETS:
+                part = of_metric(chosen, metric)
+                cells += [_group_cell(part), _error_pair(part, "again")]
+            body.append([who, loop, str(len(by_run(chosen))), *cells])
+    heads = [head for name in SHORT_NAMES.values() for head in (name, "repeat")]
+    return [
+        "## By loop",
+        "",
+        "As calibration told it from the log. A closed loop goes as fast as the machine lets it, which changes from "
+        "run to run; an open one follows its arrivals; a load that moves has steps, bursts or ramps of its own. "
+        "*Repeat*: the same setting run again.",
+        "",
+        *table(["programs", "loop", "runs", *heads], body),
+    ]
+
+
 def _by(rows: Sequence[Row], title: str, key: Callable[[Row], str]) -> Lines:
     body = []
     for name, chosen in groups(elsewhere(rows), key).items():

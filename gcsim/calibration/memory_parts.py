@@ -13,6 +13,7 @@ from gcsim.calibration.counted_memory import CountedMemory
 from gcsim.calibration.limit_goals import OutsideHeap
 from gcsim.calibration.posterior import posterior_draws
 from gcsim.gctrace.capture_info import CaptureInfo
+from gcsim.goruntime.memory import UNFILLED_AT_PEAK
 from gcsim.units import MIB
 from gcsim.workload.parameters import Parameter
 
@@ -41,7 +42,7 @@ BEGUN_SPAN_BYTES = 0.7 * MIB
 # resident in 22 programs, beside stacks that were never touched.
 _SPARE_BYTES, _SPARE_ERROR_BYTES, _SPARE_ERROR = 3.5 * MIB, 2.2 * MIB, 0.01
 # Of what stays unfilled at mark end under a limit, the part that was there at the calibrated run's highest heap too.
-_UNFILLED_AT_PEAK = Parameter(0.2, 1.2)
+_UNFILLED_AT_PEAK = Parameter(UNFILLED_AT_PEAK, 1.2)
 
 _DEVIATIONS = 7  # the priors' standard normals, in the order of ``Parts.of``
 _PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # of what the drawn parts of a resident peak add up to

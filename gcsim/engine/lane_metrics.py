@@ -5,10 +5,13 @@ from numpy.typing import NDArray
 
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.totals import LaneTotals
-from gcsim.units import MIB
+from gcsim.goruntime.memory import UNFILLED_AT_PEAK, unfilled_slot_bytes
+from gcsim.units import MAX_INT64, MIB
 from gcsim.workload.pauses import Pauses
 
 FloatArray = NDArray[np.float64]
+
+_SET_BY_LIMIT = 0.97  # of the goal that GOGC alone would set
 
 
 def lane_metrics(
@@ -53,11 +56,39 @@ def lane_metrics(
         **_pauses(pauses, pause_scale, expected_cycles, generator),
         "stw_time_fraction": pause_cpu,
         "rss_peak_bytes": np.minimum(
-            rss_base_bytes + rss_ratio * peak_bytes, rss_beside_bytes + _most_mapped(parameters, peak_bytes)
+            rss_base_bytes
+            + np.maximum(rss_ratio * peak_bytes, _mapped_at_limit(totals, parameters, cycles, peak_bytes)),
+            rss_beside_bytes + _most_mapped(parameters, peak_bytes),
         ),
         "limiter_time_fraction": totals.limited_seconds * per_window,
         "throughput_ratio": mutator_rate / calibrated_bytes_per_second,
     }
+
+
+def _mapped_at_limit(
+    totals: LaneTotals, parameters: LaneParameters, cycles: FloatArray, peak_bytes: FloatArray
+) -> FloatArray:
+    """What is mapped at mark end where the limit sets the goals, less what the calibrated base holds of it; else 0.
+
+    The limit's goal is where the heap, the slots that nothing fills and all else meet it (``memoryLimitHeapGoal``), and
+    a service that grew without collections had them filled with live objects or garbage: all of it was touched. In 33
+    programs peaks of resident memory were the limit less 3 %, give or take what lies beside.
+    """
+    goal = totals.heap_goal_mib / cycles * MIB
+    marked = totals.heap_marked_mib / cycles * MIB
+    own_goal = marked + (marked + parameters.root_bytes) * parameters.gc_percent / 100.0
+    binds = (parameters.gc_percent < 0) | (goal < _SET_BY_LIMIT * own_goal)
+    binds &= parameters.memory_limit_bytes < MAX_INT64
+    highest = np.maximum(peak_bytes, goal)
+    constant = parameters.metadata_base_bytes + parameters.allocated_stack_bytes
+    share, calibrated = parameters.unfilled_slot_share, parameters.calibrated_peak_bytes
+    unfilled = unfilled_slot_bytes(highest, share=share, calibrated_peak_bytes=calibrated)
+    mapped = constant + (1.0 + parameters.metadata_share) * highest + unfilled
+    mapped = np.minimum(mapped, _most_mapped(parameters, peak_bytes))
+    found: FloatArray = np.where(
+        binds & (goal > 0), mapped - constant - UNFILLED_AT_PEAK * share * calibrated, 0.0
+    )
+    return found
 
 
 def _most_mapped(parameters: LaneParameters, peak_bytes: FloatArray) -> FloatArray:

@@ -38,6 +38,7 @@ from gcsim.goruntime.pacer import (
 )
 from gcsim.goruntime.versions import GoRules
 
+UNFILLED_AT_PEAK = 0.2  # of what stays unfilled at mark ends on average, the part at a run's highest heap
 _MIN_TRIGGER_SHARE = MIN_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 _MAX_TRIGGER_SHARE = MAX_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 

@@ -136,3 +136,22 @@ def test_resident_memory_stays_at_the_limit_while_the_heap_fits() -> None:
     most = beside.value * np.exp(4 * beside.rel_sd)
     limits = np.array([[float(s.gomemlimit_bytes or 0)] for s in settings])
     assert (metrics["rss_peak_bytes"] <= limits + most).all()
+
+
+@pytest.mark.parametrize("gogc", [None, 100])
+def test_resident_memory_comes_close_to_a_limit_that_sets_the_goals(gogc: int | None) -> None:
+    """What the heap leaves of the limit are slots that stay free: they were touched all the same."""
+    model = Model.load("order-service")
+    settings = [
+        Settings(gogc=gogc, gomemlimit_bytes=m * MIB, gomaxprocs=2, go="1.27") for m in (140, 160, 180)
+    ]
+    resident = replica_metrics(model, settings, duration_seconds=20.0, replicas=16)["rss_peak_bytes"]
+    np.testing.assert_allclose(np.median(resident, axis=1) / MIB, [140, 160, 180], rtol=0.06)
+
+
+def test_a_limit_far_off_leaves_resident_memory_as_it_is() -> None:
+    """It sets no goal."""
+    settings = [Settings(gogc=100, gomaxprocs=2, go="1.27", gomemlimit_bytes=m) for m in (None, 4000 * MIB)]
+    resident = replica_metrics(Model.load("order-service"), settings, duration_seconds=20.0, replicas=16)
+    without, far = np.median(resident["rss_peak_bytes"], axis=1)
+    assert far == pytest.approx(without, rel=0.02)
