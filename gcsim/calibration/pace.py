@@ -57,19 +57,21 @@ def find_pace(
         busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
         source = "CPU time of the capture: Ps were idle"
         return Pace(loop="open", busy_procs=busy, source=source, rel_sd=share_rel_sd)
-    if not had_idle:
+    if not had_idle and stated != "open":
         return Pace(loop="closed", busy_procs=procs, source="no idle Ps while marking")
     used = float(evidence.mark_cpu_seconds.sum()) / mark_s
     mutator = max(procs - used, 0.02 * procs)
     per_cpu = float(evidence.allocated_bytes.sum()) / mark_s / mutator
     apparent = per_cpu / max(outside_bytes_per_second / procs, 1.0)
-    if apparent <= _FASTER_THAN_OUTSIDE:
+    if apparent <= _FASTER_THAN_OUTSIDE and stated != "open":
         return Pace(loop="closed", busy_procs=procs, source="allocation slower while marking")
-    busy = min(max(procs * _MARK_SPEED / apparent, 0.005 * procs), procs)
+    busy = min(max(procs * _MARK_SPEED / max(apparent, _MARK_SPEED), 0.005 * procs), procs)
     return Pace(
         loop="open",
         busy_procs=busy,
-        source="allocation hardly slower while marking",
+        source="open as stated, how busy is a guess"
+        if stated == "open"
+        else "allocation hardly slower while marking",
         rel_sd=_MARK_SPEED_REL_SD,
         busy_from_log=False,
     )

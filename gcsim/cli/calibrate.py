@@ -26,6 +26,13 @@ def calibrate(
     gomemlimit: LoggedGomemlimitOption = None,
     gomaxprocs: LoggedGomaxprocsOption = None,
     go: LoggedGoOption = None,
+    open_loop: Annotated[
+        bool,
+        typer.Option(
+            "--open-loop",
+            help="Requests come at their own pace, whatever a log looks like: near saturation none tells.",
+        ),
+    ] = False,
     figures: Annotated[
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Folder for PNG and SVG figures of the fit."),
@@ -48,7 +55,8 @@ def calibrate(
         warn_about(log, trace)
         settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
         beside = result_file(log)
-        stated[log] = overrides_of(settings, loop=None if beside is None else loop_of(beside))
+        told = None if beside is None else loop_of(beside)
+        stated[log] = overrides_of(settings, loop="open" if open_loop else told)
     found = calibrate_logs(traces, name=name or output.stem, overrides=stated)
     diagnosis, checks = diagnose_logs(traces, found)
     model = marked(found.model, diagnosis)

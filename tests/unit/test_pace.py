@@ -1,5 +1,6 @@
 """Whether a program went at its own speed or at that of its arrivals, told from real logs of known programs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,12 @@ def test_the_loop_of_real_programs_is_told(program: str, loop: str, repeat: int)
     assert calibrate(read_gctrace(_log(program, repeat)), name=program).pace.loop == loop
 
 
-def test_what_is_stated_stands() -> None:
-    """A user knows whether requests come from outside."""
-    log = read_gctrace(_log("ledger", 1))
-    assert calibrate(log, name="ledger", overrides=Overrides(loop="open")).pace.loop == "open"
+@pytest.mark.parametrize("captured", [True, False])
+@pytest.mark.parametrize("program", ["ledger", "orders"])
+def test_what_is_stated_stands(program: str, captured: bool) -> None:
+    """A user knows whether requests come from outside, with or without the capture's side file."""
+    log = read_gctrace(_log(program, 1))
+    log = log if captured else replace(log, info=None)
+    pace = calibrate(log, name=program, overrides=Overrides(loop="open")).pace
+    assert pace.loop == "open"
+    assert 0 < pace.busy_procs <= 2
