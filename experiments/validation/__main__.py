@@ -3,6 +3,7 @@
 python -m experiments.validation capture [--only REGEX] [--lock FILE]   make the runs that are missing
 python -m experiments.validation report [--from-table]                  predict all, write docs/accuracy.md
 python -m experiments.validation discrepancy                            what intervals must be widened by
+python -m experiments.validation counts                                 write docs/memory.md
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from experiments.capture import capture_run, is_captured, summary
 from experiments.validation import machine
+from experiments.validation.counts import counts_page
 from experiments.validation.discrepancy import discrepancy_table
 from experiments.validation.figures import write_ratios
 from experiments.validation.matrix import CAPTURES, plans
@@ -51,6 +53,11 @@ def discrepancy(_options: argparse.Namespace) -> None:
     print(discrepancy_table(load_study(FOLDER).rows))
 
 
+def counts(_options: argparse.Namespace) -> None:
+    """Write the page of memory as the runtime counted it."""
+    write_text_atomically(DOCS / "memory.md", counts_page(plans(), CAPTURES))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(
@@ -67,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show.add_argument("--from-table", action="store_true", help="from results.csv, without predicting again")
     show.set_defaults(run=report)
     commands.add_parser("discrepancy", help="derive the widening of intervals").set_defaults(run=discrepancy)
+    commands.add_parser("counts", help="write docs/memory.md").set_defaults(run=counts)
     options = parser.parse_args(arguments)
     try:
         options.run(options)

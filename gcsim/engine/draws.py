@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 
 # With GOGC=off the first collection comes when the limit is near, and what start-up allocated by then lies scattered.
 # Counted in 17 programs on Go 1.27, beside the same limit or a like one with GOGC=100: 0.6 to 3.6 times, mean of logs
+# (docs/memory.md: others since, 0.9 to 5.6)
 _UNFILLED_WITHOUT_GOGC = 1.35
 _MOST_SLOT_GARBAGE = 0.95  # "nearly 1" was measured; at 1 no span would ever be given back
 LEAST_FREE_OF_SWEEPING = 0.4  # of the mutator's time outside marking is left to the program

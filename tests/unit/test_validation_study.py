@@ -11,6 +11,7 @@ import pytest
 
 from experiments.validation import machine
 from experiments.validation.baselines import gc_guide, keep, odds
+from experiments.validation.counts import counts_page
 from experiments.validation.diagnosis import cause
 from experiments.validation.discrepancy import COVERAGE, fit_discrepancy
 from experiments.validation.matrix import CAPTURES, LOADS, plans
@@ -156,3 +157,12 @@ def test_the_readme_states_the_committed_headline() -> None:
     """The README's figures are those of the committed table."""
     readme = (FOLDER.parent.parent / "README.md").read_text(encoding="utf-8")
     assert with_headline(readme, load_study(FOLDER).rows) == readme
+
+
+def test_the_page_of_counts_is_what_the_captures_hold() -> None:
+    """One program's row is found again; programs captured before there were counts have none."""
+    chosen = [plan for plan in plans() if plan.label in ("gateway", "orders")]
+    row = next(line for line in counts_page(chosen, CAPTURES).splitlines() if line.startswith("| gateway"))
+    page = (FOLDER.parent.parent / "docs" / "memory.md").read_text(encoding="utf-8")
+    assert row in page
+    assert "| orders |" not in page
