@@ -82,9 +82,9 @@ def test_a_program_reports_in_full(name: str, loop: str, go_toolchain: GoToolcha
     )
     accounts = info.heap_accounts
     assert accounts is not None
-    # a service's stacks come and go until its report
+    # goroutines and their stacks are gone when the program reports; closely: test_runtime_counts.py
     looks = accounts.outside_spans_bytes[len(accounts.outside_spans_bytes) // 2 :]
-    assert 0.85 * min(looks) <= outside <= 1.15 * max(looks)
+    assert 0.5 * min(looks) <= outside <= 1.15 * max(looks)
     assert 0 < max(accounts.heap_marked_bytes) <= result["memstats"]["HeapSys"]
     assert result["metrics"]["/gc/cycles/total:gc-cycles"] >= result["memstats"]["NumGC"]
     slots = sum(count for _, count in result["allocs_by_size"])
