@@ -19,7 +19,7 @@ from gcsim.units import MIB
 
 _HEAD = (
     "program", "heap peak", "metadata and stacks", "unfilled", "of the peak", "into free slots",
-    "GOGC alone", "GOGC=100, limited", "GOGC=off",
+    "GOGC alone", "GOGC=100, limited", "GOGC=off", "heapLive over allocated, GOGC=25", "GOGC=100",
 )  # fmt: skip
 
 
@@ -31,11 +31,18 @@ def counts_page(plans: Iterable[RunPlan], folder: Path) -> str:
         if (plan.go_version, plan.gomaxprocs, plan.repeat) == (MAIN_GO, MAIN_PROCS, 1)
     ]
     by_label: dict[str, dict[RunPlan, CountedMemory]] = {}
+    over: dict[tuple[str, int | None], str] = {}
     for plan in main:
         found = _counted(plan, folder)
         if found is not None:
             by_label.setdefault(plan.label, {})[plan] = found
-    body = [cells for label, runs in by_label.items() if (cells := _cells(label, runs))]
+            if plan.gomemlimit_bytes is None:
+                over[plan.label, plan.gogc] = f"{100 * _live_over_allocated(plan, folder):.1f} %"
+    body = [
+        [*cells, over.get((label, 25), "–"), over.get((label, 100), "–")]
+        for label, runs in by_label.items()
+        if (cells := _cells(label, runs))
+    ]
     return "\n".join([*_opening(len(body)), *table(_HEAD, body)]) + "\n"
 
 
@@ -48,6 +55,17 @@ def _counted(plan: RunPlan, folder: Path) -> CountedMemory | None:
         return counted_memory(run.info.heap_accounts, evidence.select(working_window(evidence)))
     except InputError:  # too few cycles to calibrate on
         return None
+
+
+def _live_over_allocated(plan: RunPlan, folder: Path) -> float:
+    """By how much more heapLive grows under load than the program allocates (``MemStats.TotalAlloc``), as a share."""
+    run = load_run(folder / f"{plan.name}.result.json")
+    cycles, ready = read_gctrace(run.log).cycles, run.result["at_ready"]
+    loaded = slice(int(ready["gc_cycles"]) + 1, None)
+    grown = cycles.heap_end_bytes[1:] - cycles.heap_marked_bytes[:-1]  # from one mark end to the next
+    seconds = np.ptp(cycles.start_ns[loaded]) * 1e-9
+    allocated = run.result["memstats"]["TotalAlloc"] - ready["total_alloc_bytes"]
+    return float(grown[loaded].sum() / (allocated / run.result["load_seconds"] * seconds) - 1.0)
 
 
 def _cells(label: str, runs: dict[RunPlan, CountedMemory]) -> list[str]:
@@ -98,5 +116,10 @@ def _opening(programs: int) -> Lines:
         "spans. Then unfilled slots at other settings over what gcsim makes of these, the fourth root of the peak "
         "(`goruntime/memory.py`): median and range over settings. gcsim takes 1 for the first two and 1.35 for "
         "GOGC=off: live objects that came while nothing was collected hold spans that are never full again.",
+        "",
+        "Last, by how much heapLive grows more than the program allocates. A span that a P takes to fill it counts whole, "
+        "less its objects (`mcache.refill`): what is left at its end, too small for a slot, counts each time. Of fresh "
+        "spans that is the same share at any setting; spans with free slots are taken again in every cycle, which "
+        "counts for more where cycles are short. gcsim takes heapLive's growth for the program's, at every setting.",
         "",
     ]
