@@ -117,9 +117,10 @@ def _opening(programs: int) -> Lines:
         "(`goruntime/memory.py`): median and range over settings. gcsim takes 1 for the first two and 1.35 for "
         "GOGC=off: live objects that came while nothing was collected hold spans that are never full again.",
         "",
-        "Last, by how much heapLive grows more than the program allocates. A span that a P takes to fill it counts whole, "
-        "less its objects (`mcache.refill`): what is left at its end, too small for a slot, counts each time. Of fresh "
-        "spans that is the same share at any setting; spans with free slots are taken again in every cycle, which "
-        "counts for more where cycles are short. gcsim takes heapLive's growth for the program's, at every setting.",
+        "Last, by how much heapLive grows more than the program allocates. A span that a P takes to fill it counts "
+        "whole, less its objects (`mcache.refill`): what is left at its end, too small for a slot, counts each time. "
+        "Of fresh spans that is the same share at any setting; spans with free slots are taken again in every cycle, "
+        "which counts for more where cycles are short. gcsim takes heapLive's growth for the program's, at every "
+        "setting.",
         "",
     ]
