@@ -38,6 +38,7 @@ class Width(NamedTuple):
         return math.hypot(self.at_home, self.per_doubling * distance.doublings, limit, thrashing)
 
 
+_SHARES = "_fraction"  # of all CPU, or of the time: not more than all of it
 Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
 # Where the limiter is on all the time, of every metric: goroutines that wait for credit hold heaps closer to their
 # goals than either engine does, which comes out 30 to 50 % high in two programs with it on half of the time
@@ -116,7 +117,7 @@ def widened(name: str, values: FloatArray, *, course: Course, away: Distance) ->
     ``away`` is ``distance`` from calibration to the setting.
     Both are taken as relative and independent: the interval runs from the median times exp(-1.645 s) to the median
     times exp(1.645 t), with the replicas' root mean squares below and above the median, for some outcomes are
-    bounded on one side: a heap that a limit leaves no room cannot be smaller than live.
+    bounded on one side: a heap that a limit leaves no room cannot be smaller than live. Shares end at 1.
     """
     value = float(np.median(values))
     if value <= 0 or name not in DISCREPANCY[course]:
@@ -127,7 +128,10 @@ def widened(name: str, values: FloatArray, *, course: Course, away: Distance) ->
     below, above = (
         math.hypot(_root_mean_square(side), own) for side in (apart[apart <= 0], apart[apart >= 0])
     )
-    return Estimate(value, value * math.exp(-Z90 * below), value * math.exp(Z90 * above))
+    most = 1.0 if name.endswith(_SHARES) else math.inf
+    return Estimate(
+        value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), most), value)
+    )
 
 
 def course_of(model: Model) -> Course:
