@@ -94,3 +94,10 @@ def pareto_front(runs: Sequence[Run]) -> list[Run]:
 
 def _memory_then_cpu(run: Run) -> tuple[float, float]:
     return run.metrics["rss_peak_bytes"].value, run.metrics["gc_cpu_fraction"].value
+
+
+def thinned(runs: Sequence[Run], count: int) -> list[Run]:
+    """At most ``count`` of the runs, evenly spread, both ends kept."""
+    if len(runs) <= count:
+        return list(runs)
+    return [runs[round(i * (len(runs) - 1) / (count - 1))] for i in range(count)]

@@ -30,6 +30,7 @@ from gcsim.tuning.constraints import (
     is_met,
     margins,
     pareto_front,
+    thinned,
     worst_margin,
 )
 from gcsim.tuning.reason import explain
@@ -279,7 +280,7 @@ def _assemble(
     feasible = _feasible(explored, constraints)
     sane = max(_SANE_GC_CPU, 2 * _gc_cpu(chosen))
     front = pareto_front([run for run in feasible or explored if _gc_cpu(run) <= sane])
-    alternatives = _thin([run for run in front if run.settings != chosen.settings], MAX_ALTERNATIVES)
+    alternatives = thinned([run for run in front if run.settings != chosen.settings], MAX_ALTERNATIVES)
     found = margins(chosen, constraints)
     cheapest = min(feasible, key=_gc_cpu) if feasible else None
     growth = [(item.what, item.factor, item.run, item.held) for item in stress]
@@ -293,10 +294,3 @@ def _assemble(
         memory_bytes=knobs.memory_bytes,
         reason=explain(chosen, found, cheapest=cheapest, growth=growth),
     )
-
-
-def _thin(runs: Sequence[Run], count: int) -> list[Run]:
-    """At most ``count`` of the runs, evenly spread, both ends kept."""
-    if len(runs) <= count:
-        return list(runs)
-    return [runs[round(i * (len(runs) - 1) / (count - 1))] for i in range(count)]
