@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.capture import RunPlan, load_run
+from experiments.capture import CapturedRun, RunPlan, load_run
 from experiments.validation.matrix import MAIN_GO, MAIN_PROCS
 from experiments.validation.observations import captured_plans
 from experiments.validation.tables import Lines, table
 from gcsim.calibration.counted_memory import CountedMemory, counted_memory
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.window import working_window
+from gcsim.cycles import CycleTable
 from gcsim.errors import InputError
-from gcsim.gctrace import read_gctrace
+from gcsim.gctrace import Trace, read_gctrace
+from gcsim.gctrace.heap_accounts import HeapAccounts
 from gcsim.goruntime.memory import unfilled_slot_bytes
 from gcsim.units import MIB
 
@@ -33,11 +35,15 @@ def counts_page(plans: Iterable[RunPlan], folder: Path) -> str:
     by_label: dict[str, dict[RunPlan, CountedMemory]] = {}
     over: dict[tuple[str, int | None], str] = {}
     for plan in main:
-        found = _counted(plan, folder)
+        run = load_run(folder / f"{plan.name}.result.json")
+        if run.info.heap_accounts is None:
+            continue
+        trace = read_gctrace(run.log)
+        found = _counted(trace, run.info.heap_accounts, plan.gogc)
         if found is not None:
             by_label.setdefault(plan.label, {})[plan] = found
             if plan.gomemlimit_bytes is None:
-                over[plan.label, plan.gogc] = f"{100 * _live_over_allocated(plan, folder):.1f} %"
+                over[plan.label, plan.gogc] = f"{100 * _live_over_allocated(trace.cycles, run):.1f} %"
     body = [
         [*cells, over.get((label, 25), "–"), over.get((label, 100), "–")]
         for label, runs in by_label.items()
@@ -46,21 +52,17 @@ def counts_page(plans: Iterable[RunPlan], folder: Path) -> str:
     return "\n".join([*_opening(len(body)), *table(_HEAD, body)]) + "\n"
 
 
-def _counted(plan: RunPlan, folder: Path) -> CountedMemory | None:
-    run = load_run(folder / f"{plan.name}.result.json")
-    if run.info.heap_accounts is None:
-        return None
+def _counted(trace: Trace, accounts: HeapAccounts, gogc: int | None) -> CountedMemory | None:
     try:
-        evidence = evidence_from(read_gctrace(run.log), plan.gogc)
-        return counted_memory(run.info.heap_accounts, evidence.select(working_window(evidence)))
+        evidence = evidence_from(trace, gogc)
+        return counted_memory(accounts, evidence.select(working_window(evidence)))
     except InputError:  # too few cycles to calibrate on
         return None
 
 
-def _live_over_allocated(plan: RunPlan, folder: Path) -> float:
+def _live_over_allocated(cycles: CycleTable, run: CapturedRun) -> float:
     """By how much more heapLive grows under load than the program allocates (``MemStats.TotalAlloc``), as a share."""
-    run = load_run(folder / f"{plan.name}.result.json")
-    cycles, ready = read_gctrace(run.log).cycles, run.result["at_ready"]
+    ready = run.result["at_ready"]
     loaded = slice(int(ready["gc_cycles"]) + 1, None)
     grown = cycles.heap_end_bytes[1:] - cycles.heap_marked_bytes[:-1]  # from one mark end to the next
     seconds = np.ptp(cycles.start_ns[loaded]) * 1e-9

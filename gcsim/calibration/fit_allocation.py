@@ -141,9 +141,8 @@ def _asked_for(evidence: Evidence, mutator_procs: float, crowding: FloatArray) -
     marking = evidence.concurrent_seconds
     background = float(evidence.background_cpu_seconds.sum() / marking.sum())
     free = max(float(evidence.gomaxprocs.mean()) - background, mutator_procs)
-    asked = np.concatenate(
-        [[0.0], free / np.sort(np.maximum(crowding, 1e-3))[::-1]]
-    )  # the bends of what is got
+    # what is got, of what is asked for, bends where a phase gets no more
+    asked = np.concatenate([[0.0], free / np.sort(np.maximum(crowding, 1e-3))[::-1]])
     got = np.minimum(np.outer(asked, crowding), free) @ marking / marking.sum()
     return float(np.interp(mutator_procs, got, asked))
 

@@ -15,8 +15,8 @@ from gcsim.workload.parameters import Parameter
 
 _SOURCE = "prior: measured on Go 1.27"
 _UNKNOWN = Parameter(0.14, 2.0, f"{_SOURCE}, -0.4 to 0.7 by program")
-_DIES_APART = Parameter(0.085, 1.3, f"{_SOURCE}, where whole spans die together")
-_DIES_BETWEEN = Parameter(0.19, 1.35, f"{_SOURCE}, where what dies lies between what lives")
+_SPANS_DIE_WHOLE = Parameter(0.085, 1.3, f"{_SOURCE}, where whole spans die together")
+_SPANS_LIVE_ON = Parameter(0.19, 1.35, f"{_SOURCE}, where what dies lies between what lives")
 _HARDLY_ANY = 0.05  # slot garbage share
 
 
@@ -24,4 +24,4 @@ def heap_exponent(counted: CountedMemory | None) -> Parameter:
     """The exponent of (peak / live) in mark CPU, by what the runtime's counts say of free slots; None: not read."""
     if counted is None:
         return _UNKNOWN
-    return _DIES_APART if counted.slot_garbage_share < _HARDLY_ANY else _DIES_BETWEEN
+    return _SPANS_DIE_WHOLE if counted.slot_garbage_share < _HARDLY_ANY else _SPANS_LIVE_ON

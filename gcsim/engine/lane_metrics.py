@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.totals import LaneTotals
 from gcsim.goruntime.memory import UNFILLED_AT_PEAK, unfilled_slot_bytes
+from gcsim.goruntime.pacer import gc_percent_heap_goal_bytes
 from gcsim.units import MAX_INT64, MIB
 from gcsim.workload.pauses import Pauses
 
@@ -76,9 +77,11 @@ def _mapped_at_limit(
     """
     goal = totals.heap_goal_mib / cycles * MIB
     marked = totals.heap_marked_mib / cycles * MIB
-    own_goal = marked + (marked + parameters.root_bytes) * parameters.gc_percent / 100.0
-    binds = (parameters.gc_percent < 0) | (goal < _SET_BY_LIMIT * own_goal)
-    binds &= parameters.memory_limit_bytes < MAX_INT64
+    # the least goal is left out: as printed, in whole MiB, it would pass for one that a limit has lowered
+    own_goal = gc_percent_heap_goal_bytes(
+        marked.astype(np.int64), parameters.root_bytes.astype(np.int64), 0, parameters.gc_percent, 0
+    )
+    binds = (parameters.memory_limit_bytes < MAX_INT64) & (goal < _SET_BY_LIMIT * own_goal)
     highest = np.maximum(peak_bytes, goal)
     constant = parameters.metadata_base_bytes + parameters.allocated_stack_bytes
     share, calibrated = parameters.unfilled_slot_share, parameters.calibrated_peak_bytes
