@@ -51,6 +51,7 @@ def test_the_issue_s_programs_are_there() -> None:
         "suggest", "mailer", "importer",
         "spans", "fleet",
         "resolver", "forge", "crawler",
+        "jobs",
     }  # fmt: skip
 
 
