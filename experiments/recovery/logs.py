@@ -140,11 +140,7 @@ def _means(engine: LaneEngine, services: Sequence[Service]) -> list[dict[str, fl
 
 
 def _measured(engine: LaneEngine) -> dict[str, FloatArray]:
-    before, marked, peak = (
-        engine.state.now_seconds,
-        engine.state.heap_marked_bytes,
-        engine.state.heap_end_bytes,
-    )
+    before, peak = engine.state.now_seconds, engine.state.heap_end_bytes
     step = engine.step()
     phase = step.phase
     return {
@@ -155,14 +151,15 @@ def _measured(engine: LaneEngine) -> dict[str, FloatArray]:
         "mark_cpu_s": phase.assist_cpu_seconds + phase.background_cpu_seconds + phase.idle_cpu_seconds,
         "end": step.heap_end_bytes,
         "live": _live(step),
-        "cpu_s": _mutator_cpu_seconds(engine, step.heap_start_bytes - marked, peak),
+        "cpu_s": _mutator_cpu_seconds(engine, step, peak),
         "wait_s": step.start_seconds - before,
     }
 
 
-def _mutator_cpu_seconds(engine: LaneEngine, allocated: FloatArray, peak_bytes: FloatArray) -> FloatArray:
+def _mutator_cpu_seconds(engine: LaneEngine, step: CycleStep, peak_bytes: FloatArray) -> FloatArray:
     """CPU that the program uses from one mark phase to the next: allocating, and sweeping the last peak."""
     given = engine.parameters
+    allocated = step.mutator_bytes - (step.heap_end_bytes - step.heap_start_bytes)
     seconds = allocated / given.capacity_bytes_per_second + given.sweep_seconds_per_byte * peak_bytes
     return np.asarray(seconds * given.gomaxprocs, dtype=np.float64)
 
@@ -186,7 +183,7 @@ def _traces(engine: LaneEngine, services: Sequence[Service], seed: int) -> list[
     pacer: list[dict[str, FloatArray]] = []
     for number in range(max(service.cycles for service in services)):
         state = engine.state
-        marked, peak = state.heap_marked_bytes, state.heap_end_bytes
+        peak = state.heap_end_bytes
         row = {
             "expected": state.live_bytes + engine.parameters.root_bytes,
             "cons_mark": state.memory.cons_mark,
@@ -195,7 +192,7 @@ def _traces(engine: LaneEngine, services: Sequence[Service], seed: int) -> list[
         for recorder, service in zip(recorders, services, strict=True):
             if number < service.cycles:
                 recorder.add(step)
-        cpu_s = _mutator_cpu_seconds(engine, step.heap_start_bytes - marked, peak)
+        cpu_s = _mutator_cpu_seconds(engine, step, peak)
         row |= {"start": step.heap_start_bytes, "end": step.heap_end_bytes, "goal": step.heap_goal_bytes}
         row |= {"marked": step.heap_marked_bytes, "cpu_s": cpu_s + _marking_seconds(engine, step)}
         pacer.append(row | {"now_s": engine.state.now_seconds})

@@ -14,8 +14,9 @@
 its CPU 1-15 %, bytes allocated meanwhile 3-15 % |
 | log | 40 to 400 cycles; half with pacer lines; two in three open loops with the process's CPU time |
 
-What calibration takes from a prior is drawn from that prior: the cost of sweeping, the exponent of mark CPU. Twenty
-services at a time share scatter, pauses and loop, for the engine runs them side by side.
+What calibration takes from a prior is drawn from that prior: the cost of sweeping, the exponent of mark CPU, the slots'
+share of garbage and with it ends of spans that are counted again. Twenty services at a time share scatter, pauses and
+loop, for the engine runs them side by side.
 """
 
 import math
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from gcsim.calibration.fit_allocation import SWEEP_SMALL_OBJECTS, SWEEP_UNKNOWN_SIZES
+from gcsim.calibration.memory import SLOTS_SMALL_OBJECTS, SLOTS_UNKNOWN_SIZES
 from gcsim.goruntime.workers import background_share
 from gcsim.settings import Settings
 from gcsim.units import MIB
@@ -60,7 +62,15 @@ def draw_batch(generator: np.random.Generator, count: int = BATCH) -> list[Servi
     """Services from the prior above, with one loop, scatter and pauses."""
     loop: Loop = "closed" if generator.random() < 0.5 else "open"
     pauses, scatter = _pauses(generator), _scatter(generator)
-    return [_service(generator, loop, pauses, scatter) for _ in range(count)]
+    services = [_service(generator, loop, pauses, scatter) for _ in range(count)]
+    return [_with_slots(generator, service) for service in services]
+
+
+def _with_slots(generator: np.random.Generator, service: Service) -> Service:
+    slots = SLOTS_SMALL_OBJECTS if service.pacer_lines else SLOTS_UNKNOWN_SIZES
+    share = Parameter(_from_prior(generator, slots))
+    parameters = replace(service.model.parameters, slot_garbage_share=share)
+    return replace(service, model=replace(service.model, parameters=parameters))
 
 
 def _service(generator: np.random.Generator, loop: Loop, pauses: Pauses, scatter: Scatter) -> Service:
@@ -96,6 +106,10 @@ def _log_uniform(generator: np.random.Generator, low: float, high: float) -> flo
     return float(math.exp(generator.uniform(math.log(low), math.log(high))))
 
 
+def _from_prior(generator: np.random.Generator, prior: Parameter) -> float:
+    return float(prior.value * math.exp(prior.rel_sd * generator.standard_normal()))
+
+
 def _parameters(
     generator: np.random.Generator, loop: Loop, settings: Settings, pacer_lines: bool
 ) -> Parameters:
@@ -116,7 +130,7 @@ def _parameters(
         "globals_bytes": roots,
         "alloc_bytes_per_second": busy_share * per_cpu * procs,
         "alloc_bytes_per_cpu_second": per_cpu,
-        "sweep_cpu_seconds_per_byte": sweep.value * math.exp(sweep.rel_sd * generator.standard_normal()),
+        "sweep_cpu_seconds_per_byte": _from_prior(generator, sweep),
         "mutator_procs": float(procs),
         "mark_alloc_efficiency": efficiency,
         "mark_mutator_procs": marking_mutator,

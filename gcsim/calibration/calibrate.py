@@ -76,19 +76,21 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         )
     window = working_window(whole)
     evidence = whole.select(window)
-    gaps = intervals(evidence)
-    if gaps.seconds.size < 2:
+    if int((evidence.follows & evidence.natural[1:]).sum()) < 2:
         raise InputError(
             "no two cycles in a row that the pacer started; capture the service under load for longer"
         )
     settings = _settings(trace.info, evidence, stated)
     refuse_goals(trace, window, settings)
+    told = _told(trace.info, evidence, settings)
+    memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), told=told)
+    evidence = evidence.counted_once(memory["slot_garbage_share"].value)
+    gaps = intervals(evidence)
     pace = _pace(evidence, gaps, trace.info, stated.loop)
     profile = find_profile(evidence)
     allocation = fit_allocation(evidence, gaps, pace, profile)
     steady_arrivals = pace.loop == "open" and profile.is_steady
     arriving = allocation["alloc_bytes_per_second"].value if steady_arrivals else None
-    told = _told(trace.info, evidence, settings)
     model = Model(
         name=name,
         loop=pace.loop,
@@ -97,11 +99,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             **fit_heap(evidence),
             **fit_marking(evidence, pace.loop, arrival_bytes_per_second=arriving),
             **allocation,
-            **fit_memory(
-                whole,
-                prior=memory_prior(rules_for(settings.go).minor),
-                told=told,
-            ),
+            **memory,
             mark_cpu_heap_exponent=heap_exponent(told.counted),
             pause_scale=_PAUSE_SCALE,
         ),
@@ -148,7 +146,9 @@ def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides
 
 
 def _pace(evidence: Evidence, gaps: Intervals, info: CaptureInfo | None, stated: Loop | None) -> Pace:
-    outside = float(gaps.allocated_bytes.sum() / max(float(gaps.seconds.sum()), 1e-9))
+    # as counted: what is allocated while marking, which it is held to, has its recounted ends too
+    counted = float(gaps.allocated_bytes.sum() + gaps.recounted_bytes.sum())
+    outside = counted / max(float(gaps.seconds.sum()), 1e-9)
     share, rel_sd = (None, 0.0) if info is None else _mutator_cpu_share(evidence, gaps, info)
     return find_pace(
         evidence,

@@ -4,7 +4,7 @@ gctrace truncates sizes to whole MiB and times to two digits, or whole ms: each 
 is printed so, where no pacer line gives the bytes. ``standard_error`` says what truncation leaves in a mean.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gcsim.cycles import NOT_LOGGED
 from gcsim.gctrace.numbers import printed_step_ns, untruncated_ms
 from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.pacer import runway_bytes
 from gcsim.units import MIB
 
@@ -45,6 +46,7 @@ class Evidence:
     heap_end_bytes: FloatArray
     heap_marked_bytes: FloatArray
     heap_goal_bytes: FloatArray  # infinite where there is none
+    recounted_bytes: FloatArray  # of heapLive's growth since the cycle before: ends of spans, counted again
     allocated_bytes: FloatArray  # while marking
     heap_scan_bytes: FloatArray  # scan work on the heap; NaN without a pacer line
     runway_bytes: FloatArray  # that this cycle's trigger was computed with; NaN without a pacer line
@@ -69,6 +71,17 @@ class Evidence:
     def select(self, rows: BoolArray | Int64Array | slice) -> Self:
         """The chosen rows."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def counted_once(self, slot_garbage_share: float) -> Self:
+        """The same rows, and what of heapLive's growth before each of them nobody allocated."""
+        grown = np.maximum(self.heap_start_bytes[1:] - self.heap_marked_bytes[:-1], 0.0)
+        again = recounted_bytes(grown, self.live_bytes[:-1], slot_garbage=slot_garbage_share)
+        return replace(self, recounted_bytes=np.concatenate([self.recounted_bytes[:1], again]))
+
+    @property
+    def grown_bytes(self) -> FloatArray:
+        """What was allocated from each cycle's end to the next one's start; shape (n - 1,)."""
+        return self.heap_start_bytes[1:] - self.heap_marked_bytes[:-1] - self.recounted_bytes[1:]
 
     @property
     def follows(self) -> BoolArray:
@@ -141,6 +154,7 @@ def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
         heap_end_bytes=end,
         heap_marked_bytes=marked,
         heap_goal_bytes=np.where(goal > NO_GOAL_BYTES, np.inf, goal),
+        recounted_bytes=np.zeros(len(cycles)),
         allocated_bytes=np.maximum(end - start, 0.0),
         heap_scan_bytes=scan,
         runway_bytes=runway,

@@ -25,6 +25,7 @@ BoolArray = NDArray[np.bool_]
 
 # CPU seconds per byte of heap peak that allocation pays after each collection: see _sweep_cost
 SWEEP_SMALL_OBJECTS = Parameter(5e-11, 1.2, "prior: measured on Go 1.27, small objects")
+RECOUNTED = "from the live heap and the slots' share of garbage"
 SWEEP_UNKNOWN_SIZES = Parameter(4e-11, 1.3, "prior: measured on Go 1.27; object sizes unknown")
 
 
@@ -38,6 +39,7 @@ class Intervals:
     middle_seconds: FloatArray  # since the window's first cycle
     seconds: FloatArray  # outside marking
     allocated_bytes: FloatArray
+    recounted_bytes: FloatArray  # that heapLive grew by beside
     peak_bytes: FloatArray  # of the cycle before
     printed_bytes: float  # what truncated printing leaves in the mean of allocated_bytes
     noise_bytes: float  # and what it adds to their spread
@@ -47,7 +49,6 @@ class Intervals:
 def intervals(evidence: Evidence) -> Intervals:
     """From each cycle's end to the next one's start; none across lines that the log lost."""
     seconds = evidence.start_seconds[1:] - evidence.end_seconds[:-1]
-    allocated = evidence.heap_start_bytes[1:] - evidence.heap_marked_bytes[:-1]
     chosen = evidence.follows & evidence.natural[1:]
     middle = evidence.end_seconds[:-1] + 0.5 * seconds - evidence.start_seconds[0]
     sizes = (
@@ -57,7 +58,8 @@ def intervals(evidence: Evidence) -> Intervals:
     return Intervals(
         middle_seconds=middle[chosen],
         seconds=seconds[chosen],
-        allocated_bytes=allocated[chosen],
+        allocated_bytes=evidence.grown_bytes[chosen],
+        recounted_bytes=evidence.recounted_bytes[1:][chosen],
         peak_bytes=evidence.heap_end_bytes[:-1][chosen],
         printed_bytes=math.hypot(*(printing_error(*size) for size in sizes)),
         noise_bytes=math.hypot(*(printing_scatter(*size) for size in sizes)),
@@ -100,6 +102,17 @@ def fit_allocation(evidence: Evidence, gaps: Intervals, pace: Pace, profile: Pro
         "mutator_procs": Parameter(busy_procs, min(busy_error, 1.0), source),
         "sweep_cpu_seconds_per_byte": sweep,
         "sweep_share": Parameter(share, 0.0, "from the two above"),
+        **_recounted_shares(evidence, gaps),
+    }
+
+
+def _recounted_shares(evidence: Evidence, gaps: Intervals) -> dict[str, Parameter]:
+    """Of heapLive's growth outside marking and over all, what nobody allocated."""
+    recounted, outside = float(gaps.recounted_bytes.sum()), max(float(gaps.allocated_bytes.sum()), 1.0)
+    black = float(evidence.allocated_bytes[:-1][gaps.chosen].sum())
+    return {
+        "recounted_share": Parameter(recounted / (outside + recounted), 0.0, RECOUNTED),
+        "recounted_share_of_all": Parameter(recounted / (outside + black + recounted), 0.0, RECOUNTED),
     }
 
 
@@ -118,8 +131,7 @@ def swept_per_byte(gaps: Intervals) -> float:
 
 def _total_rate(evidence: Evidence, gaps: Intervals) -> Parameter:
     """Bytes per second over all, from one cycle's start to the next one's where no line is missing."""
-    between = evidence.heap_start_bytes[1:] - evidence.heap_marked_bytes[:-1]
-    bytes_ = (between + evidence.allocated_bytes[:-1])[gaps.chosen]
+    bytes_ = (evidence.grown_bytes + evidence.allocated_bytes[:-1])[gaps.chosen]
     seconds = np.diff(evidence.start_seconds)[gaps.chosen]
     rate = float(bytes_.sum()) / max(float(seconds.sum()), 1e-9)
     printed = math.hypot(gaps.printed_bytes, black_printing_error(evidence)) / max(float(bytes_.mean()), 1.0)

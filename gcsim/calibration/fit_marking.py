@@ -25,9 +25,9 @@ FloatArray = NDArray[np.float64]
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
 _ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
 _LEAST_FREELY = 0.2  # of what assists paid, taken to be at ease where the account would leave less
-# relative error of at-ease assists that comes of taking a cycle's shares as constant, and how much of it is added where
-# others were forced: from services simulated with known parameters (``experiments.recovery``)
-_ACCOUNT_REL_SD, _FORCED_TIMES = 0.015, 10.0
+# of what assists paid, or of cycles: where more was forced, what they pay at ease is what an uncertain account
+# leaves; in services simulated with known parameters (``experiments.recovery``) it was off by a sixth, at times by half
+_MOST_FORCED, _FORCED_UNSURE = 0.1, 0.3
 _UNSEEN = 0.5  # relative error of allocation while marking beyond which the log does not show it
 
 
@@ -78,13 +78,15 @@ def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float 
     if not rows.any() or runway.mean() <= 0:
         return Parameter(paid, 0.5, "log: cycles without a runway, an upper bound")
     chosen = evidence.select(rows)
-    reached = float(np.median(chosen.allocated_bytes / np.maximum(runway, 1.0)))
+    reach = chosen.allocated_bytes / np.maximum(runway, 1.0)
+    reached = float(np.median(reach))
     mark_s = float(chosen.concurrent_seconds.sum())
     mutator = mark_mutator_procs(chosen)
     per_mutator_s = float(chosen.allocated_bytes.sum()) / mark_s / mutator
     if reached <= _ASSIST_BOUND_REACH:
         arriving = None if arrival_bytes_per_second is None else arrival_bytes_per_second / per_mutator_s
-        return _assist_at_ease(chosen, runway, mutator, per_mutator_s, loop, arriving)
+        held_share = float((reach > _ASSIST_BOUND_REACH).mean()) if loop == "closed" else 0.0
+        return _assist_at_ease(chosen, runway, mutator, per_mutator_s, loop, arriving, held_share)
     debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
     busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
@@ -98,10 +100,12 @@ def _assist_at_ease(
     bytes_per_mutator_s: float,
     loop: Loop,
     arriving_procs: float | None,
+    held_share: float,
 ) -> Parameter:
     """What assists paid, without what they were forced to, over the share of marking that they owed in each cycle.
 
-    ``arriving_procs`` is how many Ps the arrivals of a steady open loop need while marking.
+    ``arriving_procs`` is how many Ps the arrivals of a steady open loop need while marking, ``held_share`` how many
+    cycles of a closed one ended at their goal.
     """
     paid, cpu = evidence.assist_cpu_seconds, evidence.mark_cpu_seconds
     machine = cpu / float(cpu.mean())
@@ -130,8 +134,12 @@ def _assist_at_ease(
     if speed > _UNSEEN:
         return Parameter(value, _UNSEEN, "prior: what is allocated while marking is too little to print")
     of_speed = 0.5 * abs(math.log(freely(math.exp(speed))[0] / freely(math.exp(-speed))[0]))
-    of_account = _ACCOUNT_REL_SD * (1.0 + _FORCED_TIMES * forced_share)
-    error = math.hypot(each, time_printing_error(paid) / float(paid.mean()), of_speed, of_account)
+    forced_share = max(forced_share, held_share)
+    if forced_share > _MOST_FORCED:
+        return Parameter(value, _UNSEEN, "prior: the goal forced more than a tenth of what assists paid")
+    error = math.hypot(
+        each, time_printing_error(paid) / float(paid.mean()), of_speed, _FORCED_UNSURE * forced_share
+    )
     return Parameter(value, min(error, 1.0), LOG)
 
 

@@ -37,6 +37,8 @@ OUTSIDE_HEAP = (
 _SMALL_OBJECTS = "prior: small objects, for the log scans much of its heap"
 _LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
 _UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 would tell whether the heap is scanned"
+SLOTS_SMALL_OBJECTS = Parameter(0.2, 1.1, _SMALL_OBJECTS)
+SLOTS_UNKNOWN_SIZES = Parameter(0.12, 1.3, _UNKNOWN_OBJECTS)
 
 
 def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: Told) -> dict[str, Parameter]:
@@ -117,7 +119,7 @@ def _slots(whole: Evidence) -> dict[str, Parameter]:
     """
     if whole.scanned_share is None:
         return {
-            "slot_garbage_share": Parameter(0.12, 1.3, _UNKNOWN_OBJECTS),
+            "slot_garbage_share": SLOTS_UNKNOWN_SIZES,
             "unfilled_slot_share": Parameter(0.04, 0.9, _UNKNOWN_OBJECTS),
         }
     if _holds_large_objects(whole):
@@ -126,7 +128,7 @@ def _slots(whole: Evidence) -> dict[str, Parameter]:
             "unfilled_slot_share": Parameter(0.012, 0.8, _LARGE_OBJECTS),
         }
     return {
-        "slot_garbage_share": Parameter(0.2, 1.1, _SMALL_OBJECTS),
+        "slot_garbage_share": SLOTS_SMALL_OBJECTS,
         "unfilled_slot_share": Parameter(0.055, 0.75, _SMALL_OBJECTS),
     }
 

@@ -23,12 +23,13 @@ from gcsim.calibration.random_effects import USUAL_SCATTER, Pooled, pooled
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.memory import counted_once
 from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.units import format_mib
 from gcsim.workload.model import Model
-from gcsim.workload.parameters import Parameter
+from gcsim.workload.parameters import Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.survivors import doublings
 
@@ -105,6 +106,7 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
     changed |= _marking(logs, changed)
     changed |= _allocation(logs)
     changed |= _outside_heap(logs)
+    changed |= _counted_again(model.parameters, changed)
     changed |= _memory([traces[reference], *(traces[log] for log in found if log != reference)], model)
     return replace(
         model,
@@ -239,6 +241,26 @@ def _allocation(logs: list[Calibration]) -> dict[str, Parameter]:
         "mark_alloc_efficiency": _pool_logs(
             [_efficiency(one, speed) for one, speed in zip(told, speeds, strict=True)]
         ),
+    }
+
+
+def _counted_again(own: Parameters, changed: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """Speeds of allocation by another log's share of slots, which decides what of heapLive's growth was allocated."""
+    if "slot_garbage_share" not in changed:
+        return {}
+
+    def of(name: str, share: Parameter) -> Parameter:
+        once = counted_once(
+            share.value,
+            slot_garbage=changed["slot_garbage_share"].value,
+            known_slot_garbage=own.slot_garbage_share.value,
+        )
+        speed: Parameter = changed.get(name, getattr(own, name))
+        return replace(speed, value=speed.value * once)
+
+    return {
+        "alloc_bytes_per_second": of("alloc_bytes_per_second", own.recounted_share_of_all),
+        "alloc_bytes_per_cpu_second": of("alloc_bytes_per_cpu_second", own.recounted_share),
     }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.engine.lane_parameters import LaneParameters
+from gcsim.goruntime.memory import MOST_SLOT_GARBAGE, counted_once
 from gcsim.goruntime.workers import background_share
 from gcsim.settings import Settings
 from gcsim.streams import stream
@@ -19,7 +20,6 @@ FloatArray = NDArray[np.float64]
 # Counted in 17 programs on Go 1.27, beside the same limit or a like one with GOGC=100: 0.6 to 3.6 times, mean of logs
 # (docs/memory.md: others since, 0.9 to 5.6)
 _UNFILLED_WITHOUT_GOGC = 1.35
-_MOST_SLOT_GARBAGE = 0.95  # "nearly 1" was measured; at 1 no span would ever be given back
 LEAST_FREE_OF_SWEEPING = 0.4  # of the mutator's time outside marking is left to the program
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
 _HEAP_EXPONENT_RANGE = (-0.7, 0.8)  # near 1, marking would outgrow its own heap
@@ -48,16 +48,34 @@ def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, Floa
 def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, FloatArray]:
     """Speeds of allocation as they follow from what was drawn beside them, so that the calibrated run is given back.
 
-    Speed outside marking was measured with sweeping in its time: where sweeping costs more, allocation is faster.
-    Speed while marking was measured for itself, and its ratio to the other follows.
+    Speed outside marking was measured with sweeping in its time: where sweeping costs more, allocation is faster. What
+    was allocated is heapLive's growth less ends of spans counted again: where more of it is such, allocation is slower,
+    and less arrives. Speed while marking was measured for itself, and its ratio to the other follows.
     """
     known = model.parameters
     dearer = drawn["sweep_cpu_seconds_per_byte"] / max(known.sweep_cpu_seconds_per_byte.value, 1e-30)
     share = known.sweep_share.value
     free = np.maximum(1.0 - share * dearer, LEAST_FREE_OF_SWEEPING)
-    per_cpu = drawn["alloc_bytes_per_cpu_second"] * (1.0 - share) / free
+    once = _counted_once(known.recounted_share.value, known.slot_garbage_share.value, drawn)
+    per_cpu = drawn["alloc_bytes_per_cpu_second"] * once * (1.0 - share) / free
     efficiency = drawn["mark_alloc_efficiency"] * known.alloc_bytes_per_cpu_second.value / per_cpu
-    return {"alloc_bytes_per_cpu_second": per_cpu, "mark_alloc_efficiency": efficiency}
+    once = _counted_once(known.recounted_share_of_all.value, known.slot_garbage_share.value, drawn)
+    return {
+        "alloc_bytes_per_cpu_second": per_cpu,
+        "mark_alloc_efficiency": efficiency,
+        "alloc_bytes_per_second": drawn["alloc_bytes_per_second"] * once,
+    }
+
+
+def _counted_once(
+    recounted_share: float, slot_garbage_share: float, drawn: dict[str, FloatArray]
+) -> FloatArray:
+    found: FloatArray = counted_once(
+        recounted_share,
+        slot_garbage=np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE),
+        known_slot_garbage=slot_garbage_share,
+    )
+    return found
 
 
 def central_draws(model: Model) -> dict[str, FloatArray]:
@@ -112,7 +130,7 @@ def lane_parameters(
         mark_term_seconds=of("pause_scale") * model.pauses.mark_term_mean_seconds,
         metadata_base_bytes=of("metadata_base_bytes"),
         metadata_share=of("metadata_share"),
-        slot_garbage_share=np.minimum(of("slot_garbage_share"), _MOST_SLOT_GARBAGE),
+        slot_garbage_share=np.minimum(of("slot_garbage_share"), MOST_SLOT_GARBAGE),
         unfilled_slot_share=of("unfilled_slot_share")
         * per_setting([_more_unfilled(model, s) for s in settings]),
         allocated_stack_bytes=of("allocated_stack_bytes"),

@@ -17,6 +17,7 @@ from gcsim.engine.lane_state import initial_state
 from gcsim.engine.noise import Noise
 from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
+from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
 from gcsim.workload.mark_cost import mark_cpu_factor, program_slowness
@@ -75,9 +76,9 @@ class LaneEngine:
         """Advances every lane to the end of its next cycle."""
         parameters, state = self.parameters, self.state
         goal, trigger = goals_and_triggers(parameters, state, self.rules)
-        wait_s, allocated = self._allocate_until(trigger)
+        wait_s, grown, allocated = self._allocate_until(trigger)
         start_s = state.now_seconds + wait_s
-        heap_start = state.heap_marked_bytes + allocated
+        heap_start = state.heap_marked_bytes + grown
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
         live = np.minimum(live * self._kept_share(), heap_start)
         cpu_factor, time_factor, black_factor = self._noise.draw_marking(parameters.lanes)
@@ -111,11 +112,13 @@ class LaneEngine:
     def _draw(self, name: str) -> FloatArray:
         return self._noise.draw(name, self.parameters.lanes)
 
-    def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Seconds until the next cycle starts, and the bytes allocated by then."""
+    def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Seconds until the next cycle starts, how far heapLive grows by then, and the bytes allocated."""
         parameters, state = self.parameters, self.state
-        wanted = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
-        wanted = np.clip(wanted, _MIN_STEP_BYTES, _LARGEST_SIZE)
+        grown = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
+        grown = np.clip(grown, _MIN_STEP_BYTES, _LARGEST_SIZE)
+        slot_garbage = parameters.slot_garbage_share
+        wanted = grown - recounted_bytes(grown, state.live_bytes, slot_garbage=slot_garbage)
         slowness = np.maximum(self._draw("alloc_time_factor"), 1e-3)
         sweep_s = parameters.sweep_seconds_per_byte * state.heap_end_bytes
         at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second + sweep_s
@@ -125,9 +128,9 @@ class LaneEngine:
             wait_s = self.profile.wait_seconds(state.now_seconds, at_capacity_s)
         due = (wait_s > FORCED_GC_PERIOD_SECONDS) & (parameters.gc_percent >= 0)
         if not due.any():
-            return wait_s, wanted
+            return wait_s, grown, wanted
         share = np.where(due, FORCED_GC_PERIOD_SECONDS / wait_s, 1.0)
-        return wait_s * share, wanted * share
+        return wait_s * share, grown * share, wanted * share
 
     def _wait_for_arrivals(
         self, wanted: FloatArray, slowness: FloatArray, at_capacity_s: FloatArray

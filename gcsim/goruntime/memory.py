@@ -38,6 +38,9 @@ from gcsim.goruntime.pacer import (
 )
 from gcsim.goruntime.versions import GoRules
 
+_RECOUNTED_ANYWAY, _RECOUNTED_OF_SLOTS = 0.008, 0.035  # of the live heap, in each cycle
+_MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
+MOST_SLOT_GARBAGE = 0.95  # "nearly 1" was measured; at 1 no span would ever be given back
 UNFILLED_AT_PEAK = 0.2  # of what stays unfilled at mark ends on average, the part at a run's highest heap
 _MIN_TRIGGER_SHARE = MIN_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 _MAX_TRIGGER_SHARE = MAX_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
@@ -95,6 +98,30 @@ def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_byt
     twelve programs, some of them counted later).
     """
     return share * calibrated_peak_bytes * (last_peak_bytes / calibrated_peak_bytes) ** 0.25
+
+
+def recounted_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> Any:
+    """Of what heapLive grew by between two cycles, what nobody allocated: ends of spans, counted again.
+
+    A span that a P takes counts whole, less its objects (Go 1.19+ ``mcache.refill``): what is left at its end, a few
+    percent of it, is too small for an object. Of a fresh span it is counted once, and of one that is taken
+    for the slots that a sweep freed in every cycle. How much of the live heap is taken so goes with ``slot_garbage``,
+    the slots' share of garbage. heapLive's growth less ``MemStats.TotalAlloc``'s, in 33 programs on Go 1.27 at
+    GOGC of 25 to 800: 0 to 0.01 of the live heap in each cycle where slots are hardly filled again and 0.03 where most
+    are, with any number of Ps. What grows with the heap itself counts as allocation here, as it does in a log.
+    """
+    again = (_RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * slot_garbage) * live_bytes
+    return minimum(again, _MOST_RECOUNTED * grown_bytes)
+
+
+def counted_once(recounted_share: Any, *, slot_garbage: Any, known_slot_garbage: Any) -> Any:
+    """What was allocated in a run with this share of slots over what ``known_slot_garbage`` made of the same log.
+
+    ``recounted_share``, 0 to 1/2, is the share of heapLive's growth in that log that the latter took for recounted.
+    """
+    weight = _RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * slot_garbage
+    times = weight / (_RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * known_slot_garbage)
+    return (1.0 - minimum(recounted_share * times, _MOST_RECOUNTED)) / (1.0 - recounted_share)
 
 
 def limited_trigger_bytes(

@@ -39,7 +39,7 @@ class Parameters:
     stack_bytes: Parameter  # scanned stacks, the heap goal's term
     globals_bytes: Parameter
     # allocation
-    alloc_bytes_per_second: Parameter  # mean over the run, marking included
+    alloc_bytes_per_second: Parameter  # mean over the run, marking included, recounted ends of spans not
     alloc_bytes_per_cpu_second: Parameter  # per second of one P's mutator time outside marking
     sweep_cpu_seconds_per_byte: (
         Parameter  # of the heap's peak: what a collection costs the mutator afterwards
@@ -47,6 +47,10 @@ class Parameters:
     sweep_share: (
         Parameter  # of the mutator's CPU outside marking, that sweeping at this cost took at calibration
     )
+    recounted_share: (
+        Parameter  # of heapLive's growth outside marking at calibration: ends of spans, counted again
+    )
+    recounted_share_of_all: Parameter  # the same, of its growth over all
     mutator_procs: Parameter  # Ps that the program can keep busy
     mark_alloc_efficiency: Parameter  # allocation per mutator second while marking, relative to outside
     mark_mutator_procs: Parameter  # Ps running the mutator while marking, assists left out

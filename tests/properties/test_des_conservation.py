@@ -88,9 +88,9 @@ class Ledger:
         self.last_ns, self.events = now_ns, self.events + 1
 
     def balance(self) -> None:
-        """Allocated = live + garbage not yet swept + freed, and no class of memory below nothing."""
+        """Allocated, or counted again = live + garbage not yet swept + freed, and no class of memory below nothing."""
         m, heap = self.machine, self.machine.heap
-        total = self.begun + m.allocated_bytes
+        total = self.begun + m.allocated_bytes + heap.recounted_bytes
         kept = heap.heap_live_bytes + heap.garbage_bytes + heap.freed_bytes
         assert abs(total - kept) <= 1e-9 * total + self.process.cycles + 1
         assert min(heap.garbage_bytes, heap.unswept_bytes, heap.free_slot_bytes, heap.heap_free_bytes) >= 0

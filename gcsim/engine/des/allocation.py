@@ -9,6 +9,7 @@ from simpy import Event
 from gcsim.engine.des.order import Order, after, now_ns
 from gcsim.engine.des.process import GoProcess
 from gcsim.engine.des.serving import Serving
+from gcsim.goruntime.memory import recounted_bytes
 
 FORCED_GC_PERIOD_NS = 120_000_000_000  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill
@@ -24,6 +25,7 @@ class Allocation:
     def __init__(self, process: GoProcess) -> None:
         self._process = process
         self._slack_bytes = self._least_bytes = 0.0
+        self._growth = 1.0  # of heapLive for each byte allocated, ends of spans counted again
         self._due_ns = _NEVER_NS
         self._explicit_ns = process.parameters.explicit_gc_period_ns or _NEVER_NS
 
@@ -32,6 +34,7 @@ class Allocation:
         process = self._process
         self._slack_bytes = process.draws.draw("heap_start_slack_bytes")
         self._least_bytes = process.heap.heap_live_bytes + _MIN_STEP_BYTES
+        self._growth = self._growth_per_byte()
         now, p = now_ns(process.env), process.parameters
         periodic_ns = now + FORCED_GC_PERIOD_NS if p.gc_percent >= 0 else _NEVER_NS
         explicit_ns = max(self._explicit_ns, now)  # a call while a cycle marks waits for its end
@@ -48,12 +51,22 @@ class Allocation:
         self._explicit_ns = (now_ns(process.env) // period + 1) * period
         return "explicit"
 
-    def _wanted_bytes(self, pace_bytes_per_ns: float) -> float:
-        """Bytes from here to the next cycle's start, at that pace."""
+    def _growth_per_byte(self) -> float:
+        """Ends of spans that will be counted again until the next cycle are spread over what is allocated."""
         process = self._process
-        swept = process.sweeper.swept_per_byte(pace_bytes_per_ns)
+        self._growth = 1.0
+        grown = self._wanted_bytes(process.rates()[0])
+        share = process.parameters.slot_garbage_share
+        again = recounted_bytes(grown, process.last_live_bytes, slot_garbage=share)
+        return float(grown / (grown - again))
+
+    def _wanted_bytes(self, pace_bytes_per_ns: float) -> float:
+        """Bytes to allocate from here to the next cycle's start, at that pace."""
+        process = self._process
+        swept = process.sweeper.swept_per_byte(pace_bytes_per_ns) / self._growth
         trigger = process.heap.trigger_met_bytes(process.pacer, swept_per_byte=swept)
-        return max(trigger + self._slack_bytes, self._least_bytes) - process.heap.heap_live_bytes
+        wanted = max(trigger + self._slack_bytes, self._least_bytes) - process.heap.heap_live_bytes
+        return wanted / self._growth
 
     def _stream(self, scatter: float) -> Generator[Event, Any, bool]:
         """Allocation as a steady flow, in steps over which nothing changes; True: it was time, not the heap."""
@@ -129,4 +142,5 @@ class Allocation:
         machine.mutator_ns += program_ns
         process.sweeper.book(allocated, elapsed, program_ns)
         process.heap.allocate(allocated)
+        process.heap.recount(allocated * (self._growth - 1.0))
         process.notice()

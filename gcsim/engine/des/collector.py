@@ -253,6 +253,7 @@ class Collector:
         )
         in_use = process.heap.heap_in_use_bytes
         process.heap.end_mark(float(int(marked)))
+        process.last_live_bytes = live
         process.scavenger.begin(in_use, process.heap.heap_goal_bytes(process.pacer, marked))
         process.sweeper.begin(process.heap.trigger_now_bytes(process.pacer), process.idle_procs)
         process.notice()

@@ -25,6 +25,7 @@ class HeapMemory:
     heap_live_bytes: float  # the runtime's heapLive: marked, and allocated since
     heap_peak_bytes: float  # heap in use when marking ended
     garbage_bytes: float = 0.0
+    recounted_bytes: float = 0.0  # of heapLive's growth since the start: nobody allocated them
     freed_bytes: float = 0.0  # by sweeping, since the start
     free_slot_bytes: float = 0.0  # of spans in use
     heap_free_bytes: float = 0.0  # pages free and resident
@@ -76,6 +77,11 @@ class HeapMemory:
         in_slots = min(self._slot_share * size, self.free_slot_bytes)
         self.free_slot_bytes -= in_slots
         self.heap_free_bytes -= min(size - in_slots, self.heap_free_bytes)
+
+    def recount(self, size: float) -> None:
+        """Ends of spans count again; taken for objects from here on, which holds a few percent too much in use."""
+        self.recounted_bytes += size
+        self.allocate(size)
 
     def end_mark(self, marked_bytes: float) -> None:
         """Everything is unswept, and what is not marked is garbage."""

@@ -63,6 +63,7 @@ class GoProcess:
         self.observer: Callable[[], None] | None = None  # of the heap between collections
         self.epoch_ns = 0  # the profile's time 0
         self.cycles = 0
+        self.last_live_bytes = p.live_bytes  # when the last cycle began
         self.interruptions = Interruptions()
         self.serving: Serving | None = None
         if requests is not None:

@@ -1,0 +1,71 @@
+"""heapLive counts ends of spans again in every cycle: the rule against real Go, and what engines make of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments.validation.counts import recounted_runs
+from experiments.validation.matrix import CAPTURES, plans
+from gcsim.engine.simulate import Engine, record_cycles, replica_metrics
+from gcsim.goruntime.memory import recounted_bytes
+from gcsim.settings import Settings
+from gcsim.workload.model import Model
+from gcsim.workload.parameters import Parameter
+
+
+def _with_slots(share: float) -> Model:
+    model = Model.load("order-service-open")
+    return replace(
+        model, parameters=replace(model.parameters, slot_garbage_share=Parameter(share, 0.0, "test"))
+    )
+
+
+def test_real_programs_count_more_again_where_cycles_are_short() -> None:
+    """Of what heapLive grows more than the program allocates at GOGC=25 than at 100, the rule tells the most.
+
+    In programs whose captures hold the runtime's counts and ``MemStats.TotalAlloc``.
+    """
+    runs = recounted_runs(plans(), CAPTURES)
+    seen = np.array([at[25].over_allocated - at[100].over_allocated for at in runs.values()])
+    told = np.array([at[25].told_share - at[100].told_share for at in runs.values()])
+    assert len(seen) >= 10
+    assert np.median(np.abs(seen - told)) < 0.5 * np.median(np.abs(seen))
+    assert np.corrcoef(seen, told)[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("engine", ["lanes", "des"])
+def test_arrivals_stay_what_they_are_while_heap_live_grows_faster(engine: Engine) -> None:
+    """At any GOGC the service allocates what arrives; the cycle rate is higher by what is counted again."""
+    settings = [Settings(gogc=gogc, gomaxprocs=2, go="1.27") for gogc in (60, 200)]
+    without, with_slots = (
+        replica_metrics(_with_slots(share), settings, duration_seconds=120.0, replicas=4, engine=engine)
+        for share in (0.0, 0.9)
+    )
+    assert np.allclose(with_slots["throughput_ratio"].mean(axis=1), 1.0, atol=0.03)
+    more = (with_slots["gc_rate_hz"] / without["gc_rate_hz"]).mean(axis=1)
+    assert more[0] > more[1] > 1.0
+    live = Model.load("order-service-open").parameters.live_bytes.value
+    again = recounted_bytes(np.inf, live, slot_garbage=0.9) - recounted_bytes(np.inf, live, slot_garbage=0.0)
+    rate = Model.load("order-service-open").parameters.alloc_bytes_per_second.value
+    expected = 1.0 + again * with_slots["gc_rate_hz"].mean(axis=1) / rate
+    assert more == pytest.approx(expected, rel=0.02)
+
+
+def test_never_more_than_half_of_the_growth() -> None:
+    """Where the heap hardly grows between two cycles, no more is counted again than spans are taken."""
+    grown = np.array([0.0, 1e4, 1e6, 1e9])
+    again = recounted_bytes(grown, 1e8, slot_garbage=0.95)
+    assert np.all(again <= 0.5 * grown)
+    assert again[-1] == pytest.approx(0.04125 * 1e8)
+
+
+def test_the_log_s_own_growth_comes_back() -> None:
+    """heapLive in a recorded run at the calibrated setting grows as the calibrated log's did, whatever is in slots."""
+    model = Model.load("order-service-open")
+    cycles = record_cycles(model, model.settings, duration_seconds=300.0, seed=1)
+    grown = (cycles.heap_end_bytes[1:] - cycles.heap_marked_bytes[:-1]).sum()
+    seconds = np.ptp(cycles.start_ns) * 1e-9
+    p = model.parameters
+    logged = p.alloc_bytes_per_second.value / (1.0 - p.recounted_share_of_all.value)
+    assert grown / seconds == pytest.approx(logged, rel=0.02)
