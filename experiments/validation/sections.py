@@ -171,11 +171,10 @@ def by_regime(rows: Sequence[Row]) -> Lines:
             part = of_metric(chosen, metric)
             held_out = [row for row in part if row.held_out]
             ours, guide = summary(part), summary(part, "gc_guide")
-            times = guide.median / ours.median if ours.median > 0 else math.nan
             body.append([
                 regime if metric == next(iter(TARGETS)) else "", NAMES[metric], str(ours.count),
                 pair_cell(ours.median, ours.p90), _error_pair(held_out, "predicted"), percent_cell(coverage(part)),
-                pair_cell(guide.median, guide.p90), "–" if math.isnan(times) else f"{times:.1f}×",
+                pair_cell(guide.median, guide.p90), _times(part, "predicted"),
                 _error_pair(part, "again"),
             ])  # fmt: skip
     head = [
@@ -213,7 +212,42 @@ def by_loop(rows: Sequence[Row]) -> Lines:
         "*Repeat*: the same setting run again.",
         "",
         *table(["programs", "loop", "runs", *heads], body),
+        "",
+        "Cycle rate beside the GC guide's, regime by regime; last by how much a repeated run comes closer than the "
+        "guide, which bounds what any prediction can:",
+        "",
+        *_rate_beside_guide(rows),
     ]
+
+
+def _rate_beside_guide(rows: Sequence[Row]) -> Lines:
+    body = []
+    for regime in ("assist-bound", "limit-bound", "small heap"):
+        of_regime = [row for row in of_metric(elsewhere(rows), "gc_rate_hz") if row.regime == regime]
+        for loop, part in sorted(groups(of_regime, lambda row: row.course).items()):
+            repeated = [row for row in part if not math.isnan(row.again)]
+            held_out = [row for row in part if row.held_out]
+            body.append([
+                regime, loop, str(len(part)), _error_pair(part, "predicted"), _error_pair(held_out, "predicted"),
+                _error_pair(part, "gc_guide"), _times(part, "predicted"), _times(repeated, "again"),
+            ])  # fmt: skip
+    head = [
+        "regime",
+        "loop",
+        "runs",
+        "gcsim",
+        "gcsim, held out",
+        "GC guide",
+        "guide over gcsim",
+        "guide over repeat",
+    ]
+    return table(head, body)
+
+
+def _times(rows: Sequence[Row], source: Source) -> str:
+    """How many times as large the guide's median error is."""
+    ours = summary(rows, source).median
+    return f"{summary(rows, 'gc_guide').median / ours:.1f}×" if ours > 0 else "–"
 
 
 def _by(rows: Sequence[Row], title: str, key: Callable[[Row], str]) -> Lines:
