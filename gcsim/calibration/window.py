@@ -11,7 +11,7 @@ _CYCLES_AHEAD, _PARTS = (
     10,
 )  # what is later where it has not: a tenth of the log's cycles, no fewer than five
 PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements; start-up's are among the first
-_ENOUGH = 10  # cycles that a second half of the log's time must hold to be taken for one
+_ENOUGH = 5  # cycles that a second half of the log's time must hold to be taken for one
 
 
 def working_window(evidence: Evidence) -> slice:

@@ -29,6 +29,13 @@ def test_start_up_is_left_out_though_most_cycles_are_in_it(setting: str) -> None
     assert live.min() > 28
 
 
+def test_start_up_of_a_short_log_is_no_load() -> None:
+    """jobs at GOGC=800: fifteen cycles while it is filled, in two seconds, and five of its load, in fifteen."""
+    log = _log("jobs-go1.27.3-gogc800-limitoff-p2-r1")
+    assert working_window(log) == slice(15, 20)
+    assert np.ptp(log.live_bytes[15:]) < 0.1 * log.live_bytes[15:].mean()
+
+
 def test_a_window_begins_some_cycles_behind_the_first_goal_that_counts_the_live_heap() -> None:
     """orders' marked heap is whole at gc 3, and the window begins at gc 6: two cycles lie between."""
     log = _log("orders-go1.27.3-gogc400-limitoff-p2-r1")
