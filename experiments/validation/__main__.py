@@ -17,7 +17,7 @@ from experiments.validation import machine
 from experiments.validation.counts import counts_page
 from experiments.validation.discrepancy import discrepancy_table
 from experiments.validation.figures import write_ratios
-from experiments.validation.matrix import CAPTURES, plans
+from experiments.validation.matrix import CAPTURES, LONG_CAPTURES, long_plans, plans
 from experiments.validation.page import accuracy_page, headline_sentence, with_headline
 from experiments.validation.results import load_study, save_study
 from experiments.validation.study import study
@@ -30,10 +30,11 @@ DOCS = FOLDER.parent.parent / "docs"
 
 def capture(options: argparse.Namespace) -> None:
     """Make the runs whose names match and whose files are missing; the machine is noted beside them."""
-    for plan in plans():
-        if re.search(options.only, plan.name) and not is_captured(plan, CAPTURES):
-            print(summary(capture_run(plan, CAPTURES, lock=options.lock)), flush=True)
-            machine.note(CAPTURES)
+    for chosen, folder in ((plans(), CAPTURES), (long_plans(), LONG_CAPTURES)):
+        for plan in chosen:
+            if re.search(options.only, plan.name) and not is_captured(plan, folder):
+                print(summary(capture_run(plan, folder, lock=options.lock)), flush=True)
+                machine.note(folder)
 
 
 def report(options: argparse.Namespace) -> None:
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m experiments.validation", description="Validation against real Go"
     )
     commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("capture", help="make the runs that are missing, 10 s each")
+    make = commands.add_parser("capture", help="make the runs that are missing, 10 s to a minute each")
     make.add_argument("--only", default="", help="a regular expression on the runs' names")
     make.add_argument("--lock", type=Path, default=None, help="hold this file's lock while a program runs")
     make.set_defaults(run=capture)

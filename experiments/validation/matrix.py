@@ -4,13 +4,14 @@ Every load is calibrated on one run at GOGC=100 without a limit and everything e
 looked at while choosing priors and forms is ``design``; the headline is of the rest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.capture import RunPlan
 from gcsim.units import MIB
 
 CAPTURES = Path(__file__).parent / "captures"
+LONG_CAPTURES = Path(__file__).parent / "long"
 DURATION_SECONDS = 10.0
 RARE_SECONDS, RAREST_SECONDS = (
     20.0,
@@ -20,6 +21,8 @@ MAIN_GO, MAIN_PROCS = "1.27.3", 2
 OTHER_GO = ("1.19", "1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6")
 OTHER_PROCS = (1, 4)
 REPEATS = 2
+LONG_SECONDS = 60.0
+LONG_SETTINGS = (4, 5)  # GOGC=100 with the tight limit, GOGC=off with the moderate one
 ELSEWHERE = (0, 1, 2, 4)  # which of the ten settings other versions and GOMAXPROCS run
 
 
@@ -136,6 +139,16 @@ def plans() -> list[RunPlan]:
     ]
     procs = [_plan(load, i, MAIN_GO, p, 1) for p in OTHER_PROCS for load in everywhere for i in ELSEWHERE]
     return [*main, *versions, *procs]
+
+
+def long_plans() -> list[RunPlan]:
+    """Held-out programs under limits for a minute: what start-up left scattered has then been filled or is gone."""
+    return [
+        replace(_plan(load, i, MAIN_GO, MAIN_PROCS, 1), duration_seconds=LONG_SECONDS)
+        for i in LONG_SETTINGS
+        for load in LOADS
+        if not load.design
+    ]
 
 
 def _plan(load: Load, setting: int, go: str, procs: int, repeat: int) -> RunPlan:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from experiments.latency.report import latency_section
 from experiments.validation.cases import not_to_trust, three_programs, worst_ten
 from experiments.validation.diagnosis import by_run
-from experiments.validation.matrix import LOAD, MAIN_GO, MAIN_PROCS, plans
+from experiments.validation.long_run import long_run
+from experiments.validation.matrix import LOAD, MAIN_GO, MAIN_PROCS, long_plans, plans
 from experiments.validation.sections import (
     baselines_table,
     by_loop,
@@ -45,8 +46,8 @@ def accuracy_page(study: Study, machine: str) -> str:
     rows = study.rows
     parts = [
         _opening(study, machine), _headline(rows), _first_looks(), equal_speed(rows), three_logs(rows), log_alone(rows),
-        by_metric(rows), baselines_table(rows), by_regime(rows), by_loop(rows), by_program(rows), versions(rows),
-        latency_section(), three_programs(rows), worst_ten(rows), not_to_trust(rows), _method(study),
+        by_metric(rows), baselines_table(rows), by_regime(rows), by_loop(rows), long_run(rows), by_program(rows),
+        versions(rows), latency_section(), three_programs(rows), worst_ten(rows), not_to_trust(rows), _method(study),
     ]  # fmt: skip
     return "\n".join(line for part in parts for line in [*part, ""]).rstrip() + "\n"
 
@@ -170,7 +171,7 @@ def _first_looks() -> Lines:
 
 
 def _method(study: Study) -> Lines:
-    hours = sum(plan.duration_seconds for plan in plans()) / 3600
+    hours = sum(plan.duration_seconds for plan in [*plans(), *long_plans()]) / 3600
     left_out = [f"- `{name}`: {reason}" for name, reason in study.left_out]
     return [
         "## How it is made",
@@ -185,7 +186,8 @@ def _method(study: Study) -> Lines:
         "whole life. Error is |predicted / real − 1|. A run is left out where other processes took more than "
         "5 % of the CPUs or fewer than 5 cycles are in the window. Runs of query, graph, kvstore and ledger that the "
         "machine disturbed, by a probe of its speed alone (`experiments/capture.py`), were made again where there was "
-        "time, and the least disturbed attempt stands; of the newest twelve programs the first attempt does. Left out:",
+        "time, and the least disturbed attempt stands; of the newest fifteen programs the first attempt does, but for "
+        "four runs that other processes had disturbed. Left out:",
         "",
         *(left_out or ["- none."]),
         "",
