@@ -166,6 +166,6 @@ def _opening(programs: int) -> Lines:
         "Of fresh spans that is the same share at any setting; spans with free slots are taken again in every cycle, "
         "which counts for more where cycles are short. gcsim takes 0.8 % of the live heap for it in each cycle, and "
         "3.5 % times the slots' share of garbage more (`recounted_bytes`), and the rest for the program's, at every "
-        "setting.",
+        "setting: the difference of both columns, beside what the rule makes of it.",
         "",
     ]
