@@ -29,6 +29,7 @@ from gcsim.engine.simulate import record_cycles
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.gctrace.numbers import printed_step_ns, quantize_ms, untruncated_ms
 from gcsim.gctrace.writer import format_gctrace
+from gcsim.goruntime.memory import MOST_SLOT_GARBAGE, counted_once
 from gcsim.settings import Settings
 
 SERVICES, SEED = 200, 1
@@ -161,8 +162,8 @@ def test_no_interval_spans_lost_lines() -> None:
     assert rates[1].value == pytest.approx(rates[0].value, rel=4.0 * rates[1].rel_sd)
 
 
-def test_sweeping_that_costs_more_makes_allocation_faster_by_as_much() -> None:
-    """Whatever sweeping is drawn, the calibrated run's speeds come back."""
+def test_dearer_sweeping_makes_allocation_faster_and_more_counted_again_makes_it_slower() -> None:
+    """Whatever sweeping and share of slots are drawn, the calibrated run's speeds come back."""
     from gcsim.engine.draws import draw_parameters
 
     model = example_service()
@@ -170,8 +171,13 @@ def test_sweeping_that_costs_more_makes_allocation_faster_by_as_much() -> None:
     p = model.parameters
     swept = p.sweep_share.value / p.sweep_cpu_seconds_per_byte.value * drawn["sweep_cpu_seconds_per_byte"]
     usual = drawn["sweep_cpu_seconds_per_byte"] < 3.0 * p.sweep_cpu_seconds_per_byte.value
-    with_sweeping = drawn["alloc_bytes_per_cpu_second"] * (1.0 - swept)
-    spread = float(np.std(np.log(with_sweeping[usual])))
+    once = counted_once(
+        p.recounted_share.value,
+        slot_garbage=np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE),
+        known_slot_garbage=p.slot_garbage_share.value,
+    )
+    as_logged = drawn["alloc_bytes_per_cpu_second"] * (1.0 - swept) / once
+    spread = float(np.std(np.log(as_logged[usual])))
     assert spread == pytest.approx(p.alloc_bytes_per_cpu_second.rel_sd, rel=0.15)
     marking = np.log(drawn["alloc_bytes_per_cpu_second"] * drawn["mark_alloc_efficiency"])
     assert float(np.std(marking)) == pytest.approx(p.mark_alloc_efficiency.rel_sd, rel=0.15)
