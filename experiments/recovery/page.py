@@ -97,7 +97,8 @@ def _left_out(recovery: Recovery) -> str:
     text = (
         "Left out, parameter by parameter: values that came from a prior, sizes that pacer lines give to the byte, Ps\n"
         "of closed loops, which are GOMAXPROCS; and, where more than a tenth of cycles end at their goal, what the\n"
-        "program would do by itself: its speed and Ps while marking, assists at ease."
+        "program would do by itself: its speed and Ps while marking, assists at ease (these also\n"
+        "where the goal forced more than a tenth of what they paid, which leaves a prior's width)."
     )
     if recovery.left_out:
         reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(recovery.left_out.items()))

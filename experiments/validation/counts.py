@@ -103,7 +103,8 @@ def _recounted(cycles: CycleTable, run: CapturedRun, slot_garbage_share: float) 
     loaded = slice(int(ready["gc_cycles"]) + 1, None)
     grown = (cycles.heap_end_bytes[1:] - cycles.heap_marked_bytes[:-1])[loaded]  # from mark end to mark end
     live = cycles.heap_marked_bytes - (cycles.heap_end_bytes - cycles.heap_start_bytes)
-    told = recounted_bytes(grown, live[:-1][loaded], slot_garbage=slot_garbage_share)
+    outside = (cycles.heap_start_bytes[1:] - cycles.heap_marked_bytes[:-1])[loaded]
+    told = recounted_bytes(outside, live[:-1][loaded], slot_garbage=slot_garbage_share)
     seconds = np.ptp(cycles.start_ns[loaded]) * 1e-9
     allocated = run.result["memstats"]["TotalAlloc"] - ready["total_alloc_bytes"]
     allocated *= seconds / run.result["load_seconds"]

@@ -69,8 +69,8 @@ _SINCE = (
     "a limit sets the goals, which came out low on programs old and new, and ends of spans that heapLive counts again, "
     "which design programs' cycle rates had shown. Both were chosen on the design programs, and widths followed from "
     "them: what this page says of the third set is not its first look. Since the look at the fourth, a short log's "
-    "second half may be of five cycles: jobs at GOGC=800, ten of whose twenty cycles are start-up, had that taken for "
-    "its load, and is design now."
+    "second half may be of five cycles: jobs at GOGC=800, fifteen of whose twenty cycles are start-up, had that taken "
+    "for its load, and is design now, though in no width yet."
 )
 
 

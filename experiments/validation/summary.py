@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from experiments.validation.study import Row
 
+_T = TypeVar("_T")
 Source = Literal["predicted", "three_logs", "keep", "gc_guide", "odds", "again"]
 
 #: The metrics that settings are chosen by, with the targets for median and 90th percentile.
@@ -85,9 +86,9 @@ def at_equal_speed(rows: Iterable[Row]) -> list[Row]:
     ]
 
 
-def groups(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+def groups(rows: Iterable[_T], key: Callable[[_T], str]) -> dict[str, list[_T]]:
     """Rows by a key, in order of appearance."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[_T]] = {}
     for row in rows:
         found.setdefault(key(row), []).append(row)
     return found

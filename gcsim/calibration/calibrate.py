@@ -90,6 +90,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     profile = find_profile(evidence)
     allocation = fit_allocation(evidence, gaps, pace, profile)
     steady_arrivals = pace.loop == "open" and profile.is_steady
+    # without ends of spans counted again, as the engine's mark phases have none
     arriving = allocation["alloc_bytes_per_second"].value if steady_arrivals else None
     model = Model(
         name=name,

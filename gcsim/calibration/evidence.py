@@ -79,8 +79,8 @@ class Evidence:
         return replace(self, recounted_bytes=np.concatenate([self.recounted_bytes[:1], again]))
 
     @property
-    def grown_bytes(self) -> FloatArray:
-        """What was allocated from each cycle's end to the next one's start; shape (n - 1,)."""
+    def allocated_between_bytes(self) -> FloatArray:
+        """What was allocated from each cycle's end to the next one's start, as far as is known; shape (n - 1,)."""
         return self.heap_start_bytes[1:] - self.heap_marked_bytes[:-1] - self.recounted_bytes[1:]
 
     @property

@@ -106,7 +106,7 @@ def _unsteady(what: str, values: FloatArray, factors: FloatArray, loop: str) -> 
 
 def allocation_rates(evidence: Evidence) -> FloatArray:
     """Bytes per second from each cycle's end to the next one's, marking included; shape (n - 1,)."""
-    allocated = evidence.heap_end_bytes[1:] - evidence.heap_marked_bytes[:-1]
+    allocated = evidence.allocated_between_bytes + evidence.allocated_bytes[1:]
     return np.asarray(allocated / np.maximum(np.diff(evidence.end_seconds), 1e-9), dtype=np.float64)
 
 

@@ -58,7 +58,7 @@ def intervals(evidence: Evidence) -> Intervals:
     return Intervals(
         middle_seconds=middle[chosen],
         seconds=seconds[chosen],
-        allocated_bytes=evidence.grown_bytes[chosen],
+        allocated_bytes=evidence.allocated_between_bytes[chosen],
         recounted_bytes=evidence.recounted_bytes[1:][chosen],
         peak_bytes=evidence.heap_end_bytes[:-1][chosen],
         printed_bytes=math.hypot(*(printing_error(*size) for size in sizes)),
@@ -131,7 +131,7 @@ def swept_per_byte(gaps: Intervals) -> float:
 
 def _total_rate(evidence: Evidence, gaps: Intervals) -> Parameter:
     """Bytes per second over all, from one cycle's start to the next one's where no line is missing."""
-    bytes_ = (evidence.grown_bytes + evidence.allocated_bytes[:-1])[gaps.chosen]
+    bytes_ = (evidence.allocated_between_bytes + evidence.allocated_bytes[:-1])[gaps.chosen]
     seconds = np.diff(evidence.start_seconds)[gaps.chosen]
     rate = float(bytes_.sum()) / max(float(seconds.sum()), 1e-9)
     printed = math.hypot(gaps.printed_bytes, black_printing_error(evidence)) / max(float(bytes_.mean()), 1.0)

@@ -86,7 +86,7 @@ def _mean(values: FloatArray, weights: FloatArray) -> float:
 
 def _period_bytes(evidence: Evidence) -> FloatArray:
     """Allocated from each cycle's start to the next one's, shape (n - 1,); at the usual rate where lines are lost."""
-    allocated = np.maximum(evidence.grown_bytes, 0.0) + evidence.allocated_bytes[:-1]
+    allocated = np.maximum(evidence.allocated_between_bytes, 0.0) + evidence.allocated_bytes[:-1]
     if evidence.follows.all() or not evidence.follows.any():
         return allocated
     seconds = np.maximum(np.diff(evidence.start_seconds), 1e-9)

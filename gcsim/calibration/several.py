@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 
 from gcsim.calibration.calibrate import Calibration, Overrides, calibrate
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.fit_allocation import intervals, outside_rate, swept_per_byte
+from gcsim.calibration.fit_allocation import fit_allocation, intervals, outside_rate, swept_per_byte
 from gcsim.calibration.fit_heap import LIVE_PER_DOUBLING
 from gcsim.calibration.memory import OUTSIDE_HEAP, fit_resident, told_by_limit
 from gcsim.calibration.random_effects import USUAL_SCATTER, Pooled, pooled
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
-from gcsim.goruntime.memory import counted_once
 from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.units import format_mib
 from gcsim.workload.model import Model
-from gcsim.workload.parameters import Parameter, Parameters
+from gcsim.workload.parameters import Parameter
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.survivors import doublings
 
@@ -101,12 +100,13 @@ def _refuse_another_service(one: str, first: Model, other: str, second: Model) -
 
 def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], reference: str) -> Model:
     logs = [found[reference], *(one for log, one in found.items() if log != reference)]
+    outside = _outside_heap(logs)
+    if outside:
+        logs = [_with_slots(one, outside["slot_garbage_share"]) for one in logs]
     model = logs[0].model
-    changed = _same_everywhere(logs)
+    changed = outside | _same_everywhere(logs)
     changed |= _marking(logs, changed)
     changed |= _allocation(logs)
-    changed |= _outside_heap(logs)
-    changed |= _counted_again(model.parameters, changed)
     changed |= _memory([traces[reference], *(traces[log] for log in found if log != reference)], model)
     return replace(
         model,
@@ -120,6 +120,14 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
             "logs": "; ".join(_described(log, found[log], reference) for log in found),
         },
     )
+
+
+def _with_slots(one: Calibration, share: Parameter) -> Calibration:
+    """The same log with another's share of slots, which decides what of heapLive's growth was allocated."""
+    evidence = one.evidence.counted_once(share.value)
+    allocation = fit_allocation(evidence, intervals(evidence), one.pace, one.model.profile)
+    parameters = replace(one.model.parameters, **allocation, slot_garbage_share=share)
+    return replace(one, evidence=evidence, model=replace(one.model, parameters=parameters))
 
 
 def _described(log: str, one: Calibration, reference: str) -> str:
@@ -241,26 +249,6 @@ def _allocation(logs: list[Calibration]) -> dict[str, Parameter]:
         "mark_alloc_efficiency": _pool_logs(
             [_efficiency(one, speed) for one, speed in zip(told, speeds, strict=True)]
         ),
-    }
-
-
-def _counted_again(own: Parameters, changed: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    """Speeds of allocation by another log's share of slots, which decides what of heapLive's growth was allocated."""
-    if "slot_garbage_share" not in changed:
-        return {}
-
-    def of(name: str, share: Parameter) -> Parameter:
-        once = counted_once(
-            share.value,
-            slot_garbage=changed["slot_garbage_share"].value,
-            known_slot_garbage=own.slot_garbage_share.value,
-        )
-        speed: Parameter = changed.get(name, getattr(own, name))
-        return replace(speed, value=speed.value * once)
-
-    return {
-        "alloc_bytes_per_second": of("alloc_bytes_per_second", own.recounted_share_of_all),
-        "alloc_bytes_per_cpu_second": of("alloc_bytes_per_cpu_second", own.recounted_share),
     }
 
 

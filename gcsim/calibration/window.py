@@ -18,8 +18,9 @@ def working_window(evidence: Evidence) -> slice:
     """The rows after warm-up and before shutdown.
 
     Warm-up ends when the live heap first reaches 90 % of the median of the log's second half, and the pacer has then
-    forgotten start-up's measurements; at most half of the log is left out. Halves are of its time, for a heap that
-    builds up collects often: a second of start-up may hold most of the log's cycles. Where the second half moves too,
+    forgotten start-up's measurements; no more is left out than the log's first half, and never its last five cycles.
+    Halves are of its time, for a heap that builds up collects often: a second of start-up may hold most of the log's
+    cycles. Where the second half moves too,
     steps, ramps and leaks are the service at work, and only the heap's building up is left out. A forced cycle at the
     very end is a shutdown's.
     """

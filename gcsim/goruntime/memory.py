@@ -106,9 +106,13 @@ def recounted_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> 
     A span that a P takes counts whole, less its objects (Go 1.19+ ``mcache.refill``): what is left at its end, a few
     percent of it, is too small for an object. Of a fresh span it is counted once, and of one that is taken
     for the slots that a sweep freed in every cycle. How much of the live heap is taken so goes with ``slot_garbage``,
-    the slots' share of garbage. heapLive's growth less ``MemStats.TotalAlloc``'s, in 33 programs on Go 1.27 at
-    GOGC of 25 to 800: 0 to 0.01 of the live heap in each cycle where slots are hardly filled again and 0.03 where most
-    are, with any number of Ps. What grows with the heap itself counts as allocation here, as it does in a log.
+    the slots' share of garbage. Chosen on heapLive's growth less ``MemStats.TotalAlloc``'s in design programs on
+    Go 1.27: about 0.01 of the live heap in each cycle where slots are hardly filled again, 0.03 where most are, with
+    any number of Ps (docs/memory.md; the code is the same from Go 1.19 on). What grows with the heap itself
+    counts as allocation here, as it does in a log.
+
+    ``grown_bytes`` is the growth while nothing marks. The engines spread this over the way to the trigger: a cycle
+    that is forced before it counts less, where the runtime would count nearly as much.
     """
     again = (_RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * slot_garbage) * live_bytes
     return minimum(again, _MOST_RECOUNTED * grown_bytes)

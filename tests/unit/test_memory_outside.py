@@ -13,6 +13,7 @@ from gcsim.calibration.memory_parts import Seen, Told
 from gcsim.calibration.several import calibrate_logs
 from gcsim.engine.simulate import replica_metrics
 from gcsim.gctrace import read_gctrace
+from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
 from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import rules_for
@@ -76,6 +77,20 @@ def test_several_logs_take_what_lies_outside_the_heap_from_the_limited_one() -> 
     assert several.reference == names[0]
     alone = several.calibrations[names[1]].model.parameters
     assert several.model.parameters.allocated_stack_bytes == alone.allocated_stack_bytes
+
+
+def test_what_several_logs_allocated_follows_the_share_of_slots_that_one_of_them_told() -> None:
+    """More slots filled again is more counted again: less of what the heap grew by was allocated, in every log."""
+    names = [f"jobs-go1.27.3-{setting}-p2-r1" for setting in ("gogc100-limitoff", "gogcoff-limit140MiB")]
+    traces = {name: read_gctrace(CAPTURES / f"{name}.log.gz") for name in names}
+    several = calibrate_logs(traces, name="jobs")
+    pooled, first = several.model.parameters, several.calibrations[names[0]].model.parameters
+    assert pooled.slot_garbage_share.value != first.slot_garbage_share.value
+    weights = [recounted_bytes(np.inf, 1.0, slot_garbage=p.slot_garbage_share.value) for p in (pooled, first)]
+    shares = [p.recounted_share_of_all.value for p in (pooled, first)]
+    assert shares[0] / shares[1] == pytest.approx(weights[0] / weights[1], rel=1e-6)
+    grown = [p.alloc_bytes_per_second.value / (1.0 - p.recounted_share_of_all.value) for p in (pooled, first)]
+    assert grown[0] == pytest.approx(grown[1], rel=1e-6)
 
 
 @pytest.mark.parametrize("program", ["deepstacks", "smallapi"])

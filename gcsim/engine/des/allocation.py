@@ -55,7 +55,8 @@ class Allocation:
         """Ends of spans that will be counted again until the next cycle are spread over what is allocated."""
         process = self._process
         self._growth = 1.0
-        grown = self._wanted_bytes(process.rates()[0])
+        capacity, arrival = process.rates()
+        grown = self._wanted_bytes(min(capacity, arrival) if process.parameters.open_loop else capacity)
         share = process.parameters.slot_garbage_share
         again = recounted_bytes(grown, process.last_live_bytes, slot_garbage=share)
         return float(grown / (grown - again))
