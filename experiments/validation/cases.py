@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from experiments.validation.diagnosis import worst
-from experiments.validation.matrix import LOAD, MAIN_GO, MAIN_PROCS
+from experiments.validation.matrix import LOAD
 from experiments.validation.study import Row
 from experiments.validation.summary import (
     TARGETS,
     coverage,
     elsewhere,
+    first_run,
     groups,
     of_metric,
     program_name,
@@ -50,12 +51,7 @@ _THREE = {
 def _setting_lines(
     rows: Sequence[Row], label: str, gogc: int | None, limit_mib: int | None
 ) -> list[list[str]]:
-    main_go = MAIN_GO.rsplit(".", 1)[0]
-    run = {
-        row.metric: row
-        for row in rows
-        if row.run == (label, main_go, MAIN_PROCS, gogc, limit_mib, 1) and row.metric in TARGETS
-    }
+    run = first_run(rows, label, gogc, limit_mib)
     if not run:
         return []
     name = setting_cell(gogc, limit_mib)

@@ -1,6 +1,6 @@
 """Memory outside the heap as the runtime counts it, from the captures that hold its counts: ``docs/memory.md``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,19 +35,23 @@ class Recounted:
     told_share: float  # by ``recounted_bytes``, at the slots' share of the run at GOGC=100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedRun:
+    """A first run on the main Go version and GOMAXPROCS whose capture holds the runtime's counts."""
+
+    plan: RunPlan
+    run: CapturedRun
+    cycles: CycleTable
+    memory: CountedMemory
+
+
 def counts_page(plans: Iterable[RunPlan], folder: Path) -> str:
-    """The page, from first runs on the main Go version and GOMAXPROCS."""
+    """The page."""
+    found = counted_runs(plans, folder)
     by_label: dict[str, dict[RunPlan, CountedMemory]] = {}
-    plans = list(plans)
-    for plan in _main(plans, folder):
-        run = load_run(folder / f"{plan.name}.result.json")
-        if run.info.heap_accounts is None:
-            continue
-        trace = read_gctrace(run.log)
-        found = _counted(trace, run.info.heap_accounts, plan.gogc)
-        if found is not None:
-            by_label.setdefault(plan.label, {})[plan] = found
-    again = recounted_runs(plans, folder)
+    for one in found:
+        by_label.setdefault(one.plan.label, {})[one.plan] = one.memory
+    again = recounted_runs(found)
     body = [
         [*cells, *_recounted_cells(again.get(label, {}))]
         for label, runs in by_label.items()
@@ -56,12 +60,20 @@ def counts_page(plans: Iterable[RunPlan], folder: Path) -> str:
     return "\n".join([*_opening(len(body)), *table(_HEAD, body)]) + "\n"
 
 
-def _main(plans: Iterable[RunPlan], folder: Path) -> list[RunPlan]:
-    return [
-        plan
-        for plan in captured_plans(plans, folder)
-        if (plan.go_version, plan.gomaxprocs, plan.repeat) == (MAIN_GO, MAIN_PROCS, 1)
-    ]
+def counted_runs(plans: Iterable[RunPlan], folder: Path) -> list[CountedRun]:
+    """Those of the plans, in their order; without runs that are too short to tell."""
+    found = []
+    for plan in captured_plans(plans, folder):
+        if (plan.go_version, plan.gomaxprocs, plan.repeat) != (MAIN_GO, MAIN_PROCS, 1):
+            continue
+        run = load_run(folder / f"{plan.name}.result.json")
+        if run.info.heap_accounts is None:
+            continue
+        trace = read_gctrace(run.log)
+        memory = _counted(trace, run.info.heap_accounts, plan.gogc)
+        if memory is not None:
+            found.append(CountedRun(plan=plan, run=run, cycles=trace.cycles, memory=memory))
+    return found
 
 
 def _recounted_cells(at: dict[int, Recounted]) -> list[str]:
@@ -80,25 +92,21 @@ def _counted(trace: Trace, accounts: HeapAccounts, gogc: int | None) -> CountedM
         return None
 
 
-def recounted_runs(plans: Iterable[RunPlan], folder: Path) -> dict[str, dict[int, Recounted]]:
-    """By program and GOGC, 25 and 100 without a limit; programs whose captures do not hold both are left out."""
-    found: dict[str, dict[int, Recounted]] = {}
-    shares: dict[str, float] = {}
-    main = [plan for plan in _main(plans, folder) if plan.gomemlimit_bytes is None]
-    for plan in sorted((p for p in main if p.gogc in (25, 100)), key=lambda p: -(p.gogc or 0)):
-        run = load_run(folder / f"{plan.name}.result.json")
-        trace = read_gctrace(run.log)
-        counted = None
-        if run.info.heap_accounts is not None:
-            counted = _counted(trace, run.info.heap_accounts, plan.gogc)
-        if counted is None or plan.gogc is None:
-            continue
-        share = shares.setdefault(plan.label, counted.slot_garbage_share)
-        found.setdefault(plan.label, {})[plan.gogc] = _recounted(trace.cycles, run, share)
-    return {label: at for label, at in found.items() if len(at) == 2}
+def recounted_runs(runs: Sequence[CountedRun]) -> dict[str, dict[int, Recounted]]:
+    """By program and GOGC, 25 and 100 without a limit; programs without both are left out."""
+    by_label: dict[str, dict[int, CountedRun]] = {}
+    for one in runs:
+        if one.plan.gogc in (25, 100) and one.plan.gomemlimit_bytes is None:
+            by_label.setdefault(one.plan.label, {})[one.plan.gogc] = one
+    return {
+        label: {gogc: _recounted(one, at[100].memory.slot_garbage_share) for gogc, one in at.items()}
+        for label, at in by_label.items()
+        if len(at) == 2
+    }
 
 
-def _recounted(cycles: CycleTable, run: CapturedRun, slot_garbage_share: float) -> Recounted:
+def _recounted(one: CountedRun, slot_garbage_share: float) -> Recounted:
+    cycles, run = one.cycles, one.run
     ready = run.result["at_ready"]
     loaded = slice(int(ready["gc_cycles"]) + 1, None)
     grown = (cycles.heap_end_bytes[1:] - cycles.heap_marked_bytes[:-1])[loaded]  # from mark end to mark end

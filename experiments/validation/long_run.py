@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.capture import MAX_FOREIGN_CPU, RunPlan, load_run
-from experiments.validation.matrix import LONG_CAPTURES, LONG_SECONDS, MAIN_PROCS, long_plans
+from experiments.validation.matrix import LONG_CAPTURES, LONG_SECONDS, long_plans
 from experiments.validation.observations import captured_plans
 from experiments.validation.study import Row
-from experiments.validation.summary import groups
+from experiments.validation.summary import first_run, groups
 from experiments.validation.tables import SHORT_NAMES, Lines, amount_cell, setting_cell, table
 from gcsim.calibration.validation import observed_metrics
 from gcsim.gctrace import read_gctrace
@@ -47,12 +47,13 @@ def long_run(rows: Sequence[Row]) -> Lines:
     body: list[list[str]] = []
     found: list[Settled] = []
     for plan in captured_plans(long_plans(), LONG_CAPTURES):
-        short, later = _predictions(rows, plan), _settled(plan)
+        limit_mib = None if plan.gomemlimit_bytes is None else plan.gomemlimit_bytes // MIB
+        short, later = first_run(rows, plan.label, plan.gogc, limit_mib), _settled(plan)
         if not short or not later:
             continue
         here = [Settled(short=short[metric], later=later[metric]) for metric in _METRICS]
         found += here
-        cells = [plan.label, here[0].short.course, setting_cell(plan.gogc, _limit_mib(plan))]
+        cells = [plan.label, here[0].short.course, setting_cell(plan.gogc, limit_mib)]
         for one in here:
             shown = amount_cell(one.short.metric, one.short.predicted)
             cells += [shown, f"{100 * one.short_error:+.0f} %", f"{100 * one.error:+.0f} %"]
@@ -89,17 +90,6 @@ def _by_loop(found: Sequence[Settled]) -> list[str]:
                 f"the long one ({inside} of {len(part)} inside)"
             )
     return parts
-
-
-def _limit_mib(plan: RunPlan) -> int | None:
-    return None if plan.gomemlimit_bytes is None else plan.gomemlimit_bytes // MIB
-
-
-def _predictions(rows: Sequence[Row], plan: RunPlan) -> dict[str, Row]:
-    """The matrix's first run at the same setting, metric by metric."""
-    go = plan.go_version.rsplit(".", 1)[0]
-    run = (plan.label, go, MAIN_PROCS, plan.gogc, _limit_mib(plan), 1)
-    return {row.metric: row for row in rows if row.run == run}
 
 
 def _settled(plan: RunPlan) -> dict[str, float]:

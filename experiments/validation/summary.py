@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from experiments.validation.matrix import MAIN_GO, MAIN_PROCS
 from experiments.validation.study import Row
 
 _T = TypeVar("_T")
@@ -84,6 +85,12 @@ def at_equal_speed(rows: Iterable[Row]) -> list[Row]:
         for row in rows
         if not math.isnan(row.speed_effect)
     ]
+
+
+def first_run(rows: Iterable[Row], label: str, gogc: int | None, limit_mib: int | None) -> dict[str, Row]:
+    """Metrics of a program's first run at one setting, on the main Go version and GOMAXPROCS; empty without one."""
+    run = (label, MAIN_GO.rsplit(".", 1)[0], MAIN_PROCS, gogc, limit_mib, 1)
+    return {row.metric: row for row in rows if row.run == run}
 
 
 def groups(rows: Iterable[_T], key: Callable[[_T], str]) -> dict[str, list[_T]]:

@@ -76,7 +76,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         )
     window = working_window(whole)
     evidence = whole.select(window)
-    if int((evidence.follows & evidence.natural[1:]).sum()) < 2:
+    if int(evidence.follows_naturally.sum()) < 2:
         raise InputError(
             "no two cycles in a row that the pacer started; capture the service under load for longer"
         )

@@ -74,19 +74,29 @@ class Evidence:
 
     def counted_once(self, slot_garbage_share: float) -> Self:
         """The same rows, and what of heapLive's growth before each of them nobody allocated."""
-        grown = np.maximum(self.heap_start_bytes[1:] - self.heap_marked_bytes[:-1], 0.0)
-        again = recounted_bytes(grown, self.live_bytes[:-1], slot_garbage=slot_garbage_share)
+        again = recounted_bytes(
+            np.maximum(self._grown_bytes, 0.0), self.live_bytes[:-1], slot_garbage=slot_garbage_share
+        )
         return replace(self, recounted_bytes=np.concatenate([self.recounted_bytes[:1], again]))
 
     @property
     def allocated_between_bytes(self) -> FloatArray:
         """What was allocated from each cycle's end to the next one's start, as far as is known; shape (n - 1,)."""
-        return self.heap_start_bytes[1:] - self.heap_marked_bytes[:-1] - self.recounted_bytes[1:]
+        return self._grown_bytes - self.recounted_bytes[1:]
+
+    @property
+    def _grown_bytes(self) -> FloatArray:
+        return self.heap_start_bytes[1:] - self.heap_marked_bytes[:-1]
 
     @property
     def follows(self) -> BoolArray:
         """Whether each row but the first is the cycle right after the row before it; shape (n - 1,)."""
         return np.asarray(np.diff(self.cycle_number) == 1, dtype=np.bool_)
+
+    @property
+    def follows_naturally(self) -> BoolArray:
+        """Whether it is that, and the pacer started it; shape (n - 1,)."""
+        return self.follows & self.natural[1:]
 
     @property
     def live_bytes(self) -> FloatArray:

@@ -25,8 +25,8 @@ BoolArray = NDArray[np.bool_]
 
 # CPU seconds per byte of heap peak that allocation pays after each collection: see _sweep_cost
 SWEEP_SMALL_OBJECTS = Parameter(5e-11, 1.2, "prior: measured on Go 1.27, small objects")
-RECOUNTED = "from the live heap and the slots' share of garbage"
 SWEEP_UNKNOWN_SIZES = Parameter(4e-11, 1.3, "prior: measured on Go 1.27; object sizes unknown")
+_RECOUNTED = "from the live heap and the slots' share of garbage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Intervals:
 def intervals(evidence: Evidence) -> Intervals:
     """From each cycle's end to the next one's start; none across lines that the log lost."""
     seconds = evidence.start_seconds[1:] - evidence.end_seconds[:-1]
-    chosen = evidence.follows & evidence.natural[1:]
+    chosen = evidence.follows_naturally
     middle = evidence.end_seconds[:-1] + 0.5 * seconds - evidence.start_seconds[0]
     sizes = (
         (evidence.heap_start_bytes, evidence.heap_step_bytes),
@@ -111,8 +111,8 @@ def _recounted_shares(evidence: Evidence, gaps: Intervals) -> dict[str, Paramete
     recounted, outside = float(gaps.recounted_bytes.sum()), max(float(gaps.allocated_bytes.sum()), 1.0)
     black = float(evidence.allocated_bytes[:-1][gaps.chosen].sum())
     return {
-        "recounted_share": Parameter(recounted / (outside + recounted), 0.0, RECOUNTED),
-        "recounted_share_of_all": Parameter(recounted / (outside + black + recounted), 0.0, RECOUNTED),
+        "recounted_share": Parameter(recounted / (outside + recounted), 0.0, _RECOUNTED),
+        "recounted_share_of_all": Parameter(recounted / (outside + black + recounted), 0.0, _RECOUNTED),
     }
 
 

@@ -124,7 +124,7 @@ def _start_slack(evidence: Evidence) -> FloatArray:
         & np.isfinite(evidence.runway_bytes[1:])
         & np.isfinite(evidence.heap_goal_bytes[1:])
     )
-    known &= evidence.natural[1:] & evidence.follows
+    known &= evidence.follows_naturally
     if int(known.sum()) < _MIN_TRIGGERS:
         return np.full(LEVELS.size, _PRIOR_SLACK_BYTES)
     marked = evidence.heap_marked_bytes[:-1][known].astype(np.int64)

@@ -56,26 +56,19 @@ def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, 
     dearer = drawn["sweep_cpu_seconds_per_byte"] / max(known.sweep_cpu_seconds_per_byte.value, 1e-30)
     share = known.sweep_share.value
     free = np.maximum(1.0 - share * dearer, LEAST_FREE_OF_SWEEPING)
-    once = _counted_once(known.recounted_share.value, known.slot_garbage_share.value, drawn)
+    slots = {
+        "slot_garbage": np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE),
+        "known_slot_garbage": known.slot_garbage_share.value,
+    }
+    once = counted_once(known.recounted_share.value, **slots)
     per_cpu = drawn["alloc_bytes_per_cpu_second"] * once * (1.0 - share) / free
     efficiency = drawn["mark_alloc_efficiency"] * known.alloc_bytes_per_cpu_second.value / per_cpu
-    once = _counted_once(known.recounted_share_of_all.value, known.slot_garbage_share.value, drawn)
+    once_of_all = counted_once(known.recounted_share_of_all.value, **slots)
     return {
         "alloc_bytes_per_cpu_second": per_cpu,
         "mark_alloc_efficiency": efficiency,
-        "alloc_bytes_per_second": drawn["alloc_bytes_per_second"] * once,
+        "alloc_bytes_per_second": drawn["alloc_bytes_per_second"] * once_of_all,
     }
-
-
-def _counted_once(
-    recounted_share: float, slot_garbage_share: float, drawn: dict[str, FloatArray]
-) -> FloatArray:
-    found: FloatArray = counted_once(
-        recounted_share,
-        slot_garbage=np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE),
-        known_slot_garbage=slot_garbage_share,
-    )
-    return found
 
 
 def central_draws(model: Model) -> dict[str, FloatArray]:

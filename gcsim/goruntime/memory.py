@@ -95,7 +95,7 @@ def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_byt
     ``share`` of the heap's peak in a run that peaked at ``calibrated_peak_bytes``; elsewhere with the fourth root of
     the peak. Counted in 17 programs at GOGC=100, alone and under limits: they go with the peak in some, stay as they
     are where live objects pin them, and grow in others; this is the middle, either way by half (docs/memory.md holds
-    twelve programs, some of them counted later).
+    programs counted since).
     """
     return share * calibrated_peak_bytes * (last_peak_bytes / calibrated_peak_bytes) ** 0.25
 
@@ -114,8 +114,7 @@ def recounted_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> 
     ``grown_bytes`` is the growth while nothing marks. The engines spread this over the way to the trigger: a cycle
     that is forced before it counts less, where the runtime would count nearly as much.
     """
-    again = (_RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * slot_garbage) * live_bytes
-    return minimum(again, _MOST_RECOUNTED * grown_bytes)
+    return minimum(_recounted_weight(slot_garbage) * live_bytes, _MOST_RECOUNTED * grown_bytes)
 
 
 def counted_once(recounted_share: Any, *, slot_garbage: Any, known_slot_garbage: Any) -> Any:
@@ -123,9 +122,13 @@ def counted_once(recounted_share: Any, *, slot_garbage: Any, known_slot_garbage:
 
     ``recounted_share``, 0 to 1/2, is the share of heapLive's growth in that log that the latter took for recounted.
     """
-    weight = _RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * slot_garbage
-    times = weight / (_RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * known_slot_garbage)
+    times = _recounted_weight(slot_garbage) / _recounted_weight(known_slot_garbage)
     return (1.0 - minimum(recounted_share * times, _MOST_RECOUNTED)) / (1.0 - recounted_share)
+
+
+def _recounted_weight(slot_garbage: Any) -> Any:
+    """Recounted bytes for each byte of the live heap."""
+    return _RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * slot_garbage
 
 
 def limited_trigger_bytes(
