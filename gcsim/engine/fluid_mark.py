@@ -110,12 +110,7 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
     a * c * duration = R.
     ``assist_procs_limit`` is what the GC CPU limiter leaves to assists on average, infinite where it is off.
     """
-    debt = np.minimum(
-        conditions.mark_cpu_seconds
-        * conditions.alloc_bytes_per_cpu_second
-        / np.maximum(conditions.runway_bytes, 1.0),
-        _MAX_DEBT,
-    )
+    debt = mark_debt(conditions)
     share = _open_shares if conditions.open_loop else _closed_shares
     mutator, assist, idle = share(conditions, debt, assist_procs_limit)
     duration = conditions.mark_cpu_seconds / (conditions.background_procs + assist + idle)
@@ -126,6 +121,12 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
         background_cpu_seconds=conditions.background_procs * duration,
         idle_cpu_seconds=idle * duration,
     )
+
+
+def mark_debt(conditions: MarkConditions) -> FloatArray:
+    """CPU seconds of marking that a CPU second of the program owes, with all the work and all the runway ahead."""
+    owed = conditions.mark_cpu_seconds * conditions.alloc_bytes_per_cpu_second
+    return np.minimum(owed / np.maximum(conditions.runway_bytes, 1.0), _MAX_DEBT)
 
 
 Shares = tuple[FloatArray, FloatArray, FloatArray]  # Ps on mutator, assists and idle workers

@@ -11,6 +11,11 @@ Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+def goroutines_per_p(*, open_loop: bool) -> int:
+    """Goroutines that allocate, over GOMAXPROCS: no log tells, these are the programs' of ``experiments``."""
+    return 16 if open_loop else 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneParameters:
     """Arrays of shape (lanes,), float64 unless said otherwise."""

@@ -14,9 +14,9 @@ from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, conditions_for, m
 from gcsim.engine.lane_goals import goals_and_triggers, runway_ahead_bytes
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lane_state import initial_state
+from gcsim.engine.limited_mark import limited_mark_phase
 from gcsim.engine.noise import Noise
 from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
-from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, fluid_window
 from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
@@ -31,7 +31,6 @@ BoolArray = NDArray[np.bool_]
 FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between
 _LARGEST_SIZE = float(1 << 62)
-LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,25 +189,8 @@ class LaneEngine:
 
     def _mark(self, wait_s: FloatArray, conditions: MarkConditions) -> tuple[MarkPhase, FloatArray]:
         """The mark phase, and the share of it for which the limiter had switched assists off."""
-        procs = conditions.gomaxprocs
-        capacity_s = LIMITER_SECONDS_PER_PROC * procs
-        drained_s = np.maximum(self.state.limiter_fill_seconds - wait_s * procs, 0.0)
-        phase = mark_phase(conditions)
-        offered_s = np.maximum(phase.duration_seconds * procs, 1e-12)
-        busy_s = np.maximum(offered_s - phase.idle_cpu_seconds, 1e-12)
-        background = BACKGROUND_UTILIZATION * offered_s / busy_s
-        self.state.limiter_fill_seconds, limited_share = fluid_window(
-            drained_s,
-            capacity_s,
-            busy_s,
-            gc_share_assisting=background + phase.assist_cpu_seconds / busy_s,
-            gc_share_limited=background,
-        )
-        if (limited_share > 0).any():
-            assisting = phase.assist_cpu_seconds / phase.duration_seconds
-            phase = mark_phase(
-                conditions, np.where(limited_share > 0, assisting * (1 - limited_share), np.inf)
-            )
+        drained_s = np.maximum(self.state.limiter_fill_seconds - wait_s * conditions.gomaxprocs, 0.0)
+        phase, limited_share, self.state.limiter_fill_seconds = limited_mark_phase(conditions, drained_s)
         return phase, limited_share
 
     def _remember(

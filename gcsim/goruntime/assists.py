@@ -17,6 +17,7 @@ No assist happens while the CPU limiter is on, on a system goroutine's g0, or wi
 Source: Go 1.5+ ``gcAssistAlloc``; rules and constants here are those of Go 1.18 to 1.27.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +109,21 @@ def flush_credit(
         released += 1
     to_pool = int(float(left_bytes) * work_per_byte) if left_bytes > 0 else 0
     return Flush(released=released, queue_bytes=queue_bytes[released:], to_pool_bytes=to_pool)
+
+
+def share_credit(debts: Mapping[int, float], credit: float) -> tuple[dict[int, float], float]:
+    """(what each who waits is paid, what is left for the pool) of much credit: what many ``flush_credit`` come to.
+
+    Flushes are small and go round the queue, so that all are paid alike until the smallest debt is gone, and so on.
+    ``debts``, 0 or more, and ``credit`` are in one unit. It leaves out the order in which those of equal debt go.
+    """
+    level, left, owing = 0.0, max(credit, 0.0), len(debts)
+    for debt in sorted(debts.values()):
+        step = min(debt - level, left / owing)
+        level += step
+        left -= step * owing
+        owing -= 1
+    return {one: min(debt, level) for one, debt in debts.items()}, max(left, 0.0)
 
 
 def fluid_assist_share(

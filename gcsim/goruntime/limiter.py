@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to_int64, where
-from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, MEAN_SLICE_NS, dedicated_workers
 
 CAPACITY_PER_P_NS = 1_000_000_000  # capacityPerProc
 UPDATE_PERIOD_NS = 10_000_000  # gcCPULimiterUpdatePeriod: scheduling a worker updates when this has passed
@@ -126,40 +126,86 @@ def reset_capacity(state: LimiterState, gomaxprocs: Any, *, now_ns: Any) -> Limi
     )
 
 
-def plateau_share(gc_share_assisting: Any, gc_share_limited: Any) -> Any:
-    """The share of time that the limiter is on once the bucket has filled, under a steady demand.
+def least_assisting_ns(gomaxprocs: Any, owed_ns: Any) -> Any:
+    """For how long goroutines assist at least before the limiter can switch on again, wall ns.
 
-    Both arguments are GC's share of CPU that is not idle (as ``update`` counts it): with assists, and with
-    assists off. On a full bucket the limiter turns on and off by turns such that the fill stays at the brim:
-
-        share x (1 - 2 limited) = (1 - share) x (2 assisting - 1)
-
-    so GC takes one half, less or more nothing. 0 where assists never exceed a half, 1 where GC exceeds a half
-    without them (continuous pauses). Leaves out the overflow of the update that hits the brim (at most 10 ms
-    of it), so the real share of GC is slightly above a half.
+    Nothing but the end of an assist settles the bucket meanwhile: when it has paid what it owes (``owed_ns``, wall ns
+    of marking), or is preempted. A P that has switched the limiter off has a time slice before it; of the others'
+    slices, spread evenly, the first ends so much sooner. Source: ``gcAssistAlloc1``, ``gcDrainN``, ``retake``; the
+    event engine plays it out and comes within 6 % in heap (four programs' limits, 1 to 8 Ps).
     """
-    excess = maximum(2.0 * gc_share_assisting - 1.0, 0.0)
-    relief = maximum(1.0 - 2.0 * gc_share_limited, 0.0)
-    stuck = (excess > 0.0) & (relief == 0.0)
-    return where(stuck, 1.0, excess / where(excess + relief > 0.0, excess + relief, 1.0))
+    return minimum(MEAN_SLICE_NS, owed_ns) / maximum(gomaxprocs - 1, 1)
+
+
+def on_share(gc_share_limited: Any, stretch: Any, *, off: Any, on: Any) -> Any:
+    """The share of a stretch on a full bucket for which the limiter is on, 0 to 1; it begins with that.
+
+    ``gc_share_limited`` is GC's share of CPU that is not idle with assists off; times are in one unit. The limiter is
+    on for ``on``, until an update finds a net drain. What goroutines allocate meanwhile they owe when it is off, so
+    that assists then take all: the bucket is full again after on x (1 - 2 limited), which holds GC to a half. Where
+    assists go on for ``off`` at least (``least_assisting_ns``), and that is longer, the rest runs over, and GC takes
+    more than a half. 1 where GC exceeds a half without assists (continuous pauses).
+    """
+    turn = on + maximum(off, on * maximum(1.0 - 2.0 * gc_share_limited, 0.0))
+    turns = stretch / turn
+    whole = truncate_to_int64(turns)
+    on_time = on * whole + minimum((turns - whole) * turn, on)
+    share = on_time / where(stretch > 0.0, stretch, 1.0)
+    return where(gc_share_limited >= 0.5, 1.0, share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What ``fluid_window`` makes of a stretch; scalars, or arrays of one shape."""
+
+    fill: Any  # at its end, in the unit of the fill at its beginning
+    limited_share: Any  # of the stretch, with the limiter on
+    let_through: Any  # of the assists that were asked for, 0 to 1
+    over_share: Any  # of CPU that is not idle: what GC took beyond a half, once the bucket was full
+
+
+def waiting_share(over_share: Any, gomaxprocs: Any, owed_ns: Any) -> Any:
+    """CPU that is not idle on which idle workers mark for goroutines that wait for credit, as a share.
+
+    When an assist's end switches the limiter on, those under way on the other Ps stop and wait (``gcParkAssist``),
+    where the pool has no credit: without a dedicated worker, on up to three Ps. Of what runs over, theirs is that
+    part where they owe (``owed_ns``) two time slices or more, and none where they have paid within one. An
+    approximation: in three design programs on two Ps a quarter to three fifths of it were idle.
+    """
+    unpaid = minimum(maximum(owed_ns / MEAN_SLICE_NS - 1.0, 0.0), 1.0)
+    share = unpaid * over_share * (gomaxprocs - 1) / gomaxprocs
+    return where(dedicated_workers(gomaxprocs) > 0, 0.0, share)
 
 
 def fluid_window(
-    fill_ns: Any, capacity_ns: Any, busy_cpu_ns: Any, *, gc_share_assisting: Any, gc_share_limited: Any
-) -> tuple[Any, Any]:
-    """The bucket over a stretch of steady demand: (fill at its end, share of it with the limiter on).
+    fill_ns: Any,
+    capacity_ns: Any,
+    busy_cpu_ns: Any,
+    *,
+    gc_share_assisting: Any,
+    gc_share_limited: Any,
+    off: Any,
+    on: Any,
+) -> Window:
+    """The bucket over a stretch of steady demand.
 
-    ``busy_cpu_ns`` is the stretch's CPU time that is not idle; the shares are those of ``plateau_share``
-    (outside marking both are 0, or the pauses' part). The fluid form of many ``update`` calls: it joins the
-    filling and the plateau exactly, and leaves out how far one update overshoots.
+    ``busy_cpu_ns`` is the stretch's CPU time that is not idle. The shares are GC's of it (as ``update`` counts it),
+    with assists and with assists off; outside marking both are 0, or the pauses' part. ``off`` and ``on`` are as in
+    ``on_share``, in stretches. The fluid form of many ``update`` calls: filling is exact, and a full bucket's turns
+    are regular.
     """
     rate = 2.0 * gc_share_assisting - 1.0
     headroom = capacity_ns - fill_ns
     to_brim_cpu_ns = where(rate > 0.0, headroom / where(rate > 0.0, rate, 1.0), busy_cpu_ns)
     before = minimum(to_brim_cpu_ns, busy_cpu_ns)
-    after_share = 1.0 - before / where(busy_cpu_ns > 0, busy_cpu_ns, 1.0)
-    limited_share = where(busy_cpu_ns > 0, after_share, 0.0) * plateau_share(
-        gc_share_assisting, gc_share_limited
+    after_share = where(busy_cpu_ns > 0, 1.0 - before / where(busy_cpu_ns > 0, busy_cpu_ns, 1.0), 0.0)
+    limited = on_share(gc_share_limited, after_share, off=off, on=on)
+    most = 1.0 - limited * (1.0 - gc_share_limited)  # of GC: all the rest of the time
+    asked = maximum(gc_share_assisting - gc_share_limited, 1e-9)
+    allowed = minimum(maximum(most - gc_share_limited, 0.0) / asked, 1.0)
+    return Window(
+        fill=maximum(minimum(fill_ns + rate * busy_cpu_ns, capacity_ns), 0.0),
+        limited_share=after_share * limited,
+        let_through=1.0 - after_share * (1.0 - allowed),
+        over_share=after_share * maximum(minimum(most, gc_share_assisting) - 0.5, 0.0),
     )
-    fill = maximum(minimum(fill_ns + rate * busy_cpu_ns, capacity_ns), 0.0)
-    return fill, limited_share

@@ -1,7 +1,7 @@
 """Limiter, workers, assists, sweep, scavenger and memory: scalars equal arrays, and what must always hold."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -101,38 +101,6 @@ def test_limiter_of_lanes_equals_scalars(gomaxprocs: int, events: list[tuple[str
         for field in fields(one):
             expected = getattr(one, field.name)
             np.testing.assert_array_equal(np.broadcast_to(getattr(many, field.name), 2), expected)
-
-
-@given(st.floats(0.5, 1.0, exclude_min=True), st.floats(0.0, 0.5, exclude_max=True))
-def test_plateau_holds_gc_at_one_half(assisting: float, limited: float) -> None:
-    """Once the bucket is full, the limiter's time share brings GC to half of the CPU."""
-    share = limiter.plateau_share(assisting, limited)
-    assert 0.0 <= share <= 1.0
-    assert share * limited + (1 - share) * assisting == pytest.approx(0.5)
-
-
-@settings(deadline=None)
-@given(st.floats(0.55, 1.0), st.floats(0.0, 0.4), st.integers(1, 16))
-def test_fluid_limiter_follows_the_bucket(assisting: float, limited: float, gomaxprocs: int) -> None:
-    """Updated by each assist, and every 10 ms while on, a bucket is on for the fluid form's share of time."""
-    state, now_ns, on_ns = limiter.new_limiter(gomaxprocs), 0, 0
-    start = replace(state, fill_ns=state.capacity_ns * 95 // 100)
-    state = start
-    for _ in range(6000):
-        step_ns = limiter.UPDATE_PERIOD_NS if state.enabled else 100_000
-        gc_ns = int((limited if state.enabled else assisting) * step_ns * gomaxprocs)
-        on_ns += step_ns if state.enabled else 0
-        now_ns += step_ns
-        state = limiter.accumulate(state, mutator_ns=step_ns * gomaxprocs - gc_ns, gc_ns=gc_ns)
-    fill, limited_share = limiter.fluid_window(
-        float(start.fill_ns),
-        float(start.capacity_ns),
-        float(now_ns * gomaxprocs),
-        gc_share_assisting=assisting,
-        gc_share_limited=limited,
-    )
-    assert on_ns / now_ns == pytest.approx(limited_share, abs=0.05)
-    assert state.fill_ns == pytest.approx(fill, rel=0.02)
 
 
 @given(st.integers(-(2**40), -1), st.integers(-(2**20), 2**40), RATIOS)

@@ -178,7 +178,7 @@ class Collector:
             black_factor=black_factor,
             most_black_bytes=process.draws.most_allocated_black * max(goal - heap_start, 1.0),
             gomaxprocs=p.gomaxprocs,
-            limited=process.limiter.look,
+            limiter=process.limiter,
             periodic=reason == "periodic",
         )
 

@@ -1,9 +1,9 @@
 """The GC CPU limiter's clock: settles what the machine did since the last look, at the runtime's moments.
 
 The runtime updates at every assist longer than 5 microseconds, when a worker is scheduled and 10 ms have
-passed, and around pauses. Here assists that change nothing are skipped: the bucket is settled every 10 ms, and
-at every step of marking while it is nine tenths full and assists go on. With the limiter on there are no assists,
-so that it stays on for 10 ms or to the next pause, as in the runtime.
+passed, and around pauses. Here assists that change nothing are skipped: those that end while the bucket is less
+than nine tenths full. With the limiter on there are no assists, so that it stays on for 10 ms or to the next pause,
+as in the runtime.
 """
 
 from gcsim.engine.des.machine import Machine
@@ -31,14 +31,20 @@ class CpuLimiter:
         """0 (empty) to 1 (full)."""
         return float(self._state.fill_ns / self._state.capacity_ns)
 
-    def look(self, now_ns: int) -> bool:
-        """Whether assists are off now; settles first if it is time to."""
-        assisting_near_the_brim = (
-            not self.enabled and self._state.fill_ns > _NEARLY_FULL * self._state.capacity_ns
-        )
-        if assisting_near_the_brim or rule.needs_update(self._state, now_ns):
+    @property
+    def nearly_full(self) -> bool:
+        """Whether an assist may switch the limiter on."""
+        return self.fill_share > _NEARLY_FULL
+
+    def look(self, now_ns: int) -> None:
+        """A P schedules: settles if the last time was long ago."""
+        if rule.needs_update(self._state, now_ns):
             self._settle(now_ns)
-        return self.enabled
+
+    def assisted(self, now_ns: int) -> None:
+        """An assist has ended: settles where that may matter."""
+        if self.nearly_full:
+            self._settle(now_ns)
 
     def world_stops(self, now_ns: int, *, marking_begins: bool) -> None:
         """The first pause begins, or the second."""

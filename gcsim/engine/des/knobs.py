@@ -12,6 +12,7 @@ from dataclasses import replace
 from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.parameters import Knobs, central_parameters
 from gcsim.engine.des.runner import run_cycles
+from gcsim.engine.lane_parameters import goroutines_per_p
 from gcsim.goruntime.workers import fractional_utilization_goal
 from gcsim.workload.model import Model
 from gcsim.workload.scatter import Scatter
@@ -32,7 +33,7 @@ def fit_knobs(model: Model, *, seed: int) -> Knobs:
         return Knobs(pass_interval_ns=int(_LONGEST_PASS_NS))
     # arrivals as a stream: the shares of marking are the same, and quicker; without scatter so are 32 cycles' means
     model = replace(model, scatter=Scatter.none())
-    knobs = Knobs(goroutines_per_p=2 if model.loop == "closed" else 16)
+    knobs = Knobs(goroutines_per_p=goroutines_per_p(open_loop=model.loop != "closed"))
     if fractional_utilization_goal(model.settings.gomaxprocs) == 0:
         return knobs
     values = model.parameters

@@ -9,9 +9,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gcsim.engine.des.cpu_limiter import CpuLimiter
 from gcsim.engine.des.machine import Machine
 from gcsim.engine.fluid_mark import owed_share
-from gcsim.goruntime.assists import OVER_ASSIST_WORK_BYTES
+from gcsim.goruntime.assists import OVER_ASSIST_WORK_BYTES, share_credit
 from gcsim.goruntime.pacer_state import PacerState
 from gcsim.goruntime.workers import (
     DRAIN_CHECK_BYTES,
@@ -27,6 +28,7 @@ STEPS_PER_PHASE = (
 # What a mark worker scans without looking up, where objects that hang on the roots are large: an oblet of 128 KiB
 # (Go 1.8+ ``scanObject``), 16,384 pointers that each miss the caches; 1.1 to 2.2 ms in execution traces
 LARGE_OBJECT_NS = 1_500_000
+_BRIM_STEP_NS = 200_000.0  # an assist sees the limiter switch on at once: near the brim it looks this often
 # What an assist of that time scans of them: in ten cycles' traces 12 to 22 a cycle, of 0.1 to 1.3 ms, 0.41 on average
 _EARLY_ASSIST_NS = 400_000.0
 
@@ -57,10 +59,15 @@ class Marking:
     black_factor: float  # what this cycle allocates over that: see ``paced_live_bytes``
     most_black_bytes: float  # beyond which it allocates no more than the pacer meets
     gomaxprocs: int
-    limited: Callable[[int], bool]  # (now_ns): the GC CPU limiter is on
+    limiter: CpuLimiter
     periodic: bool = False
     assist_share_at_ease: float = 0.0  # of mark CPU: assists early in the cycle find no credit; see ``run``
     balance_bytes: dict[int, float] = field(default_factory=dict)  # goroutines' gcAssistBytes
+    under_way: set[int] = field(
+        default_factory=set
+    )  # goroutines in an assist that could not pay an old debt yet
+    ended: set[int] = field(default_factory=set)  # whose assist has ended since they last ran
+    waiting: set[int] = field(default_factory=set)  # the assist queue: until workers have paid for them
     dedicated_missing: int = 0
     idle_workers: int = 0
     assists: int = 0
@@ -145,20 +152,42 @@ class Marking:
         )
         return ratio / self.scan_bytes_per_ns
 
-    def run(self, goroutine: int, at_most_ns: int) -> Stretch:
+    def pay_waiting(self) -> None:
+        """Workers' credit frees who waits for it, before any goes to the pool."""
+        if not self.waiting:
+            return
+        owed = self.work_per_byte()
+        debts_ns = {one: max(-self.balance_bytes[one] * owed, 0.0) for one in sorted(self.waiting)}
+        paid_ns, self.machine.credit_ns = share_credit(debts_ns, self.machine.credit_ns)
+        for one, paid in paid_ns.items():
+            self.balance_bytes[one] += paid / owed
+            if paid >= debts_ns[one]:
+                self.waiting.discard(one)
+
+    def let_go(self, goroutine: int) -> None:
+        """A time slice is over; an assist under way ends with it, and is tried again (``gcAssistAlloc``)."""
+        if goroutine in self.under_way:
+            self.under_way.discard(goroutine)
+            self.limiter.assisted(self.machine.now_ns)
+
+    def run(self, goroutine: int, at_most_ns: int) -> Stretch | None:
         """The goroutine's next stretch of about ``at_most_ns``, with the assists that it comes to owe.
 
         Purchases are multiples of 64 KiB of work, stolen from the credit that is there and otherwise marked
         before going on (Go 1.5+ ``gcAssistAlloc``): many small ones are settled at once, at the ratio and with
-        the credit of the stretch's beginning. The last one may outlast ``at_most_ns``.
+        the credit of the stretch's beginning. The last one may outlast ``at_most_ns``. None: the limiter has caught
+        the goroutine in an assist, and it waits for credit (``gcParkAssist``), which the pool does not have.
         """
         machine, rate = self.machine, self.alloc_bytes_per_cpu_ns
         balance = self.balance_bytes.get(goroutine, 0.0)
-        if self.limited(machine.now_ns):
+        if self._limited(goroutine):
+            if self._parks(goroutine):
+                return None
             self.balance_bytes[goroutine] = balance - rate * at_most_ns
             return Stretch(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
         need_bytes = rate * at_most_ns - balance
         if need_bytes <= 0.0:
+            self.under_way.discard(goroutine)
             self.balance_bytes[goroutine] = -need_bytes
             return Stretch(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
         owed = self.work_per_byte()
@@ -176,11 +205,40 @@ class Marking:
         machine.credit_ns -= stolen
         # a large debt is paid in pieces: the limiter, and a look at whether marking is over, come in between
         most_ns = max(at_most_ns - run_ns, 0.0) + unit
+        if self.limiter.nearly_full:
+            most_ns = min(most_ns, _BRIM_STEP_NS)
         marked_ns = min(bought - stolen, most_ns, max(machine.remaining_ns, 0.0))
         self.ease_left_ns -= marked_ns
         self.assists += marked_ns > 0
         self.balance_bytes[goroutine] = balance - rate * run_ns + (stolen + marked_ns) / owed
+        self._note_assist(goroutine, marked_ns, under_way=run_ns == 0.0 and marked_ns < bought - stolen)
         return Stretch(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
+
+    def _limited(self, goroutine: int) -> bool:
+        """Whether assists are off; those that have ended settle the bucket, one under way does not."""
+        if goroutine in self.ended:
+            self.ended.discard(goroutine)
+            self.limiter.assisted(self.machine.now_ns)
+        return self.limiter.enabled
+
+    def _parks(self, goroutine: int) -> bool:
+        """Whether the limiter has caught it in an assist, with no credit in the pool to go on with."""
+        if goroutine not in self.under_way:
+            return False
+        self.under_way.discard(goroutine)
+        self.pay_waiting()
+        if self.machine.credit_ns > 0.0:
+            return False
+        self.waiting.add(goroutine)
+        return True
+
+    def _note_assist(self, goroutine: int, marked_ns: float, *, under_way: bool) -> None:
+        """One that pays an old debt lasts; small ones, many in a stretch, have ended with it."""
+        self.under_way.discard(goroutine)
+        if under_way:
+            self.under_way.add(goroutine)
+        elif marked_ns > 0.0:
+            self.ended.add(goroutine)
 
     def _heap_bytes(self, run_ns: float) -> float:
         within = self.machine.heap_live_bytes - self.triggered_bytes < self.most_black_bytes

@@ -13,7 +13,12 @@ from gcsim.engine.des.machine import DEDICATED, FRACTIONAL, IDLE, IDLE_WORKER, A
 from gcsim.engine.des.marking import LARGE_OBJECT_NS, Marking, Stretch
 from gcsim.engine.des.mutator import Mutator
 from gcsim.engine.des.order import Order, after, now_ns
-from gcsim.goruntime.workers import FORCE_PREEMPT_NS, FRACTIONAL_EXIT_SLACK, fractional_worker_starts
+from gcsim.goruntime.workers import (
+    FORCE_PREEMPT_NS,
+    FRACTIONAL_EXIT_SLACK,
+    MEAN_SLICE_NS,
+    fractional_worker_starts,
+)
 
 
 class Processor:
@@ -44,6 +49,7 @@ class Processor:
 
     def _schedule(self) -> Generator[Event, Any, None]:
         marking = self._marking
+        marking.limiter.look(self._machine.now_ns)
         if marking.dedicated_missing > 0:
             marking.dedicated_missing -= 1
             self._machine.begin(self.index, DEDICATED)
@@ -73,19 +79,26 @@ class Processor:
         self._fractional_ns += self._machine.now_ns - started_ns
 
     def _goroutine(self, slice_ns: int) -> Generator[Event, Any, None]:
-        goroutine = self._mutator.take(self.index)
+        goroutine = self._take()
         if goroutine is None:
             yield from self._idle()
             return
         self.goroutine = goroutine
         marking, machine, mutator = self._marking, self._machine, self._mutator
-        end_ns = machine.now_ns + slice_ns
-        while machine.now_ns < end_ns and not self._done.triggered:
+        began_ns = machine.now_ns
+        while not self._done.triggered:
+            # the scheduler is passed between requests, but not in an assist: only sysmon ends that
+            longest_ns = max(slice_ns, MEAN_SLICE_NS) if goroutine in marking.under_way else slice_ns
+            left_ns = began_ns + longest_ns - machine.now_ns
+            if left_ns <= 0:
+                break
             most = mutator.longest_run_ns(self.index, marking.alloc_bytes_per_cpu_ns * marking.black_factor)
             if most <= 0:
                 break
-            wanted = min(most, end_ns - machine.now_ns, marking.step_ns, marking.until_finished_ns() + 1)
+            wanted = min(most, left_ns, marking.step_ns, marking.until_finished_ns() + 1)
             stretch = marking.run(goroutine, wanted)
+            if stretch is None:
+                break
             length = stretch.duration_ns
             machine.begin(
                 self.index,
@@ -104,6 +117,17 @@ class Processor:
                 return
             self._account()
         self._let_go()
+
+    def _take(self) -> int | None:
+        """A goroutine that is ready, those that wait for credit left out; their requests go to others."""
+        marking = self._marking
+        marking.pay_waiting()
+        for _ in range(len(marking.waiting) + 1):
+            goroutine = self._mutator.take(self.index)
+            if goroutine not in marking.waiting:
+                return goroutine
+            self._mutator.give_back(self.index, goroutine)
+        return None
 
     def settle(self) -> None:
         """At the end of marking: accounts for what runs now and lets it go.
@@ -127,6 +151,7 @@ class Processor:
     def _let_go(self) -> None:
         if self.goroutine is not None:
             goroutine, self.goroutine = self.goroutine, None
+            self._marking.let_go(goroutine)
             self._mutator.give_back(self.index, goroutine)
 
     def _idle(self) -> Generator[Event, Any, None]:
