@@ -1,6 +1,6 @@
 """Validation against real Go.
 
-python -m experiments.validation capture [--only REGEX] [--lock FILE]   make the runs that are missing
+python -m experiments.validation capture [--only REGEX] [--lock FILE] [--long]   make the runs that are missing
 python -m experiments.validation report [--from-table]                  predict all, write docs/accuracy.md
 python -m experiments.validation discrepancy                            what intervals must be widened by
 python -m experiments.validation counts                                 write docs/memory.md
@@ -30,17 +30,17 @@ DOCS = FOLDER.parent.parent / "docs"
 
 def capture(options: argparse.Namespace) -> None:
     """Make the runs whose names match and whose files are missing; the machine is noted beside them."""
-    for chosen, folder in ((plans(), CAPTURES), (long_plans(), LONG_CAPTURES)):
-        for plan in chosen:
-            if re.search(options.only, plan.name) and not is_captured(plan, folder):
-                print(summary(capture_run(plan, folder, lock=options.lock)), flush=True)
-                machine.note(folder)
+    chosen, folder = (long_plans(), LONG_CAPTURES) if options.long else (plans(), CAPTURES)
+    for plan in chosen:
+        if re.search(options.only, plan.name) and not is_captured(plan, folder):
+            print(summary(capture_run(plan, folder, lock=options.lock)), flush=True)
+            machine.note(folder)
 
 
 def report(options: argparse.Namespace) -> None:
     """Predict every captured run, keep the table, write the page and its figure."""
     if not options.from_table:
-        save_study(study(plans(), CAPTURES), FOLDER)
+        save_study(study(plans(), CAPTURES, LONG_CAPTURES), FOLDER)
     found = load_study(FOLDER)
     write_text_atomically(DOCS / "accuracy.md", accuracy_page(found, machine.described(CAPTURES)))
     write_ratios(found.rows, DOCS / "img" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
@@ -65,9 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m experiments.validation", description="Validation against real Go"
     )
     commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("capture", help="make the runs that are missing, 10 s to a minute each")
+    make = commands.add_parser("capture", help="make the runs that are missing, 10 to 30 s each")
     make.add_argument("--only", default="", help="a regular expression on the runs' names")
     make.add_argument("--lock", type=Path, default=None, help="hold this file's lock while a program runs")
+    make.add_argument(
+        "--long", action="store_true", help="runs of a minute instead, under memory limits alone"
+    )
     make.set_defaults(run=capture)
     show = commands.add_parser(
         "report", help="predict every captured run and write docs/accuracy.md and the headline"

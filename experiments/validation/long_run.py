@@ -1,102 +1,106 @@
 """Under limits for a minute: what start-up leaves scattered goes, and what is predicted is what is left."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
+from experiments.validation.diagnosis import by_run
+from experiments.validation.matrix import LONG_SECONDS, MAIN_GO, MAIN_PROCS
+from experiments.validation.observations import SETTLED_SECONDS
+from experiments.validation.study import Row, Study
+from experiments.validation.summary import TARGETS, coverage, elsewhere, groups, of_metric, summary
+from experiments.validation.tables import (
+    SHORT_NAMES,
+    Lines,
+    amount_cell,
+    pair_cell,
+    percent_cell,
+    setting_cell,
+    table,
+)
 
-from experiments.capture import MAX_FOREIGN_CPU, RunPlan, load_run
-from experiments.validation.matrix import LONG_CAPTURES, LONG_SECONDS, long_plans
-from experiments.validation.observations import captured_plans
-from experiments.validation.study import Row
-from experiments.validation.summary import first_run, groups
-from experiments.validation.tables import SHORT_NAMES, Lines, amount_cell, setting_cell, table
-from gcsim.calibration.validation import observed_metrics
-from gcsim.gctrace import read_gctrace
-from gcsim.units import MIB
-
-_SETTLED_SECONDS = 30.0
-_METRICS = ("heap_peak_mean_bytes", "gc_rate_hz")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """One metric of one minute-long run beside its prediction."""
-
-    short: Row  # the matrix's run at the same setting
-    later: float  # what the long run shows after its first seconds
-
-    @property
-    def error(self) -> float:
-        """Predicted over the long run, less 1."""
-        return self.short.predicted / self.later - 1.0
-
-    @property
-    def short_error(self) -> float:
-        """Predicted over the matrix's run, less 1."""
-        return self.short.predicted / self.short.observed - 1.0
-
-    @property
-    def inside(self) -> bool:
-        """Whether the 90 % interval holds the long run."""
-        return self.short.low <= self.later <= self.short.high
+_LISTED = ("heap_peak_mean_bytes", "gc_rate_hz")
 
 
-def long_run(rows: Sequence[Row]) -> Lines:
-    """Predictions under limits against the matrix's short run and against the second half of a long one."""
-    body: list[list[str]] = []
-    found: list[Settled] = []
-    for plan in captured_plans(long_plans(), LONG_CAPTURES):
-        limit_mib = None if plan.gomemlimit_bytes is None else plan.gomemlimit_bytes // MIB
-        short, later = first_run(rows, plan.label, plan.gogc, limit_mib), _settled(plan)
-        if not short or not later:
-            continue
-        here = [Settled(short=short[metric], later=later[metric]) for metric in _METRICS]
-        found += here
-        cells = [plan.label, here[0].short.course, setting_cell(plan.gogc, limit_mib)]
-        for one in here:
-            shown = amount_cell(one.short.metric, one.short.predicted)
-            cells += [shown, f"{100 * one.short_error:+.0f} %", f"{100 * one.error:+.0f} %"]
-        body.append(cells)
-    if not body:
-        return []
-    heads = [
-        head for metric in _METRICS for head in (SHORT_NAMES[metric], "against 10 s", "against the long run")
-    ]
+def long_run(study: Study) -> Lines:
+    """Errors under limits in the first seconds and after half a minute, at the settings that were run for a minute."""
+    early = list(study.early_rows)
+    settings = {_setting(row) for row in early}
+    long = [row for row in study.rows if _setting(row) in settings]
     return [
-        "## Under limits, in the long run",
+        "## Under limits: the first seconds, and later",
         "",
         "A run of ten seconds under a limit still shows its start-up: while the live heap was built, no collection "
         "came before the limit, and what lives lies scattered over spans that are not full. They fill, or die, in the "
-        f"course of seconds to minutes. The held-out programs were run once more for {LONG_SECONDS:.0f} s; beside each "
-        "prediction, by how much it is off the matrix's run, and off what this one does after its first "
-        f"{_SETTLED_SECONDS:.0f} s. Median errors: {'; '.join(_by_loop(found))}. A closed loop's pace is the machine's "
-        "of the hour; so is what marking costs, and GC CPU is left out.",
+        f"course of seconds to minutes. {_how_many(long)} were therefore run for {LONG_SECONDS:.0f} s each, and what "
+        f"they show after their first {SETTLED_SECONDS:.0f} s is what this page compares with; every other run under a "
+        "limit is still a short one. The same settings, run for 10 to 30 s and looked at after warm-up, stood here "
+        "before, and are kept:",
         "",
-        *table(["program", "loop", "setting", *heads], body),
-    ]
+        *table(["programs", "loop", "metric", "runs", "short", "long", "inside, short", "inside, long", "repeat, long"],
+               _by_loop(long, early)),
+        "",
+        "With the short runs in their place the headline would be: " + _headline_then(study, settings) + ".",
+        "",
+        f"First runs on Go {MAIN_GO} with {MAIN_PROCS} Ps, by how much the prediction is off:",
+        "",
+        *_listing(long, early),
+    ]  # fmt: skip
 
 
-def _by_loop(found: Sequence[Settled]) -> list[str]:
-    parts = []
-    for course, chosen in sorted(groups(found, lambda one: one.short.course).items()):
-        for metric in _METRICS:
-            part = [one for one in chosen if one.short.metric == metric]
-            first = float(np.median([abs(one.short_error) for one in part]))
-            then = float(np.median([abs(one.error) for one in part]))
-            inside = sum(one.inside for one in part)
-            parts.append(
-                f"{course} loops, {SHORT_NAMES[metric]}: {100 * first:.1f} % off the short run, {100 * then:.1f} % off "
-                f"the long one ({inside} of {len(part)} inside)"
-            )
-    return parts
+def _setting(row: Row) -> tuple[object, ...]:
+    return row.label, row.go, row.procs, row.gogc, row.limit_mib
 
 
-def _settled(plan: RunPlan) -> dict[str, float]:
-    """Metrics after the first seconds; none where other processes disturbed the run."""
-    run = load_run(LONG_CAPTURES / f"{plan.name}.result.json")
-    if (run.info.foreign_cpu_fraction or 0.0) > MAX_FOREIGN_CPU:
-        return {}
-    trace = read_gctrace(run.log)
-    late = trace.cycles.start_ns >= int(_SETTLED_SECONDS * 1e9)
-    return observed_metrics(trace, trace.cycles.select(late))
+def _how_many(long: Sequence[Row]) -> str:
+    """Which settings were run for a minute."""
+    held_out, design = (elsewhere(long, who) for who in (True, False))
+    text = f"All {len(by_run(held_out))} runs of held-out programs under limits"
+    if design:
+        text += f", and {len(by_run(design))} of {', '.join(groups(design, lambda row: row.label))},"
+    return text
+
+
+def _by_loop(long: Sequence[Row], early: Sequence[Row]) -> list[list[str]]:
+    body = []
+    for held_out, who in ((True, "held out"), (False, "design")):
+        then = groups(elsewhere(early, held_out), lambda row: row.course)
+        for loop, later in sorted(groups(elsewhere(long, held_out), lambda row: row.course).items()):
+            for metric, name in SHORT_NAMES.items():
+                short, part = of_metric(then.get(loop, []), metric), of_metric(later, metric)
+                first, now, again = summary(short), summary(part), summary(part, "again")
+                body.append([
+                    who, loop, name, str(now.count), pair_cell(first.median, first.p90), pair_cell(now.median, now.p90),
+                    percent_cell(coverage(short)), percent_cell(coverage(part)), pair_cell(again.median, again.p90),
+                ])  # fmt: skip
+    return body
+
+
+def _headline_then(study: Study, settings: set[tuple[object, ...]]) -> str:
+    """The headline's errors with the short runs where long ones stand."""
+    kept = [row for row in study.rows if _setting(row) not in settings]
+    rows = elsewhere([*kept, *study.early_rows], held_out=True)
+    found = {metric: summary(of_metric(rows, metric)) for metric in TARGETS}
+    return ", ".join(
+        f"{SHORT_NAMES[m]} {100 * one.median:.1f} % ({100 * one.p90:.1f} %)" for m, one in found.items()
+    )
+
+
+def _listing(long: Sequence[Row], early: Sequence[Row]) -> Lines:
+    short = {(row.run, row.metric): row for row in early}
+    main = (MAIN_GO.rsplit(".", 1)[0], MAIN_PROCS, 1)
+    body = []
+    for run in by_run(row for row in long if (row.go, row.procs, row.repeat) == main):
+        here = [run[metric] for metric in _LISTED]
+        cells = [here[0].label, here[0].course, setting_cell(here[0].gogc, here[0].limit_mib)]
+        for row in here:
+            cells += [
+                amount_cell(row.metric, row.predicted),
+                _off(short.get((row.run, row.metric))),
+                _off(row),
+            ]
+        body.append(cells)
+    heads = [head for metric in _LISTED for head in (SHORT_NAMES[metric], "short", "long")]
+    return table(["program", "loop", "setting", *heads], body)
+
+
+def _off(row: Row | None) -> str:
+    return "–" if row is None else f"{100 * (row.predicted / row.observed - 1.0):+.0f} %"

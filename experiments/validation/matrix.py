@@ -22,7 +22,6 @@ OTHER_GO = ("1.19", "1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6
 OTHER_PROCS = (1, 4)
 REPEATS = 2
 LONG_SECONDS = 60.0
-LONG_SETTINGS = (4, 5)  # GOGC=100 with the tight limit, GOGC=off with the moderate one
 ELSEWHERE = (0, 1, 2, 4)  # which of the ten settings other versions and GOMAXPROCS run
 
 
@@ -142,12 +141,9 @@ def plans() -> list[RunPlan]:
 
 
 def long_plans() -> list[RunPlan]:
-    """Held-out programs under limits for a minute: what start-up left scattered has then been filled or is gone."""
+    """The runs under limits for a minute: what start-up left scattered has then been filled or is gone."""
     return [
-        replace(_plan(load, i, MAIN_GO, MAIN_PROCS, 1), duration_seconds=LONG_SECONDS)
-        for i in LONG_SETTINGS
-        for load in LOADS
-        if not load.design
+        replace(plan, duration_seconds=LONG_SECONDS) for plan in plans() if plan.gomemlimit_bytes is not None
     ]
 
 

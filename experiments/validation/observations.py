@@ -1,7 +1,7 @@
 """What a captured run shows: its metrics over the working window, and what the baselines need."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from gcsim.units import MIB
 
 MIN_CYCLES = 5  # in the working window: fewer make no rate
 SMALL_BYTES = 8 * MIB  # live heap and roots
+SETTLED_SECONDS = 30.0  # what is left out of a long run
 TRIGGER_FLOOR = 0.7  # of the way from marked to goal (``minTriggerRatioDistance``, Go 1.19+)
 
 
@@ -52,18 +53,46 @@ def capture_day(plan: RunPlan, folder: Path) -> str:
     return load_run(folder / f"{plan.name}.result.json").info.start_time[:10]
 
 
-def observe(plan: RunPlan, folder: Path, *, max_foreign_cpu: float = MAX_FOREIGN_CPU) -> Observation | str:
-    """A run's observation, or why it is left out."""
+def observe(
+    plan: RunPlan, folder: Path, *, settle_seconds: float = 0.0, max_foreign_cpu: float = MAX_FOREIGN_CPU
+) -> Observation | str:
+    """A run's observation, or why it is left out; of what follows its first ``settle_seconds``, beside warm-up."""
     run = load_run(folder / f"{plan.name}.result.json")
     foreign = run.info.foreign_cpu_fraction or 0.0
     if foreign > max_foreign_cpu:
         return f"other processes took {foreign:.0%} of the CPUs"
     trace = read_gctrace(run.log)
     evidence = evidence_from(trace)
-    window = trace.cycles.select(working_window(evidence))
+    working = working_window(evidence)
+    settled = int(np.searchsorted(trace.cycles.start_ns, settle_seconds * 1e9))
+    first = max(working.start, settled)
+    window = trace.cycles.select(slice(first, working.stop))
     if len(window) < MIN_CYCLES:
         return f"{len(window)} cycles in the working window"
-    return _observation(plan, run, trace, window, cycles_since_start(evidence))
+    return _observation(plan, run, trace, window, cycles_since_start(evidence) + first - working.start)
+
+
+def observe_group(
+    plans: Sequence[RunPlan], folder: Path, long_folder: Path
+) -> tuple[dict[str, Observation], dict[str, Observation], dict[str, str]]:
+    """What stands for each setting, by the run's name; what short runs showed where long ones do; what is left out.
+
+    A run of a minute is looked at after its first seconds (``SETTLED_SECONDS``), when start-up's scatter is gone, and
+    stands for its setting in place of every short one.
+    """
+    left_out: dict[str, str] = {}
+
+    def usable(chosen: Iterable[RunPlan], where: Path, settle_seconds: float = 0.0) -> dict[str, Observation]:
+        found = {plan.name: observe(plan, where, settle_seconds=settle_seconds) for plan in chosen}
+        left_out.update((name, one) for name, one in found.items() if isinstance(one, str))
+        return {name: one for name, one in found.items() if isinstance(one, Observation)}
+
+    short = usable(captured_plans(plans, folder), folder)
+    long = usable(captured_plans(plans, long_folder), long_folder, SETTLED_SECONDS)
+    settled = {one.settings for one in long.values()}
+    stands = {name: one for name, one in short.items() if one.settings not in settled}
+    early = {name: one for name, one in short.items() if one.settings in settled}
+    return stands | long, early, left_out
 
 
 def _observation(

@@ -1,4 +1,7 @@
-"""The study's results as files: ``results.csv``, a row for each metric of each run, and ``study.json``."""
+"""The study's results as files: a row for each metric of each run, and ``study.json``.
+
+``results.csv`` holds what the page is made of, ``early.csv`` the short runs at settings that a long one stands for.
+"""
 
 import csv
 import io
@@ -13,21 +16,24 @@ from experiments.validation.study import Row, Study
 from gcsim.atomic import write_text_atomically
 
 _DIGITS = 6
-_TABLE, _STUDY = "results.csv", "study.json"
+_TABLE, _EARLY, _STUDY = "results.csv", "early.csv", "study.json"
+_ROWS = ("rows", "early_rows")
 
 
 def save_study(study: Study, folder: Path) -> None:
-    """Write both files."""
+    """Write the files."""
     write_text_atomically(folder / _TABLE, rows_to_csv(study.rows))
-    rest = {f.name: getattr(study, f.name) for f in fields(Study) if f.name != "rows"}
+    write_text_atomically(folder / _EARLY, rows_to_csv(study.early_rows))
+    rest = {f.name: getattr(study, f.name) for f in fields(Study) if f.name not in _ROWS}
     write_text_atomically(folder / _STUDY, json.dumps(rest, indent=1) + "\n")
 
 
 def load_study(folder: Path) -> Study:
-    """Read both files."""
+    """Read the files."""
     rest = json.loads((folder / _STUDY).read_text())
     left_out = tuple((name, reason) for name, reason in rest.pop("left_out"))
-    return Study(rows=rows_from_csv((folder / _TABLE).read_text()), left_out=left_out, **rest)
+    rows, early_rows = (rows_from_csv((folder / file).read_text()) for file in (_TABLE, _EARLY))
+    return Study(rows=rows, early_rows=early_rows, left_out=left_out, **rest)
 
 
 def rows_to_csv(rows: Iterable[Row]) -> str:

@@ -9,7 +9,13 @@ from pathlib import Path
 from experiments.capture import RunPlan
 from experiments.validation import baselines
 from experiments.validation.matrix import LOAD
-from experiments.validation.observations import Observation, capture_day, captured_plans, observe, regime
+from experiments.validation.observations import (
+    Observation,
+    capture_day,
+    captured_plans,
+    observe_group,
+    regime,
+)
 from gcsim.calibration import Overrides, calibrate
 from gcsim.calibration.several import calibrate_logs
 from gcsim.calibration.validation import Comparison
@@ -87,53 +93,69 @@ class Study:
     """Rows, and the runs that were left out with the reason."""
 
     rows: tuple[Row, ...]
+    early_rows: tuple[Row, ...]  # of short runs at settings that a long one stands for
     left_out: tuple[tuple[str, str], ...]
     runs: int  # captured ones, calibrated and left out ones among them
+    long_runs: int  # as many of those are of a minute
     first_day: str  # of the captures, ISO
     last_day: str
 
 
-def study(plans: Iterable[RunPlan], folder: Path) -> Study:
-    """Every captured run of ``plans`` but those calibrated on, against its prediction."""
+def study(plans: Iterable[RunPlan], folder: Path, long_folder: Path) -> Study:
+    """Every captured run of ``plans`` but those calibrated on, against its prediction.
+
+    ``long_folder`` holds those of a minute (``observe_group``).
+    """
     groups: dict[tuple[str, str, int], list[RunPlan]] = defaultdict(list)
-    captured = captured_plans(plans, folder)
-    for plan in captured:
+    for plan in plans:
         groups[plan.label, plan.go_version, plan.gomaxprocs].append(plan)
-    rows: list[Row] = []
-    left_out: list[tuple[str, str]] = []
-    for group in groups.values():
-        _study_group(group, folder, rows, left_out)
-    days = sorted(capture_day(plan, folder) for plan in captured) or [""]
+    parts = [_study_group(group, folder, long_folder) for group in groups.values()]
+    everything = [plan for group in groups.values() for plan in group]
+    captured, long = captured_plans(everything, folder), captured_plans(everything, long_folder)
+    days = [capture_day(plan, folder) for plan in captured]
+    days += [capture_day(plan, long_folder) for plan in long]
     return Study(
-        rows=tuple(rows), left_out=tuple(left_out), runs=len(captured), first_day=days[0], last_day=days[-1]
+        rows=tuple(row for part in parts for row in part.rows),
+        early_rows=tuple(row for part in parts for row in part.early_rows),
+        left_out=tuple(one for part in parts for one in part.left_out.items()),
+        runs=len(days),
+        long_runs=len(long),
+        first_day=min(days, default=""),
+        last_day=max(days, default=""),
     )
 
 
-def _study_group(
-    group: list[RunPlan], folder: Path, rows: list[Row], left_out: list[tuple[str, str]]
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What one load on one Go version and GOMAXPROCS brings to the study."""
+
+    rows: list[Row]
+    early_rows: list[Row]
+    left_out: dict[str, str]
+
+
+def _study_group(group: list[RunPlan], folder: Path, long_folder: Path) -> _Part:
     """One load on one Go version and GOMAXPROCS: its own calibration, then its other runs."""
-    seen: dict[str, Observation] = {}
-    for plan in group:
-        found = observe(plan, folder)
-        if isinstance(found, str):
-            left_out.append((plan.name, found))
-        else:
-            seen[plan.name] = found
+    seen, early, left_out = observe_group(group, folder, long_folder)
+
+    def none(reason: str) -> _Part:
+        return _Part(rows=[], early_rows=[], left_out=left_out | dict.fromkeys(seen, reason))
+
     home = next((o for o in seen.values() if _is_home(o.plan) and o.plan.repeat == 1), None)
     if home is None:
-        left_out.extend((name, "no usable run at GOGC=100 to calibrate on") for name in seen)
-        return
+        return none("no usable run at GOGC=100 to calibrate on")
     try:
         model = calibrate(home.trace, name=home.plan.label).model
         alone = _of_log_alone(home)
     except InputError as error:
-        left_out.extend((name, f"calibration refused: {error}") for name in seen)
-        return
+        return none(f"calibration refused: {error}")
     pooled = _of_three_logs(seen.values(), home)
-    for one in seen.values():
-        if one is not home:
-            rows.extend(_rows(one, home, model, pooled, alone, _again(one, seen)))
+
+    def rows(runs: dict[str, Observation]) -> list[Row]:
+        others = [one for one in runs.values() if one is not home]
+        return [row for one in others for row in _rows(one, home, model, pooled, alone, _again(one, runs))]
+
+    return _Part(rows=rows(seen), early_rows=rows(early), left_out=left_out)
 
 
 def _of_log_alone(home: Observation) -> Model:

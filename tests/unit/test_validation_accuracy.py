@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.validation.matrix import CAPTURES, LOAD, MAIN_GO, MAIN_PROCS, plans
+from experiments.validation.matrix import CAPTURES, LOAD, LONG_CAPTURES, MAIN_GO, MAIN_PROCS, plans
 from experiments.validation.results import load_study
 from experiments.validation.study import Row, study
 from experiments.validation.summary import TARGETS, coverage, elsewhere, of_metric, summary
@@ -34,7 +34,7 @@ def again() -> list[Row]:
         if not LOAD[plan.label].design
         and (plan.go_version, plan.gomaxprocs, plan.repeat) == (MAIN_GO, MAIN_PROCS, 1)
     ]
-    return held_out_rows(study(chosen, CAPTURES).rows)
+    return held_out_rows(study(chosen, CAPTURES, LONG_CAPTURES).rows)
 
 
 @pytest.mark.parametrize("metric", TARGETS)
