@@ -36,6 +36,7 @@ class Observation:
     cycles: int
     cycles_since_start: int  # from when the live heap was there to the window
     window_seconds: float
+    loaded_seconds: float  # from the end of warm-up: what the resident peak is of
     metrics: dict[str, float]
     alloc_bytes_per_cycle: float
     root_bytes: float
@@ -69,7 +70,10 @@ def observe(
     window = trace.cycles.select(slice(first, working.stop))
     if len(window) < MIN_CYCLES:
         return f"{len(window)} cycles in the working window"
-    return _observation(plan, run, trace, window, cycles_since_start(evidence) + first - working.start)
+    loaded = _seconds(trace.cycles.select(working))
+    return _observation(
+        plan, run, trace, window, loaded, cycles_since_start(evidence) + first - working.start
+    )
 
 
 def observe_group(
@@ -96,7 +100,7 @@ def observe_group(
 
 
 def _observation(
-    plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTable, since_start: int
+    plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTable, loaded_seconds: float, since_start: int
 ) -> Observation:
     marked, goal = window.heap_marked_bytes[:-1].astype(float), window.heap_goal_bytes[1:].astype(float)
     start = window.heap_start_bytes[1:].astype(float)
@@ -111,13 +115,18 @@ def _observation(
         cpu_speed=float(run.result.get("cpu_speed", {}).get("mean", math.nan)),
         cycles=len(window),
         cycles_since_start=since_start,
-        window_seconds=max(float(window.start_ns[-1] - window.start_ns[0]) / 1e9, 1e-3),
+        window_seconds=_seconds(window),
+        loaded_seconds=loaded_seconds,
         metrics=observed_metrics(trace, window),
         alloc_bytes_per_cycle=float((window.heap_end_bytes[1:] - marked).mean()),
         root_bytes=_mean_logged(window.stack_bytes) + _mean_logged(window.globals_bytes),
         trigger_share=float(np.median((start - marked) / room)),
         end_share=float(np.mean(window.heap_end_bytes / np.maximum(window.heap_goal_bytes, 1))),
     )
+
+
+def _seconds(cycles: CycleTable) -> float:
+    return max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3)
 
 
 def _mean_logged(column: Int64Array) -> float:
