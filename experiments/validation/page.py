@@ -188,7 +188,8 @@ def _method(study: Study) -> Lines:
         "the same code over the same cycles: warm-up and a shutdown's forced cycle are left out, and the "
         "simulation lasts as long as the window observed. Resident memory is the process's peak over its "
         "whole life, simulated for as long. Error is |predicted / real − 1|. A run is left out where other "
-        "processes took more than 5 % of the CPUs or fewer than 5 cycles are in the window. Runs of query, graph, kvstore and ledger that the "
+        "processes took more than 5 % of the CPUs or fewer than 5 cycles are in the window. Runs of query, "
+        "graph, kvstore and ledger that the "
         "machine disturbed, by a probe of its speed alone (`experiments/capture.py`), were made again where there was "
         "time, and the least disturbed attempt stands; of the newest fifteen programs the first attempt does, but for "
         "four runs, and one of a minute, that other processes had disturbed. Left out:",
