@@ -64,7 +64,8 @@ def _limited(
     allowed = assisting * window.let_through
     waiting = np.zeros_like(allowed)
     if not conditions.open_loop:  # of an open loop's many goroutines others run
-        waiting = np.minimum(waiting_share(window.over_share, procs, owed_ns) * busy, allowed)
+        waits = np.minimum(waiting_share(window.over_share, procs, owed_ns) * busy, allowed)
+        waiting = np.where(limited, waits, 0.0)
     met = replace(conditions, busy_procs=conditions.busy_procs - waiting)
     return mark_phase(met, np.where(limited, allowed - waiting, np.inf)), window
 
