@@ -25,14 +25,16 @@ def long_run(study: Study) -> Lines:
     early = list(study.early_rows)
     settings = {_setting(row) for row in early}
     long = [row for row in study.rows if _setting(row) in settings]
+    programs = ", ".join(groups(long, lambda row: row.label))
     return [
         "## Under limits: the first seconds, and later",
         "",
         "A run of ten seconds under a limit still shows its start-up: while the live heap was built, no collection "
         "came before the limit, and what lives lies scattered over spans that are not full. They fill, or die, in the "
-        f"course of seconds to minutes. {_how_many(long)} were therefore run for {LONG_SECONDS:.0f} s each, and what "
-        f"they show after their first {SETTLED_SECONDS:.0f} s is what this page compares with; every other run under a "
-        "limit is still a short one. The same settings, run for 10 to 30 s and looked at after warm-up, stood here "
+        f"course of seconds to minutes. {study.long_runs} runs under limits, of {programs}, were therefore made for "
+        f"{LONG_SECONDS:.0f} s, and what they show after their first {SETTLED_SECONDS:.0f} s is what this page "
+        "compares with; every other run under a limit is still a short one. Short runs at the same settings, of 10 to 30 s, "
+        f"looked at after warm-up and there for {len(by_run(elsewhere(long)))} of the long ones, stood here "
         "before, and are kept:",
         "",
         *table(["programs", "loop", "metric", "runs", "short", "long", "inside, short", "inside, long", "repeat, long"],
@@ -47,16 +49,7 @@ def long_run(study: Study) -> Lines:
 
 
 def _setting(row: Row) -> tuple[object, ...]:
-    return row.label, row.go, row.procs, row.gogc, row.limit_mib
-
-
-def _how_many(long: Sequence[Row]) -> str:
-    """Which settings were run for a minute."""
-    held_out, design = (elsewhere(long, who) for who in (True, False))
-    text = f"All {len(by_run(held_out))} runs of held-out programs under limits"
-    if design:
-        text += f", and {len(by_run(design))} of {', '.join(groups(design, lambda row: row.label))},"
-    return text
+    return row.run[:-1]  # but for the repeat
 
 
 def _by_loop(long: Sequence[Row], early: Sequence[Row]) -> list[list[str]]:

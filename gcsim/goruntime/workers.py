@@ -29,7 +29,9 @@ MAX_UTILIZATION_ERROR = 0.3  # maxUtilError: rounding error beyond which fractio
 FRACTIONAL_EXIT_SLACK = 1.2  # pollFractionalWorkerExit: a worker leaves when this far past its share
 DRAIN_CHECK_BYTES = 100_000  # drainCheckThreshold: scan work between two looks at whether to leave
 FORCE_PREEMPT_NS = 10_000_000  # forcePreemptNS: sysmon's time slice, for all but dedicated workers
-MEAN_SLICE_NS = 15_000_000  # of a goroutine that does not stop by itself: sysmon looks every 10 ms
+MEAN_SLICE_NS = (
+    3 * FORCE_PREEMPT_NS // 2
+)  # of a goroutine that does not stop: up to 10 ms late (sysmon, retake)
 
 
 def dedicated_workers(gomaxprocs: IntT) -> IntT:

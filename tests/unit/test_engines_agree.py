@@ -18,7 +18,7 @@ AIM = (0.02, 0.03, 0.05)
 # answer to where it is; the fast engine's answer to where it will be, and are fewer.
 OPEN_LIMITED = (0.02, 0.03, 0.06)
 # At the tight limit the GC CPU limiter is on for a third of the time. The event engine plays its turns out, the fast
-# one takes them for regular, at debts as of the phase's beginning: closer than any program was to its prediction there.
+# one takes them for regular, at debts as of the phase's beginning: GC CPU is 5 to 7 % apart, cycle rate 3 to 5 %.
 TIGHT = (0.04, 0.06, 0.10)
 REPLICAS = 8
 # at most 300 cycles in des and 1,000 in lanes, whose luck is thus the smaller

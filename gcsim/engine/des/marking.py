@@ -28,9 +28,9 @@ STEPS_PER_PHASE = (
 # What a mark worker scans without looking up, where objects that hang on the roots are large: an oblet of 128 KiB
 # (Go 1.8+ ``scanObject``), 16,384 pointers that each miss the caches; 1.1 to 2.2 ms in execution traces
 LARGE_OBJECT_NS = 1_500_000
-_BRIM_STEP_NS = 200_000.0  # an assist sees the limiter switch on at once: near the brim it looks this often
 # What an assist of that time scans of them: in ten cycles' traces 12 to 22 a cycle, of 0.1 to 1.3 ms, 0.41 on average
 _EARLY_ASSIST_NS = 400_000.0
+_BRIM_STEP_NS = 200_000.0  # an assist sees the limiter switch on at once: near the brim it looks this often
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,7 @@ class Marking:
     periodic: bool = False
     assist_share_at_ease: float = 0.0  # of mark CPU: assists early in the cycle find no credit; see ``run``
     balance_bytes: dict[int, float] = field(default_factory=dict)  # goroutines' gcAssistBytes
-    under_way: set[int] = field(
-        default_factory=set
-    )  # goroutines in an assist that could not pay an old debt yet
+    under_way: set[int] = field(default_factory=set)  # goroutines whose assist has not paid an old debt yet
     ended: set[int] = field(default_factory=set)  # whose assist has ended since they last ran
     waiting: set[int] = field(default_factory=set)  # the assist queue: until workers have paid for them
     dedicated_missing: int = 0
