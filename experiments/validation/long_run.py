@@ -33,9 +33,9 @@ def long_run(study: Study) -> Lines:
         "came before the limit, and what lives lies scattered over spans that are not full. They fill, or die, in the "
         f"course of seconds to minutes. {study.long_runs} runs under limits, of {programs}, were therefore made for "
         f"{LONG_SECONDS:.0f} s, and what they show after their first {SETTLED_SECONDS:.0f} s is what this page "
-        "compares with; every other run under a limit is still a short one. Short runs at the same settings, of 10 to 30 s, "
-        f"looked at after warm-up and there for {len(by_run(elsewhere(long)))} of the long ones, stood here "
-        "before, and are kept:",
+        "compares with; every other run under a limit is still a short one. Short runs at the same settings, "
+        f"of 10 to 30 s, looked at after warm-up and there for {len(by_run(elsewhere(long)))} of the long ones, "
+        "stood here before, and are kept:",
         "",
         *table(["programs", "loop", "metric", "runs", "short", "long", "inside, short", "inside, long", "repeat, long"],
                _by_loop(long, early)),
