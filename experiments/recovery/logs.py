@@ -75,12 +75,10 @@ def logged(services: Sequence[Service], seed: int, *, settle: bool = True) -> li
 
 def _engine(services: Sequence[Service], seed: int) -> LaneEngine:
     each = [lane_parameters(s.model, [s.settings], central_draws(s.model)) for s in services]
-    lanes = LaneParameters(
-        **{
-            f.name: np.repeat([getattr(one, f.name)[0] for one in each], LANES)
-            for f in fields(LaneParameters)
-        }
-    )
+    columns = {
+        f.name: np.repeat([getattr(one, f.name)[0] for one in each], LANES) for f in fields(LaneParameters)
+    }
+    lanes = LaneParameters(**columns | {"replica": np.arange(len(services) * LANES)})
     model = services[0].model
     rules = rules_for(model.settings.go)
     return LaneEngine(lanes, profile=model.profile, scatter=model.scatter, rules=rules, seed=seed)

@@ -100,6 +100,7 @@ def lane_parameters(
     roots = of("stack_bytes") + of("globals_bytes")
     heap_share = of("live_bytes") / np.maximum(of("live_bytes") + roots, 1.0)  # roots do not spread out
     return LaneParameters(
+        replica=np.tile(np.arange(replicas), len(settings)),
         gc_percent=np.repeat(np.array([-1 if s.gogc is None else s.gogc for s in settings]), replicas),
         memory_limit_bytes=np.repeat(np.array(limits, dtype=np.int64), replicas),
         gomaxprocs=procs,

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.totals import LaneTotals
@@ -12,6 +13,8 @@ from gcsim.workload.pauses import Pauses
 
 FloatArray = NDArray[np.float64]
 
+#: Of all stop-the-world pauses of a run, both of each cycle.
+PAUSE_QUANTILES = {"stw_p50_seconds": 0.50, "stw_p99_seconds": 0.99, "stw_max_seconds": 1.0}
 _SET_BY_LIMIT = 0.97  # of the goal that GOGC alone would set
 
 
@@ -26,12 +29,13 @@ def lane_metrics(
     rss_ratio: FloatArray,
     rss_beside_bytes: FloatArray,
     calibrated_bytes_per_second: FloatArray,
-    generator: np.random.Generator,
+    pause_levels: dict[str, FloatArray],
 ) -> dict[str, FloatArray]:
     """Each metric in each lane, arrays of shape (lanes,).
 
     A lane that saw fewer than two collections has rates and shares of 0; one that saw none, as with GOGC=off and
-    no limit, has a heap of all that was ever allocated.
+    no limit, has a heap of all that was ever allocated. ``pause_levels`` holds a uniform draw, 0 to 1, for each of
+    PAUSE_QUANTILES in each lane.
     """
     cycles = np.maximum(totals.cycles, 1.0)
     window_s = totals.last_start_seconds - totals.first_start_seconds
@@ -54,7 +58,7 @@ def lane_metrics(
         "gc_cpu_fraction": worked * per_capacity + pause_cpu,
         "gc_assist_cpu_fraction": totals.assist_cpu_seconds * per_capacity,
         "gc_idle_cpu_fraction": totals.idle_cpu_seconds * per_capacity,
-        **_pauses(pauses, pause_scale, expected_cycles, generator),
+        **_pauses(pauses, pause_scale, expected_cycles, pause_levels),
         "stw_time_fraction": pause_cpu,
         "rss_peak_bytes": np.minimum(
             rss_base_bytes
@@ -131,18 +135,14 @@ def _extrapolated_peak(totals: LaneTotals, cycles: FloatArray, expected_cycles: 
 
 
 def _pauses(
-    pauses: Pauses, scale: FloatArray, cycles: FloatArray, generator: np.random.Generator
+    pauses: Pauses, scale: FloatArray, cycles: FloatArray, pause_levels: dict[str, FloatArray]
 ) -> dict[str, FloatArray]:
     """Quantiles of the 2n pauses of a run: the k-th of m draws has a level that is Beta distributed."""
     drawn = np.round(2.0 * cycles)
 
-    def quantile(level: float) -> FloatArray:
-        rank = level * (drawn - 1.0) + 1.0
-        drawn_levels: FloatArray = generator.beta(rank, drawn - rank + 1.0)
-        return scale * pauses.quantile_of_both(drawn_levels)
+    def quantile(name: str) -> FloatArray:
+        rank = PAUSE_QUANTILES[name] * (drawn - 1.0) + 1.0
+        levels: FloatArray = betaincinv(rank, drawn - rank + 1.0, pause_levels[name])
+        return scale * pauses.quantile_of_both(levels)
 
-    return {
-        "stw_p50_seconds": quantile(0.50),
-        "stw_p99_seconds": quantile(0.99),
-        "stw_max_seconds": quantile(1.0),
-    }
+    return {name: quantile(name) for name in PAUSE_QUANTILES}

@@ -20,6 +20,9 @@ def goroutines_per_p(*, open_loop: bool) -> int:
 class LaneParameters:
     """Arrays of shape (lanes,), float64 unless said otherwise."""
 
+    replica: (
+        Int64Array  # the possible service that the lane is: lanes of one replica meet the same random numbers
+    )
     gc_percent: Int64Array  # -1: off
     memory_limit_bytes: Int64Array  # MAX_INT64: off
     gomaxprocs: FloatArray

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.engine.cycle_draws import CycleDraws
 from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, conditions_for, mark_phase
 from gcsim.engine.lane_goals import goals_and_triggers, runway_ahead_bytes
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lane_state import initial_state
 from gcsim.engine.limited_mark import limited_mark_phase
-from gcsim.engine.noise import Noise
 from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.versions import GoRules
@@ -60,7 +60,8 @@ class LaneEngine:
         self.state = initial_state(parameters, rules)
         self._cpu_factors = scatter.mark_cpu_factor
         self._most_black = float(scatter.most_allocated_black)
-        self._noise = Noise(scatter, seed, parameters.lanes)
+        self._draws = CycleDraws(scatter, seed=seed, replicas=range(int(parameters.replica.max()) + 1))
+        self._cycle = 0
 
     def keep(self, lanes: BoolArray) -> None:
         """Drops the lanes that are done."""
@@ -80,7 +81,7 @@ class LaneEngine:
         heap_start = state.heap_marked_bytes + grown
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
         live = np.minimum(live * self._kept_share(), heap_start)
-        cpu_factor, time_factor, black_factor = self._noise.draw_marking(parameters.lanes)
+        cpu_factor, time_factor, black_factor = self._draws.marking_at(self._cycle)[:, parameters.replica]
         mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
         runway = runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live)
         conditions = self._conditions(start_s, mark_cpu_s, runway, cpu_factor)
@@ -96,6 +97,7 @@ class LaneEngine:
         state.heap_marked_bytes = live + allocated_black
         state.heap_end_bytes = heap_end
         state.live_bytes = live
+        self._cycle += 1
         return CycleStep(
             start_seconds=start_s,
             trigger_bytes=trigger,
@@ -109,7 +111,7 @@ class LaneEngine:
         )
 
     def _draw(self, name: str) -> FloatArray:
-        return self._noise.draw(name, self.parameters.lanes)
+        return self._draws.at(self._cycle, name)[self.parameters.replica]
 
     def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Seconds until the next cycle starts, how far heapLive grows by then, and the bytes allocated."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gcsim.cycles import CycleTable
 from gcsim.engine.discrepancy import course_of, distance, widened
 from gcsim.engine.draws import central_draws, draw_parameters, lane_parameters
-from gcsim.engine.lane_metrics import lane_metrics
+from gcsim.engine.lane_metrics import PAUSE_QUANTILES, lane_metrics
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lanes import LaneEngine
 from gcsim.engine.record import CycleRecorder
@@ -111,7 +111,8 @@ def replica_metrics(
 ) -> dict[str, FloatArray]:
     """Each metric in each replica, arrays of shape (settings, replicas); settings of one Go version.
 
-    Replica r is the same possible service, parameter by parameter, at every setting and in either engine.
+    Replica r is the same possible service at every setting and in either engine, and meets the same random numbers
+    there (``CycleDraws``): a setting's figures do not depend on other settings, nor on how many replicas follow.
     """
     drawn = draw_parameters(model, replicas=replicas, seed=seed)
     parameters = lane_parameters(model, settings, drawn)
@@ -142,7 +143,10 @@ def replica_metrics(
         rss_ratio=np.tile(drawn["rss_ratio"], repeats),
         rss_beside_bytes=np.tile(drawn["rss_beside_bytes"], repeats),
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
-        generator=stream(seed, "pause quantiles"),
+        pause_levels={
+            name: np.tile(stream(seed, f"quantile {name}").random(replicas), repeats)
+            for name in PAUSE_QUANTILES
+        },
     )
     shape = (repeats, replicas)
     return {name: values.reshape(shape) for name, values in (metrics | latencies).items()}

@@ -92,19 +92,23 @@ class Scatter:
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in (_CORRELATIONS, _MOST_BLACK)
         }
 
-    def draw_marking(self, generator: np.random.Generator, draws: int) -> FloatArray:
-        """Mark phases' factors in the order of ``MARK_FACTORS``: shape (3, draws). A Gaussian copula."""
+    def marking_factors(
+        self, first: FloatArray, second: FloatArray, third: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Mark phases' factors in the order of ``MARK_FACTORS``, from three independent standard normal draws each.
+
+        A Gaussian copula; arrays of one shape. Element by element: a phase's factors depend on its own draws only, to
+        the last bit, which a matrix product does not promise.
+        """
         cpu_time, cpu_bytes, time_bytes = self.mark_correlations
         matrix = np.array([[1, cpu_time, cpu_bytes], [cpu_time, 1, time_bytes], [cpu_bytes, time_bytes, 1]])
         values, vectors = np.linalg.eigh(matrix)  # three correlations of one matrix, but for rounding
-        scores = (vectors * np.sqrt(np.maximum(values, 0.0))) @ generator.standard_normal((3, draws))
-        levels = ndtr(scores)
-        return np.stack(
-            [
-                np.interp(level, LEVELS, getattr(self, name))
-                for name, level in zip(MARK_FACTORS, levels, strict=True)
-            ]
+        weights = vectors * np.sqrt(np.maximum(values, 0.0))
+        cpu, time, black = (
+            np.interp(ndtr(a * first + b * second + c * third), LEVELS, getattr(self, name))
+            for name, (a, b, c) in zip(MARK_FACTORS, weights.tolist(), strict=True)
         )
+        return cpu, time, black
 
 
 def factors(values: FloatArray, *, noise_sd: float = 0.0) -> FloatArray:

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from gcsim.calibration import calibrate
-from gcsim.engine.noise import Noise
+from gcsim.engine.cycle_draws import CycleDraws
 from gcsim.engine.simulate import lanes_for
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
@@ -32,7 +32,7 @@ def _scatter(mark_correlations: tuple[float, float, float]) -> Scatter:
 def test_draws_keep_each_distribution_and_the_correlations(asked: tuple[float, float, float]) -> None:
     """Spearman's rank correlation of a Gaussian copula is 6/pi arcsin(r/2)."""
     scatter = _scatter(asked)
-    draws = scatter.draw_marking(np.random.default_rng(3), DRAWS)
+    draws = scatter.marking_factors(*np.random.default_rng(3).standard_normal((3, DRAWS)))
     for name, values in zip(MARK_FACTORS, draws, strict=True):
         inner = LEVELS[3:-3]
         assert np.quantile(values, inner) == pytest.approx(
@@ -45,11 +45,22 @@ def test_draws_keep_each_distribution_and_the_correlations(asked: tuple[float, f
     assert again == pytest.approx(asked, abs=0.02)
 
 
-def test_lanes_draw_them_together_too() -> None:
-    """The pools of the three are read at one place."""
-    noise = Noise(_scatter((-0.9, 0.0, 0.0)), seed=1, lanes=500)
-    cpu, time, _ = np.concatenate([noise.draw_marking(500) for _ in range(20)], axis=1)
-    assert spearmanr(cpu, time).statistic < -0.8
+def test_cycles_of_a_run_draw_them_together_too() -> None:
+    """Within one replica, and between replicas of one cycle."""
+    draws = CycleDraws(_scatter((-0.9, 0.0, 0.0)), seed=1, replicas=range(40))
+    cpu, time, _ = np.stack([draws.marking_at(cycle) for cycle in range(600)], axis=2)
+    assert spearmanr(cpu[0], time[0]).statistic < -0.8
+    assert spearmanr(cpu[:, 300], time[:, 300]).statistic < -0.7
+    assert abs(spearmanr(cpu[0], cpu[1]).statistic) < 0.15
+    assert abs(spearmanr(cpu[0, 1:], cpu[0, :-1]).statistic) < 0.15
+
+
+def test_draws_are_keyed_by_replica_quantity_and_cycle() -> None:
+    """A replica's numbers are the same in other company, and a quantity's whether others are asked for or not."""
+    many, one = (CycleDraws(_scatter((0.3, 0.1, 0.2)), seed=1, replicas=each) for each in (range(9), (4,)))
+    for cycle in (0, 3, 255, 256, 700):
+        assert many.marking_at(cycle)[:, 4].tolist() == one.marking_at(cycle)[:, 0].tolist()
+    assert many.at(700, "live_factor")[4] == one.at(700, "live_factor")[0]
 
 
 def test_few_cycles_and_equal_ones_tell_no_correlation() -> None:
@@ -66,7 +77,9 @@ def test_tails_of_mark_phases_are_as_long_as_the_log_s() -> None:
     log = read_gctrace(CAPTURES / "smallapi-go1.27.3-gogc100-limitoff-p2-r1.log.gz")
     found = calibrate(log, name="smallapi")
     allocated = found.evidence.allocated_bytes
-    together = found.model.scatter.draw_marking(np.random.default_rng(5), DRAWS).prod(axis=0)
+    together = np.prod(
+        found.model.scatter.marking_factors(*np.random.default_rng(5).standard_normal((3, DRAWS))), axis=0
+    )
     real, drawn = (np.quantile(values, 0.99) / values.mean() for values in (allocated, together))
     assert drawn < 1.5 * real
 

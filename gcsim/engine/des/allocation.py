@@ -32,7 +32,7 @@ class Allocation:
     def run(self) -> Generator[Event, Any, Reason]:
         """Until a collection is due; returns why."""
         process = self._process
-        self._slack_bytes = process.draws.draw("heap_start_slack_bytes")
+        self._slack_bytes = process.draw("heap_start_slack_bytes")
         self._least_bytes = process.heap.heap_live_bytes + _MIN_STEP_BYTES
         self._growth = self._growth_per_byte()
         now, p = now_ns(process.env), process.parameters
@@ -42,7 +42,7 @@ class Allocation:
         if process.serving is not None:
             timed = yield from self._serve(process.serving)
         else:
-            timed = yield from self._stream(1.0 / max(process.draws.draw("alloc_time_factor"), 1e-3))
+            timed = yield from self._stream(1.0 / max(process.draw("alloc_time_factor"), 1e-3))
         if not timed:
             return "heap"
         if explicit_ns > periodic_ns:

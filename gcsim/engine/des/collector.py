@@ -65,9 +65,9 @@ class Collector:
         if process.objects is not None:
             process.objects.begin_mark(start_ns)
         sweep_term = yield from self._pause(self._pauses.draw_sweep_term, marking_begins=True)
-        live = process.parameters.live_bytes * process.live_factor() * process.draws.draw("live_factor")
+        live = process.parameters.live_bytes * process.live_factor() * process.draw("live_factor")
         live = min(live * self._kept_share(), heap_start)
-        factors = process.draws.draw_marking()
+        factors = process.draw_marking()
         marking = self._begin_marking(start_ns, heap_start, live, reason, factors)
         mark_start = now_ns(env)
         process.marked_heap = MarkedHeap(
@@ -157,7 +157,7 @@ class Collector:
             black_factor = 1.0
         else:
             # an open loop allocates what arrives, as soon as the machine's speed allows
-            cpu_factor, spread = factors.cpu, process.draws.quantiles("mark_cpu_factor")
+            cpu_factor, spread = factors.cpu, process.scatter.mark_cpu_factor
             steady = p.open_loop and process.profile.is_steady
             request_factor = program_slowness(cpu_factor, spread) if steady else 1.0
             black_factor = 1.0 if steady else factors.allocated
@@ -176,7 +176,7 @@ class Collector:
             alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
             assist_share_at_ease=p.assist_cpu_share,
             black_factor=black_factor,
-            most_black_bytes=process.draws.most_allocated_black * max(goal - heap_start, 1.0),
+            most_black_bytes=float(process.scatter.most_allocated_black) * max(goal - heap_start, 1.0),
             gomaxprocs=p.gomaxprocs,
             limiter=process.limiter,
             periodic=reason == "periodic",

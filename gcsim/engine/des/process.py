@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from simpy import Environment
 
+from gcsim.engine.cycle_draws import CycleDraws
 from gcsim.engine.des.closed import ClosedServing
 from gcsim.engine.des.cpu_limiter import CpuLimiter
-from gcsim.engine.des.cycle import CycleDraws
+from gcsim.engine.des.cycle import MarkFactors
 from gcsim.engine.des.host import HostSpeed
 from gcsim.engine.des.latency import Interruptions
 from gcsim.engine.des.machine import PROGRAM, Machine
@@ -27,6 +28,8 @@ from gcsim.streams import stream
 from gcsim.workload.profile import Profile
 from gcsim.workload.requests import Requests
 from gcsim.workload.scatter import Scatter
+
+_LEAST_FACTOR = 1e-3  # of a mark phase: it takes some time and some CPU
 
 
 class GoProcess:
@@ -49,7 +52,8 @@ class GoProcess:
         self.parameters = p
         self.profile = profile
         self.rules = rules
-        self.draws = CycleDraws(scatter, seed, replica)
+        self.scatter = scatter
+        self._draws = CycleDraws(scatter, seed=seed, replicas=(replica,))
         peak_bytes = p.calibrated_peak_bytes
         self.heap = HeapMemory(parameters=p, heap_live_bytes=p.live_bytes, heap_peak_bytes=peak_bytes)
         self.machine = Machine(p.gomaxprocs, self.heap)
@@ -91,6 +95,15 @@ class GoProcess:
         p = self.parameters
         busy = self.rates()[1] / p.alloc_bytes_per_cpu_ns if p.open_loop else p.busy_procs
         return max(p.gomaxprocs - busy, 0.0)
+
+    def draw(self, name: str) -> float:
+        """One of Scatter's fields but for marking's, of the cycle to come or under way."""
+        return float(self._draws.at(self.cycles, name)[0])
+
+    def draw_marking(self) -> MarkFactors:
+        """The factors of that cycle's mark phase."""
+        cpu, time, allocated = self._draws.marking_at(self.cycles)[:, 0]
+        return MarkFactors(max(float(cpu), _LEAST_FACTOR), max(float(time), _LEAST_FACTOR), float(allocated))
 
     def live_factor(self) -> float:
         """The live heap of now over the mean."""
