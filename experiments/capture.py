@@ -150,10 +150,13 @@ def _attempt(plan: RunPlan, binary: Path) -> tuple[bytes, CaptureInfo, dict[str,
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as stdout:
         log = Path(folder) / "trace.log"
         with SpeedProbe() as probe:
-            info = run_capture(command, log, env=env, stdout=stdout, echo=False)
+            done = run_capture(command, log, env=env, stdout=stdout, echo=False)
         trace = log.read_bytes()
         stdout.seek(0)
         printed = stdout.read().decode()
+    info = done.info
+    if done.log_failure is not None:
+        raise InputError(f"{plan.name}: the log is incomplete ({done.log_failure})")
     if info.exit_status != 0:
         raise InputError(
             f"{plan.name}: exit status {info.exit_status}: {trace[-300:].decode(errors='replace')}"
@@ -168,7 +171,7 @@ def _attempt(plan: RunPlan, binary: Path) -> tuple[bytes, CaptureInfo, dict[str,
 
 def _without_path(info: CaptureInfo, binary: Path) -> CaptureInfo:
     """The record of a run names the program, not where this machine keeps it."""
-    return dataclasses.replace(info, command=[binary.name, *info.command[1:]])
+    return dataclasses.replace(info, command=[binary.name, *(info.command or [])[1:]])
 
 
 @contextlib.contextmanager
@@ -213,7 +216,7 @@ def summary(run: CapturedRun) -> str:
     return (
         f"{run.log.name.removesuffix('.log.gz')}: {result['rate']:.0f} requests/s,"
         f" p99 {result['latency_seconds']['p99'] * 1e3:.2f} ms, {result['memstats']['NumGC']} cycles,"
-        f" peak {info.rss_peak_bytes >> 20} MiB, foreign CPU {(info.foreign_cpu_fraction or 0.0):.1%},"
+        f" peak {(info.rss_peak_bytes or 0) >> 20} MiB, foreign CPU {(info.foreign_cpu_fraction or 0.0):.1%},"
         f" disturbed {', '.join(f'{one:.2f}' for one in result['disturbance_attempts'])}"
     )
 

@@ -12,7 +12,7 @@ from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.validation import observed_metrics
 from gcsim.calibration.window import cycles_since_start, working_window
 from gcsim.cycles import NOT_LOGGED, CycleTable, Int64Array
-from gcsim.gctrace import Trace, read_gctrace
+from gcsim.gctrace import CaptureInfo, Trace, read_gctrace
 from gcsim.settings import Settings
 from gcsim.units import MIB
 
@@ -51,7 +51,7 @@ def captured_plans(plans: Iterable[RunPlan], folder: Path) -> list[RunPlan]:
 
 def capture_day(plan: RunPlan, folder: Path) -> str:
     """When a captured run was made, ISO date."""
-    return load_run(folder / f"{plan.name}.result.json").info.start_time[:10]
+    return (load_run(folder / f"{plan.name}.result.json").info.start_time or "")[:10]
 
 
 def observe(
@@ -99,6 +99,14 @@ def observe_group(
     return stands | long, early, left_out
 
 
+def _busy_share(info: CaptureInfo) -> float:
+    """Of all Ps. Every captured run states what it takes."""
+    assert info.cpu_seconds is not None
+    assert info.wall_seconds is not None
+    assert info.gomaxprocs is not None
+    return info.cpu_seconds / info.wall_seconds / info.gomaxprocs
+
+
 def _observation(
     plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTable, loaded_seconds: float, since_start: int
 ) -> Observation:
@@ -111,7 +119,7 @@ def _observation(
         settings=run.info.settings,
         closed_loop=run.result["loop"] == "closed",
         requests_per_second=float(run.result["rate"]),
-        busy_share=run.info.cpu_seconds / run.info.wall_seconds / run.info.gomaxprocs,
+        busy_share=_busy_share(run.info),
         cpu_speed=float(run.result.get("cpu_speed", {}).get("mean", math.nan)),
         cycles=len(window),
         cycles_since_start=since_start,

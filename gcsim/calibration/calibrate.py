@@ -138,11 +138,12 @@ def _gomemlimit_bytes(info: CaptureInfo | None, overrides: Overrides) -> int | N
 
 def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides) -> Settings:
     logged_procs = int(np.median(evidence.gomaxprocs))
+    captured_go = None if info is None else info.go
     return Settings(
         gogc=_gogc(info, overrides),
         gomemlimit_bytes=_gomemlimit_bytes(info, overrides),
         gomaxprocs=overrides.gomaxprocs or logged_procs,
-        go=rules_for(overrides.go or (info.go if info is not None else f"1.{NEWEST_MINOR}")).go,
+        go=rules_for(overrides.go or captured_go or f"1.{NEWEST_MINOR}").go,
     )
 
 
@@ -193,5 +194,6 @@ def _provenance(trace: Trace, window: slice, pace: Pace) -> dict[str, str]:
         "pace": pace.source,
     }
     if trace.info is not None:
-        notes |= {"go_version": trace.info.go_version, "captured": trace.info.start_time}
+        known = {"go_version": trace.info.go_version, "captured": trace.info.start_time}
+        notes |= {name: value for name, value in known.items() if value is not None}
     return notes

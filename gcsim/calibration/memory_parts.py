@@ -62,7 +62,7 @@ class Seen:
     @classmethod
     def by(cls, info: CaptureInfo | None) -> Self | None:
         """What a capture's side file says; None where that is nothing."""
-        if info is None or info.rss_peak_bytes <= 0:
+        if info is None or not info.rss_peak_bytes:
             return None
         return cls(
             rss_peak_bytes=float(info.rss_peak_bytes),

@@ -10,13 +10,12 @@ _NEWEST_OF_GENERATION = {
 
 
 def observed_settings(trace: Trace) -> Settings:
-    """The capture's settings where there is a side file; else Go's defaults.
+    """What the side file states; the rest as Go's defaults.
 
     A bare gctrace shows the processors, and the Go version only within the range that printed its spelling:
     the newest of them is taken.
     """
-    if trace.info is not None:
-        return trace.info.settings
     procs = int(trace.cycles.gomaxprocs[-1]) if len(trace.cycles) else 1
     go = rules_for(f"1.{_NEWEST_OF_GENERATION[trace.generation]}").go
-    return Settings(gogc=100, gomemlimit_bytes=None, gomaxprocs=max(procs, 1), go=go)
+    assumed = Settings(gogc=100, gomemlimit_bytes=None, gomaxprocs=max(procs, 1), go=go)
+    return assumed if trace.info is None else trace.info.settings_over(assumed)

@@ -294,9 +294,9 @@ def _outside_heap(logs: list[Calibration]) -> dict[str, Parameter]:
 
 def _memory(traces: list[Trace], model: Model) -> dict[str, Parameter]:
     """Resident memory beside the heap, where captures at several peaks tell its two parts apart."""
-    known = [trace for trace in traces if trace.info is not None and trace.info.rss_peak_bytes > 0]
+    known = [trace for trace in traces if trace.info is not None and trace.info.rss_peak_bytes]
     if len(known) < 2:
         return {}
     peaks = np.array([float(evidence_from(trace).heap_end_bytes.max()) for trace in known])
-    resident = np.array([float(trace.info.rss_peak_bytes) for trace in known if trace.info is not None])
+    resident = np.array([float(trace.info.rss_peak_bytes or 0) for trace in known if trace.info is not None])
     return fit_resident(peaks, resident, prior=memory_prior(rules_for(model.settings.go).minor))

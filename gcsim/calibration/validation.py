@@ -80,7 +80,7 @@ def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str
             else "the log holds no GC cycle; run the program with GODEBUG=gctrace=1"
         )
     observed = cycle_metrics(_untruncated(cycles))
-    if trace.info is not None and trace.info.rss_peak_bytes > 0:
+    if trace.info is not None and trace.info.rss_peak_bytes:
         observed["rss_peak_bytes"] = float(trace.info.rss_peak_bytes)
     return observed
 

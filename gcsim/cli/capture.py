@@ -1,12 +1,15 @@
 """``gcsim capture``: run a Go program and keep its GC trace."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gcsim.cli.console import note
-from gcsim.units import format_go_bytes, format_gogc, format_mib
+from gcsim.units import format_go_bytes, format_gogc, format_mib, parse_duration
+
+if TYPE_CHECKING:
+    from gcsim.gctrace.capture_info import CaptureInfo
 
 
 def capture(
@@ -17,15 +20,37 @@ def capture(
         Path,
         typer.Option("--output", "-o", metavar="LOG", help="Where the trace goes."),
     ],
+    duration: Annotated[
+        str | None,
+        typer.Option(
+            "--duration", "--for", metavar="TIME", help="Stop the program with SIGTERM after this time."
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes of gcsim's own.")] = False,
 ) -> int:
     """Run a Go program with its GC trace on; its output, signals and exit status pass through."""
     from gcsim.gctrace.capture import run_capture
-    from gcsim.gctrace.capture_info import side_file
 
-    info = run_capture(command, log)
-    note(
-        f"gcsim: wrote {log} and {side_file(log).name}: GOGC={format_gogc(info.gogc)}"
-        f" GOMEMLIMIT={format_go_bytes(info.gomemlimit_bytes)} GOMAXPROCS={info.gomaxprocs},"
-        f" {info.go_version}, {info.wall_seconds:.1f} s, peak memory {format_mib(info.rss_peak_bytes)}"
-    )
-    return info.exit_status
+    def say(text: str) -> None:
+        if not quiet:
+            note(f"gcsim: {text}")
+
+    seconds = None if duration is None else parse_duration(duration)
+    done = run_capture(command, log, duration_seconds=seconds, say=say)
+    for text in done.notes:
+        say(text)
+    side = "" if done.side_file is None else f" and {done.side_file.name}"
+    say(f"wrote {log}{side}: {_summary(done.info)}")
+    return done.exit_status
+
+
+def _summary(info: "CaptureInfo") -> str:
+    parts = []
+    if info.go_version is not None:
+        limit = format_go_bytes(info.gomemlimit_bytes)
+        parts.append(f"GOGC={format_gogc(info.gogc)} GOMEMLIMIT={limit} GOMAXPROCS={info.gomaxprocs}")
+        parts.append(info.go_version)
+    parts.append(f"{info.wall_seconds or 0.0:.1f} s")
+    if info.rss_peak_bytes is not None:
+        parts.append(f"peak memory {format_mib(info.rss_peak_bytes)}")
+    return ", ".join(parts)

@@ -1,9 +1,16 @@
-"""Reading and writing what Go's garbage collector logs."""
+"""Reading and writing what Go's garbage collector logs.
 
-from gcsim.gctrace.capture_info import CaptureInfo
-from gcsim.gctrace.reader import read_gctrace, read_processes
-from gcsim.gctrace.trace import Oddity, Trace
-from gcsim.gctrace.writer import format_gctrace, quantize_cycles, write_gctrace
+Names are imported on first use: a capture needs no NumPy, whose threads would take signals meant for the main thread.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gcsim.gctrace.capture_info import CaptureInfo
+    from gcsim.gctrace.reader import read_gctrace, read_processes
+    from gcsim.gctrace.trace import Oddity, Trace
+    from gcsim.gctrace.writer import format_gctrace, quantize_cycles, write_gctrace
 
 __all__ = [
     "CaptureInfo",
@@ -15,3 +22,20 @@ __all__ = [
     "read_processes",
     "write_gctrace",
 ]
+
+_HOMES = {
+    "CaptureInfo": "capture_info",
+    "Oddity": "trace",
+    "Trace": "trace",
+    "format_gctrace": "writer",
+    "quantize_cycles": "writer",
+    "read_gctrace": "reader",
+    "read_processes": "reader",
+    "write_gctrace": "writer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gcsim.gctrace' has no attribute {name!r}")
+    return getattr(import_module(f"gcsim.gctrace.{_HOMES[name]}"), name)

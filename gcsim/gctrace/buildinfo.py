@@ -20,17 +20,23 @@ def go_version_of(binary: Path) -> str:
     searched here, and what does not look like a version is passed over, so that no executable format need be
     parsed. Raises InputError for a file that cannot be read, was not built by Go, or by Go 1.17 or older.
     """
+    version = go_version_in(binary)
+    if version is None:
+        raise InputError(
+            f"{binary}: not a program built by Go; name the Go program itself, not a script that starts it"
+        )
+    return version
+
+
+def go_version_in(binary: Path) -> str | None:
+    """As ``go_version_of``, but None where the file was not built by Go."""
     try:
         with binary.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
             version = find_go_version(image)
     except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
         reason = getattr(error, "strerror", None) or "it is empty"
         raise InputError(f"{binary}: cannot be read ({reason}); name a program built by Go") from error
-    if version is None:
-        raise InputError(
-            f"{binary}: not a program built by Go; name the Go program itself, not a script that starts it"
-        )
-    if not version:
+    if version == "":
         raise InputError(
             f"{binary}: built by Go 1.17 or older, whose version cannot be read;"
             " run it with GODEBUG=gctrace=1 and keep its standard error"

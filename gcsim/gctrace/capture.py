@@ -2,24 +2,46 @@
 
 import datetime
 import os
-import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from gcsim.errors import InputError
-from gcsim.gctrace.buildinfo import go_version_of
+from gcsim.gctrace.buildinfo import go_version_in, go_version_of
 from gcsim.gctrace.capture_info import CaptureInfo, side_file
+from gcsim.gctrace.capture_notes import notes_of
 from gcsim.gctrace.child import ChildUsage, run_child
-from gcsim.gctrace.heap_accounts import AccountReader
-from gcsim.units import parse_gomemlimit
+from gcsim.gctrace.log_file import LogFile
+from gcsim.gctrace.log_mark import LogMark
+from gcsim.gctrace.own_lines import OwnLines
+from gcsim.gctrace.run_settings import GoProgram, gogc_in, gomaxprocs_in, gomemlimit_in, traced
+from gcsim.gctrace.side_values import KNOBS
+from gcsim.gctrace.signals import SignalRelay
+from gcsim.gctrace.watch import Family
 
-TRACE_SETTINGS = ("gctrace", "gcpacertrace", "scavtrace")
-FIRST_MINOR_WITH_LIMIT = 19
-FIRST_MINOR_THAT_MAY_HANG = 26  # with gcpacertrace and scavtrace together, see ``traced``
-TAIL_BYTES = 1 << 16
+__all__ = ["Capture", "gogc_in", "gomaxprocs_in", "gomemlimit_in", "run_capture", "traced"]
+
+PATIENCE_SECONDS = 5.0  # without a Go program under a wrapper, or after SIGTERM, before a word about it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """A finished capture. ``notes`` are sentences about what did not go as it should."""
+
+    info: CaptureInfo
+    side_file: Path | None  # None where there is none: the log is no regular file, or it could not be written
+    log_failure: str | None  # why the log is incomplete
+    is_stopped: bool  # by the duration that was asked for
+    notes: tuple[str, ...]
+
+    @property
+    def exit_status(self) -> int:
+        """The program's; 0 where it ended by the SIGTERM that the duration asked for."""
+        status = self.info.exit_status or 0
+        return 0 if self.is_stopped and status == 128 + 15 else status
 
 
 def run_capture(
@@ -29,92 +51,95 @@ def run_capture(
     env: Mapping[str, str] | None = None,
     stdout: int | IO[bytes] | None = None,
     echo: bool = True,
-) -> CaptureInfo:
+    duration_seconds: float | None = None,
+    say: Callable[[str], None] = lambda _note: None,
+) -> Capture:
     """Run ``command`` with its GC traces on (see ``traced``); write ``log`` and ``LOG.meta.json``.
 
-    Standard error goes to the log as it comes and, with ``echo``, to ours; standard input and output stay
-    the child's (``stdout`` as for subprocess). ``env`` is the whole environment, by default our own.
-    Signals are passed on (see run_child); the exit status stands in the result. Raises InputError where the
-    program is missing, cannot be executed or is not Go's, where GOMEMLIMIT is malformed, and where the log
-    cannot be written.
+    Standard error goes to the log as it comes and, with ``echo``, what of it is no trace line to ours; standard
+    input and output stay the child's (``stdout`` as for subprocess). ``env`` is the whole environment, by default our
+    own. Signals are passed on (see run_child); after ``duration_seconds`` the program gets SIGTERM. ``say`` gets
+    sentences while the program runs. A log that fails on the way does not stop the program. Raises InputError, with
+    the old log as it was, where the program is missing or cannot be executed, where GOMEMLIMIT is malformed, and where
+    the log cannot be written.
     """
     if not command:
         raise InputError("no program to capture; write it behind --, as in: gcsim capture -o LOG -- ./app")
     env = dict(os.environ if env is None else env)
     program = _executable(command[0], env)
-    go_version = go_version_of(program)
-    minor = _minor(go_version)
-    gogc, gomemlimit_bytes = gogc_in(env), gomemlimit_in(env) if minor >= FIRST_MINOR_WITH_LIMIT else None
-    env["GODEBUG"] = traced(env.get("GODEBUG", ""), minor)
-    busy_before = _machine_busy_seconds()
-    start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    accounts = AccountReader(gogc=gogc, gomemlimit_bytes=gomemlimit_bytes, minor=minor)
-    usage = _run_logged(
-        [str(program), *command[1:]], log, env=env, stdout=stdout, echo=echo, accounts=accounts
-    )
-    info = CaptureInfo(
-        gogc=gogc,
-        gomemlimit_bytes=gomemlimit_bytes,
-        gomaxprocs=_last_gomaxprocs(log) or gomaxprocs_in(env),
-        go_version=go_version,
-        go=f"1.{minor}",
-        rss_peak_bytes=usage.rss_peak_bytes,
-        start_time=start_time,
-        wall_seconds=usage.wall_seconds,
-        cpu_seconds=usage.cpu_seconds,
-        exit_status=usage.exit_status,
-        command=list(command),
-        foreign_cpu_fraction=_foreign_cpu(busy_before, usage),
-        heap_mapped_bytes=None if usage.memory is None else usage.memory.heap_mapped_bytes,
-        rss_outside_heap_bytes=None if usage.memory is None else usage.memory.rss_outside_heap_bytes,
-        heap_accounts=accounts.accounts,
-    )
-    info.save(side_file(log))
-    return info
+    go = _go_program(program, env)
+    gomemlimit_in(env)  # Go stops at a malformed one
+    env["GODEBUG"] = traced(env.get("GODEBUG", ""), None if go is None else go.minor)
+    with SignalRelay() as relay, LogFile(log) as file:
+        run = _Run(file=file, say=say, echo=echo, name=command[0], duration_seconds=duration_seconds)
+        start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        busy_before = _machine_busy_seconds()
+        try:
+            usage = run_child(
+                [str(program), *command[1:]], env=env, stdout=stdout, on_stderr=run.copy, on_start=file.begin,
+                on_look=run.look, relay=relay, stop_after_seconds=duration_seconds,
+            )  # fmt: skip
+        except InputError:
+            file.abandon()
+            raise
+        run.finish()
+        known = usage.go_programs[0].go if usage.go_programs else go
+        info = _info(command, env, known, usage, file, start_time, _foreign_cpu(busy_before, usage))
+        side, side_failure = _saved(info, file)
+        failure = None if file.failure is None else (file.failure.strerror or str(file.failure))
+        notes = notes_of(usage, file, env=env, name=command[0], side_failure=side_failure)
+        return Capture(
+            info=info, side_file=side, log_failure=failure, is_stopped=usage.is_stopped, notes=tuple(notes)
+        )
 
 
-def traced(godebug: str, minor: int) -> str:
-    """A GODEBUG with the traces on and all else kept; what it already says of a trace stands.
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """What happens to standard error while the program runs, and what is said."""
 
-    From Go 1.26 on gcpacertrace and scavtrace are never both added, for together they can hang the program:
-    printing a float may grow the stack, which takes the heap's lock while holding the print lock
-    (``printfloat64``, ``stackalloc``), and ``sweepone`` prints the scavenger's line while holding the
-    heap's lock (``printScavTrace``). Seen within seconds on Go 1.27.3 with a heap of 4 MiB. The pacer's
-    lines say more.
-    """
-    stated = {name.strip(): value for name, _, value in (s.partition("=") for s in godebug.split(","))}
-    wanted = [name for name in TRACE_SETTINGS if name not in stated]
-    if minor >= FIRST_MINOR_THAT_MAY_HANG:
-        left_out = "scavtrace" if stated.get("scavtrace", "0") == "0" else "gcpacertrace"
-        wanted = [name for name in wanted if name != left_out]
-    return ",".join([f"{name}=1" for name in wanted] + ([godebug] if godebug else []))
+    file: LogFile
+    say: Callable[[str], None]
+    echo: bool
+    name: str
+    duration_seconds: float | None
+    _own: OwnLines = field(default_factory=OwnLines)
+    _said: set[str] = field(default_factory=set)
 
+    def copy(self, piece: bytes) -> None:
+        self.file.write(piece)
+        if self.file.failure is not None:
+            self._once(
+                "log",
+                f"{self.file.path}: cannot be written any further ({self.file.failure.strerror});"
+                f" {self.name} goes on without its log",
+            )
+        if self.echo:
+            self._show(self._own.add(piece))
 
-def gogc_in(env: Mapping[str, str]) -> int | None:
-    """GOGC as the runtime reads it: 100 if malformed, off if negative. Go 1.19+ ``runtime.readGOGC``."""
-    text = env.get("GOGC", "")
-    if text == "off":
-        return None
-    if not re.fullmatch(r"-?\d+", text) or not -(2**31) <= int(text) < 2**31:
-        return 100
-    return int(text) if int(text) >= 0 else None
+    def finish(self) -> None:
+        if self.echo:
+            self._show(self._own.end())
 
+    def look(self, family: Family, seconds: float) -> None:
+        if seconds > PATIENCE_SECONDS and not family.go_programs and sys.platform == "linux":
+            self._once(
+                "no Go",
+                f"no Go program has been seen under {self.name} yet;"
+                " name the Go program itself if this one does not start it",
+            )
+        if self.duration_seconds is not None and seconds > self.duration_seconds + PATIENCE_SECONDS:
+            self._once(
+                "slow", f"{self.name} has not ended {PATIENCE_SECONDS:.0f} s after SIGTERM; Ctrl-C reaches it"
+            )
 
-def gomemlimit_in(env: Mapping[str, str]) -> int | None:
-    """GOMEMLIMIT in bytes; None is off. Raises InputError where Go would stop: malformed."""
-    text = env.get("GOMEMLIMIT", "")
-    return parse_gomemlimit(text, what="GOMEMLIMIT") if text else None
+    def _show(self, text: bytes) -> None:
+        if text:
+            self.echo = _echo(text)
 
-
-def gomaxprocs_in(env: Mapping[str, str]) -> int:
-    """GOMAXPROCS where it is set, else the cores that this process may run on. Go ``runtime.schedinit``.
-
-    From Go 1.25 on a container's CPU limit counts too, which is not looked at here: the trace itself says P.
-    """
-    text = env.get("GOMAXPROCS", "")
-    if re.fullmatch(r"\d+", text) and int(text) > 0:
-        return int(text)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def _once(self, key: str, text: str) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            self.say(text)
 
 
 def _executable(name: str, env: Mapping[str, str]) -> Path:
@@ -126,46 +151,54 @@ def _executable(name: str, env: Mapping[str, str]) -> Path:
     raise InputError(f"{name}: is not an executable file; name a Go binary, or make it executable")
 
 
-def _minor(go_version: str) -> int:
-    match = re.search(r"go1\.(\d+)", go_version)
-    assert match is not None  # go_version_of gives nothing else
-    return int(match[1])
+def _go_program(program: Path, env: Mapping[str, str]) -> GoProgram | None:
+    """None for what is not Go's and may start a Go program, which is found where there is a /proc."""
+    version = go_version_in(program) if sys.platform == "linux" else go_version_of(program)
+    return None if version is None else GoProgram(path=program, go_version=version, env=env)
 
 
-def _run_logged(
+def _info(
     command: Sequence[str],
-    log: Path,
-    *,
     env: Mapping[str, str],
-    stdout: int | IO[bytes] | None,
-    echo: bool,
-    accounts: AccountReader,
-) -> ChildUsage:
-    """Run with standard error copied into the log; a log that fails on the way does not stop the program."""
-    failed: list[OSError] = []
-    echoing = echo
+    go: GoProgram | None,
+    usage: ChildUsage,
+    file: LogFile,
+    start_time: str,
+    foreign_cpu: float | None,
+) -> CaptureInfo:
+    watch = usage.go_programs[0] if usage.go_programs else None
+    accounts = None if watch is None or watch.accounts is None else watch.accounts.accounts
+    return CaptureInfo(
+        gogc=100 if go is None else go.gogc,
+        gomemlimit_bytes=None if go is None else go.gomemlimit_bytes,
+        gomaxprocs=file.last_gomaxprocs or gomaxprocs_in(env if go is None else go.env),
+        go_version=None if go is None else go.go_version,
+        go=None if go is None else f"1.{go.minor}",
+        rss_peak_bytes=None if go is None else usage.rss_peak_bytes,
+        start_time=start_time,
+        wall_seconds=usage.wall_seconds,
+        cpu_seconds=None if go is None else usage.cpu_seconds,
+        exit_status=usage.exit_status,
+        command=list(command),
+        foreign_cpu_fraction=foreign_cpu,
+        heap_mapped_bytes=None if usage.memory is None else usage.memory.heap_mapped_bytes,
+        rss_outside_heap_bytes=None if usage.memory is None else usage.memory.rss_outside_heap_bytes,
+        heap_accounts=accounts,
+        log=LogMark.of(file.head) if file.is_regular else None,
+        assumed=frozenset(KNOBS) if go is None else frozenset(),
+    )
 
-    def copy(piece: bytes) -> None:
-        nonlocal echoing
-        if not failed:
-            try:
-                file.write(piece)
-            except OSError as error:
-                failed.append(error)
-        if echoing:
-            echoing = _echo(piece)
 
+def _saved(info: CaptureInfo, file: LogFile) -> tuple[Path | None, str]:
+    """The side file of a regular log, and why there is none where it failed."""
+    if not file.is_regular:
+        return None, ""
+    side = side_file(file.path)
     try:
-        file = log.open("wb", buffering=0)
-    except OSError as error:
-        raise InputError(
-            f"{log}: cannot be written ({error.strerror}); choose another log with -o"
-        ) from error
-    with file:
-        usage = run_child(command, env=env, stdout=stdout, on_stderr=copy, accounts=accounts)
-    if failed:
-        raise InputError(f"{log}: is incomplete ({failed[0].strerror}); capture again where there is room")
-    return usage
+        info.save(side)
+    except InputError as error:
+        return None, str(error)
+    return side, ""
 
 
 def _echo(piece: bytes) -> bool:
@@ -173,17 +206,9 @@ def _echo(piece: bytes) -> bool:
     try:
         sys.stderr.buffer.write(piece)
         sys.stderr.buffer.flush()
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return False
     return True
-
-
-def _last_gomaxprocs(log: Path) -> int | None:
-    """P of the last trace line, the number that the process itself used; None where the log has none."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
-        found = re.findall(rb"^gc \d+ @.*, (\d+) P\b", file.read(), flags=re.MULTILINE)
-    return int(found[-1]) if found else None
 
 
 def _machine_busy_seconds() -> float | None:
@@ -200,7 +225,7 @@ def _machine_busy_seconds() -> float | None:
 def _foreign_cpu(busy_before: float | None, usage: ChildUsage) -> float | None:
     """Share of all cores that went to other processes, this one included, during the run. Ticks are 10 ms."""
     busy_after = _machine_busy_seconds()
-    if busy_before is None or busy_after is None or usage.wall_seconds <= 0:
+    if busy_before is None or busy_after is None or usage.total_wall_seconds <= 0:
         return None
-    foreign = busy_after - busy_before - usage.cpu_seconds
-    return max(0.0, foreign / (usage.wall_seconds * (os.cpu_count() or 1)))
+    foreign = busy_after - busy_before - max(usage.cpu_seconds, usage.total_cpu_seconds)
+    return max(0.0, foreign / (usage.total_wall_seconds * (os.cpu_count() or 1)))

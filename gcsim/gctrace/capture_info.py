@@ -2,94 +2,128 @@
 
 import json
 import re
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from gcsim.atomic import write_text_atomically
 from gcsim.errors import InputError
 from gcsim.gctrace.heap_accounts import HeapAccounts
+from gcsim.gctrace.log_mark import LogMark
+from gcsim.gctrace.side_values import KNOBS, side_values
 from gcsim.settings import Settings
 
 SUFFIX = ".meta.json"
 _NUMBERS = re.compile(r"\[[\d\s.,]+\]")  # a list of them, which goes on one line
+_MOST_BYTES = 16 << 20  # a captured one has less than 64 KiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureInfo:
-    """One captured run: the settings as the process saw them, and what it used."""
+    """One run: the settings as the process saw them, and what it used. None is not known.
 
-    gogc: int | None  # percent; None is off
-    gomemlimit_bytes: int | None  # None is off
-    gomaxprocs: int
-    go_version: str  # "go1.27.3", from the binary's build information
-    go: str  # "1.27"
-    rss_peak_bytes: int  # the process's own, not its children's
-    start_time: str  # ISO 8601, UTC
-    wall_seconds: float
-    cpu_seconds: float  # user and system
-    exit_status: int  # as a shell reports it: 128 + n when killed by signal n
-    command: list[str]
-    foreign_cpu_fraction: float | None  # of all cores, used by other processes meanwhile; None is not known
-    # both seen twice a second or less often; None is not known, as in files of before there were these two
+    ``gogc`` and ``gomemlimit_bytes`` are the exceptions: None is off, and where a side file does not state one of
+    them, it has Go's default here and stands in ``assumed``.
+    """
+
+    gogc: int | None = 100  # percent
+    gomemlimit_bytes: int | None = None
+    gomaxprocs: int | None = None
+    go_version: str | None = None  # "go1.27.3", from the binary's build information
+    go: str | None = None  # "1.27"
+    rss_peak_bytes: int | None = None  # the process's own, not its children's
+    start_time: str | None = None  # ISO 8601, UTC
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None  # user and system
+    exit_status: int | None = None  # as a shell reports it: 128 + n when killed by signal n
+    command: list[str] | None = None
+    foreign_cpu_fraction: float | None = None  # of all cores, used by other processes during the run
     heap_mapped_bytes: int | None = None  # by the heap: objects, stacks, free pages and those given back
-    rss_outside_heap_bytes: int | None = None  # resident beside it: metadata, binary, C memory
-    heap_accounts: HeapAccounts | None = None  # the runtime's own counts; None is not read
+    rss_outside_heap_bytes: int | None = None  # resident outside it: metadata, binary, C memory
+    heap_accounts: HeapAccounts | None = None  # the runtime's own counts
+    log: LogMark | None = None  # the log that this was written for
+    assumed: frozenset[str] = frozenset()  # of "gogc" and "gomemlimit_bytes": those that are not known
 
     @property
     def settings(self) -> Settings:
-        """The knobs of the run."""
+        """The knobs of the run. Raises InputError where GOMAXPROCS or the Go version is not known."""
+        if self.gomaxprocs is None or self.go is None:
+            raise InputError("the side file states no gomaxprocs or no go; add them or capture again")
+        return self.settings_over(Settings())
+
+    def settings_over(self, assumed: Settings) -> Settings:
+        """The knobs of the run; those that are not known are taken from ``assumed``."""
         return Settings(
-            gogc=self.gogc, gomemlimit_bytes=self.gomemlimit_bytes, gomaxprocs=self.gomaxprocs, go=self.go
+            gogc=assumed.gogc if "gogc" in self.assumed else self.gogc,
+            gomemlimit_bytes=(
+                assumed.gomemlimit_bytes if "gomemlimit_bytes" in self.assumed else self.gomemlimit_bytes
+            ),
+            gomaxprocs=assumed.gomaxprocs if self.gomaxprocs is None else self.gomaxprocs,
+            go=assumed.go if self.go is None else self.go,
         )
 
     def save(self, path: Path) -> None:
         """Write the side file, whole or not at all. Raises InputError."""
-        text = json.dumps(asdict(self), indent=2)
+        record = {name: value for name, value in asdict(self).items() if name not in self.assumed}
+        del record["assumed"]
+        text = json.dumps(record, indent=2)
         write_text_atomically(path, _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a side file. Raises InputError, naming it, where it is not one."""
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise InputError(f"{path}: is not JSON ({error}); capture again or remove it") from error
-        return cls(**_checked(path, record))
+        return cls.load_with_note(path)[0]
+
+    @classmethod
+    def load_with_note(cls, path: Path) -> tuple[Self, str]:
+        """A side file; and which of its keys are missing or malformed, in one sentence, empty where none is."""
+        keys = tuple(field.name for field in fields(cls) if field.name != "assumed")
+        values, note = side_values(_object(path), keys)
+        unknown = frozenset(name for name in KNOBS if name not in values)
+        return cls(**values, assumed=unknown), f"{path.name} {note}" if note else ""
 
 
 def side_file(log: Path) -> Path:
-    """Where the capture of a log keeps its CaptureInfo: beside it, its name plus ``.meta.json``."""
+    """Where the capture of a log keeps its CaptureInfo: the log's path plus ``.meta.json``."""
     return log.with_name(log.name + SUFFIX)
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "gogc": (int, type(None)), "gomemlimit_bytes": (int, type(None)), "gomaxprocs": (int,),
-    "go_version": (str,), "go": (str,), "rss_peak_bytes": (int,), "start_time": (str,),
-    "wall_seconds": (float, int), "cpu_seconds": (float, int), "exit_status": (int,), "command": (list,),
-    "foreign_cpu_fraction": (float, int, type(None)),
-    "heap_mapped_bytes": (int, type(None)), "rss_outside_heap_bytes": (int, type(None)),
-    "heap_accounts": (dict, type(None)),
-}  # fmt: skip
+def read_side_file(log: Path) -> tuple[CaptureInfo | None, str]:
+    """The side file of a log, None where there is none that belongs to it; and a note, empty where all is well.
+
+    A side file that says for which log it was written is not believed of another. Raises InputError where it is
+    not JSON.
+    """
+    path = side_file(log)
+    if not path.is_file():
+        return None, ""
+    info, note = CaptureInfo.load_with_note(path)
+    if info.log is not None and not info.log.fits(log):
+        return None, (
+            f"{path.name} was written for another log and is ignored; capture again,"
+            ' or take out its key "log" if its settings are those of this log'
+        )
+    return info, note
 
 
-def _checked(path: Path, record: object) -> dict[str, Any]:
-    """The fields of a side file; those that a later version may add are passed over."""
+def _object(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(data) > _MOST_BYTES:
+        raise InputError(f"{path}: is too large for a side file; capture again or remove it")
+    try:
+        record = json.loads(data.decode("utf-8-sig"))
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not JSON, not UTF-8, a number of 5,000 digits, deep nesting
+        reason = (
+            "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0][:120]
+        )
+        raise InputError(f"{path}: is not JSON ({reason}); capture again or remove it") from error
     if not isinstance(record, dict):
-        raise InputError(f"{path}: is not a capture's side file; capture again or remove it")
-    for field in fields(CaptureInfo):
-        value = record.get(field.name)
-        missing = field.name not in record and field.default is MISSING
-        if missing or not isinstance(value, _TYPES[field.name]) or isinstance(value, bool):
-            raise InputError(
-                f"{path}: {field.name} is missing or malformed; capture again or remove the file"
-            )
-    known = {field.name: record.get(field.name) for field in fields(CaptureInfo)}
-    if known["heap_accounts"] is not None:
-        try:
-            known["heap_accounts"] = HeapAccounts.from_json(known["heap_accounts"])
-        except InputError as error:
-            raise InputError(f"{path}: {error}; capture again or remove the file") from error
-    return known
+        raise InputError(f"{path}: is not a side file, which is one JSON object; capture again or remove it")
+    return record

@@ -2,45 +2,119 @@
 
 import contextlib
 import os
-import re
 import select
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 from typing import IO
 
 from gcsim.errors import InputError
-from gcsim.gctrace.heap_accounts import AccountReader
-from gcsim.gctrace.memory_map import MemoryMap, memory_map
+from gcsim.gctrace.memory_map import MemoryMap
+from gcsim.gctrace.signals import SignalRelay
+from gcsim.gctrace.watch import POLL_SECONDS, Family, ProcessWatch, own_rss_peak
 
-PASSED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
-KEYBOARD_SIGNALS = ("SIGINT", "SIGQUIT")
-POLL_SECONDS = 0.05
-ACCOUNT_SECONDS = 0.02  # between looks at the runtime's own counts, of some 20 us each
-# between looks at its memory map: at least so long, or so many looks' time
-MAP_SECONDS, MAP_COST = 0.5, 200.0
 GATHER_SECONDS = 0.004  # what is written within it is copied together: each wake-up costs CPU
 CHUNK_BYTES = 1 << 16
 PIPE_BYTES = (
     1 << 20
 )  # room for bursts: a full pipe would make the child wait for us while it writes its trace
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+WRAPPER_SECONDS = 2.0  # for a wrapper to end when its program has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildUsage:
-    """What a child that has ended used; ``exit_status`` is 128 + n where signal n killed it."""
+    """What a child that has ended used; ``exit_status`` is 128 + n where signal n killed it.
+
+    Where the child was not Go's or became another program, all but the exit status is of the busiest Go program
+    that was seen, if any; its figures are then those last seen while it ran.
+    """
 
     exit_status: int
+    total_wall_seconds: float  # of the child, whatever is described
+    total_cpu_seconds: float  # with that of the children it has waited for
     wall_seconds: float
     cpu_seconds: float
     rss_peak_bytes: int
     memory: MemoryMap | None  # the highest of each that was seen; None where the kernel tells none
+    go_programs: tuple[ProcessWatch, ...] = ()  # the busiest, which is described here, first
+    is_wrapper: bool = False  # the child was not Go's
+    is_stopped: bool = False  # by ``stop_after_seconds``
+    leaves_stderr_open: bool = False  # another process still has it
+
+
+class Child:
+    """A started program, until it has been reaped."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", started: float, relay: SignalRelay) -> None:
+        self.pid = process.pid
+        self.started = started
+        self.family = Family(process.pid, started, own_group=relay.own_group)
+        self.ended: tuple[int, float, int] | None = None  # wait status, CPU seconds, ru_maxrss bytes
+        self.ended_at = started
+        self.is_stopped = False
+        self._relay = relay
+        self._stop: signal.Signals | None = None
+        self._stopped: list[int] = []  # pids that got it
+        self._stopped_at = 0.0  # when the last of them was seen running
+
+    def pass_signals(self) -> None:
+        """Hand on what has come for the program."""
+        for number in self._relay.take():
+            target = self._target
+            self._send(target, number)
+            if number in STOP_SIGNALS and self.family.is_followed:
+                self._stop, self._stopped = signal.Signals(number), [target]
+
+    def stop(self) -> None:
+        """SIGTERM, once."""
+        if not self.is_stopped:
+            self.is_stopped = True
+            self._stop, self._stopped = signal.SIGTERM, [self._target]
+            self._send(self._target, signal.SIGTERM)
+
+    def stop_the_rest(self, now: float) -> None:
+        """The stop signal for a wrapper that goes on, or starts its program again, when the program has ended."""
+        if self._stop is None or self._is_running(self._stopped[-1]):
+            self._stopped_at = now
+            return
+        if self.family.chief is None and now < self._stopped_at + WRAPPER_SECONDS:
+            return
+        is_next = self.ended is None and self.pid not in self._stopped
+        target = self.pid if is_next else self._target
+        if target not in self._stopped:
+            self._stopped.append(target)
+            self._send(target, self._stop)
+
+    def _is_running(self, pid: int) -> bool:
+        if pid == self.pid:
+            return self.ended is None
+        return any(watch.pid == pid and not watch.has_ended for watch in self.family.go_programs)
+
+    def has_ended(self) -> bool:
+        """Whether the child has ended, and the Go program that it started, if that is the one meant."""
+        if self.ended is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                unit = 1 if sys.platform == "darwin" else 1024
+                self.ended = (status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+                self.ended_at = time.monotonic()
+                self.family.reaped(self.ended_at)
+        return self.ended is not None and self.family.chief is None
+
+    @property
+    def _target(self) -> int:
+        chief = self.family.chief
+        return self.pid if chief is None else chief.pid
+
+    def _send(self, pid: int, number: int) -> None:
+        if pid == self.pid and self.ended is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def run_child(
@@ -49,42 +123,40 @@ def run_child(
     env: Mapping[str, str],
     stdout: int | IO[bytes] | None = None,
     on_stderr: Callable[[bytes], None],
-    accounts: AccountReader | None = None,
+    on_start: Callable[[], None] = lambda: None,
+    on_look: Callable[[Family, float], None] = lambda _family, _seconds: None,
+    relay: SignalRelay | None = None,
+    stop_after_seconds: float | None = None,
 ) -> ChildUsage:
     """Run to the end; standard input and output are the child's own, standard error comes in pieces.
 
-    ``accounts`` looks at the child all the while.
-
-    Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the
-    child. What the child's own children still write to standard error after its end is not waited for.
-    Raises InputError where the program cannot be started.
+    ``on_start`` is called once the program runs, ``on_look`` again and again with the seconds since. Called in the
+    main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the child, or to the Go program
+    that the child has started where the child is not Go's; an entered ``relay`` keeps them for longer than the call.
+    After ``stop_after_seconds`` it sends SIGTERM. What other processes still write to standard error after the
+    child's end is not waited for. Raises InputError where the program cannot be started.
     """
-    with _passing_signals() as adopt:
-        started = time.monotonic()
-        try:
-            child = subprocess.Popen(
-                list(command), env=dict(env), stdout=stdout, stderr=subprocess.PIPE, bufsize=0
-            )
-        except OSError as error:
-            raise InputError(f"{command[0]}: cannot be started ({error.strerror})") from error
-        adopt(child.pid)
-        assert child.stderr is not None
-        with child.stderr as pipe:
-            _enlarge(pipe.fileno())
-            watch = _Watch(child.pid, started, accounts)
-            status, usage = _attend(watch, pipe.fileno(), on_stderr)
-        wall_seconds = time.monotonic() - started
-        child.returncode = os.waitstatus_to_exitcode(status)  # reaped here, not by Popen
-    code = child.returncode
-    return ChildUsage(
-        exit_status=128 - code if code < 0 else code,
-        wall_seconds=wall_seconds,
-        cpu_seconds=usage[0],
-        rss_peak_bytes=rss_peak(
-            polled_bytes=watch.rss_peak_bytes, reaped_bytes=usage[1], parent_bytes=_own_rss_peak()
-        ),
-        memory=watch.memory,
-    )
+    if relay is None:
+        with SignalRelay() as own:
+            return run_child(
+                command, env=env, stdout=stdout, on_stderr=on_stderr, on_start=on_start, on_look=on_look,
+                relay=own, stop_after_seconds=stop_after_seconds,
+            )  # fmt: skip
+    early = relay.take()
+    started = time.monotonic()
+    process = _started(command, env, stdout, relay)
+    relay.started()
+    child = Child(process, started, relay)
+    for number in early:
+        os.kill(child.pid, number)
+    on_start()
+    assert process.stderr is not None
+    with process.stderr as pipe:
+        _enlarge(pipe.fileno())
+        is_open = _attend(child, pipe.fileno(), on_stderr, on_look, stop_after_seconds)
+    assert child.ended is not None
+    process.returncode = os.waitstatus_to_exitcode(child.ended[0])  # reaped here, not by Popen
+    return _usage(child, leaves_stderr_open=is_open)
 
 
 def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
@@ -98,58 +170,75 @@ def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
     return reaped_bytes if reaped_bytes > parent_bytes or polled_bytes == 0 else polled_bytes
 
 
-class _Watch:
-    """What is looked at while the child runs, each at its own pace."""
-
-    def __init__(self, pid: int, started: float, accounts: AccountReader | None) -> None:
-        self.pid = pid
-        self.rss_peak_bytes = 0
-        self.memory: MemoryMap | None = None
-        self.next_look = 0.0
-        self._started = started
-        self._accounts = accounts
-        self._next_poll = 0.0
-        self._next_map = started + MAP_SECONDS
-
-    def look(self, now: float) -> None:
-        """When ``next_look`` has come."""
-        if now >= self._next_poll:
-            self.rss_peak_bytes = max(self.rss_peak_bytes, _rss_peak_of(self.pid))
-            self._next_poll = now + POLL_SECONDS
-        self.next_look = self._next_poll
-        if self._accounts is not None and self._accounts.wanted:
-            self._accounts.look(self.pid, now - self._started)
-            self.next_look = min(self.next_look, now + ACCOUNT_SECONDS)
-        if now < self._next_map:
-            return
-        seen = memory_map(self.pid)
-        if seen is not None:
-            self.memory = seen.highest(self.memory)
-        self._next_map = now + max(MAP_SECONDS, MAP_COST * (time.monotonic() - now))
+def _started(
+    command: Sequence[str], env: Mapping[str, str], stdout: int | IO[bytes] | None, relay: SignalRelay
+) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            list(command), env=dict(env), stdout=stdout, stderr=subprocess.PIPE, bufsize=0,
+            process_group=0 if relay.own_group else None,
+        )  # fmt: skip
+    except OSError as error:
+        raise InputError(f"{command[0]}: cannot be started ({error.strerror})") from error
 
 
-def _attend(watch: _Watch, pipe: int, on_stderr: Callable[[bytes], None]) -> tuple[int, tuple[float, int]]:
-    """Copy and watch to the end: wait status, (CPU seconds, ru_maxrss bytes)."""
+def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
+    assert child.ended is not None
+    status, cpu_seconds, reaped_bytes = child.ended
+    code = os.waitstatus_to_exitcode(status)
+    go_programs = tuple(child.family.go_programs)
+    chief = go_programs[0] if go_programs else child.family.root
+    is_root = chief is child.family.root
+    if is_root and not child.family.became_another:
+        wall_seconds = child.ended_at - child.started
+        peak = rss_peak(
+            polled_bytes=chief.rss_peak_bytes, reaped_bytes=reaped_bytes, parent_bytes=own_rss_peak()
+        )
+    else:
+        wall_seconds, cpu_seconds, peak = (
+            chief.last_seen - chief.started, chief.cpu_seconds, chief.rss_peak_bytes,
+        )  # fmt: skip
+    return ChildUsage(
+        exit_status=128 - code if code < 0 else code,
+        total_wall_seconds=child.ended_at - child.started,
+        is_wrapper=child.family.is_followed,
+        total_cpu_seconds=child.ended[1],
+        wall_seconds=wall_seconds,
+        cpu_seconds=cpu_seconds,
+        rss_peak_bytes=peak,
+        memory=chief.memory,
+        go_programs=go_programs,
+        is_stopped=child.is_stopped,
+        leaves_stderr_open=leaves_stderr_open,
+    )
+
+
+def _attend(
+    child: Child,
+    pipe: int,
+    on_stderr: Callable[[bytes], None],
+    on_look: Callable[[Family, float], None],
+    stop_after_seconds: float | None,
+) -> bool:
+    """Copy and watch to the end; whether another process has standard error open then."""
     os.set_blocking(pipe, False)
     is_open, pause = True, 0.001
-    while True:
+    while not child.has_ended():
+        child.pass_signals()
         now = time.monotonic()
-        if now >= watch.next_look:
-            watch.look(now)
-        if is_open:
-            if select.select([pipe], [], [], max(watch.next_look - time.monotonic(), 0.0))[0]:
-                time.sleep(GATHER_SECONDS)
-                is_open = _drain(pipe, on_stderr)
-                continue
-        else:  # standard error is closed: the end is near, as a rule
+        if stop_after_seconds is not None and now >= child.started + stop_after_seconds:
+            child.stop()
+        child.stop_the_rest(now)
+        if now >= child.family.next_look:
+            child.family.look(now)
+            on_look(child.family, now - child.started)
+        if not is_open:  # standard error is closed: the end is near, as a rule
             time.sleep(pause)
             pause = min(2 * pause, POLL_SECONDS)
-        ended, status, usage = os.wait4(watch.pid, os.WNOHANG)
-        if ended:
-            if is_open:
-                _drain(pipe, on_stderr)
-            unit = 1 if sys.platform == "darwin" else 1024
-            return status, (usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+        elif select.select([pipe], [], [], max(child.family.next_look - time.monotonic(), 0.0))[0]:
+            time.sleep(GATHER_SECONDS)
+            is_open = _drain(pipe, on_stderr)
+    return is_open and _drain(pipe, on_stderr)
 
 
 def _drain(pipe: int, on_stderr: Callable[[bytes], None]) -> bool:
@@ -165,59 +254,8 @@ def _drain(pipe: int, on_stderr: Callable[[bytes], None]) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _passing_signals() -> Iterator[Callable[[int], None]]:
-    """Within, signals go to the child whose pid the yielded function is given; earlier ones wait."""
-    pid: int | None = None
-    waiting: list[int] = []
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        if pid is None:
-            waiting.append(number)
-        elif not _keyboard_reaches_child(number):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def adopt(child: int) -> None:
-        nonlocal pid
-        pid = child
-        for number in waiting:
-            pass_on(number, None)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield adopt  # Python delivers signals to the main thread only
-        return
-    numbers = [getattr(signal, name) for name in PASSED_SIGNALS if hasattr(signal, name)]
-    before = {number: signal.signal(number, pass_on) for number in numbers}
-    try:
-        yield adopt
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _keyboard_reaches_child(number: int) -> bool:
-    """The whole foreground group gets Ctrl-C: the child has its own, and a second means "at once"."""
-    if signal.Signals(number).name not in KEYBOARD_SIGNALS or not sys.__stdin__ or not sys.__stdin__.isatty():
-        return False
-    return os.tcgetpgrp(sys.__stdin__.fileno()) == os.getpgrp()
-
-
 def _enlarge(pipe: int) -> None:
     with contextlib.suppress(ImportError, OSError):  # Linux only, and the system may set a bound
         import fcntl
 
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
-def _rss_peak_of(pid: int) -> int:
-    """VmHWM of a running process; 0 where there is no /proc, or it has ended."""
-    try:
-        match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(match[1]) << 10 if match else 0
-
-
-def _own_rss_peak() -> int:
-    return _rss_peak_of(os.getpid())

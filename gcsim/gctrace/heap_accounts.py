@@ -23,6 +23,7 @@ MOST_SAMPLES = 300  # kept of a run, evenly in time
 PAGE_BYTES = 8192  # the runtime's: spans are whole pages
 _TRIES = 40  # looks for the variable, which the runtime fills while it starts
 _MOST_DATA_BYTES = 256 << 20  # to be searched
+_MOST_VALUE = 1 << 48  # of bytes or seconds in a side file
 _UINT64 = (1 << 64) - 1
 _DEFAULT_HEAP_MINIMUM = 4 << 20
 
@@ -75,7 +76,9 @@ class HeapAccounts:
         columns: list[list[Any]] = [record[name] for name in names]
         if not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
             raise InputError("heap_accounts has columns of different lengths")
-        if not all(type(value) in (int, float) and value >= 0 for column in columns for value in column):
+        if not all(
+            type(value) in (int, float) and 0 <= value < _MOST_VALUE for column in columns for value in column
+        ):
             raise InputError("heap_accounts holds something that is not a number of 0 or more")
         return cls(**{name: tuple(record[name]) for name in names})
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gcsim.cycles import Int64Array
 from gcsim.errors import InputError
-from gcsim.gctrace.capture_info import CaptureInfo, side_file
+from gcsim.gctrace.capture_info import CaptureInfo, read_side_file
 from gcsim.gctrace.lines import KEYWORDS, parse_line
 from gcsim.gctrace.rows import RowStore
 from gcsim.gctrace.shapes import NUMERIC, PADDING, LineShape, Numbers, learn_shape
@@ -42,12 +42,13 @@ def read_processes(source: Source) -> list[Trace]:
     log = _Log(read_source(source))
     log.scan()
     log.repair()
+    info, about_side_file = _side_file(source)
     traces = split_processes(
         log.rows,
         log.data,
-        oddities=tuple(sorted(log.oddities, key=lambda oddity: oddity.line_number)),
+        oddities=(*about_side_file, *sorted(log.oddities, key=lambda oddity: oddity.line_number)),
         foreign_line_numbers=log.foreign_line_numbers(),
-        info=_side_file(source),
+        info=info,
     )
     if not traces:
         raise InputError(_nothing_read(log, source_name(source)))
@@ -198,11 +199,12 @@ def _other_process(trace: Trace) -> Oddity:
     return Oddity(kind="other process", line_number=int(trace.line_numbers[0]), text=text)
 
 
-def _side_file(source: Source) -> CaptureInfo | None:
+def _side_file(source: Source) -> tuple[CaptureInfo | None, tuple[Oddity, ...]]:
+    """The log's side file, and what is wrong with it."""
     if not isinstance(source, (str, Path)) or str(source) == "-":
-        return None
-    path = side_file(Path(source))
-    return CaptureInfo.load(path) if path.is_file() else None
+        return None, ()
+    info, note = read_side_file(Path(source))
+    return info, (Oddity(kind="side file", line_number=0, text=note),) if note else ()
 
 
 def _nothing_read(log: _Log, name: str) -> str:

@@ -26,11 +26,12 @@ class Oddity:
     """Something a reader of the log should know, and the line where it shows."""
 
     kind: str  # "broken gc line", "reassembled gc line", "gap in numbering", "other process", ...
-    line_number: int  # from 1
+    line_number: int  # from 1; 0 is the file as a whole
     text: str  # what stands there, shortened
 
     def __str__(self) -> str:
-        return f"line {self.line_number}: {self.kind}: {self.text}"
+        where = f"line {self.line_number}: " if self.line_number else ""
+        return f"{where}{self.kind}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
