@@ -69,7 +69,7 @@ def run_capture(
     program = _executable(command[0], env)
     go = _go_program(program, env)
     gomemlimit_in(env)  # Go stops at a malformed one
-    env["GODEBUG"] = traced(env.get("GODEBUG", ""), None if go is None else go.minor)
+    env["GODEBUG"] = traced(env.get("GODEBUG", ""), None if go is None else go.minor)  # go.env is the same
     with SignalRelay() as relay, LogFile(log) as file:
         run = _Run(file=file, say=say, echo=echo, name=command[0], duration_seconds=duration_seconds)
         start_time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
@@ -77,7 +77,7 @@ def run_capture(
         try:
             usage = run_child(
                 [str(program), *command[1:]], env=env, stdout=stdout, on_stderr=run.copy, on_start=file.begin,
-                on_look=run.look, relay=relay, stop_after_seconds=duration_seconds,
+                on_look=run.look, relay=relay, stop_after_seconds=duration_seconds, go=go,
             )  # fmt: skip
         except InputError:
             file.abandon()
@@ -185,7 +185,7 @@ def _info(
         rss_outside_heap_bytes=None if usage.memory is None else usage.memory.rss_outside_heap_bytes,
         heap_accounts=accounts,
         log=LogMark.of(file.head) if file.is_regular else None,
-        assumed=frozenset(KNOBS) if go is None else frozenset(),
+        assumed=KNOBS if go is None else (),
     )
 
 

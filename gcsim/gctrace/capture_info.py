@@ -42,7 +42,7 @@ class CaptureInfo:
     rss_outside_heap_bytes: int | None = None  # resident outside it: metadata, binary, C memory
     heap_accounts: HeapAccounts | None = None  # the runtime's own counts
     log: LogMark | None = None  # the log that this was written for
-    assumed: frozenset[str] = frozenset()  # of "gogc" and "gomemlimit_bytes": those that are not known
+    assumed: tuple[str, ...] = ()  # of "gogc" and "gomemlimit_bytes": those that are not known
 
     @property
     def settings(self) -> Settings:
@@ -79,7 +79,7 @@ class CaptureInfo:
         """A side file; and which of its keys are missing or malformed, in one sentence, empty where none is."""
         keys = tuple(field.name for field in fields(cls) if field.name != "assumed")
         values, note = side_values(_object(path), keys)
-        unknown = frozenset(name for name in KNOBS if name not in values)
+        unknown = tuple(name for name in KNOBS if name not in values)
         return cls(**values, assumed=unknown), f"{path.name} {note}" if note else ""
 
 

@@ -13,6 +13,7 @@ from typing import IO
 
 from gcsim.errors import InputError
 from gcsim.gctrace.memory_map import MemoryMap
+from gcsim.gctrace.run_settings import GoProgram
 from gcsim.gctrace.signals import SignalRelay
 from gcsim.gctrace.watch import POLL_SECONDS, Family, ProcessWatch, own_rss_peak
 
@@ -49,10 +50,12 @@ class ChildUsage:
 class Child:
     """A started program, until it has been reaped."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", started: float, relay: SignalRelay) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", started: float, relay: SignalRelay, go: GoProgram | None
+    ) -> None:
         self.pid = process.pid
         self.started = started
-        self.family = Family(process.pid, started, own_group=relay.own_group)
+        self.family = Family(process.pid, started, go=go, own_group=relay.own_group)
         self.ended: tuple[int, float, int] | None = None  # wait status, CPU seconds, ru_maxrss bytes
         self.ended_at = started
         self.is_stopped = False
@@ -127,26 +130,28 @@ def run_child(
     on_look: Callable[[Family, float], None] = lambda _family, _seconds: None,
     relay: SignalRelay | None = None,
     stop_after_seconds: float | None = None,
+    go: GoProgram | None = None,
 ) -> ChildUsage:
     """Run to the end; standard input and output are the child's own, standard error comes in pieces.
 
-    ``on_start`` is called once the program runs, ``on_look`` again and again with the seconds since. Called in the
-    main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to the child, or to the Go program
-    that the child has started where the child is not Go's; an entered ``relay`` keeps them for longer than the call.
-    After ``stop_after_seconds`` it sends SIGTERM. What other processes still write to standard error after the
-    child's end is not waited for. Raises InputError where the program cannot be started.
+    ``go`` says what the command is where it is a Go program. ``on_start`` is called once the program runs, ``on_look``
+    again and again with the seconds since. Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT,
+    SIGUSR1 and SIGUSR2 on to the child, or to the Go program that the child has started where the child is not Go's; an
+    entered ``relay`` keeps them for longer than the call. After ``stop_after_seconds`` it sends SIGTERM. What other
+    processes still write to standard error after the child's end is not waited for. Raises InputError where the
+    program cannot be started.
     """
     if relay is None:
         with SignalRelay() as own:
             return run_child(
                 command, env=env, stdout=stdout, on_stderr=on_stderr, on_start=on_start, on_look=on_look,
-                relay=own, stop_after_seconds=stop_after_seconds,
+                relay=own, stop_after_seconds=stop_after_seconds, go=go,
             )  # fmt: skip
     early = relay.take()
     started = time.monotonic()
     process = _started(command, env, stdout, relay)
     relay.started()
-    child = Child(process, started, relay)
+    child = Child(process, started, relay, go)
     for number in early:
         os.kill(child.pid, number)
     on_start()

@@ -57,7 +57,11 @@ def program_of(pid: int) -> str:
 
 
 def go_program_of(pid: int) -> GoProgram | None:
-    """The Go program that a process runs, with the environment it was started with; None where it is not Go's."""
+    """The Go program that a process runs, with the environment it was started with; None where it is not Go's.
+
+    None too for a moment while the process is being started: its environment is empty until the kernel has set it up
+    (``create_elf_tables``), later than its program.
+    """
     exe = _PROC / str(pid) / "exe"
     try:
         status = exe.stat()
@@ -69,6 +73,8 @@ def go_program_of(pid: int) -> GoProgram | None:
         if version is None:
             return None
         environ = (_PROC / str(pid) / "environ").read_bytes()
+        if not environ:
+            return None
     except (OSError, InputError):
         return None
     pairs = (item.partition("=") for item in os.fsdecode(environ).split("\0") if "=" in item)

@@ -76,9 +76,9 @@ class ProcessWatch:
 class Family:
     """The program that was started, and the Go programs that it became or has started."""
 
-    def __init__(self, root: int, started: float, *, own_group: bool) -> None:
-        """``root`` has just been started, in a process group of its own where ``own_group``."""
-        self.root = ProcessWatch(root, started, go_program_of(root), program_of(root))
+    def __init__(self, root: int, started: float, *, go: GoProgram | None, own_group: bool) -> None:
+        """``root`` has just been started as ``go``, in a process group of its own where ``own_group``."""
+        self.root = ProcessWatch(root, started, go, program_of(root))
         self.others: list[ProcessWatch] = []
         self.next_look = 0.0
         self._own_group = own_group

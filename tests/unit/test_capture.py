@@ -1,14 +1,14 @@
 """What a capture adds to the child's environment, what it reads there, and what it leaves beside the log."""
 
-import json
+import gzip
 import os
+import pty
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,10 @@ from hypothesis import strategies as st
 from gcsim.errors import InputError
 from gcsim.gctrace.buildinfo import MAGIC, find_go_version, go_version_of
 from gcsim.gctrace.capture import gogc_in, gomaxprocs_in, gomemlimit_in, run_capture, traced
-from gcsim.gctrace.capture_info import CaptureInfo, side_file
+from gcsim.gctrace.capture_info import side_file
 from gcsim.gctrace.child import rss_peak, run_child
-
-INFO = CaptureInfo(
-    gogc=None, gomemlimit_bytes=1 << 29, gomaxprocs=2, go_version="go1.27.3", go="1.27", rss_peak_bytes=9,
-    start_time="2026-01-02T03:04:05.678+00:00", wall_seconds=10.5, cpu_seconds=19.25, exit_status=143,
-    command=["./app", "-x"], foreign_cpu_fraction=None,
-)  # fmt: skip
+from gcsim.gctrace.log_file import LogFile
+from gcsim.gctrace.own_lines import OwnLines
 
 
 def header(version: str, *, flags: int = 2) -> bytes:
@@ -139,35 +135,6 @@ def test_a_small_child_of_a_large_parent_is_small() -> None:
     assert 0 < usage.rss_peak_bytes < len(ballast) // 4
 
 
-def test_the_side_file_round_trips(tmp_path: Path) -> None:
-    """What is saved beside a log is what is loaded, for a run with every knob off too."""
-    path = side_file(tmp_path / "run.log.gz")
-    assert path.name == "run.log.gz.meta.json"
-    for info in (INFO, replace(INFO, gogc=0, gomemlimit_bytes=None, foreign_cpu_fraction=0.03)):
-        info.save(path)
-        assert CaptureInfo.load(path) == info
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("gogc", "100"), ("gomaxprocs", True), ("go_version", None), ("command", "x"), ("go", ...)],
-)
-def test_a_broken_side_file_is_named_with_its_field(tmp_path: Path, name: str, value: object) -> None:
-    """A field of the wrong type or one that is missing ends in one sentence, not in a wrong setting."""
-    path = tmp_path / "x.meta.json"
-    INFO.save(path)
-    record = json.loads(path.read_text())
-    record[name] = value
-    if value is ...:
-        del record[name]
-    path.write_text(json.dumps(record))
-    with pytest.raises(InputError, match=rf"x\.meta\.json: {name}\b"):
-        CaptureInfo.load(path)
-    path.write_text("{")
-    with pytest.raises(InputError, match="is not JSON"):
-        CaptureInfo.load(path)
-
-
 @pytest.mark.parametrize(
     ("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("kill -9 $$", 137)]
 )
@@ -253,21 +220,214 @@ def test_handlers_are_put_back_and_threads_may_capture() -> None:
 
 
 def test_what_cannot_be_captured_is_said_in_one_sentence(tmp_path: Path) -> None:
-    """No program, a missing one, one that is not executable, one that is not Go's."""
+    """No program, a missing one, one that is not executable; the log of an earlier capture stays."""
     plain = tmp_path / "plain"
     plain.write_text("#!/bin/sh\n")
     log = tmp_path / "log"
-    for command, words in [
-        ([], "no program"),
-        ([str(tmp_path / "missing")], "no such program"),
-        (["surely-no-such-program"], "no such program"),
-        ([str(plain)], "not an executable"),
-        ([str(tmp_path)], "not an executable"),
-        ([sys.executable], "not a program built by Go"),
-    ]:
-        with pytest.raises(InputError, match=words):
-            run_capture(command, log)
-    plain.chmod(0o755)
-    with pytest.raises(InputError, match="not a program built by Go"):
-        run_capture([str(plain)], log)
+    side_file(log).write_text("{}")
+    for text in (None, "old"):
+        if text is not None:
+            log.write_text(text)
+        for command, words in [
+            ([], "no program"),
+            ([str(tmp_path / "missing")], "no such program"),
+            (["surely-no-such-program"], "no such program"),
+            ([str(plain)], "not an executable"),
+            ([str(tmp_path)], "not an executable"),
+        ]:
+            with pytest.raises(InputError, match=words):
+                run_capture(command, log)
+        assert log.exists() is (text is not None)
+    assert log.read_text() == "old"
+    assert side_file(log).read_text() == "{}"
+
+
+def test_a_program_that_cannot_be_started_leaves_the_old_log(tmp_path: Path) -> None:
+    """The kernel refuses an executable without a format or with a missing interpreter after the log is open."""
+    program, log = tmp_path / "program", tmp_path / "log"
+    program.write_text("#!/no/such/interpreter\n")
+    program.chmod(0o755)
+    with pytest.raises(InputError, match="cannot be started"):
+        run_capture([str(program)], log)
     assert not log.exists()
+    log.write_text("old")
+    with pytest.raises(InputError, match="cannot be started"):
+        run_capture([str(program)], log)
+    assert log.read_text() == "old"
+
+
+def test_a_side_file_that_would_stay_stops_the_capture(tmp_path: Path) -> None:
+    """A folder of its name cannot be replaced, and the program is not started."""
+    log, mark = tmp_path / "log", tmp_path / "ran"
+    side_file(log).mkdir()
+    with pytest.raises(InputError, match=r"log\.meta\.json: cannot be replaced"):
+        run_capture(["touch", str(mark)], log)
+    assert not mark.exists()
+    assert not log.exists()
+
+
+def test_two_captures_into_one_log_do_not_mix(tmp_path: Path) -> None:
+    """The second is refused, and the first goes on."""
+    log = tmp_path / "log"
+    with LogFile(log) as first:
+        first.begin()
+        first.write(b"first\n")
+        with pytest.raises(InputError, match="another gcsim capture"):
+            run_capture(["true"], log)
+        first.write(b"second\n")
+    assert log.read_bytes() == b"first\nsecond\n"
+
+
+def test_a_program_that_is_not_go_s_ends_with_a_note(tmp_path: Path) -> None:
+    """Its exit status is kept, and the note says which program to name."""
+    done = run_capture(["sh", "-c", "echo out >&2; exit 7"], tmp_path / "log", echo=False)
+    assert done.exit_status == 7
+    assert (tmp_path / "log").read_bytes() == b"out\n"
+    assert len(done.notes) == 1
+    assert "no Go program was seen in sh" in done.notes[0]
+    assert "name the Go program itself" in done.notes[0]
+    assert done.info.rss_peak_bytes is None
+    assert done.info.assumed == ("gogc", "gomemlimit_bytes")
+
+
+def test_a_process_that_keeps_standard_error_is_reported(tmp_path: Path) -> None:
+    """What it writes later is lost, which a user must know of a daemon."""
+    done = run_capture(["sh", "-c", "sleep 20 & exit 3"], tmp_path / "log", echo=False)
+    assert any("still has its standard error" in note for note in done.notes)
+    assert done.exit_status == 3
+    done = run_capture(["sh", "-c", "sleep 20 2>/dev/null & exit 3"], tmp_path / "log", echo=False)
+    assert not any("still has its standard error" in note for note in done.notes)
+
+
+def test_a_process_that_floods_standard_error_does_not_hold_the_capture_up() -> None:
+    """The program's end is seen while another process keeps the pipe full."""
+    started = time.monotonic()
+    usage = run_child(
+        ["sh", "-c", "(timeout 20 yes >&2) & sleep 0.3; exit 6"],
+        env=dict(os.environ),
+        on_stderr=lambda _piece: None,
+    )
+    assert usage.exit_status == 6
+    assert usage.leaves_stderr_open
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("group", [True, False])
+def test_a_stop_reaches_the_program_once(name: str, group: bool) -> None:
+    """Whether the whole group is signalled (CI, systemd), twice at once (timeout), or gcsim alone."""
+    script = textwrap.dedent(f"""
+        import os, sys
+        from gcsim.gctrace.child import run_child
+        child = "import signal, sys, time; got = [];" \\
+            "signal.signal(signal.{name}, lambda *_: got.append(1)); print('ready', file=sys.stderr, flush=True);" \\
+            "end = time.time() + 20\\nwhile not got and time.time() < end: time.sleep(0.01)\\n" \\
+            "time.sleep(0.4); sys.exit(40 + len(got))"
+        def stderr(piece):
+            sys.stdout.write(piece.decode()); sys.stdout.flush()
+        usage = run_child([sys.executable, "-c", child], env=dict(os.environ), on_stderr=stderr)
+        sys.exit(usage.exit_status)
+    """)
+    number = getattr(signal, name)
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        if group:
+            os.kill(process.pid, number)
+            os.killpg(process.pid, number)
+        else:
+            os.kill(process.pid, number)
+        assert process.wait(30) == 41
+
+
+@pytest.mark.parametrize("sent", ["keyboard", "kill"])
+def test_in_a_terminal_the_keyboard_s_signal_is_not_doubled(sent: str) -> None:
+    """Ctrl-C reaches the whole foreground group; a kill of gcsim alone is passed on."""
+    script = textwrap.dedent("""
+        import os, sys
+        from gcsim.gctrace.child import run_child
+        child = "import signal, sys, time; got = [];" \\
+            "signal.signal(signal.SIGINT, lambda *_: got.append(1)); print('ready', file=sys.stderr, flush=True);" \\
+            "end = time.time() + 20\\nwhile not got and time.time() < end: time.sleep(0.01)\\n" \\
+            "time.sleep(0.4); sys.exit(40 + len(got))"
+        def stderr(piece):
+            os.write(1, piece)
+        usage = run_child([sys.executable, "-c", child], env=dict(os.environ), on_stderr=stderr)
+        os._exit(usage.exit_status)
+    """)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", script])
+    output = b""
+    while b"ready" not in output:
+        output += os.read(terminal, 1024)
+    if sent == "keyboard":
+        os.write(terminal, b"\x03")
+    else:
+        os.kill(pid, signal.SIGINT)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 41
+
+
+GC_LINE = (
+    b"gc 7 @0.600s 2%: 0.018+1.2+0.003 ms clock, 0.036+0.1/0.2/0.3+0.006 ms cpu, 3->4->1 MB, 4 MB goal,"
+    b" 0 MB stacks, 0 MB globals, 2 P\n"
+)
+TRACE_LINES = [
+    GC_LINE,
+    GC_LINE.replace(b"2 P", b"2 P (forced)"),
+    GC_LINE.replace(b"2%:", b"2% (checking for goroutine leaks):"),
+    b"GC forced\n",
+    b"pacer: assist ratio=0.7609941107527899 (scan 0 MB in 11->11 MB) workers=0+0.25\n",
+    b"pacer: assist ratio=+1.439397e+000 (scan 0 MB in 3->4 MB) workers=2++0.000000e+000\n",
+    "pacer: 25% CPU (25 exp.) for 52480+2120+153290 B work (153290 B exp.) in 4087808 B -> 4153344 B"
+    " (∆goal -40960, cons/mark +1.100000e+000)\n".encode(),
+    b"pacer: sweep done at heap size 3MB; allocated 0MB during sweep; swept 448 pages at +1.4e-004 pages/byte\n",
+    b"scav 8 KiB work (bg), 0 KiB work (eager), 3000 KiB now, 94% util\n",
+    b"scav 8 KiB work (bg), 0 KiB work (eager), 3000 KiB now, 94% util (forced)\n",
+]
+OWN_LINES = [
+    b"listening on :8080\n",
+    b"gc 5 is my own line\n",
+    b"pacer: mine\n",
+    b"app gc 1 @ start\n",
+    GC_LINE[:60] + b"torn by a log line\n",
+    b"\n",
+    b"\x00\xff\r\n",
+]
+
+
+@given(st.lists(st.sampled_from(TRACE_LINES + OWN_LINES), max_size=12), st.data())
+def test_only_whole_trace_lines_are_kept_from_the_terminal(lines: list[bytes], data: st.DataObject) -> None:
+    """Wherever the pipe cuts the text, the program's own lines come out in full and in order."""
+    text = b"".join(lines) + data.draw(st.sampled_from([b"", b"Password: ", b"gc 1 @0.0"]))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    own, shown = OwnLines(), b""
+    for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+        shown += own.add(text[start:end])
+    shown += own.end()
+    expected = b"".join(line for line in lines if line in OWN_LINES) + text[len(b"".join(lines)) :]
+    assert shown == expected
+
+
+def test_a_prompt_without_a_newline_is_shown_at_once() -> None:
+    """A line that cannot become a trace line is not held back."""
+    assert OwnLines().add(b"Password: ") == b"Password: "
+    assert OwnLines().add(b"first\ng") == b"first\n"
+
+
+def test_a_real_trace_is_all_trace_lines() -> None:
+    """Committed captures of several Go versions hold nothing that would be shown, but for the programs' own lines."""
+    logs = sorted((Path(__file__).parents[2] / "experiments").rglob("*-r1.log.gz"))[::97]
+    assert len(logs) > 5
+    for log in logs:
+        own = OwnLines()
+        shown = own.add(gzip.decompress(log.read_bytes())) + own.end()
+        assert not any(line.startswith((b"gc ", b"pacer: ", b"scav ")) for line in shown.split(b"\n")), log

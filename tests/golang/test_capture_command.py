@@ -1,0 +1,336 @@
+"""``gcsim capture`` from the outside: real Go programs, real logs, real signals."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from gcsim.gctrace import read_gctrace
+from gcsim.gctrace.capture_info import CaptureInfo, side_file
+from tests.golang.conftest import GoToolchain
+
+GCSIM = [sys.executable, "-m", "gcsim"]
+PROGRAM = """
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+var keep [][]byte
+
+// Allocates for a while, counts the signals that it gets, and ends with that many more than -exit.
+func main() {
+	duration := flag.Duration("duration", 300*time.Millisecond, "")
+	status := flag.Int("exit", 0, "")
+	handle := flag.Bool("handle", false, "")
+	flag.Parse()
+	got := make(chan os.Signal, 16)
+	if *handle {
+		signal.Notify(got, os.Interrupt, syscall.SIGTERM)
+	}
+	fmt.Fprintln(os.Stderr, "ready")
+	count := 0
+	for end := time.Now().Add(*duration); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		if keep = append(keep, make([]byte, 64<<10)); len(keep) > 64 {
+			keep = keep[1:]
+		}
+		select {
+		case <-got:
+			if count++; count == 1 {
+				end = time.Now().Add(400 * time.Millisecond)
+			}
+		default:
+		}
+	}
+	fmt.Fprintln(os.Stderr, "done")
+	os.Exit(*status + count)
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def app(go_toolchain: GoToolchain) -> Path:
+    """The program of this module."""
+    return go_toolchain.build(PROGRAM)
+
+
+def capture(
+    log: Path | str,
+    *command: str | Path,
+    options: tuple[str, ...] = (),
+    env: Mapping[str, str] | None = None,
+    limit: Callable[[], None] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """One call of the command line."""
+    knobs = ("GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG")
+    ours = {name: value for name, value in os.environ.items() if name not in knobs}
+    return subprocess.run(
+        [*GCSIM, "capture", "-o", str(log), *options, "--", *map(str, command)],
+        env={**ours, **(env or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        check=False, preexec_fn=limit,
+    )  # fmt: skip
+
+
+def test_the_trace_is_in_the_log_and_not_on_the_terminal(app: Path, tmp_path: Path) -> None:
+    """The program's own lines are in both, and gcsim's notes can be silenced."""
+    done = capture(tmp_path / "a.log", app, "-exit", "3")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("ready\ndone\ngcsim: wrote ")
+    text = (tmp_path / "a.log").read_text()
+    assert "ready\n" in text
+    assert "gc 1 @" in text
+    assert "pacer: " in text
+    done = capture(tmp_path / "a.log", app, options=("--quiet",))
+    assert (done.returncode, done.stderr) == (0, "ready\ndone\n")
+
+
+def test_the_side_file_belongs_to_its_log(app: Path, tmp_path: Path) -> None:
+    """A log that another run overwrote is not read with the first run's settings."""
+    first, second = tmp_path / "a.log", tmp_path / "b.log"
+    capture(first, app, env={"GOGC": "50"})
+    capture(second, app, env={"GOGC": "75"})
+    info = read_gctrace(first).info
+    assert info is not None
+    assert info.gogc == 50
+    first.write_bytes(second.read_bytes())
+    trace = read_gctrace(first)
+    assert trace.info is None
+    assert "written for another log" in str(trace.oddities[0])
+
+
+def test_a_killed_capture_leaves_no_side_file_of_an_earlier_one(app: Path, tmp_path: Path) -> None:
+    """The log is new by then, and its settings are not known."""
+    log = tmp_path / "a.log"
+    capture(log, app)
+    assert side_file(log).exists()
+    command = [*GCSIM, "capture", "-o", str(log), "--", str(app), "-duration", "20s"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.kill()
+    assert not side_file(log).exists()
+    children = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal() and _runs(p, app)]
+    for pid in children:  # SIGKILL of gcsim does not reach the program
+        os.kill(pid, signal.SIGKILL)
+    assert children
+
+
+def _runs(process: Path, program: Path) -> bool:
+    try:
+        return (process / "exe").readlink() == program.resolve()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("log", ["/dev/full", "/dev/zero", "/dev/null"])
+def test_devices_end_well(app: Path, log: str) -> None:
+    """A log that is no file is never read back, has no side file, and does not cost the exit status."""
+    done = capture(log, app, "-exit", "3")
+    assert done.returncode == 3
+    assert not Path(f"{log}.meta.json").exists()
+    assert "Traceback" not in done.stderr
+    assert ("is incomplete (No space left on device)" in done.stderr) is (log == "/dev/full")
+
+
+def test_a_fifo_gets_the_trace(app: Path, tmp_path: Path) -> None:
+    """A capture into a pipe ends when the program does; a reader that leaves is reported."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE, text=True) as reader:
+        done = capture(fifo, app, "-exit", "3")
+        read, _ = reader.communicate(timeout=20)
+    assert done.returncode == 3
+    assert "gc 1 @" in read
+    assert not side_file(fifo).exists()
+    with subprocess.Popen(["head", "-c", "1", str(fifo)], stdout=subprocess.DEVNULL):
+        done = capture(fifo, app, "-exit", "3")
+    assert done.returncode == 3
+    assert "is incomplete (Broken pipe)" in done.stderr
+
+
+def test_standard_output_as_the_log(app: Path, tmp_path: Path) -> None:
+    """In a pipe, and in a file that already holds something."""
+    done = capture("/dev/stdout", app, "-exit", "3")
+    assert done.returncode == 3
+    assert "gc 1 @" in done.stdout
+    out = tmp_path / "out"
+    with out.open("ab") as file:
+        file.write(b"before\n")
+        file.flush()
+        subprocess.run(
+            [*GCSIM, "capture", "-o", "/dev/stdout", "--", str(app)],
+            stdout=file, stderr=subprocess.DEVNULL, timeout=60, check=True,
+        )  # fmt: skip
+    assert out.read_bytes().startswith(b"before\nready\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_log_that_fails_costs_neither_program_nor_exit_status(app: Path, tmp_path: Path) -> None:
+    """The file may hold 1,000 bytes: they are all there, and the sentence says why there is no more."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    log = tmp_path / "a.log"
+    done = capture(log, app, "-exit", "3", limit=limit)
+    assert done.returncode == 3
+    assert "done\n" in done.stderr
+    assert f"{log}: is incomplete (File too large)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert log.stat().st_size == 1000
+    assert not side_file(log).exists()
+
+
+def test_a_log_that_is_moved_away_keeps_its_side_file(app: Path, tmp_path: Path) -> None:
+    """As logrotate does; the side file is believed of the moved log and not of a new one in its place."""
+    log, moved = tmp_path / "a.log", tmp_path / "a.log.1"
+
+    def rotate() -> None:
+        deadline = time.monotonic() + 20
+        while not (log.exists() and b"gc 1 @" in log.read_bytes()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        log.rename(moved)
+
+    rotating = threading.Thread(target=rotate)
+    rotating.start()
+    done = capture(log, app, "-duration", "1s", "-exit", "3", env={"GOGC": "50"})
+    rotating.join()
+    assert done.returncode == 3
+    assert "a.log: was moved or removed" in done.stderr
+    side_file(log).rename(side_file(moved))
+    info = read_gctrace(moved).info
+    assert info is not None
+    assert info.gogc == 50
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"GODEBUG": "gctrace=0"}, "gctrace=0 turns it off"),
+        ({"GOGC": "off"}, "GOGC=off without GOMEMLIMIT never collects"),
+        ({"GOGC": "off", "GOMEMLIMIT": "1GiB"}, "only near GOMEMLIMIT=1GiB"),
+        ({"GOGC": "100000"}, "before its heap reached its first goal"),
+    ],
+)
+def test_why_no_gc_line_came(app: Path, tmp_path: Path, env: dict[str, str], words: str) -> None:
+    """The trace is off, collection is off, or the program was too short."""
+    done = capture(tmp_path / "a.log", app, "-exit", "3", env=env)
+    assert done.returncode == 3
+    assert "no gc line came" in done.stderr
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    "script", ['GOGC=50 "$0" "$@"; exit $?', 'GOGC=50 exec "$0" "$@"', '(GOGC=50 "$0" "$@"); exit $?']
+)
+def test_a_wrapper_is_followed_to_the_go_program(app: Path, tmp_path: Path, script: str) -> None:
+    """The side file describes the Go program, with the settings that it got from the wrapper."""
+    log = tmp_path / "a.log"
+    done = capture(log, "sh", "-c", script, app, "-duration", "1s", "-exit", "3")
+    assert done.returncode == 3
+    info = CaptureInfo.load(side_file(log))
+    assert info.gogc == 50
+    assert info.go_version is not None
+    assert info.rss_peak_bytes is not None
+    assert info.rss_peak_bytes > 4 << 20
+    assert info.wall_seconds is not None
+    assert 0.8 < info.wall_seconds < 10
+    assert info.heap_accounts is not None
+    assert "several" not in done.stderr
+
+
+def test_a_script_file_is_followed(app: Path, tmp_path: Path) -> None:
+    """A #! script in Python that starts the program, as package managers install them."""
+    script = tmp_path / "tool"
+    script.write_text(
+        f"#!{sys.executable}\nimport subprocess, sys\n"
+        f"sys.exit(subprocess.call([{json.dumps(str(app))}, *sys.argv[1:]]))\n"
+    )
+    script.chmod(0o755)
+    done = capture(tmp_path / "a.log", script, "-duration", "1s", "-exit", "3", env={"GOGC": "60"})
+    assert done.returncode == 3
+    assert CaptureInfo.load(side_file(tmp_path / "a.log")).gogc == 60
+
+
+def test_a_wrapper_that_drops_the_environment_is_reported(app: Path, tmp_path: Path) -> None:
+    """Without GODEBUG there is no trace, and the note says whose it is."""
+    done = capture(tmp_path / "a.log", "sh", "-c", 'env -u GODEBUG "$0" -duration 1s', app)
+    assert f"{app.resolve()} did not get our GODEBUG" in done.stderr
+
+
+def test_a_program_left_behind_by_its_wrapper_is_waited_for(app: Path, tmp_path: Path) -> None:
+    """The capture lasts as long as the Go program."""
+    done = capture(tmp_path / "a.log", "sh", "-c", '"$0" -duration 1s & exit 4', app)
+    assert done.returncode == 4
+    assert done.stderr.startswith("ready\ndone\n")
+
+
+@pytest.mark.parametrize("option", ["--duration", "--for"])
+def test_a_duration_stops_the_program(app: Path, tmp_path: Path, option: str) -> None:
+    """A program that ends by SIGTERM has done as asked: status 0; the side file has what it was."""
+    log = tmp_path / "a.log"
+    done = capture(log, app, "-duration", "50s", options=(option, "500ms"))
+    assert done.returncode == 0
+    info = CaptureInfo.load(side_file(log))
+    assert info.exit_status == 143
+    assert info.wall_seconds is not None
+    assert info.wall_seconds < 20
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (("-duration", "50s", "-handle", "-exit", "3"), 4),
+        (("sh", "-c", '"$0" -duration 50s -handle; exit $?'), 1),
+        (("sh", "-c", 'while true; do "$0" -duration 50s; done'), 0),
+    ],
+)
+def test_a_stopped_program_ends_in_its_own_way(
+    app: Path, tmp_path: Path, command: tuple[str, ...], status: int
+) -> None:
+    """One SIGTERM for the program; a wrapper that would start it again is stopped too."""
+    arguments = (*command, str(app)) if command[0] == "sh" else (str(app), *command)
+    done = capture(tmp_path / "a.log", *arguments, options=("--for", "500ms"))
+    assert done.returncode == status
+
+
+@pytest.mark.parametrize("text", ["0s", "soon", "-1s", ""])
+def test_a_bad_duration_is_refused_before_the_program_starts(tmp_path: Path, text: str) -> None:
+    """One sentence, status 2."""
+    done = capture(tmp_path / "a.log", "touch", tmp_path / "ran", options=(f"--duration={text}",))
+    assert done.returncode == 2
+    assert done.stderr.startswith("gcsim: --duration: ")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("wrapper", [(), ("sh", "-c", '"$0" "$@"; exit $?')])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_to_the_group_reaches_the_program_once(
+    app: Path, tmp_path: Path, name: str, wrapper: tuple[str, ...]
+) -> None:
+    """As timeout and CI send it; the capture is complete afterwards."""
+    log = tmp_path / "a.log"
+    command = [*GCSIM, "capture", "-o", str(log), "--", *wrapper, str(app), "-duration", "50s", "-handle"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        time.sleep(0.3)  # a wrapped program is found 20 ms after its start
+        os.killpg(process.pid, getattr(signal, name))
+        assert process.wait(30) == 1
+    assert CaptureInfo.load(side_file(log)).exit_status == 1
