@@ -82,7 +82,8 @@ class LogFile:
     def write(self, piece: bytes) -> None:
         """Append, all of it or until the file fails."""
         if not self.has_gc_line:
-            self.has_gc_line = _GC_LINE.search(self._tail[-_LINE_BYTES:] + piece) is not None
+            text = self._tail[-_LINE_BYTES:] + piece
+            self.has_gc_line = b"gc " in text and _GC_LINE.search(text) is not None
         self._tail = (self._tail + piece)[-TAIL_BYTES:] if len(piece) < TAIL_BYTES else piece[-TAIL_BYTES:]
         left = memoryview(piece)
         while len(left) and self.failure is None:

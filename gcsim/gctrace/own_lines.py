@@ -32,7 +32,6 @@ _TRACE_LINES = frozenset(
 )  # fmt: skip
 
 _BEGINNINGS = (b"gc ", b"pacer: ", b"scav ", b"GC forced")
-_MAY_BE_TRACE = re.compile(rb"^(?:gc \d|pacer: |scav \d|GC forced)", re.MULTILINE)
 _LONGEST_LINE = 4096
 
 
@@ -50,7 +49,8 @@ class OwnLines:
         """What of the text so far is the program's own."""
         text = self._held + piece
         self._held = b""
-        if not _MAY_BE_TRACE.search(text) and not self._may_begin(text):
+        # a program may write gigabytes: a text without any beginning of a trace line is not cut into lines
+        if not any(beginning in text for beginning in _BEGINNINGS) and not self._may_begin(text):
             self._in_line = not text.endswith(b"\n") if text else self._in_line
             return text
         kept = []

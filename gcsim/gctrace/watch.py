@@ -65,7 +65,9 @@ class ProcessWatch:
         if stat is None or stat.is_zombie or stat.start_ticks != self._start_ticks:
             self.has_ended = self._start_ticks is not None
             return
-        if program_of(self.pid) != self.program:  # it has become another program, as "exec ./app" does
+        program = program_of(self.pid)
+        self.program = self.program or program  # it may not be seen yet while the kernel starts it
+        if program and program != self.program:  # it has become another program, as "exec ./app" does
             self.has_ended = True
             return
         self.cpu_seconds = stat.cpu_seconds
@@ -89,7 +91,7 @@ class Family:
     def go_programs(self) -> list[ProcessWatch]:
         """All Go programs seen, the busiest first."""
         seen = [watch for watch in (self.root, *self.others) if watch.go is not None]
-        return sorted(seen, key=lambda watch: -watch.cpu_seconds)
+        return sorted(seen, key=lambda watch: (-watch.cpu_seconds, watch.started - watch.last_seen))
 
     @property
     def is_followed(self) -> bool:
