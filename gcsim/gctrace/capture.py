@@ -124,7 +124,7 @@ class _Run:
         if seconds > PATIENCE_SECONDS and not family.go_programs and sys.platform == "linux":
             self._once(
                 "no Go",
-                f"no Go program has been seen under {self.name} yet;"
+                f"no Go program has been found under {self.name} yet;"
                 " name the Go program itself if this one does not start it",
             )
         if self.duration_seconds is not None and seconds > self.duration_seconds + PATIENCE_SECONDS:

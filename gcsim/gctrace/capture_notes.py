@@ -25,7 +25,7 @@ def notes_of(
         yield f"{log}: no gc line came: {_why_no_gc_line(usage, env, name)}"
     elif usage.is_wrapper and not usage.go_programs:
         yield (
-            f"the Go program that {name} started was not seen, and its settings are not in the side file;"
+            f"the Go program that {name} started was not found, and its settings are not in the side file;"
             " name the Go program itself"
         )
     if file.is_regular and not file.is_in_place:
@@ -47,7 +47,7 @@ def notes_of(
 def _why_no_gc_line(usage: ChildUsage, env: Mapping[str, str], name: str) -> str:
     watch = usage.go_programs[0] if usage.go_programs else None
     if watch is None and usage.is_wrapper:
-        return f"no Go program was seen in {name} and what it started, or it ended at once; name the Go program itself"
+        return f"no Go program was found in {name} and what it started, or it ended at once; name the Go program itself"
     go = None if watch is None else watch.go
     seen = env if go is None else go.env
     godebug = seen.get("GODEBUG", "")

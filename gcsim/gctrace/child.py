@@ -31,7 +31,7 @@ class ChildUsage:
     """What a child that has ended used; ``exit_status`` is 128 + n where signal n killed it.
 
     Where the child was not Go's or became another program, all but the exit status is of the busiest Go program
-    that was seen, if any; its figures are then those last seen while it ran.
+    that was found, if any; its figures are then the last ones read while it ran.
     """
 
     exit_status: int
@@ -40,7 +40,7 @@ class ChildUsage:
     wall_seconds: float
     cpu_seconds: float
     rss_peak_bytes: int
-    memory: MemoryMap | None  # the highest of each that was seen; None where the kernel tells none
+    memory: MemoryMap | None  # the highest of each that was read; None where the kernel tells none
     go_programs: tuple[ProcessWatch, ...] = ()  # the busiest, which is described here, first
     is_wrapper: bool = False  # the child was not Go's
     is_stopped: bool = False  # by ``stop_after_seconds``

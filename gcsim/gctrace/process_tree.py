@@ -49,7 +49,7 @@ def age_seconds(pid: int) -> float:
 
 
 def program_of(pid: int) -> str:
-    """The path of the executable that a process runs; empty where it cannot be seen."""
+    """The path of the executable that a process runs; empty where it cannot be read."""
     try:
         return str((_PROC / str(pid) / "exe").readlink())
     except OSError:

@@ -66,7 +66,7 @@ class ProcessWatch:
             self.has_ended = self._start_ticks is not None
             return
         program = program_of(self.pid)
-        self.program = self.program or program  # it may not be seen yet while the kernel starts it
+        self.program = self.program or program  # it cannot always be read while the kernel starts it
         if program and program != self.program:  # it has become another program, as "exec ./app" does
             self.has_ended = True
             return
@@ -89,7 +89,7 @@ class Family:
 
     @property
     def go_programs(self) -> list[ProcessWatch]:
-        """All Go programs seen, the busiest first."""
+        """All Go programs found, the busiest first."""
         seen = [watch for watch in (self.root, *self.others) if watch.go is not None]
         return sorted(seen, key=lambda watch: (-watch.cpu_seconds, watch.started - watch.last_seen))
 
