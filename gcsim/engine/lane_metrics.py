@@ -142,7 +142,7 @@ def _pauses(
 
     def quantile(name: str) -> FloatArray:
         rank = PAUSE_QUANTILES[name] * (drawn - 1.0) + 1.0
-        levels: FloatArray = betaincinv(rank, drawn - rank + 1.0, pause_levels[name])
+        levels = np.asarray(betaincinv(rank, drawn - rank + 1.0, pause_levels[name]), dtype=np.float64)
         return scale * pauses.quantile_of_both(levels)
 
     return {name: quantile(name) for name in PAUSE_QUANTILES}
