@@ -1,38 +1,196 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, one at a time or as a set.
 
+One file: ``write_text_atomically(path, text)``. Several files of one folder that belong together::
+
+    with replacing_set(folder) as files:
+        files.write_bytes("heap.png", picture)
+        files.write_text("sweep.json", document)  # last: it describes the others
+
+Nothing reaches the folder before the block ends. Then every file is written under a temporary name, and only when
+all of them are complete are they renamed, in the order in which they were added.
+"""
+
+import errno
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from gcsim.errors import InputError
+from gcsim.interrupts import held_back
+
+_NAMED_DESCRIPTORS = {"/dev/stdout": 1, "/dev/stderr": 2}
+
+_temporaries: set[Path] = set()
+
+
+class FileSet:
+    """Collects the files of one folder until ``replacing_set`` ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._contents: dict[Path, bytes] = {}
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """Adds a file; returns the path that it will have."""
+        path = self.folder / name
+        self._contents[path] = content
+        return path
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Adds a file in UTF-8; returns the path that it will have."""
+        return self.write_bytes(name, text.encode("utf-8"))
+
+    @property
+    def contents(self) -> Mapping[Path, bytes]:
+        """What was added, by path, in order."""
+        return self._contents
+
+
+@contextmanager
+def replacing_set(folder: Path) -> Iterator[FileSet]:
+    """A set of files that replaces those in ``folder`` together when the block ends well.
+
+    The folder is made where it is missing. A failure before the renaming leaves every old file as it was, and so
+    does a signal. Raises InputError, naming the file, where one cannot be written.
+    """
+    files = FileSet(make_folder(folder))
+    yield files
+    _replace_all(files)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``; renamed over it when the block ends well, removed otherwise.
+    """A temporary path in the folder of ``path``; renamed over it when the block ends well, removed otherwise.
 
-    A link is followed, and what is no regular file (/dev/null, a pipe) is written to directly, never
-    replaced. Raises InputError, naming the file, where it cannot be written.
+    A link is followed. What is no regular file (/dev/null, a pipe) is written to directly, and a name of an open
+    descriptor (/dev/stdout) gets the content through that descriptor: neither is replaced. Raises InputError,
+    naming the file, where it cannot be written.
     """
+    descriptor = descriptor_of(path)
     try:
-        path = path.resolve()
-        if path.exists() and not path.is_file() and not path.is_dir():
-            yield path
+        if descriptor is not None:
+            with _temporary_in(Path(tempfile.gettempdir()), path.suffix) as temporary:
+                yield temporary
+                _copy_to(descriptor, temporary)
             return
-        with _temporary_beside(path) as temporary:
+        target = _target(path)
+        if _is_special(target):
+            yield target
+            return
+        with _temporary_in(target.parent, target.suffix) as temporary:
             yield temporary
-            temporary.replace(path)
+            with held_back():
+                temporary.replace(target)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+        _refuse(path, error)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Writes UTF-8 text whole or not at all. Raises InputError."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def check_output(path: Path) -> None:
+    """Raises InputError where a file of that name could not be written; leaves nothing behind.
+
+    For a command to call before long work. Call make_folder for an output folder.
+    """
+    if descriptor_of(path) is not None:
+        return
+    try:
+        target = _target(path)
+        if not _is_special(target):
+            with _temporary_in(target.parent, target.suffix):
+                pass
+    except OSError as error:
+        _refuse(path, error)
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made where it is missing. Raises InputError where it cannot be made or written into."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with _temporary_in(path, ""):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path}: cannot be written into ({reason}); choose another folder") from error
+    return path
+
+
+def descriptor_of(path: Path) -> int | None:
+    """The number of our own open file that the path names, such as 1 for /dev/stdout; None for other paths."""
+    text = str(path)
+    if text in _NAMED_DESCRIPTORS:
+        return _NAMED_DESCRIPTORS[text]
+    match = re.fullmatch(r"(?:/dev/fd|/proc/self/fd)/([0-9]{1,6})", text)
+    return int(match[1]) if match else None
+
+
+def discard_temporaries() -> None:
+    """Removes what unfinished blocks have written, for a process that ends without leaving them."""
+    for temporary in list(_temporaries):
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _replace_all(files: FileSet) -> None:
+    path = files.folder
+    with ExitStack() as stack:
+        ready: list[tuple[Path, Path]] = []
+        try:
+            for path, content in files.contents.items():
+                target = _target(path)
+                if _is_special(target):
+                    target.write_bytes(content)
+                    continue
+                temporary = stack.enter_context(_temporary_in(target.parent, target.suffix))
+                temporary.write_bytes(content)
+                ready.append((temporary, target))
+            with held_back(), _locked(files.folder):
+                for temporary, path in ready:
+                    temporary.replace(path)
+        except OSError as error:
+            _refuse(path, error)
+
+
+def _target(path: Path) -> Path:
+    """The file itself, links followed. Raises IsADirectoryError for a folder."""
+    try:
+        target = path.resolve()
+    except RuntimeError:  # Python 3.11 and 3.12 raise it for links that form a loop
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return target
+
+
+def _is_special(target: Path) -> bool:
+    return target.exists() and not target.is_file()
+
+
+def _refuse(path: Path, error: OSError) -> NoReturn:
+    reason = error.strerror or error
+    raise InputError(f"{path}: cannot be written ({reason}); choose another output") from error
+
+
+def _copy_to(descriptor: int, temporary: Path) -> None:
+    with temporary.open("rb") as source, os.fdopen(os.dup(descriptor), "wb") as output:
+        shutil.copyfileobj(source, output)
 
 
 @contextmanager
-def _temporary_beside(path: Path) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+def _temporary_in(folder: Path, suffix: str) -> Iterator[Path]:
+    handle, name = tempfile.mkstemp(prefix=".gcsim-", suffix=suffix[:16], dir=folder)
     os.close(handle)
     temporary = Path(name)
+    _temporaries.add(temporary)
     try:
         umask = os.umask(0)
         os.umask(umask)
@@ -40,22 +198,22 @@ def _temporary_beside(path: Path) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+        _temporaries.discard(temporary)
 
 
-def write_text_atomically(path: Path, text: str) -> None:
-    """Writes UTF-8 text whole or not at all. Raises InputError."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def make_folder(path: Path) -> Path:
-    """The folder, made where it is missing. Raises InputError where it cannot be made or written into."""
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other runs of gcsim from renaming their files into the folder at the same time, where that is possible."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be made a folder ({error.strerror}); choose another output"
-        ) from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise InputError(f"{path}: the folder cannot be written into; choose another output")
-    return path
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -44,11 +44,15 @@ def calibrate(
     settings are those nearest to GOGC=100 without a limit. The settings options say how the logs were made where
     no side file of gcsim capture does.
     """
+    from gcsim.atomic import check_output, make_folder
     from gcsim.calibration.requests import loop_of, result_file, with_requests
     from gcsim.calibration.several import calibrate_logs
     from gcsim.calibration.verdict import diagnose_logs, marked
     from gcsim.report.fit_report import fit_report
 
+    check_output(output)
+    if figures is not None:
+        make_folder(figures)
     traces = read_logs(logs)
     stated = {}
     for log, trace in traces.items():
@@ -69,7 +73,9 @@ def calibrate(
     )
     note(f"wrote {output}")
     if figures is not None:
-        from gcsim.atomic import make_folder
+        from gcsim.atomic import replacing_set
         from gcsim.report.fit_figures import write_fit_figures
 
-        note_written(figures, write_fit_figures(trace, found.of_reference, check, make_folder(figures)))
+        with replacing_set(figures) as files:
+            written = write_fit_figures(trace, found.of_reference, check, files)
+        note_written(figures, written)

@@ -37,6 +37,10 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Show what happened: metrics, warnings, figures."""
+    from gcsim.atomic import make_folder
+
+    if output is not None:
+        make_folder(output)
     traces = read_logs(logs)
     settings = {
         log: settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
@@ -94,9 +98,10 @@ def _print_oddities(log: str, trace: "Trace") -> None:
 
 
 def _draw(traces: dict[str, "Trace"], settings: dict[str, "Settings"], output: Path) -> None:
-    from gcsim.atomic import make_folder
+    from gcsim.atomic import replacing_set
     from gcsim.report.log_figures import write_log_figures
 
     named = {log: (trace.cycles, settings[log]) for log, trace in traces.items()}
-    written = write_log_figures(named, make_folder(output))
+    with replacing_set(output) as files:
+        written = write_log_figures(named, files)
     note_written(output, written)

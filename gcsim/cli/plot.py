@@ -48,7 +48,7 @@ def plot(
     seed: SeedOption = 1,
 ) -> None:
     """Draw a sweep's heat maps and trade-off, or a model's heap and pauses at chosen settings."""
-    from gcsim.atomic import make_folder
+    from gcsim.atomic import replacing_set
 
     memory_bytes = parse_memory(memory)
     how = simulation(duration=duration, replicas=1, seed=seed, engine="lanes")
@@ -57,23 +57,18 @@ def plot(
         from gcsim.tuning.sweep_file import read_sweep
 
         sweep = read_sweep(Path(source))
-        written = write_grid_figures(
-            sweep, make_folder(output), about=Path(source).stem, memory_bytes=memory_bytes
-        )
+        with replacing_set(output) as files:
+            written = write_grid_figures(sweep, files, about=Path(source).stem, memory_bytes=memory_bytes)
     else:
         from gcsim.report.sweep_figures import about_model, write_run_figures
 
         service = load_service(source)
         settings = _settings(service, gogc, gomemlimit, gomaxprocs, go)
         about = about_model(service, settings[0])
-        written = write_run_figures(
-            service,
-            settings,
-            make_folder(output),
-            seed=how.seed,
-            about=about,
-            duration_seconds=how.duration_seconds,
-        )
+        with replacing_set(output) as files:
+            written = write_run_figures(
+                service, settings, files, seed=how.seed, about=about, duration_seconds=how.duration_seconds
+            )
     if not written:
         raise InputError(f"{source}: nothing to draw, no setting collects twice; choose other settings")
     note_written(output, written)

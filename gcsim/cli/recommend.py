@@ -51,7 +51,7 @@ def recommend(
     as_json: JsonOption = False,
 ) -> None:
     """Choose GOGC and GOMEMLIMIT for a container; exit status 1 when nothing is feasible."""
-    from gcsim.atomic import make_folder
+    from gcsim.atomic import make_folder, replacing_set
     from gcsim.tuning.recommend import recommend as choose
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
@@ -87,7 +87,8 @@ def recommend(
     if output is not None:
         from gcsim.report.sweep_figures import write_recommendation_figures
 
-        written = write_recommendation_figures(found, service, output, seed=how.seed)
+        with replacing_set(output) as files:
+            written = write_recommendation_figures(found, service, files, seed=how.seed)
         note_written(output, written)
     if not found.feasible:
         raise typer.Exit(NOTHING_FEASIBLE)

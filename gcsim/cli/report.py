@@ -36,7 +36,7 @@ def report(
     engine: EngineOption = "lanes",
 ) -> None:
     """Write one self-contained HTML page: the grid, the heap over time and, with --memory, a setting."""
-    from gcsim.atomic import write_text_atomically
+    from gcsim.atomic import check_output, write_text_atomically
     from gcsim.errors import InputError
     from gcsim.report.model_page import model_page
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
@@ -52,6 +52,7 @@ def report(
     if len(gogcs) * len(limits) < 2:
         raise InputError("--gogc and --gomemlimit make one setting; a report needs two or more")
     service = load_service(model)
+    check_output(output)
     with progress_bar("report") as progress:
         grid = sweep(
             service,

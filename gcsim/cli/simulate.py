@@ -77,10 +77,14 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Predict one setting; what is not given stays as calibrated."""
+    from gcsim.atomic import check_output
     from gcsim.engine.simulate import simulate as run_simulation
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     _check_outputs(how, timeline_out, timeline_step, objects_out, objects)
+    for path in (trace_out, timeline_out, objects_out):
+        if path is not None:
+            check_output(path)
     force_gc_seconds = None if force_gc is None else parse_duration(force_gc, what="--force-gc")
     service = load_service(model)
     settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
@@ -101,13 +105,13 @@ def simulate(
         objects=objects_out,
         kinds=objects,
     )
-    if trace_out is not None or timeline_out is not None or objects_out is not None:
-        _write_run(service, settings, how, outputs)
     if as_json:
         emit_json(run.to_json())
-        return
-    emit(f"{service.name} at {settings}; {how.describe(duration)}\n\n")
-    emit_estimates(run.metrics)
+    else:
+        emit(f"{service.name} at {settings}; {how.describe(duration)}\n\n")
+        emit_estimates(run.metrics)
+    if trace_out is not None or timeline_out is not None or objects_out is not None:
+        _write_run(service, settings, how, outputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +143,12 @@ def _check_outputs(
         raise InputError("--timeline-step: there is no timeline; add --timeline-out FILE")
     if objects is not None and objects_out is None:
         raise InputError("--objects: there is no object-level view; add --objects-out FILE")
+    if timeline_step is not None:
+        parse_duration(timeline_step, what="--timeline-step")
+    if objects is not None:
+        from gcsim.workload.object_file import read_objects
+
+        read_objects(objects)
 
 
 def _write_run(service: "Model", settings: "Settings", how: Simulation, outputs: _Outputs) -> None:

@@ -61,7 +61,7 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Predict every pair of a grid of GOGC and GOMEMLIMIT: heat maps, curves, table."""
-    from gcsim.atomic import make_folder, write_text_atomically
+    from gcsim.atomic import make_folder, replacing_set
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
     from gcsim.tuning.sweep import sweep as run_sweep
 
@@ -86,9 +86,6 @@ def sweep(
         )
     settings = result.finished[0].settings
     setup = f"{service.name} on Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}; {how.describe(duration)}"
-    if output is not None:
-        write_text_atomically(output / "sweep.json", to_json_text(result.to_json()))
-        write_text_atomically(output / "sweep.csv", result.to_csv())
     if as_json:
         emit_json(result.to_json())
     else:
@@ -99,10 +96,15 @@ def sweep(
         from gcsim.tuning.recommend import best_of
 
         chosen = None if memory_bytes is None else best_of(result.finished, memory_bytes)
-        figures = write_sweep_figures(
-            result, service, output, seed=how.seed, memory_bytes=memory_bytes, chosen=chosen
-        )
-        note_written(output, [output / "sweep.json", output / "sweep.csv", *figures])
+        with replacing_set(output) as files:
+            figures = write_sweep_figures(
+                result, service, files, seed=how.seed, memory_bytes=memory_bytes, chosen=chosen
+            )
+            table = files.write_text("sweep.csv", result.to_csv())
+            document = files.write_text(
+                "sweep.json", to_json_text(result.to_json())
+            )  # last: it stands for all
+        note_written(output, [document, table, *figures])
     if len(result.finished) < len(result.runs):
         note(f"gcsim: interrupted: {len(result.finished)} of {len(result.runs)} settings finished")
         raise typer.Exit(INTERRUPTED)

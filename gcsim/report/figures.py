@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from gcsim.atomic import replacing
+from gcsim.atomic import FileSet
 from gcsim.report.heap_curve import HeapCurve, ceiling_mib, draw_heap_curve
 from gcsim.report.heatmap import HeatMap, draw_heat_map
 from gcsim.report.pauses import PauseCurve, draw_pause_curves
@@ -70,11 +70,6 @@ def trade_off_figure(data: TradeOff, subtitle: str) -> Figure:
     return figure
 
 
-def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """``stem.png`` and ``stem.svg`` in the folder, each whole or not at all. Raises InputError."""
-    paths = [folder / f"{stem}.{kind}" for kind in ("png", "svg")]
-    for path in paths:
-        content = render(figure, path.suffix[1:])
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-    return paths
+def save_figure(figure: Figure, files: FileSet, stem: str) -> list[Path]:
+    """Adds ``stem.png`` and ``stem.svg`` to the files; their paths."""
+    return [files.write_bytes(f"{stem}.{kind}", render(figure, kind)) for kind in ("png", "svg")]

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gcsim.atomic import FileSet
 from gcsim.calibration.calibrate import Calibration
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.findings import allocation_rates
@@ -171,11 +172,11 @@ def _draw_comparison(axes: Axes, place: int, item: Comparison) -> None:
 
 
 def write_fit_figures(
-    trace: Trace, calibration: Calibration, check: Validation | None, folder: Path
+    trace: Trace, calibration: Calibration, check: Validation | None, files: FileSet
 ) -> list[Path]:
-    """PNG and SVG of both figures into the folder; the paths written. Raises InputError."""
+    """Adds PNG and SVG of both figures to the files; their paths."""
     about = f"{calibration.model.name}, {len(calibration.evidence)} cycles"
-    paths = save_figure(residual_figure(residuals(trace, calibration), about), folder, "residuals")
+    paths = save_figure(residual_figure(residuals(trace, calibration), about), files, "residuals")
     if check is not None:
-        paths += save_figure(check_figure(check, about), folder, "check")
+        paths += save_figure(check_figure(check, about), files, "check")
     return paths

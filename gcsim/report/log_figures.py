@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from gcsim.atomic import FileSet
 from gcsim.cycles import CycleTable
 from gcsim.report.figures import heap_figure, pauses_figure, save_figure
 from gcsim.report.heap_curve import heap_curve_data
@@ -12,8 +13,8 @@ from gcsim.report.sweep_figures import window_seconds
 from gcsim.settings import Settings
 
 
-def write_log_figures(logs: Mapping[str, tuple[CycleTable, Settings]], folder: Path) -> list[Path]:
-    """PNG and SVG of both figures for up to six logs; the paths written. Raises InputError."""
+def write_log_figures(logs: Mapping[str, tuple[CycleTable, Settings]], files: FileSet) -> list[Path]:
+    """Adds PNG and SVG of both figures for up to six logs to the files; their paths."""
     shown = {Path(name).name: found for name, found in list(logs.items())[: len(SERIES)]}
     seconds = window_seconds([cycles for cycles, _ in shown.values()])
     curves = [
@@ -23,6 +24,6 @@ def write_log_figures(logs: Mapping[str, tuple[CycleTable, Settings]], folder: P
     pauses = [pause_curve_data(cycles, label=name) for name, (cycles, _) in shown.items()]
     about = "as observed, the end of the log"
     return [
-        *save_figure(heap_figure(curves, about), folder, "heap"),
-        *save_figure(pauses_figure(pauses, "as observed"), folder, "pauses"),
+        *save_figure(heap_figure(curves, about), files, "heap"),
+        *save_figure(pauses_figure(pauses, "as observed"), files, "pauses"),
     ]

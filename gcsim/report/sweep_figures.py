@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from gcsim.atomic import FileSet
 from gcsim.cycles import CycleTable
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, record_cycles
@@ -31,20 +32,20 @@ _SANE_GC_CPU = 0.25  # what the pacer itself plans for while marking: Go gcBackg
 def write_sweep_figures(
     sweep: Sweep,
     model: Model,
-    folder: Path,
+    files: FileSet,
     *,
     seed: int,
     memory_bytes: int | None = None,
     chosen: Run | None = None,
 ) -> list[Path]:
-    """PNG and SVG of every figure that the sweep has data for; the paths written. Raises InputError."""
+    """Adds PNG and SVG of every figure that the sweep has data for to the files; their paths."""
     about = about_model(model, sweep.finished[0].settings)
     settings = telling_settings(
         sweep, model, memory_bytes=memory_bytes, chosen=None if chosen is None else chosen.settings
     )
     return [
-        *write_grid_figures(sweep, folder, about=about, memory_bytes=memory_bytes, chosen=chosen),
-        *write_run_figures(model, settings, folder, seed=seed, about=about),
+        *write_grid_figures(sweep, files, about=about, memory_bytes=memory_bytes, chosen=chosen),
+        *write_run_figures(model, settings, files, seed=seed, about=about),
     ]
 
 
@@ -54,7 +55,7 @@ def about_model(model: Model, settings: Settings) -> str:
 
 
 def write_grid_figures(
-    sweep: Sweep, folder: Path, *, about: str, memory_bytes: int | None = None, chosen: Run | None = None
+    sweep: Sweep, files: FileSet, *, about: str, memory_bytes: int | None = None, chosen: Run | None = None
 ) -> list[Path]:
     """Heat maps of GC CPU and memory, and the trade-off; nothing for a single setting."""
     if len(sweep.finished) < 2:
@@ -63,29 +64,29 @@ def write_grid_figures(
     for stem, metric in (("gc-cpu", "gc_cpu_fraction"), ("memory", "rss_peak_bytes")):
         place = None if chosen is None else sweep.place_of(chosen.settings)
         data = heat_map_data(sweep, metric, memory_bytes=memory_bytes, chosen=place)
-        paths += save_figure(heat_map_figure(data, about), folder, stem)
+        paths += save_figure(heat_map_figure(data, about), files, stem)
     points = trade_off_data(sweep.finished, chosen=chosen, memory_bytes=memory_bytes)
     if points.memory_mib.size:
-        paths += save_figure(trade_off_figure(points, about), folder, "trade-off")
+        paths += save_figure(trade_off_figure(points, about), files, "trade-off")
     return paths
 
 
 def write_recommendation_figures(
-    found: Recommendation, model: Model, folder: Path, *, seed: int
+    found: Recommendation, model: Model, files: FileSet, *, seed: int
 ) -> list[Path]:
-    """The trade-off with the chosen setting, its heap over time and its pauses; the paths written."""
+    """Adds the trade-off with the chosen setting, its heap over time and its pauses to the files; their paths."""
     about = about_model(model, found.settings)
     points = trade_off_data(found.explored, chosen=found.run, memory_bytes=found.memory_bytes)
     return [
-        *save_figure(trade_off_figure(points, about), folder, "trade-off"),
-        *write_run_figures(model, [found.settings], folder, seed=seed, about=about),
+        *save_figure(trade_off_figure(points, about), files, "trade-off"),
+        *write_run_figures(model, [found.settings], files, seed=seed, about=about),
     ]
 
 
 def write_run_figures(
     model: Model,
     settings: list[Settings],
-    folder: Path,
+    files: FileSet,
     *,
     seed: int,
     about: str,
@@ -96,8 +97,8 @@ def write_run_figures(
     if not curves:
         return []
     return [
-        *save_figure(heap_figure(curves, about), folder, "heap"),
-        *save_figure(pauses_figure(pauses, about), folder, "pauses"),
+        *save_figure(heap_figure(curves, about), files, "heap"),
+        *save_figure(pauses_figure(pauses, about), files, "pauses"),
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from example_service import example_log
 from rich.console import Console
 
+from gcsim.atomic import replacing_set
 from gcsim.calibration import Calibration, calibrate
 from gcsim.calibration.validation import Validation
 from gcsim.calibration.verdict import Diagnosis, check_fit, diagnose
@@ -89,6 +90,7 @@ def test_the_same_fit_gives_the_same_figures(fit: Fit, tmp_path: Path) -> None:
     written = []
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-        paths = write_fit_figures(fit[0], fit[1], fit[3], tmp_path / name)
+        with replacing_set(tmp_path / name) as files:
+            paths = write_fit_figures(fit[0], fit[1], fit[3], files)
         written.append([path.read_bytes() for path in paths])
     assert written[0] == written[1]
