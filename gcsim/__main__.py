@@ -1,5 +1,54 @@
-"""``python -m gcsim``."""
+"""The ``gcsim`` script and ``python -m gcsim``.
 
-from gcsim.cli.main import main
+This module imports little, so that signals are handled before the command line and its libraries are loaded.
+"""
 
-main()
+import os
+import sys
+from typing import NoReturn
+
+from gcsim import interrupts
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit with its status."""
+    try:
+        interrupts.install()
+        _prepare_streams()
+        from gcsim.cli.main import run
+
+        status = run(sys.argv[1:])
+        interrupts.ignore()  # nothing is left to stop
+    except KeyboardInterrupt:
+        interrupts.stop(interrupts.INTERRUPTED)
+    except interrupts.Terminated:
+        interrupts.stop(interrupts.TERMINATED)
+    sys.exit(status)
+
+
+def _prepare_streams() -> None:
+    """Standard streams that neither fail on a character nor let a file that is opened later take their place.
+
+    A closed one becomes /dev/null, opened so that using it fails as a closed one does; standard error is dropped.
+    """
+    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, flags)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Bad input: one clear sentence naming the file, line or option, and the mend.
+    """Bad input: one clear sentence that names the file, line or option and how to correct it.
 
     The command line prints the sentence on standard error and exits with status 2.
     """

@@ -1,16 +1,80 @@
-"""Ctrl-C and SIGTERM: what they raise, and a block of code that they do not cut in two."""
+"""Ctrl-C and SIGTERM: what they raise, when they end the process at once, and code that they do not cut in two."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any, NoReturn
 
+INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal's number, as shells report it
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_LAST_WORDS = {INTERRUPTED: b"gcsim: interrupted\n", TERMINATED: b"gcsim: terminated\n"}
+_IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 
 class Terminated(BaseException):
     """SIGTERM came: stop at once. Not an Exception and no KeyboardInterrupt, so that nothing carries on."""
+
+
+def install() -> None:
+    """Makes SIGINT raise KeyboardInterrupt and SIGTERM raise Terminated, unless the process was started to ignore them.
+
+    During an import either signal ends the process at once: libraries turn an exception there into others.
+    """
+    for number, handler in ((signal.SIGINT, _interrupt), (signal.SIGTERM, _terminate)):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+    sys.unraisablehook = _in_a_finalizer
+
+
+def ignore() -> None:
+    """Makes the process ignore both signals from now on."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def stop(status: int) -> NoReturn:
+    """Ends the process at once, with one line on standard error and no temporary file left."""
+    ignore()
+    atomic = sys.modules.get("gcsim.atomic")
+    if atomic is not None and hasattr(atomic, "discard_temporaries"):
+        atomic.discard_temporaries()
+    with suppress(OSError):
+        shown_cursor = b"\x1b[?25h" if os.isatty(2) else b""  # a progress bar hides it
+        os.write(2, shown_cursor + _LAST_WORDS[status])
+    os._exit(status)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    if _is_importing(frame):
+        stop(INTERRUPTED)
+    raise KeyboardInterrupt
+
+
+def _terminate(_number: int, frame: FrameType | None) -> None:
+    if _is_importing(frame):
+        stop(TERMINATED)
+    raise Terminated
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _in_a_finalizer(unraisable: Any) -> None:
+    """A signal that came where Python cannot raise: it would print a traceback and carry on."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        stop(INTERRUPTED)
+    if issubclass(unraisable.exc_type, Terminated):
+        stop(TERMINATED)
+    sys.__unraisablehook__(unraisable)
 
 
 @contextmanager

@@ -1,47 +1,92 @@
 """Sizes, percentages and durations in the spelling that Go and its users write.
 
-Memory is integer bytes, durations are float seconds; ``None`` stands for "off".
+Memory is integer bytes, durations are float seconds; ``None`` stands for "off". Digits are ASCII, as in Go, and
+few enough that no text is a number that nothing can hold.
 """
 
+import math
 import re
+from fractions import Fraction
 
 from gcsim.errors import InputError
+from gcsim.printable import quoted
 
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 TIB = 1 << 40
 MAX_INT64 = (1 << 63) - 1
+LEAST_MEMORY_BYTES = 4 * MIB  # no Go program runs in less: a smaller figure lacks its unit
 
 _GO_SUFFIXES = {"": 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
-_FOREIGN_SUFFIXES = {
-    "Ki": "KiB", "Mi": "MiB", "Gi": "GiB", "Ti": "TiB",
-    "K": "KiB", "M": "MiB", "G": "GiB", "T": "TiB",
-    "k": "KiB", "m": "MiB", "g": "GiB", "t": "TiB",
-    "KB": "KiB", "MB": "MiB", "GB": "GiB", "TB": "TiB",
+_BINARY_SUFFIXES = {"Ki": KIB, "Mi": MIB, "Gi": GIB, "Ti": TIB, "Pi": 1 << 50}  # Kubernetes resource.Quantity
+_DECIMAL_SUFFIXES = {
+    "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15,
+    "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
 }  # fmt: skip
-_DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+# "m" is a thousandth of a byte in Kubernetes and a mebibyte in Docker; Kubernetes does not read the others.
+_AMBIGUOUS_SUFFIXES = {
+    "m": "MiB",
+    "g": "GiB",
+    "t": "TiB",
+    "K": "KiB",
+    "mb": "MiB",
+    "gb": "GiB",
+    "Mb": "MiB",
+    "Gb": "GiB",
+}
+_DURATION_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+_MAX_DURATION_SECONDS = MAX_INT64 / 1e9  # Go's time.Duration
+_NUMBER = r"[0-9]{1,20}"
+_DECIMAL = rf"{_NUMBER}(?:\.[0-9]{{1,20}})?"
+_DURATION_PART = rf"({_DECIMAL})(ns|us|µs|μs|ms|s|m|h)"
 
 
 def parse_go_bytes(text: str, *, what: str = "size") -> int:
     """Bytes written as GOMEMLIMIT is: a whole number with ``B KiB MiB GiB TiB`` or nothing.
 
     Go 1.19+ ``runtime.parseByteCount``. ``what`` names the option in the error.
-    Raises InputError, with Go's spelling for a Kubernetes quantity.
+    Raises InputError, with Go's spelling of the same size for a Kubernetes quantity.
     """
-    match = re.fullmatch(r"(\d+)([A-Za-z]*)", text.strip())
-    if match is None:
-        raise InputError(f"{what}: {text!r} is not a size; write a whole number and a unit, such as 512MiB")
-    number, suffix = int(match[1]), match[2]
-    if suffix not in _GO_SUFFIXES:
-        if suffix in _FOREIGN_SUFFIXES:
-            mend = f"{number}{_FOREIGN_SUFFIXES[suffix]}"
-            raise InputError(f"{what}: Go does not read {text!r}; write {mend}")
-        raise InputError(f"{what}: unknown unit {suffix!r} in {text!r}; Go knows B, KiB, MiB, GiB, TiB")
-    total = number * _GO_SUFFIXES[suffix]
+    stripped = text.strip()
+    match = re.fullmatch(rf"({_NUMBER})([A-Za-z]{{0,3}})", stripped)
+    if match is None or match[2] not in _GO_SUFFIXES:
+        raise InputError(f"{what}: {_go_spelling(stripped)}{_several_values_hint(stripped)}")
+    total = int(match[1]) * _GO_SUFFIXES[match[2]]
     if total > MAX_INT64:
-        raise InputError(f"{what}: {text!r} is more than Go's largest size, {MAX_INT64} bytes")
+        raise InputError(f"{what}: {quoted(text)} is more than Go's largest size, {MAX_INT64} bytes")
     return total
+
+
+def parse_memory_size(text: str, *, what: str = "--memory") -> int:
+    """Bytes of a container, as Kubernetes or Go writes them: ``512Mi``, ``0.5Gi``, ``512M``, ``2GiB``.
+
+    ``M`` and ``G`` are decimal, as Kubernetes reads them. Raises InputError; also below 4 MiB, where a unit is
+    missing.
+    """
+    stripped = text.strip()
+    exact = _quantity(stripped)
+    if exact is None:
+        raise InputError(f"{what}: {_why_no_size(stripped)}")
+    if exact < LEAST_MEMORY_BYTES:
+        size = f"{int(exact)} bytes" if exact < MIB else format_mib(float(exact))
+        bare = stripped if exact and re.fullmatch(_DECIMAL, stripped) else "512"
+        raise InputError(
+            f"{what}: {quoted(text)} is {size}, too little for any Go program;"
+            f" write a size with its unit, such as {bare}MiB or {bare}Mi"
+        )
+    if exact > MAX_INT64:
+        raise InputError(f"{what}: {quoted(text)} is more than Go's largest size, {MAX_INT64} bytes")
+    return int(exact)
 
 
 def parse_gomemlimit(text: str, *, what: str = "--gomemlimit") -> int | None:
@@ -58,41 +103,103 @@ def parse_gogc(text: str, *, what: str = "--gogc") -> int | None:
     Stricter than Go 1.19+ ``runtime.readGOGC``, which takes a malformed value for 100 in silence
     and a negative one for off: both are errors here.
     """
-    text = text.strip()
-    if text.lower() == "off":
+    stripped = text.strip()
+    if stripped.lower() == "off":
         return None
-    if not re.fullmatch(r"-?\d+", text):
-        raise InputError(f"{what}: {text!r} is not a percentage; write a whole number such as 100, or off")
-    value = int(text)
-    if value < 0:
-        raise InputError(f"{what}: {text} is negative; write 0 or more, or off to collect on the limit alone")
-    if value > 2**31 - 1:
-        raise InputError(f"{what}: {text} is more than Go's largest percentage, {2**31 - 1}")
-    return value
+    if not re.fullmatch(r"-?[0-9]+", stripped):
+        raise InputError(
+            f"{what}: {quoted(text)} is not a percentage; write a whole number such as 100, or off"
+            + _several_values_hint(stripped)
+        )
+    if stripped.startswith("-"):
+        raise InputError(
+            f"{what}: {quoted(stripped)} is negative; write 0 or more, or off to collect on the limit alone"
+        )
+    digits = stripped.lstrip("0") or "0"
+    if len(digits) > 10 or int(digits) > 2**31 - 1:
+        raise InputError(f"{what}: {quoted(stripped)} is more than Go's largest percentage, {2**31 - 1}")
+    return int(digits)
 
 
 def parse_duration(text: str, *, what: str = "--duration") -> float:
     """Seconds from Go's duration syntax (``10m``, ``1h30m``, ``250ms``); a bare number is seconds."""
     stripped = text.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", stripped):
+    if re.fullmatch(_DECIMAL, stripped):
         seconds = float(stripped)
-    elif re.fullmatch(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+", stripped):
-        parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", stripped)
+    elif len(stripped) <= 200 and re.fullmatch(rf"(?:{_DURATION_PART})+", stripped):
+        parts = re.findall(_DURATION_PART, stripped)
         seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
     else:
-        raise InputError(f"{what}: {text!r} is not a duration; write for example 10m, 90s or 1h30m")
-    if seconds <= 0:
-        raise InputError(f"{what}: {text!r} must be more than zero")
+        raise InputError(f"{what}: {quoted(text)} is not a duration; write for example 10m, 90s or 1h30m")
+    if not seconds > 0:
+        raise InputError(f"{what}: {quoted(text)} must be more than zero; write for example 10m")
+    if seconds > _MAX_DURATION_SECONDS:
+        raise InputError(f"{what}: {quoted(text)} is more than Go's longest duration, 292 years; write less")
     return seconds
 
 
 def parse_fraction(text: str, *, what: str) -> float:
     """A share between 0 and 1 from ``10%`` or ``0.1``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text.strip())
+    match = re.fullmatch(rf"({_DECIMAL}) ?(%?)", text.strip())
     value = float(match[1]) / (100.0 if match[2] else 1.0) if match else -1.0
     if not 0.0 < value <= 1.0:
-        raise InputError(f"{what}: {text!r} is not a share; write for example 10% or 0.1")
+        raise InputError(f"{what}: {quoted(text)} is not a share; write for example 10% or 0.1")
     return value
+
+
+def parse_count(text: str | int) -> int:
+    """A whole number in ASCII digits, of 18 at most. Raises InputError."""
+    if isinstance(text, int):
+        return text
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
+        raise InputError(f"{quoted(text)} is not a whole number of at most 18 digits")
+    return int(text)
+
+
+def _quantity(text: str) -> Fraction | None:
+    """The size exactly, in bytes; None for what Kubernetes and Go do not read or read differently."""
+    match = re.fullmatch(rf"({_DECIMAL})(?:[eE]([0-9]{{1,2}})|\s?([A-Za-z]{{1,3}}))?", text)
+    if match is None:
+        return None
+    known = _GO_SUFFIXES | _BINARY_SUFFIXES | _DECIMAL_SUFFIXES
+    suffix = match[3] or ""
+    return Fraction(match[1]) * 10 ** int(match[2] or 0) * known[suffix] if suffix in known else None
+
+
+def _why_no_size(text: str) -> str:
+    """What is wrong with a container's size, and what to write."""
+    match = re.fullmatch(rf"({_DECIMAL})\s?([A-Za-z]{{1,3}})", text)
+    if match is not None and match[2] in _AMBIGUOUS_SUFFIXES:
+        unit = _AMBIGUOUS_SUFFIXES[match[2]]
+        return f"{quoted(text)} differs between Kubernetes and Docker; write {match[1]}{unit}"
+    return f"{quoted(text)} is not a size; write for example 512Mi, 512MiB or 2G"
+
+
+def _go_spelling(text: str) -> str:
+    """What is wrong with a size that Go does not read, with the same size as Go writes it."""
+    exact = _quantity(text)
+    if exact is None:
+        match = re.fullmatch(rf"({_NUMBER})\s?([A-Za-z]{{1,3}})", text)
+        if match is not None and match[2] in _AMBIGUOUS_SUFFIXES:
+            return f"Go does not read {quoted(text)}; write {match[1]}{_AMBIGUOUS_SUFFIXES[match[2]]}"
+        return f"{quoted(text)} is not a size that Go reads; write a whole number and B, KiB, MiB, GiB or TiB"
+    if exact.denominator != 1 or not exact <= MAX_INT64:
+        return f"Go does not read {quoted(text)}; write a whole number and a unit, such as 512MiB"
+    same = _go_bytes_in_full(int(exact))
+    decimal = re.fullmatch(rf"({_NUMBER})\s?([kKMGT])B?", text)
+    larger = f", or {decimal[1]}{decimal[2].upper()}iB, which is more" if decimal is not None else ""
+    return f"Go does not read {quoted(text)}; write {same}, the same size{larger}"
+
+
+def _several_values_hint(text: str) -> str:
+    """Where several values are written, that only grids take them."""
+    several = re.search(r"[0-9A-Za-z](?:\.\.|-|:|,)[0-9A-Za-z]", text[:100])
+    return "; where a grid is taken, write a,b,c or from:to:count, such as 25:800:12" if several else ""
+
+
+def _go_bytes_in_full(size_bytes: int) -> str:
+    """Go's spelling in MiB or more where that is exact, else in bytes."""
+    return format_go_bytes(size_bytes) if size_bytes % MIB == 0 else f"{size_bytes}B"
 
 
 def format_go_bytes(size_bytes: int | None) -> str:
@@ -105,13 +212,68 @@ def format_go_bytes(size_bytes: int | None) -> str:
     return f"{size_bytes}B"
 
 
-def format_mib(size_bytes: float) -> str:
-    """A size for people: three significant digits in MiB or GiB."""
-    if size_bytes >= GIB:
-        return f"{size_bytes / GIB:.3g} GiB"
-    return f"{size_bytes / MIB:.3g} MiB"
-
-
 def format_gogc(gogc: int | None) -> str:
     """GOGC as its environment variable is written."""
     return "off" if gogc is None else str(gogc)
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """The value to ``digits`` significant digits, 3 by default, without an exponent; whole from there on.
+
+    Zeros at the end are dropped, as ``%g`` does: 0.5, 12.3, 467, 1013, 14,356. An em dash stands for NaN.
+    """
+    if math.isnan(value):
+        return "—"
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "-∞"
+    rounded = float(f"{value:.{digits}g}")
+    if abs(rounded) >= 10 ** (digits - 1):
+        whole = round(value)
+        return f"{whole:,}" if abs(whole) >= 10_000 else str(whole)
+    if rounded == 0:
+        return "0"
+    decimals = min(digits - 1 - math.floor(math.log10(abs(rounded))), 12)
+    text = f"{rounded:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_mib(size_bytes: float) -> str:
+    """A size for people: three significant digits in the unit that suits it, MiB by preference."""
+    return _in_units(size_bytes, ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"), (1, "B")))
+
+
+def format_seconds(value: float) -> str:
+    """A duration in the unit that suits its size."""
+    return _in_units(value, ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))) if value else "0 s"
+
+
+def format_percent(fraction: float, digits: int = 3) -> str:
+    """A share as a percentage; what is below a thousandth of a percent is called that."""
+    percent = 100.0 * fraction
+    if 0.0 < abs(percent) < 0.001:
+        return "<0.001 %"
+    return f"{format_number(percent, digits)} %"
+
+
+def format_error(error: float) -> str:
+    """A relative error as ``+4.2 %``; as ``×15`` from tenfold on; an em dash for NaN."""
+    if math.isnan(error):
+        return "—"
+    return f"{100 * error:+.1f} %" if error < 9.0 else f"×{format_number(1.0 + error)}"
+
+
+def format_interval(value: str, low: str, high: str) -> str:
+    """A figure and its interval, a common unit written once: ``412 MiB (398 to 431 MiB)``."""
+    number, _, unit = low.partition(" ")
+    return f"{value} ({number if unit and high.endswith(f' {unit}') else low} to {high})"
+
+
+def _in_units(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    """The value in the largest unit of which it is at least one after rounding to three digits."""
+    if math.isnan(value):
+        return "—"
+    for factor, unit in units:
+        if abs(float(f"{value / factor:.3g}")) >= 1.0:
+            return f"{format_number(value / factor)} {unit}"
+    factor, unit = units[-1]
+    return f"{format_number(value / factor)} {unit}"

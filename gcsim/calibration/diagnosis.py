@@ -11,7 +11,7 @@ from gcsim.calibration.implied_gogc import gogc_bounds
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import heap_minimum_bytes
 from gcsim.settings import Settings
-from gcsim.units import MIB
+from gcsim.units import MIB, format_mib
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import PARAMETER_NAMES, Parameter
 
@@ -194,7 +194,7 @@ def _minimum_heap(trace: Trace, window: slice, settings: Settings) -> Regime | N
         return None
     return Regime(
         "minimum-heap",
-        f"in {100 * share:.0f} % of cycles the goal was at or near Go's least, {minimum / MIB:.3g} MiB at this GOGC",
+        f"in {100 * share:.0f} % of cycles the goal was at or near Go's least, {format_mib(minimum)} at this GOGC",
     )
 
 

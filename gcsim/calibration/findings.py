@@ -11,6 +11,7 @@ from gcsim.calibration.diagnosis import Finding
 from gcsim.calibration.evidence import Evidence, FloatArray, evidence_from
 from gcsim.calibration.stalls import LONG_PAUSE_SECONDS, find_stalls
 from gcsim.gctrace.trace import Trace
+from gcsim.units import format_seconds
 
 _FEW_CYCLES, _TOO_FEW_CYCLES = 30, 6  # the pacer itself remembers five; quantiles of scatter need more
 _WARM_SHARE = 0.4  # of the log's time before the window
@@ -55,7 +56,8 @@ def _length(case: Case) -> Iterator[Finding]:
         yield Finding(
             "few cycles",
             "care",
-            f"only {count} cycles in {seconds:.3g} s were used: means are rough and rare pauses unseen; log for longer",
+            f"only {count} cycles in {format_seconds(seconds)} were used: means are rough and rare pauses unseen;"
+            " log for longer",
         )
 
 
@@ -67,7 +69,8 @@ def _warm_up(case: Case) -> Iterator[Finding]:
         yield Finding(
             "warm-up",
             "care",
-            f"warm-up takes {before:.3g} of the log's {lasted:.3g} s: the heap may not have settled; log for longer",
+            f"warm-up takes {format_seconds(before)} of the log's {format_seconds(lasted)}: the heap may not have"
+            " settled; log for longer",
         )
 
 

@@ -16,7 +16,7 @@ from gcsim.goruntime.pacer import (
     MIN_RUNWAY_BYTES,
     SWEEP_MIN_HEAP_DISTANCE_BYTES,
 )
-from gcsim.units import MIB
+from gcsim.units import MIB, format_number
 
 MIN_RUN = 5  # cycles that must agree before they count as a setting
 _SLACK = 0.01  # relative, for what the runtime rounds
@@ -52,7 +52,7 @@ class GogcRun:
         return self.low <= gogc <= self.high
 
     def __str__(self) -> str:
-        return "GOGC=off" if np.isinf(self.middle) else f"GOGC={self.middle:.3g}"
+        return "GOGC=off" if np.isinf(self.middle) else f"GOGC={format_number(self.middle)}"
 
 
 def gogc_bounds(trace: Trace, *, gomemlimit_bytes: int | None = None) -> tuple[FloatArray, FloatArray]:

@@ -26,7 +26,7 @@ from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
-from gcsim.units import format_mib
+from gcsim.units import format_mib, format_percent
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter
 from gcsim.workload.pauses import Pauses
@@ -141,7 +141,7 @@ def _values(logs: list[Calibration], name: str) -> list[Parameter]:
 
 
 def _pooled_source(logs: int, between: float) -> str:
-    return f"{logs} logs, {100 * between:.2g} % apart beyond their own errors"
+    return f"{logs} logs, {format_percent(between, 2)} apart beyond their own errors"
 
 
 def _pool_logs(parameters: list[Parameter], usual_scatter: float = USUAL_SCATTER) -> Parameter:

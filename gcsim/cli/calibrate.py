@@ -14,6 +14,7 @@ from gcsim.cli.options import (
     LoggedGoOption,
     LogsArgument,
 )
+from gcsim.printable import printable
 
 
 def calibrate(
@@ -61,7 +62,7 @@ def calibrate(
         beside = result_file(log)
         told = None if beside is None else loop_of(beside)
         stated[log] = overrides_of(settings, loop="open" if open_loop else told)
-    found = calibrate_logs(traces, name=name or output.stem, overrides=stated)
+    found = calibrate_logs(traces, name=printable(name or output.stem), overrides=stated)
     diagnosis, checks = diagnose_logs(traces, found)
     model = marked(found.model, diagnosis)
     result = result_file(found.reference)

@@ -1,57 +1,120 @@
 """How commands talk: documents to standard output, everything else to standard error."""
 
+import errno
 import json
 import math
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
+
+from gcsim.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
     from gcsim.metrics import Estimate
 
 _WIDEST_TABLE = 1000  # figures are never cut off: a narrow terminal wraps the line
-_WIDTH_OF_A_FILE = 120  # columns of prose where standard output is no terminal
+_WIDTH_OF_A_TABLE_IN_A_FILE = 120  # columns of wrapped tables where standard output is no terminal
+_WIDTH_OF_A_FILE = 80  # columns of prose there
+_NARROWEST, _WIDEST_PROSE = 40, 100
+
+_lost_output: OSError | None = None  # why standard output has not taken a document
+
+
+def terminal_width() -> int:
+    """Columns of the terminal that standard output goes to; 80 where it goes to none."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return _WIDTH_OF_A_FILE
+    return max(shutil.get_terminal_size((_WIDTH_OF_A_FILE, 24)).columns, _NARROWEST)
+
+
+def wrap(text: str, *, indent: str = "") -> str:
+    """Prose in lines that fit the terminal, of 100 columns at most; ``indent`` starts every line but the first."""
+    return textwrap.fill(
+        text,
+        width=min(terminal_width(), _WIDEST_PROSE),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def emit(text: str) -> None:
-    """Write to standard output.
+    """Write to standard output, control characters escaped.
 
-    When the reader has gone (``| head``) the rest is dropped in silence: the work still finishes.
+    The work goes on whatever becomes of the text. When the reader has gone (``| head``) the rest is dropped in
+    silence; where the text cannot be written ``lost_output`` says why.
     """
-    try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, sys.stdout.fileno())
+    _write(printable_lines(text))
 
 
 def emit_json(document: object) -> None:
     """Print one JSON document; a figure that does not exist is null, never NaN."""
-    emit(to_json_text(document))
+    _write(to_json_text(document))
 
 
 def to_json_text(document: object) -> str:
     """The document as indented JSON."""
-    return json.dumps(_without_nan(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(_without_nan(document), indent=2, allow_nan=False, ensure_ascii=False)
+    return printable_json(text) + "\n"
 
 
 def note(text: str) -> None:
-    """One line on standard error."""
+    """One line on standard error, control characters and line ends escaped; lost where it cannot be written."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(printable(text) + "\n")
         sys.stderr.flush()
-    except BrokenPipeError:
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, sys.stderr.fileno())
+    except (OSError, ValueError, AttributeError):
+        _abandon(sys.stderr)
+
+
+def lost_output() -> OSError | None:
+    """Why a document could not be written to standard output, then forgotten; None where all were."""
+    global _lost_output
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        _drop(error)
+    found, _lost_output = _lost_output, None
+    return found
+
+
+def _write(text: str) -> None:
+    if sys.stdout is None:
+        _drop(OSError(errno.EBADF, os.strerror(errno.EBADF)))
+        return
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        _drop(error)
+
+
+def _drop(error: OSError) -> None:
+    global _lost_output
+    if not isinstance(error, BrokenPipeError):
+        _lost_output = error
+    _abandon(sys.stdout)
+
+
+def _abandon(stream: TextIO | None) -> None:
+    """Sends the rest of a stream to nowhere: what is left in its buffer must not fail again when Python ends."""
+    try:
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):  # a stream without a descriptor
+        return
 
 
 def note_written(folder: Path, paths: Sequence[Path]) -> None:
@@ -69,19 +132,26 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(file=sys.stdout, width=_WIDEST_TABLE)
-    with console.capture() as captured:
-        console.print(table)
-    emit("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    _emit_drawn(table, _WIDEST_TABLE)
 
 
 def emit_rich(renderable: RenderableType) -> None:
     """What rich can draw, on standard output: plain and of a fixed width where that is no terminal."""
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    in_a_terminal = sys.stdout is not None and sys.stdout.isatty()
+    _emit_drawn(renderable, terminal_width() if in_a_terminal else _WIDTH_OF_A_TABLE_IN_A_FILE)
+
+
+def _emit_drawn(renderable: RenderableType, width: int) -> None:
+    """Draws for the terminal; only rich's own control sequences reach it."""
+    console = Console(file=sys.stdout, width=width)
+    drawn = [
+        piece if piece.control else Segment(printable_lines(piece.text), piece.style)
+        for piece in console.render(renderable)
+    ]
     with console.capture() as captured:
-        console.print(renderable)
-    emit("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        console.print(Segments(drawn), end="")
+    _write("\n".join(line.rstrip() for line in captured.get().split("\n")).rstrip("\n"))
 
 
 def emit_estimates(metrics: Mapping[str, "Estimate"]) -> None:
@@ -95,7 +165,7 @@ def emit_estimates(metrics: Mapping[str, "Estimate"]) -> None:
         ]
         for name, found in metrics.items()
     ]
-    emit_table(["", "predicted", "5 %", "95 %"], rows)
+    emit_table(["", "predicted", "5th percentile", "95th percentile"], rows)
 
 
 @contextmanager
@@ -108,7 +178,7 @@ def progress_bar(what: str) -> Iterator[Any]:
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=sys.stderr is None or not sys.stderr.isatty(),
     )
     with bar:
         task = bar.add_task(what, total=None)

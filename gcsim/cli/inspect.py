@@ -79,11 +79,14 @@ def _document(settings: "Settings", observed: dict[str, float]) -> dict[str, Any
 def _print(log: str, trace: "Trace", settings: "Settings", observed: dict[str, float]) -> None:
     from gcsim.gctrace.source import source_name
     from gcsim.report.text import METRIC_LABELS, format_metric
+    from gcsim.units import format_seconds
 
     cycles = trace.cycles
     seconds = float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9
     forced = int(cycles.forced.sum())
-    emit(f"{source_name(log)}: {settings}; {len(cycles)} cycles in {seconds:.4g} s, {forced} forced\n\n")
+    emit(
+        f"{source_name(log)}: {settings}; {len(cycles)} cycles in {format_seconds(seconds)}, {forced} forced\n\n"
+    )
     emit_table(
         ["", "observed"],
         [[METRIC_LABELS[name], format_metric(name, value)] for name, value in observed.items()],

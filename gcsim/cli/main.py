@@ -1,9 +1,11 @@
 """``gcsim``: the commands, and the one place where an error becomes a sentence and an exit status.
 
-Exit status: 0 success, 1 a negative answer (no feasible setting, validation out of bounds), 2 bad input.
+Exit status: 0 success, 1 a negative answer (no feasible setting, validation out of bounds), 2 bad input, 70 an error
+in gcsim itself, 130 interrupted, 143 terminated.
 """
 
-import sys
+import os
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
@@ -12,7 +14,7 @@ import typer
 
 from gcsim.cli.calibrate import calibrate
 from gcsim.cli.capture import capture
-from gcsim.cli.console import note
+from gcsim.cli.console import emit, lost_output, note
 from gcsim.cli.inspect import inspect
 from gcsim.cli.plot import plot
 from gcsim.cli.recommend import recommend
@@ -22,9 +24,11 @@ from gcsim.cli.sweep import sweep
 from gcsim.cli.validate import validate
 from gcsim.cli.versions import versions
 from gcsim.errors import InputError
+from gcsim.interrupts import INTERRUPTED, TERMINATED, Terminated
 
 BAD_INPUT = 2
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
+_LONGEST_SENTENCE = 1200
 
 # What Typer raises for a wrong option, an extra argument and so on; it gives the class no public name.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -32,7 +36,6 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 app = typer.Typer(
     name="gcsim",
     help="Predict what GOGC and GOMEMLIMIT would do to a Go service, from one gctrace log.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -45,7 +48,7 @@ for command in (capture, inspect, calibrate, simulate, sweep, recommend, validat
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"gcsim {version('gcsim')}")
+        emit(f"gcsim {version('gcsim')}")
         raise typer.Exit
 
 
@@ -53,7 +56,9 @@ def _print_version(wanted: bool) -> None:
 def _root(
     _version: Annotated[
         bool,
-        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
+        typer.Option(
+            "--version", "-V", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Predict what GOGC and GOMEMLIMIT would do to a Go service, from one gctrace log."""
@@ -61,36 +66,97 @@ def _root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit status."""
-    try:
-        status = app(args=list(arguments), prog_name="gcsim", standalone_mode=False)
-    except InputError as error:
-        note(f"gcsim: {error}")
+    status = _status_of(list(arguments))
+    lost = lost_output()
+    if lost is not None and status != BAD_INPUT:
+        note(f"gcsim: standard output could not be written ({lost.strerror or lost}); the result is lost")
         return BAD_INPUT
-    except KeyboardInterrupt:
+    return status
+
+
+def _status_of(arguments: list[str]) -> int:
+    """Every way in which a command can end."""
+    try:
+        return _dispatch(arguments)
+    except typer.Exit as ending:
+        return int(ending.exit_code)
+    except InputError as error:
+        return _refused(str(error))
+    except _UsageError as error:
+        return _refused(_usage(error))
+    except (KeyboardInterrupt, typer.Abort):
         note("gcsim: interrupted")
         return INTERRUPTED
-    except _UsageError as error:
-        return _usage(error)
-    except typer.Abort:
-        return INTERRUPTED
+    except Terminated:
+        note("gcsim: terminated")
+        return TERMINATED
+    except MemoryError:
+        return _refused(
+            "not enough memory; read a shorter log, or simulate less: settings, replicas, duration"
+        )
+    except RecursionError:
+        return _refused("the input is nested too deeply to be read; name a file that gcsim or Go has written")
+    except OSError as error:
+        return _failed_io(error)
+    except Exception as error:
+        return _internal(error)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    """Not through Typer's own ``main``, which turns Ctrl-C into an empty line."""
+    _refuse_empty(arguments)
+    if not arguments:
+        arguments = ["--help"]
+    elif arguments[0] == "help":
+        arguments = [*arguments[1:2], "--help"]
+    commands = typer.main.get_command(app)
+    with commands.make_context("gcsim", arguments) as context:
+        status = commands.invoke(context)
     return status if isinstance(status, int) else 0
 
 
-def main() -> None:
-    """The console script."""
-    sys.exit(run(sys.argv[1:]))
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """An empty argument is a shell variable that is not set; an empty path would be the working folder."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for place, argument in enumerate(own):
+        if not argument or (argument.startswith("--") and argument.endswith("=")):
+            where = argument.rstrip("=") or (own[place - 1] if place else "the command line")
+            raise InputError(f"{where}: an argument is empty; is a shell variable not set?")
 
 
-def _usage(error: Exception) -> int:
-    """Typer's own complaint as one sentence, with where to look."""
-    context = getattr(error, "ctx", None)
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
-    if not message:  # no command given: the help has been printed
-        return BAD_INPUT
-    command = getattr(context, "command_path", "gcsim")
-    note(f"gcsim: {message.rstrip('.')}; see '{command} --help'")
+def _refused(sentence: str) -> int:
+    """Bad input: one line on standard error, however long what it quotes."""
+    if len(sentence) > _LONGEST_SENTENCE:
+        half = _LONGEST_SENTENCE // 2
+        sentence = f"{sentence[:half]} ... {sentence[-half:]}"
+    note(f"gcsim: {sentence}")
     return BAD_INPUT
 
 
-if __name__ == "__main__":
-    main()
+def _usage(error: Exception) -> str:
+    """Typer's own complaint as one sentence, with where to look."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    path = getattr(context, "command_path", "gcsim")
+    return f"{' '.join(message.split()).rstrip('.')}; see '{path} --help'"
+
+
+def _failed_io(error: OSError) -> int:
+    """An error of the operating system that no command expected."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return _refused(f"{os.fsdecode(error.filename)}: {reason}; name a file that can be read or written")
+    if isinstance(error, BrokenPipeError):  # the reader of the help has gone
+        return 0
+    return _refused(f"standard input or output failed ({reason}); check where they come from and go to")
+
+
+def _internal(error: Exception) -> int:
+    """A defect of gcsim: a sentence to report, and the traceback for those who ask."""
+    if os.environ.get("GCSIM_TRACEBACK"):
+        traceback.print_exception(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    note(f"gcsim: internal error, please report it: {what}{place}; GCSIM_TRACEBACK=1 prints the traceback")
+    return INTERNAL_ERROR

@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcsim.errors import InputError
+from gcsim.printable import quoted
 from gcsim.settings import Settings
-from gcsim.units import parse_duration, parse_go_bytes, parse_gogc, parse_gomemlimit
+from gcsim.units import parse_count, parse_duration, parse_gogc, parse_gomemlimit, parse_memory_size
 
 if TYPE_CHECKING:
     from gcsim.engine.simulate import Engine
     from gcsim.workload.model import Model
 
 MAX_REPLICAS = 10_000
+
+
+def whole_number(text: str | int) -> int:
+    """The value of an option that is a whole number; Typer adds the option's name to the complaint."""
+    try:
+        return parse_count(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
+
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")
@@ -25,7 +35,10 @@ GomemlimitOption = Annotated[
     typer.Option("--gomemlimit", metavar="L", help="GOMEMLIMIT in Go's syntax, such as 512MiB, or off."),
 ]
 GomaxprocsOption = Annotated[
-    int | None, typer.Option("--gomaxprocs", metavar="P", help="Processors [default: as calibrated].")
+    int | None,
+    typer.Option(
+        "--gomaxprocs", metavar="P", parser=whole_number, help="Processors [default: as calibrated]."
+    ),
 ]
 GoOption = Annotated[
     str | None, typer.Option("--go", metavar="1.X", help="Go version [default: as calibrated].")
@@ -39,17 +52,24 @@ LoggedGomemlimitOption = Annotated[
     typer.Option("--gomemlimit", metavar="L", help="Its GOMEMLIMIT [default: as captured, or off]."),
 ]
 LoggedGomaxprocsOption = Annotated[
-    int | None, typer.Option("--gomaxprocs", metavar="P", help="Its processors [default: as logged].")
+    int | None,
+    typer.Option(
+        "--gomaxprocs", metavar="P", parser=whole_number, help="Its processors [default: as logged]."
+    ),
 ]
 LoggedGoOption = Annotated[
     str | None,
     typer.Option("--go", metavar="1.X", help="Its Go version [default: as captured, or the newest]."),
 ]
-ReplicasOption = Annotated[int, typer.Option("--replicas", metavar="R", help="Simulated runs per setting.")]
+ReplicasOption = Annotated[
+    int, typer.Option("--replicas", metavar="R", parser=whole_number, help="Simulated runs per setting.")
+]
 DurationOption = Annotated[
     str, typer.Option("--duration", metavar="TIME", help="Length of each run, such as 10m or 90s.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Same seed, same bytes.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", metavar="N", parser=whole_number, help="Same seed, same bytes.")
+]
 EngineOption = Annotated[
     str,
     typer.Option("--engine", metavar="des|lanes", help="lanes: cycle by cycle, fast; des: event by event."),
@@ -57,7 +77,9 @@ EngineOption = Annotated[
 MemoryOption = Annotated[
     str | None,
     typer.Option(
-        "--memory", metavar="SIZE", help="Memory of the container: what does not fit is marked infeasible."
+        "--memory",
+        metavar="SIZE",
+        help="Memory of the container, such as 512Mi: what does not fit is marked infeasible.",
     ),
 ]
 JsonOption = Annotated[
@@ -85,7 +107,7 @@ def simulation(*, duration: str, replicas: int, seed: int, engine: str) -> Simul
     if seed < 0:
         raise InputError(f"--seed must be 0 or more; got {seed}")
     if engine not in ("des", "lanes"):
-        raise InputError(f"--engine: unknown engine {engine!r}; write lanes or des")
+        raise InputError(f"--engine: unknown engine {quoted(engine)}; write lanes or des")
     chosen: Engine = "des" if engine == "des" else "lanes"
     return Simulation(duration_seconds=parse_duration(duration), replicas=replicas, seed=seed, engine=chosen)
 
@@ -94,10 +116,7 @@ def parse_memory(text: str | None) -> int | None:
     """``--memory`` in bytes. Raises InputError."""
     if text is None:
         return None
-    memory_bytes = parse_go_bytes(text, what="--memory")
-    if memory_bytes == 0:
-        raise InputError("--memory must be more than 0; write for example 2GiB")
-    return memory_bytes
+    return parse_memory_size(text, what="--memory")
 
 
 def chosen_settings(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, emit_table, note_written, progress_bar
+from gcsim.cli.console import emit, emit_json, emit_table, note_written, progress_bar, wrap
 from gcsim.cli.options import (
     DurationOption,
     EngineOption,
@@ -30,7 +30,7 @@ NOTHING_FEASIBLE = 1
 def recommend(
     model: ModelArgument,
     memory: Annotated[
-        str, typer.Option("--memory", metavar="SIZE", help="Memory of the container, such as 2GiB.")
+        str, typer.Option("--memory", metavar="SIZE", help="Memory of the container, such as 512Mi or 2GiB.")
     ],
     max_gc_cpu: Annotated[
         str | None, typer.Option("--max-gc-cpu", metavar="SHARE", help="Most GC CPU allowed, such as 10%.")
@@ -97,7 +97,7 @@ def recommend(
 def _print(found: "Recommendation") -> None:
     environment = "\n".join(f"  {name}={value}" for name, value in found.env.items())
     heading = "" if found.feasible else "no setting is feasible; nearest miss:\n"
-    emit(f"{heading}{environment}\n\n{_wrapped(found.reason)}\n\n")
+    emit(f"{heading}{environment}\n\n{wrap(found.reason)}\n\n")
     _print_runs(found)
 
 
@@ -119,9 +119,3 @@ def _print_runs(found: "Recommendation") -> None:
         ]
     ]
     emit_table(["", "GOGC", "GOMEMLIMIT", "resident peak", "GC CPU"], rows)
-
-
-def _wrapped(text: str) -> str:
-    import textwrap
-
-    return textwrap.fill(text, width=100, break_long_words=False, break_on_hyphens=False)

@@ -28,12 +28,12 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.service import load_service
-from gcsim.units import MIB, format_go_bytes, format_gogc
+from gcsim.interrupts import INTERRUPTED
+from gcsim.units import MIB, format_go_bytes, format_gogc, format_number
 
 if TYPE_CHECKING:
     from gcsim.tuning.sweep import Sweep
 
-INTERRUPTED = 130
 _MAX_ROWS = 24
 
 GogcGrid = Annotated[
@@ -137,7 +137,7 @@ def _print_map(result: "Sweep", memory_bytes: int | None, metric: str, unit: flo
 def _cell(value: float, infeasible: bool) -> str:
     if value != value:  # not simulated
         return ""
-    return (f"{value:.0f}" if value >= 99.5 else f"{value:.2g}") + ("*" if infeasible else "")
+    return format_number(value, 2) + ("*" if infeasible else "")
 
 
 def _print_rows(result: "Sweep", memory_bytes: int | None) -> None:

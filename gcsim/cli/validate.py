@@ -82,13 +82,14 @@ def validate(
 
 def _print(log: str, validation: "Validation") -> None:
     from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
+    from gcsim.units import format_error
 
     rows = [
         [
             METRIC_LABELS[item.name],
             format_estimate(item.name, item.predicted),
             format_metric(item.name, item.observed),
-            "—" if item.error != item.error else f"{100 * item.error:+.1f} %",
+            format_error(item.error),
             "inside" if item.inside else "outside",
         ]
         for item in validation.comparisons

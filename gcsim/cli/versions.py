@@ -1,21 +1,17 @@
 """``gcsim versions``: what changed in Go's collector when, and the rules of one version."""
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gcsim.cli.console import emit, emit_json
+from gcsim.cli.console import emit_json, emit_rich
 from gcsim.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from gcsim.goruntime.versions import GoRules
-
-_WIDTH_OF_A_FILE = 120  # columns where standard output is no terminal
 
 
 def versions(
@@ -55,24 +51,17 @@ def _print_changes() -> None:
         go = change.go if change.go != previous else ""
         table.add_row(*(Text(cell) for cell in (go, change.what, change.source_function)))
         previous = change.go
-    _print(table)
+    emit_rich(table)
 
 
 def _print_rules(rules: "GoRules") -> None:
     table = Table(f"Go {rules.go}", "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in asdict(rules).items():
         table.add_row(name, _words(value))
-    _print(table)
+    emit_rich(table)
 
 
 def _words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value is None else str(value)
-
-
-def _print(table: Table) -> None:
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-    with console.capture() as captured:
-        console.print(table)
-    emit("\n".join(line.rstrip() for line in captured.get().splitlines()))

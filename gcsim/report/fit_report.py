@@ -12,8 +12,8 @@ from gcsim.calibration.diagnosis import Finding, is_weak
 from gcsim.calibration.validation import Validation
 from gcsim.calibration.verdict import Diagnosis
 from gcsim.gctrace.trace import Trace
-from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric, format_seconds
-from gcsim.units import format_mib
+from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
+from gcsim.units import format_error, format_mib, format_number, format_seconds
 from gcsim.workload.parameters import MAY_BE_NEGATIVE, PARAMETER_NAMES, Parameter
 
 _Z90 = 1.645  # standard deviations on either side of a 90 % interval
@@ -122,7 +122,7 @@ def _check(check: Validation) -> list[RenderableType]:
                 METRIC_LABELS[item.name],
                 format_metric(item.name, item.observed),
                 format_estimate(item.name, item.predicted),
-                "—" if item.error != item.error else f"{100 * item.error:+.1f} %",
+                format_error(item.error),
                 "" if item.inside else "outside",
             )
         )
@@ -174,4 +174,4 @@ def _value(name: str, value: float) -> str:
         return f"{format_mib(value)}/s"
     if name.endswith("_seconds"):
         return format_seconds(value)
-    return f"{value:.3g}"
+    return format_number(value)

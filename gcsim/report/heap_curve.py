@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from gcsim.cycles import NOT_LOGGED, CycleTable
+from gcsim.printable import printable
 from gcsim.report.style import BLUE, FAINT, INK, ORANGE, QUIET, VERMILION, light_grid
 from gcsim.settings import Settings
 from gcsim.units import MIB
@@ -85,7 +86,7 @@ def draw_heap_curve(axes: Axes, data: HeapCurve, *, top_mib: float | None = None
         axes.axhline(data.limit_mib, color=INK, linewidth=1.0, linestyle=(0, (5, 3)), label="GOMEMLIMIT")
         top = max(top, 1.06 * data.limit_mib)
     axes.set_ylim(0, top)
-    axes.set_title(data.label, color=QUIET)
+    axes.set_title(printable(data.label), color=QUIET)
     light_grid(axes, "y")
     axes.spines["bottom"].set_color(FAINT)
 

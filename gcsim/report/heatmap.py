@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from gcsim.report.style import INK, PAPER, QUIET
-from gcsim.units import GIB, MIB, format_go_bytes, format_gogc
+from gcsim.units import GIB, MIB, format_go_bytes, format_gogc, format_number
 
 if TYPE_CHECKING:
     from gcsim.tuning.sweep import Sweep
@@ -158,7 +158,7 @@ def _hatch(axes: Axes, data: HeatMap) -> None:
 
 def _short(value: float) -> str:
     """Two significant digits below ten, whole numbers from there on."""
-    return f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.2g}"
+    return format_number(value, 2)
 
 
 def _loosest_last(knob: Sequence[int | None]) -> list[int]:

@@ -1,6 +1,6 @@
 """The figures of real logs: the heap over time and the pauses, as observed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gcsim.atomic import FileSet
@@ -15,7 +15,8 @@ from gcsim.settings import Settings
 
 def write_log_figures(logs: Mapping[str, tuple[CycleTable, Settings]], files: FileSet) -> list[Path]:
     """Adds PNG and SVG of both figures for up to six logs to the files; their paths."""
-    shown = {Path(name).name: found for name, found in list(logs.items())[: len(SERIES)]}
+    labels = _labels(list(logs)[: len(SERIES)])
+    shown = {label: logs[log] for log, label in labels.items()}
     seconds = window_seconds([cycles for cycles, _ in shown.values()])
     curves = [
         heap_curve_data(cycles, settings, label=f"{name}: {settings}", seconds=seconds)
@@ -27,3 +28,9 @@ def write_log_figures(logs: Mapping[str, tuple[CycleTable, Settings]], files: Fi
         *save_figure(heap_figure(curves, about), files, "heap"),
         *save_figure(pauses_figure(pauses, "as observed"), files, "pauses"),
     ]
+
+
+def _labels(logs: Sequence[str]) -> dict[str, str]:
+    """The file's name of each log; the path as given where two files have one name."""
+    names = [Path(log).name for log in logs]
+    return {log: name if names.count(name) == 1 else log for log, name in zip(logs, names, strict=True)}

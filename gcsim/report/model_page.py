@@ -8,6 +8,7 @@ from gcsim.report.tradeoff import trade_off_data
 from gcsim.settings import Settings
 from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep
+from gcsim.units import format_seconds
 from gcsim.workload.model import Model
 
 
@@ -35,7 +36,7 @@ def _recommended(found: Recommendation, about: str) -> Section:
         paragraphs=(found.reason,),
         code=kubernetes_env(found.env),
         figures=((trade_off_figure(points, about), "GC CPU against peak resident memory"),),
-        columns=("", "predicted", "5 %", "95 %"),
+        columns=("", "predicted", "5th percentile", "95th percentile"),
         rows=estimate_rows(found.run.metrics),
     )
 
@@ -71,7 +72,7 @@ def _learned(model: Model) -> Section:
     return Section(
         title="Where this comes from",
         paragraphs=(
-            f"Calibrated on {model.cycles} cycles in {model.duration_seconds:.4g} s at {model.settings};"
+            f"Calibrated on {model.cycles} cycles in {format_seconds(model.duration_seconds)} at {model.settings};"
             f" {model.loop} loop. Intervals are meant to hold nine in ten fresh real runs.",
         ),
         columns=("", "") if provenance else (),

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from gcsim.cycles import CycleTable
 from gcsim.metrics import pauses_seconds
+from gcsim.printable import printable
 from gcsim.report.style import PAPER, SERIES, light_grid
-from gcsim.report.text import format_seconds
+from gcsim.units import format_percent, format_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def draw_pause_curves(axes: Axes, curves: Sequence[PauseCurve]) -> None:
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_seconds(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_percent(value)))
     axes.minorticks_off()
     light_grid(axes)
     axes.legend(
@@ -65,4 +66,6 @@ def draw_pause_curves(axes: Axes, curves: Sequence[PauseCurve]) -> None:
 
 
 def _key(curve: PauseCurve) -> str:
-    return f"{curve.label}: {format_seconds(curve.p50_seconds)}, {format_seconds(curve.p99_seconds)}"
+    return (
+        f"{printable(curve.label)}: {format_seconds(curve.p50_seconds)}, {format_seconds(curve.p99_seconds)}"
+    )

@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, told apart by readers with any common colour blindn
 """
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -12,6 +13,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from gcsim.printable import printable
 
 INK, QUIET, FAINT, PAPER = "#1b1f24", "#59636e", "#d1d9e0", "#ffffff"
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
@@ -45,6 +48,7 @@ _RC: Any = {
     "savefig.facecolor": PAPER,
     "svg.hashsalt": "gcsim",  # SVG ids from the content, so that the same figure is the same bytes
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
 }
 
 
@@ -64,6 +68,7 @@ def new_figure(height_inches: float) -> Figure:
 
 def headline(figure: Figure, title: str, subtitle: str) -> None:
     """A left-aligned title over a quieter line that says what is shown."""
+    subtitle = printable(subtitle)
     figure.suptitle(f"{title}\n", x=0.012, ha="left", fontsize=12, fontweight="bold", linespacing=1.5)
     figure.text(0.012, _subtitle_height(figure), subtitle, ha="left", va="top", fontsize=8.8, color=QUIET)
 
@@ -71,7 +76,10 @@ def headline(figure: Figure, title: str, subtitle: str) -> None:
 def render(figure: Figure, kind: str) -> bytes:
     """The figure as PNG or SVG bytes; the same bytes for the same figure."""
     buffer = io.BytesIO()
-    with figure_style():
+    with figure_style(), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", r"Glyph .* missing from"
+        )  # a name in another script: boxes are drawn
         if kind == "svg":
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "gcsim"})
         else:

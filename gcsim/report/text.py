@@ -1,9 +1,7 @@
 """Metrics as people read them: the unit follows from the last word of the name."""
 
-import math
-
 from gcsim.metrics import Estimate
-from gcsim.units import format_mib
+from gcsim.units import format_interval, format_mib, format_number, format_percent, format_seconds
 
 #: What each metric is called in tables and figures.
 METRIC_LABELS = {
@@ -30,28 +28,20 @@ METRIC_LABELS = {
 
 def format_metric(name: str, value: float) -> str:
     """One figure with its unit, three significant digits; an em dash where there is none."""
-    if math.isnan(value):
+    if value != value:
         return "—"
     if name.endswith("_bytes"):
         return format_mib(value)
     if name.endswith("_fraction"):
-        return f"{100 * value:.3g} %"
+        return format_percent(value)
     if name.endswith("_seconds"):
         return format_seconds(value)
     if name.endswith("_hz"):
-        return f"{value:.3g} /s"
-    return f"{value:.3g} ×"
-
-
-def format_seconds(value: float) -> str:
-    """A duration in the unit that suits its size."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {unit}"
-    return f"{value * 1e6:.3g} µs" if value else "0 s"
+        return f"{format_number(value)} /s"
+    return f"{format_number(value)} ×"
 
 
 def format_estimate(name: str, estimate: Estimate) -> str:
-    """Median and interval: ``412 MiB (398 MiB to 431 MiB)``."""
-    low, high = (format_metric(name, bound) for bound in (estimate.low, estimate.high))
-    return f"{format_metric(name, estimate.value)} ({low} to {high})"
+    """Median and interval: ``412 MiB (398 to 431 MiB)``, ``900 MiB (870 MiB to 1.1 GiB)``."""
+    value, low, high = (format_metric(name, x) for x in (estimate.value, estimate.low, estimate.high))
+    return format_interval(value, low, high)

@@ -13,7 +13,7 @@ from gcsim.report.style import BLUE, FAINT, INK, PAPER, QUIET, VERMILION, light_
 from gcsim.tuning.constraints import pareto_front
 from gcsim.tuning.reason import short
 from gcsim.tuning.sweep import is_feasible
-from gcsim.units import GIB, MIB
+from gcsim.units import MIB, format_mib, format_number
 
 if TYPE_CHECKING:
     from gcsim.engine.run import Run
@@ -134,7 +134,7 @@ def _log_axes(axes: Axes, data: TradeOff) -> None:
         axis.set_major_locator(LogLocator(base=10, subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         axis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(_memory_tick))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{format_number(value)} %"))
     axes.minorticks_off()
     axes.spines[:].set_color(FAINT)
     if data.memory_given_mib is not None:  # what is far beyond the wall is of no interest
@@ -145,7 +145,7 @@ def _log_axes(axes: Axes, data: TradeOff) -> None:
 
 
 def _memory_tick(mib: float, _: int) -> str:
-    return f"{mib * MIB / GIB:.3g} GiB" if mib * MIB >= GIB else f"{mib:.3g} MiB"
+    return format_mib(mib * MIB)
 
 
 def _memory(run: "Run") -> tuple[float, float, float]:

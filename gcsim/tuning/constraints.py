@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gcsim.engine.run import Run
 from gcsim.tuning.sweep import keeps_limit
-from gcsim.units import format_mib
+from gcsim.units import format_mib, format_percent, format_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +29,8 @@ class Constraint:
         if self.metric.endswith("_bytes"):
             return format_mib(value)
         if self.metric.endswith("_fraction"):
-            return f"{100 * value:.3g} %"
-        return f"{1e3 * value:.3g} ms"
+            return format_percent(value)
+        return format_seconds(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

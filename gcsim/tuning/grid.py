@@ -5,11 +5,13 @@ kept as written; what lies between is rounded to what one would write into a man
 whole MiB. Duplicates are dropped, the order is kept.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from gcsim.errors import InputError
+from gcsim.printable import quoted
 from gcsim.settings import Settings
 from gcsim.units import MIB, parse_go_bytes, parse_gogc, parse_gomemlimit
 
@@ -78,9 +80,14 @@ def _parse_grid(
     values: list[int | None] = []
     for part in (piece.strip() for piece in text.split(",")):
         if not part:
-            raise InputError(f"{what}: {text!r} has an empty entry; write a list such as off,{example}")
+            raise InputError(f"{what}: {quoted(text)} has an empty entry; write a list such as off,{example}")
         if ":" in part:
             values.extend(_parse_range(part, what=what, example=example, bound=bound, step=step))
+        elif "-" in part[1:] or ".." in part:
+            raise InputError(
+                f"{what}: {quoted(part)} is not a value; write a list, such as a,b,c,"
+                f" or a range as from:to:count, such as {_as_range(part, example)}"
+            )
         else:
             values.append(one(part))
     return list(dict.fromkeys(values))
@@ -89,23 +96,30 @@ def _parse_grid(
 def _parse_range(part: str, *, what: str, example: str, bound: Callable[[str], int], step: int) -> list[int]:
     pieces = part.split(":")
     if len(pieces) != 3:
-        raise InputError(f"{what}: {part!r} is not a range; write from:to:count, such as {example}")
+        suggested = _as_range(part, example)
+        raise InputError(f"{what}: {quoted(part)} is not a range; write from:to:count, such as {suggested}")
     low, high = bound(pieces[0]), bound(pieces[1])
     count_text = pieces[2].strip()
     if not (count_text.isascii() and count_text.isdigit()):
         raise InputError(
-            f"{what}: {count_text!r} in {part!r} is not a count; write a whole number, such as {example}"
+            f"{what}: {quoted(count_text)} in {quoted(part)} is not a count; write a whole number, such as {example}"
         )
-    count = int(count_text)
+    count = int(count_text[:9])  # longer ones are too large too
     if not 2 <= count <= MAX_RANGE_COUNT:
         raise InputError(
-            f"{what}: the count in {part!r} must be from 2 to {MAX_RANGE_COUNT:,}, for example {example}"
+            f"{what}: the count in {quoted(part)} must be from 2 to {MAX_RANGE_COUNT:,}, for example {example}"
         )
     if low == 0 or high == 0:
         raise InputError(
-            f"{what}: {part!r} is log-spaced and cannot reach 0; write 0 beside the range, as in 0,{example}"
+            f"{what}: {quoted(part)} is log-spaced and cannot reach 0; write 0 beside the range, as in 0,{example}"
         )
     return _log_spaced(low, high, count, step)
+
+
+def _as_range(part: str, example: str) -> str:
+    """The range meant by ``50..400`` or ``50-400``, where its two ends are plain; the example elsewhere."""
+    ends = re.fullmatch(r"([0-9]{1,12}[A-Za-z]{0,3})(?:\.{2,3}|-|:)([0-9]{1,12}[A-Za-z]{0,3})", part)
+    return f"{ends[1]}:{ends[2]}:{example.rsplit(':', 1)[1]}" if ends else example
 
 
 def _log_spaced(low: int, high: int, count: int, step: int) -> list[int]:

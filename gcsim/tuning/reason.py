@@ -7,7 +7,14 @@ from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import Margin
 from gcsim.tuning.sweep import keeps_limit
-from gcsim.units import format_go_bytes, format_gogc, format_mib
+from gcsim.units import (
+    format_go_bytes,
+    format_gogc,
+    format_interval,
+    format_mib,
+    format_number,
+    format_percent,
+)
 
 _RUNTIME_CPU_GOAL = 0.25  # what the pacer itself plans for while marking: Go gcBackgroundUtilization
 _WORTH_A_WORD = 0.0005  # of all CPU
@@ -76,7 +83,7 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
         peak = format_mib(cheapest.metrics["rss_peak_bytes"].value)
         sentences.append(
             f"The cheapest feasible setting simulated, {short(cheapest.settings)}, would save"
-            f" {100 * dearer:.2g} percentage points of CPU and peak at {peak}."
+            f" {format_number(100 * dearer, 2)} percentage points of CPU and peak at {peak}."
         )
     if limit is not None and chosen.settings.gogc is not None:
         sentences.append(
@@ -101,7 +108,7 @@ def _growth_sentence(what: str, factor: float, run: Run, held: bool) -> str:
     verdict = "everything still holds" if held else "it no longer holds"
     return (
         f"With {100 * (factor - 1):.0f} % more {what}, {verdict}: peak {format_mib(peak.value)},"
-        f" GC CPU {100 * cpu.value:.2g} %."
+        f" GC CPU {format_percent(cpu.value, 2)}."
     )
 
 
@@ -111,11 +118,11 @@ def short(settings: Settings) -> str:
 
 
 def _memory(estimate: Estimate) -> str:
-    return f"{format_mib(estimate.value)} ({format_mib(estimate.low)} to {format_mib(estimate.high)})"
+    return format_interval(*(format_mib(x) for x in (estimate.value, estimate.low, estimate.high)))
 
 
 def _percent(estimate: Estimate) -> str:
-    return f"{100 * estimate.value:.2g} % ({100 * estimate.low:.2g} to {100 * estimate.high:.2g} %)"
+    return format_interval(*(format_percent(x, 2) for x in (estimate.value, estimate.low, estimate.high)))
 
 
 def _join(parts: Sequence[str]) -> str:

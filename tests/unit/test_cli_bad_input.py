@@ -122,7 +122,7 @@ def test_a_log_of_a_program_with_gogc_off(refused: Refused, log_text: str, tmp_p
     ("arguments", "mend"),
     [
         (["--gomemlimit", "512Mi"], "write 512MiB"),
-        (["--gomemlimit", "1.5GiB"], "whole number"),
+        (["--gomemlimit", "1.5GiB"], "write 1536MiB"),
         (["--gogc", "-5"], "negative"),
         (["--gogc", "lots"], "whole number"),
         (["--go", "1.99"], "1.27"),
@@ -151,8 +151,8 @@ def test_kubernetes_spelling_gets_gos(command: str, refused: Refused, model: Pat
 @pytest.mark.parametrize(
     ("arguments", "mend"),
     [
-        (["--memory", "2Gi"], "2GiB"),
-        (["--memory", "0"], "more than 0"),
+        (["--memory", "512"], "512MiB or 512Mi"),
+        (["--memory", "0"], "512MiB"),
         (["--memory", "2GiB", "--max-gc-cpu", "10 percent"], "10%"),
         (["--memory", "2GiB", "--max-stw-p99", "fast"], "--max-stw-p99"),
         ([], "--memory"),
