@@ -78,8 +78,9 @@ def parse_memory_size(text: str, *, what: str = "--memory") -> int:
     if exact is None:
         raise InputError(f"{what}: {_why_no_size(stripped)}")
     if exact < LEAST_MEMORY_BYTES:
-        size = f"{int(exact)} bytes" if exact < MIB else format_mib(float(exact))
-        bare = stripped if exact and re.fullmatch(_DECIMAL, stripped) else "512"
+        without_unit = re.fullmatch(_DECIMAL, stripped) is not None
+        size = f"{int(exact)} bytes" if without_unit else format_mib(float(exact))
+        bare = stripped if without_unit and exact else "512"
         raise InputError(
             f"{what}: {quoted(text)} is {size}, too little for any Go program;"
             f" write a size with its unit, such as {bare}MiB or {bare}Mi"
@@ -193,7 +194,7 @@ def _go_spelling(text: str) -> str:
 
 def _several_values_hint(text: str) -> str:
     """Where several values are written, that only grids take them."""
-    several = re.search(r"[0-9A-Za-z](?:\.\.|-|:|,)[0-9A-Za-z]", text[:100])
+    several = re.search(r"[0-9A-Za-z](?:\.{2,3}|-|:|,)[0-9A-Za-z]", text[:100])
     return "; where a grid is taken, write a,b,c or from:to:count, such as 25:800:12" if several else ""
 
 

@@ -56,7 +56,7 @@ class Model:
             raise InputError(
                 f"{path}: not a text file, so not a model; calibrate one with gcsim calibrate"
             ) from error
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # integers too long, tables too deep
             raise InputError(f"{path}: not a complete TOML file ({error}); calibrate it again") from error
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from error
