@@ -84,6 +84,10 @@ def sweep(
             engine=how.engine,
             progress=progress,
         )
+    interrupted = len(result.finished) < len(result.runs)
+    if interrupted:
+        finished = f"gcsim: interrupted: {len(result.finished)} of {len(result.runs)} settings finished"
+        note(finished if output is None else f"{finished}; writing them, Ctrl-C again stops that")
     settings = result.finished[0].settings
     setup = f"{service.name} on Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}; {how.describe(duration)}"
     if as_json:
@@ -105,8 +109,7 @@ def sweep(
                 "sweep.json", to_json_text(result.to_json())
             )  # last: it stands for all
         note_written(output, [document, table, *figures])
-    if len(result.finished) < len(result.runs):
-        note(f"gcsim: interrupted: {len(result.finished)} of {len(result.runs)} settings finished")
+    if interrupted:
         raise typer.Exit(INTERRUPTED)
 
 

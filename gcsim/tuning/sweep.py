@@ -99,8 +99,10 @@ class Sweep:
         return np.array(broken, dtype=np.bool_).reshape(self.shape)
 
     def to_json(self) -> dict[str, object]:
-        """``{"runs": [simulate's object, …]}``, finished settings only."""
-        return {"runs": [run.to_json() for run in self.finished]}
+        """``{"runs": [simulate's object, …]}``, finished settings only, with the number of those that are not."""
+        document: dict[str, object] = {"runs": [run.to_json() for run in self.finished]}
+        unfinished = len(self.runs) - len(self.finished)
+        return document | {"unfinished": unfinished} if unfinished else document
 
     def to_csv(self) -> str:
         """One row per finished setting: the knobs as Go spells them; value, low and high of each metric."""

@@ -4,6 +4,7 @@ A module that Python loads at its start sends the signal when a given event happ
 moment does not depend on the machine's speed.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -84,6 +85,31 @@ def test_a_signal_after_the_start(
     process.send_signal(getattr(signal, name))
     out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, out, err) == (status, "", line)
+
+
+def test_an_interrupted_sweep_writes_what_is_finished(
+    hooked: dict[str, str], installed: Installed, tmp_path: Path
+) -> None:
+    """A whole set, with the number of settings that are missing in sweep.json and on standard error."""
+    grid = ["--gogc", "25:800:60", "--gomemlimit", "128MiB:2GiB:40", "--replicas", "100"]  # minutes in all
+    arguments = ["sweep", "order-service", *grid, "-o", str(tmp_path / "out")]
+    for delay in (4.0, 8.0, 16.0, 32.0):  # until a part is finished, however slow the machine
+        Path(hooked["MARK"]).unlink(missing_ok=True)
+        process = _started(installed, arguments, hooked, module="gcsim.engine")
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=TIMEOUT_SECONDS)
+        assert process.returncode == 130
+        if "finished" in err:
+            break
+        assert err == "gcsim: interrupted\n"
+    first, wrote = err.splitlines()
+    finished, total = int(first.split()[2]), int(first.split()[4])
+    assert first.startswith(f"gcsim: interrupted: {finished} of {total} settings finished")
+    assert 0 < finished < total
+    assert wrote.startswith("wrote to ")
+    document = json.loads((tmp_path / "out" / "sweep.json").read_text(encoding="utf-8"))
+    assert (len(document["runs"]), document["unfinished"]) == (finished, total - finished)
 
 
 def test_two_interrupts_in_a_row(hooked: dict[str, str], installed: Installed, tmp_path: Path) -> None:

@@ -121,4 +121,4 @@ def test_every_metric_has_a_label_and_a_unit() -> None:
     assert format_metric("stw_p99_seconds", 0.00123) == "1.23 ms"
     assert format_metric("gc_rate_hz", math.nan) == "—"
     estimate = Estimate(412.0 * MIB, 398.0 * MIB, 431.0 * MIB)
-    assert format_estimate("heap_peak_bytes", estimate) == "412 MiB (398 MiB to 431 MiB)"
+    assert format_estimate("heap_peak_bytes", estimate) == "412 MiB (398 to 431 MiB)"
