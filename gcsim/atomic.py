@@ -99,7 +99,7 @@ def write_text_atomically(path: Path, text: str) -> None:
 def check_output(path: Path) -> None:
     """Raises InputError where a file of that name could not be written; leaves nothing behind.
 
-    For a command to call before long work. Call make_folder for an output folder.
+    For a command to call before long work.
     """
     if descriptor_of(path) is not None:
         return
@@ -112,6 +112,16 @@ def check_output(path: Path) -> None:
         _refuse(path, error)
 
 
+def check_folder(path: Path) -> None:
+    """Raises InputError where ``replacing_set`` could not make the folder or write into it; leaves nothing behind."""
+    existing = next((place for place in (path, *path.parents) if os.path.lexists(place)), Path())
+    try:
+        with _temporary_in(existing, ""):
+            pass
+    except OSError as error:
+        _refuse_folder(path, error)
+
+
 def make_folder(path: Path) -> Path:
     """The folder, made where it is missing. Raises InputError where it cannot be made or written into."""
     try:
@@ -119,8 +129,7 @@ def make_folder(path: Path) -> Path:
         with _temporary_in(path, ""):
             pass
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{path}: cannot be written into ({reason}); choose another folder") from error
+        _refuse_folder(path, error)
     return path
 
 
@@ -178,6 +187,11 @@ def _is_special(target: Path) -> bool:
 def _refuse(path: Path, error: OSError) -> NoReturn:
     reason = error.strerror or error
     raise InputError(f"{path}: cannot be written ({reason}); choose another output") from error
+
+
+def _refuse_folder(path: Path, error: OSError) -> NoReturn:
+    reason = error.strerror or error
+    raise InputError(f"{path}: cannot be written into ({reason}); choose another folder") from error
 
 
 def _copy_to(descriptor: int, temporary: Path) -> None:

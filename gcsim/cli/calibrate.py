@@ -45,7 +45,7 @@ def calibrate(
     settings are those nearest to GOGC=100 without a limit. The settings options say how the logs were made where
     no side file of gcsim capture does.
     """
-    from gcsim.atomic import check_output, make_folder
+    from gcsim.atomic import check_folder, check_output
     from gcsim.calibration.requests import loop_of, result_file, with_requests
     from gcsim.calibration.several import calibrate_logs
     from gcsim.calibration.verdict import diagnose_logs, marked
@@ -53,7 +53,7 @@ def calibrate(
 
     check_output(output)
     if figures is not None:
-        make_folder(figures)
+        check_folder(figures)
     traces = read_logs(logs)
     stated = {}
     for log, trace in traces.items():
@@ -66,12 +66,14 @@ def calibrate(
     diagnosis, checks = diagnose_logs(traces, found)
     model = marked(found.model, diagnosis)
     result = result_file(found.reference)
-    (model if result is None else with_requests(model, result, found.of_reference.evidence)).save(output)
+    if result is not None:
+        model = with_requests(model, result, found.of_reference.evidence)
     check, *others = checks.values()
     trace = traces[found.reference]
     emit_rich(
         fit_report(trace, found.of_reference, diagnosis, check, [one for one in others if one is not None])
     )
+    model.save(output)
     note(f"wrote {output}")
     if figures is not None:
         from gcsim.atomic import replacing_set

@@ -37,10 +37,10 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Show what happened: metrics, warnings, figures."""
-    from gcsim.atomic import make_folder
+    from gcsim.atomic import check_folder
 
     if output is not None:
-        make_folder(output)
+        check_folder(output)
     traces = read_logs(logs)
     settings = {
         log: settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)

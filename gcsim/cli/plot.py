@@ -48,10 +48,11 @@ def plot(
     seed: SeedOption = 1,
 ) -> None:
     """Draw a sweep's heat maps and trade-off, or a model's heap and pauses at chosen settings."""
-    from gcsim.atomic import replacing_set
+    from gcsim.atomic import check_folder, replacing_set
 
     memory_bytes = parse_memory(memory)
     how = simulation(duration=duration, replicas=1, seed=seed, engine="lanes")
+    check_folder(output)
     if source.endswith(".json"):
         from gcsim.report.sweep_figures import write_grid_figures
         from gcsim.tuning.sweep_file import read_sweep

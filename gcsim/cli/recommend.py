@@ -51,7 +51,7 @@ def recommend(
     as_json: JsonOption = False,
 ) -> None:
     """Choose GOGC and GOMEMLIMIT for a container; exit status 1 when nothing is feasible."""
-    from gcsim.atomic import make_folder, replacing_set
+    from gcsim.atomic import check_folder, replacing_set
     from gcsim.tuning.recommend import recommend as choose
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
@@ -61,7 +61,7 @@ def recommend(
     stw_p99 = None if max_stw_p99 is None else parse_duration(max_stw_p99, what="--max-stw-p99")
     service = load_service(model)
     if output is not None:
-        make_folder(output)
+        check_folder(output)
     with progress_bar("recommend") as progress:
         found = choose(
             service,

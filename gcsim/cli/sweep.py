@@ -61,7 +61,7 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Predict every pair of a grid of GOGC and GOMEMLIMIT: heat maps, curves, table."""
-    from gcsim.atomic import make_folder, replacing_set
+    from gcsim.atomic import check_folder, replacing_set
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
     from gcsim.tuning.sweep import sweep as run_sweep
 
@@ -70,7 +70,7 @@ def sweep(
     memory_bytes = parse_memory(memory)
     service = load_service(model)
     if output is not None:
-        make_folder(output)
+        check_folder(output)
     with progress_bar("sweep") as progress:
         result = run_sweep(
             service,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from gcsim.errors import InputError
 from gcsim.goruntime.version_changes import CHANGES
+from gcsim.printable import quoted
 
 OLDEST_MINOR = 2
 NEWEST_MINOR = 27
@@ -137,9 +138,11 @@ def parse_go_version(go: str, *, what: str = "--go") -> int:
 
     Raises InputError for what is no Go version, and names the nearest for one without rules.
     """
-    match = re.match(r"(?:go ?)?(\d+)\.(\d+)(?:\.\d+)?(?:(?:rc|beta)\d+)?(?:[-+ ].*)?$", go.strip())
+    match = re.match(
+        r"(?:go ?)?([0-9]{1,4})\.([0-9]{1,4})(?:\.[0-9]+)?(?:(?:rc|beta)[0-9]+)?(?:[-+ ].*)?$", go.strip()
+    )
     if match is None:
-        raise InputError(f"{what}: {go!r} is not a Go version; write for example 1.{NEWEST_MINOR}")
+        raise InputError(f"{what}: {quoted(go)} is not a Go version; write for example 1.{NEWEST_MINOR}")
     major, minor = int(match[1]), int(match[2])
     if major == 1 and OLDEST_MINOR <= minor <= NEWEST_MINOR:
         return minor

@@ -48,6 +48,8 @@ _RC: Any = {
     "savefig.facecolor": PAPER,
     "svg.hashsalt": "gcsim",  # SVG ids from the content, so that the same figure is the same bytes
     "svg.fonttype": "path",
+    "axes.formatter.limits": (-12, 15),  # ticks are numbers, not mantissas of an exponent at the axis' end
+    "axes.formatter.useoffset": False,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
 }
 

@@ -66,6 +66,7 @@ OPTIONS: dict[str, tuple[list[Argument], str]] = {
     "a duration of a million years": (["simulate", "order-service", "--duration", "9999999999h"], "292 years"),
     "a negative duration": (["simulate", "order-service", "--duration", "-5s"], "--duration"),
     "an unknown Go version": (["simulate", "order-service", "--go", "1.99"], "1.27"),
+    "a Go version of 5,000 digits": (["versions", "--go", f"1.{MANY_DIGITS}"], "--go"),
     "processors in words": (["simulate", "order-service", "--gomaxprocs", "two"], "--gomaxprocs"),
     "no processors": (["simulate", "order-service", "--gomaxprocs", "0"], "from 1"),
     "no replicas": (["simulate", "order-service", "--replicas", "0"], "from 1"),

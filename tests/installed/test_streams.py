@@ -58,6 +58,31 @@ def test_all_streams_closed(installed: Installed, tmp_path: Path) -> None:
     assert text.endswith("</html>\n")
 
 
+def test_an_output_file_that_cannot_be_written_does_not_stop_the_document(installed: Installed) -> None:
+    """The prediction is printed, then one sentence says what failed; status 2."""
+    found = installed.shell(f'"$GCSIM" simulate order-service {QUICK} --trace-out /dev/full')
+    assert found.returncode == 2
+    assert "GC CPU" in found.stdout
+    assert (
+        found.stderr
+        == "gcsim: /dev/full: cannot be written (No space left on device); choose another output\n"
+    )
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("target", ['> "$1"; cat "$1"', '>> "$1"; cat "$1"', "| cat"])
+def test_an_output_to_standard_output_follows_the_document(
+    path: str, target: str, installed: Installed, tmp_path: Path
+) -> None:
+    """In a file and in a pipe; the file is not replaced."""
+    found = installed.shell(
+        f'"$GCSIM" simulate order-service {QUICK} --trace-out {path} {target}', tmp_path / "f"
+    )
+    assert found.stdout.startswith("order-service at ")
+    assert found.stdout.index("throughput") < found.stdout.index("\ngc 1 @")
+    assert found.stderr == f"wrote {path}\n"
+
+
 def test_a_document_that_cannot_be_printed_does_not_stop_the_files(
     installed: Installed, tmp_path: Path
 ) -> None:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gcsim.atomic import check_output, make_folder, replacing, replacing_set, write_text_atomically
+from gcsim.atomic import (
+    check_folder,
+    check_output,
+    make_folder,
+    replacing,
+    replacing_set,
+    write_text_atomically,
+)
 from gcsim.errors import InputError
 from gcsim.interrupts import held_back
 
@@ -182,6 +189,17 @@ def test_check_output_leaves_nothing_behind(tmp_path: Path) -> None:
     check_output(tmp_path / "old")
     check_output(Path("/dev/null"))
     assert contents(tmp_path) == {"old": b"old"}
+
+
+def test_check_folder_makes_none(tmp_path: Path) -> None:
+    """A folder that could be made is fine, one below a file or with a name too long is refused."""
+    (tmp_path / "file").write_text("")
+    check_folder(tmp_path / "new" / "deep")
+    check_folder(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+    for name in ("file", "file/below", "/dev/null"):
+        with pytest.raises(InputError, match="cannot be written into"):
+            check_folder(tmp_path / name)
 
 
 def test_make_folder_refuses_a_file_in_the_way(tmp_path: Path) -> None:
