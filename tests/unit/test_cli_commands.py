@@ -245,3 +245,25 @@ def test_only_report_imports_matplotlib() -> None:
         if re.search(r"^\s*(import|from) matplotlib", path.read_text(), re.MULTILINE)
     }
     assert users == {"report"}
+
+
+def test_two_logs_of_one_name_are_both_drawn(log: str, tmp_path: Path) -> None:
+    """Each under its path, in the panels and in the legend."""
+    logs = [tmp_path / folder / "app.log" for folder in ("one", "two")]
+    for path in logs:
+        path.parent.mkdir()
+        path.write_text(Path(log).read_text())
+    assert run(["inspect", *map(str, logs), "-o", str(tmp_path / "out")]) == 0
+    for figure in ("heap.svg", "pauses.svg"):
+        drawn = (tmp_path / "out" / figure).read_text(encoding="utf-8")  # Matplotlib notes each text in a comment
+        assert all(f"<!-- {path}: " in drawn for path in logs)
+
+
+@pytest.mark.parametrize("name", ["$\\frac{$", "a$b$c_"])
+def test_a_dollar_sign_in_a_models_name_is_drawn(name: str, model: str, tmp_path: Path) -> None:
+    """It is text, not mathematics."""
+    named = tmp_path / "named.toml"
+    text = Path(model).read_text(encoding="utf-8")
+    named.write_text(text.replace('name = "example"', f"name = '{name}'", 1), encoding="utf-8")
+    assert run(["plot", str(named), "--gogc", "50,200", "-o", str(tmp_path / "out")]) == 0
+    assert name in (tmp_path / "out" / "heap.svg").read_text(encoding="utf-8")
