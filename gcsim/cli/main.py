@@ -4,6 +4,7 @@ Exit status: 0 success, 1 a negative answer (no feasible setting, validation out
 in gcsim itself, 130 interrupted, 143 terminated.
 """
 
+import logging
 import os
 import traceback
 from collections.abc import Sequence
@@ -105,6 +106,7 @@ def _status_of(arguments: list[str]) -> int:
 def _dispatch(arguments: list[str]) -> int:
     """Not through Typer's own ``main``, which turns Ctrl-C into an empty line."""
     _refuse_empty(arguments)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its words on caches are of no use here
     if not arguments:
         arguments = ["--help"]
     elif arguments[0] == "help":

@@ -166,6 +166,18 @@ def test_control_characters_of_names_and_logs_do_not_reach_the_terminal(
         assert printed.isprintable(), [char for char in printed if not char.isprintable()]
 
 
+def test_a_home_that_cannot_be_written_is_no_news(installed: Installed, tmp_path: Path) -> None:
+    """As in a container: the drawing library's words on its caches stay away."""
+    found = installed.run(
+        "plot",
+        "order-service",
+        "-o",
+        tmp_path / "out",
+        env={"HOME": "/nonexistent", "MPLCONFIGDIR": "/proc/none"},
+    )
+    assert (found.returncode, found.stderr.count("\n")) == (0, 1), found
+
+
 def test_a_dollar_sign_in_a_name_is_drawn(installed: Installed, tmp_path: Path) -> None:
     """It is not mathematics; letters of another script give no warning."""
     for name in ("$\\frac{$", "a$b$c_", "\u670d\u52a1"):

@@ -248,14 +248,14 @@ def test_only_report_imports_matplotlib() -> None:
 
 
 def test_two_logs_of_one_name_are_both_drawn(log: str, tmp_path: Path) -> None:
-    """Each under its path, in the panels and in the legend."""
+    """Each under its path, in the panels and in the legend; Matplotlib notes each text in a comment."""
     logs = [tmp_path / folder / "app.log" for folder in ("one", "two")]
     for path in logs:
         path.parent.mkdir()
         path.write_text(Path(log).read_text())
     assert run(["inspect", *map(str, logs), "-o", str(tmp_path / "out")]) == 0
     for figure in ("heap.svg", "pauses.svg"):
-        drawn = (tmp_path / "out" / figure).read_text(encoding="utf-8")  # Matplotlib notes each text in a comment
+        drawn = (tmp_path / "out" / figure).read_text(encoding="utf-8")
         assert all(f"<!-- {path}: " in drawn for path in logs)
 
 
