@@ -141,7 +141,7 @@ def _literal_piece(piece: str, before: str) -> str:
     return r"[ \t]*" + re.escape(piece) if piece == "," else re.escape(piece)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is made once, so that identity is equality, and fast to hash
 class Template:
     """One spelling of one line. ``table`` says where its rows go; gc lines go to ``cycles``."""
 

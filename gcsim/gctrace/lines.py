@@ -6,9 +6,9 @@ from typing import Literal
 
 from gcsim.gctrace.formats import CYCLES, OTHERS, Template
 
-Verdict = Literal["read", "foreign", "broken gc line", "broken pacer line", "broken scavenger line"]
+Verdict = Literal["read", "foreign", "forced", "broken gc line", "broken pacer line", "broken scavenger line"]
 
-KEYWORDS = re.compile(rb"gc|scvg|scav|pacer|GC forced|ms ?clock|ms ?cpu|MB goal|->->|goal, *MB")
+KEYWORDS = re.compile(rb"gc|\(forced\)|scvg|scav|pacer|GC forced|ms ?clock|ms ?cpu|MB goal|->->|goal, *MB")
 """Searched in a line without its digits and points: where none occurs, no trace line can stand."""
 
 _START = re.compile(rb"gc[ \t]*#?\d|(?:forced )?scvg|scav |pacer: |GC forced")
@@ -16,6 +16,7 @@ _BROKEN_GC = re.compile(
     rb"gc[ \t]*#?\d+[ \t]*@|gc\d+\(\d+\)|\d[ \t]*ms[ \t]clock,|\d[ \t]*ms[ \t]cpu,|MB goal,|\d->\d+->\d+ MB"
 )
 _GC_START = re.compile(rb"gc[ \t]*#?\d+[ \t]*@|gc\d+\(\d+\):")
+_WORD = re.compile(rb"[\w%]")
 _BROKEN_PACER = re.compile(rb"pacer: ")
 _BROKEN_SCAVENGER = re.compile(rb"scvg-?\d*: |scav \d")
 
@@ -51,20 +52,39 @@ def parse_line(line: bytes) -> tuple[list[Entry], Verdict]:
     ``read`` means that nothing in it was left over that looks like a trace.
     """
     entries: list[Entry] = []
-    position, leftover = 0, b""
-    while start := _START.search(line, position):
-        match = _match_at(line, start.start())
-        if match is None:
-            leftover += line[position : start.end()]
-            position = start.end()
+    leftover: list[bytes] = []
+    position = searched = 0  # the last trace line's end, and where to look on
+    while start := _START.search(line, searched):
+        entry = _match_at(line, start.start())
+        if entry is None:
+            searched = start.end()
             continue
-        leftover += line[position : start.start()] + b"\n"
-        entries.append(match)
-        position = match.match.end()
-    leftover += line[position:]
-    if entries:
-        return entries, "broken gc line" if _GC_START.search(leftover) else "read"
-    return [], _verdict(line)
+        leftover.append(line[position : start.start()])
+        entries.append(entry)
+        position = searched = entry.match.end()
+    if not entries:
+        return [], _verdict(line)
+    if _cut_mark(entries[-1], line):
+        entries.pop()
+        return entries, "broken gc line"
+    leftover.append(line[position:])
+    return entries, "broken gc line" if any(map(_GC_START.search, leftover)) else "read"
+
+
+def _cut_mark(entry: Entry, line: bytes) -> bool:
+    return entry.template.table == "cycles" and ends_within_mark(line[entry.match.end() :])
+
+
+def ends_within_mark(rest: bytes) -> bool:
+    """Whether what follows a gc line is a part of its "(forced)", cut at the end of the line."""
+    rest = rest.strip()
+    return rest.startswith(b"(f") and rest != b"(forced)" and b"(forced)".startswith(rest)
+
+
+def _ends_in_mark(line: bytes) -> bool:
+    """Whether nothing but "(forced)" and a wrapper may stand in the line: the torn end of a gc line."""
+    before, mark, after = line.rpartition(b"(forced)")
+    return bool(mark) and _WORD.search(after) is None and _WORD.search(before.rstrip()[-1:]) is None
 
 
 def _match_at(line: bytes, position: int) -> Entry | None:
@@ -76,6 +96,8 @@ def _match_at(line: bytes, position: int) -> Entry | None:
 
 
 def _verdict(line: bytes) -> Verdict:
+    if _ends_in_mark(line):
+        return "forced"
     if _BROKEN_GC.search(line):
         return "broken gc line"
     if _BROKEN_PACER.search(line):

@@ -8,7 +8,6 @@ decides, then the clock that would have to jump far less, then who printed last.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,26 +45,19 @@ def assign_processes(
     begins: Int64Array,
     ends: Int64Array,
     gomaxprocs: Int64Array,
-    prefixes: Callable[[], list[bytes]],
+    tags: list[bytes],
 ) -> NDArray[np.intp]:
     """The process of each cycle, counted from 0 in order of appearance.
 
     ``begins`` and ``ends`` are clocks that never go back within a process: nanoseconds, or allocations where
-    the format has no time. ``prefixes`` gives the text before each cycle's line; it is asked for only when
-    there is more than one process.
+    the format has no time. ``tags`` are the ``prefix_tag`` of the text before each cycle's line.
     """
-    if len(numbers) == 0:
-        return np.empty(0, np.intp)
-    if np.all(np.diff(numbers) >= 1) and np.all(np.diff(begins) >= 0):
-        return np.zeros(len(numbers), np.intp)
     assigned = np.empty(len(numbers), np.intp)
     processes: list[_Process] = []
     next_of: dict[int, list[int]] = {}
-    columns = zip(
-        numbers.tolist(), begins.tolist(), ends.tolist(), gomaxprocs.tolist(), prefixes(), strict=True
-    )
-    for row, (number, begin, end, procs, prefix) in enumerate(columns):
-        now = _Process(number, begin, begin + _TRUNCATION_NS, procs, prefix_tag(prefix), row)
+    columns = zip(numbers.tolist(), begins.tolist(), ends.tolist(), gomaxprocs.tolist(), tags, strict=True)
+    for row, (number, begin, end, procs, tag) in enumerate(columns):
+        now = _Process(number, begin, begin + _TRUNCATION_NS, procs, tag, row)
         chosen = _successor(now, processes, next_of)
         if chosen is None:
             chosen = len(processes)

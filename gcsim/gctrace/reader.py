@@ -10,11 +10,11 @@ from gcsim.cycles import Int64Array
 from gcsim.errors import InputError
 from gcsim.gctrace.capture_info import CaptureInfo, read_side_file
 from gcsim.gctrace.lines import KEYWORDS, parse_line
-from gcsim.gctrace.rows import RowStore
+from gcsim.gctrace.repair import Repair, WholeLines, line_numbers, torn_marks
+from gcsim.gctrace.rows import LINE, RowStore
 from gcsim.gctrace.shapes import NUMERIC, PADDING, LineShape, Numbers, learn_shape
 from gcsim.gctrace.source import Source, read_source, source_name
 from gcsim.gctrace.split import split_processes
-from gcsim.gctrace.torn import LINES_AHEAD, LINES_BACK, reassemble
 from gcsim.gctrace.trace import Oddity, Trace
 
 _BLOCK = 1 << 20  # bytes read together: large enough for arrays, small enough for the processor's cache
@@ -28,7 +28,7 @@ _CAREFUL = -1
 def read_gctrace(source: Source) -> Trace:
     """The process with the most cycles in a log; the others are named among its oddities.
 
-    ``source`` is a path, ``-`` for standard input, or an open file; gzip is recognised by its content.
+    ``source`` is a path, ``-`` for standard input, or an open file; gzip, xz and bzip2 are recognised by content.
     Raises InputError when the log cannot be read or holds no gc line.
     """
     traces = read_processes(source)
@@ -81,9 +81,9 @@ class _Log:
     oddities: list[Oddity] = field(default_factory=list)
     foreign: list[Int64Array] = field(default_factory=list)  # line numbers
     broken: list[tuple[int, int, str]] = field(default_factory=list)  # line number, offset, kind
+    marks: list[int] = field(default_factory=list)  # numbers of lines that hold only "(forced)"
     _ids: _ShapeIds = field(default_factory=_ShapeIds)
-    _mended: set[int] = field(default_factory=set)  # numbers of lines that became part of a reassembled one
-    _ends: list[int] = field(default_factory=list)  # those of them that a reassembled one ends in
+    _ends: list[int] = field(default_factory=list)  # numbers of the lines that a reassembled one ends in
 
     def scan(self) -> None:
         """Read every line, most of them together with others of their shape."""
@@ -126,30 +126,32 @@ class _Log:
         offset = int(numbers.line_starts[line]) + shift
         entries, verdict = parse_line(_line(numbers, line))
         self.rows.add_entries(entries, line_number, offset)
-        if verdict == "foreign":
+        if verdict == "forced":
+            self.marks.append(line_number)
+        if verdict in ("foreign", "forced"):
             self.foreign.append(np.array([line_number]))
         elif verdict != "read":
             self.broken.append((line_number, offset, verdict))
 
     def repair(self) -> None:
         """Put torn gc lines together where that is certain, and report all other broken ones."""
-        mended = self._mended
-        for line_number, offset, kind in self.broken:
-            if kind != "broken gc line" or line_number in mended:
-                continue
-            for last, lines in enumerate(_windows(self.data, offset), line_number):
-                found = reassemble(lines, with_head=last > line_number)
-                if len(found) == 1:
-                    back, text = found[0]
-                    self.rows.add_entries(parse_line(text)[0], last - back, offset)
-                    mended.update(range(last - back, last + 1))
-                    self._ends.append(last)
-                    self._report("reassembled gc line", last - back, text)
-                if found:
-                    break
-        for line_number, offset, kind in self.broken:
-            if line_number not in mended:
-                self._report(kind, line_number, next(_windows(self.data, offset))[-1])
+        self.broken.sort()
+        torn = [(number, offset) for number, offset, kind in self.broken if kind == "broken gc line"]
+        whole = WholeLines(self.rows) if torn or self.marks else None
+        joined = Repair(self.data, torn, whole).joined() if whole else []
+        marks = torn_marks(self.marks, whole) if whole else {}
+        self.rows.mark_forced(marks.values())
+        for number, place in marks.items():
+            self._report("reassembled gc line", place // LINE, b"(forced) in line %d" % number)
+        for line in joined:
+            self.rows.add_joined(line.entry, line.first, line.prefix)
+            self._report("reassembled gc line", line.first, line.entry.match[0])
+        self._ends = [line.last for line in joined]
+        used = line_numbers(joined)
+        for number, offset, kind in self.broken:
+            if number not in used:
+                end = self.data.find(b"\n", offset, offset + 16 * _EXCERPT)
+                self._report(kind, number, self.data[offset : end if end >= 0 else offset + 16 * _EXCERPT])
 
     def foreign_line_numbers(self) -> Int64Array:
         """Lines that are no trace lines; the end of a torn line may have looked like one."""
@@ -178,21 +180,6 @@ def _line(numbers: Numbers, line: int) -> bytes:
     return numbers.block[numbers.line_starts[line] : numbers.line_starts[line + 1] - 1]
 
 
-def _windows(data: bytes, offset: int) -> Iterator[list[bytes]]:
-    """The line at an offset with the few before it; then the same and one, two, three lines after."""
-    start = offset
-    for _ in range(LINES_BACK):
-        if start == 0:
-            break
-        start = data.rfind(b"\n", 0, start - 1) + 1
-    for _ in range(1 + LINES_AHEAD):
-        end = data.find(b"\n", offset)
-        yield data[start : end if end >= 0 else len(data)].split(b"\n")
-        if end < 0 or end + 1 >= len(data):
-            return
-        offset = end + 1
-
-
 def _other_process(trace: Trace) -> Oddity:
     numbers = trace.cycles.cycle_number
     text = f"gc {numbers[0]} to gc {numbers[-1]}, {len(numbers)} cycles of another process left out"
@@ -213,7 +200,11 @@ def _nothing_read(log: _Log, name: str) -> str:
     if b"\0" in log.data[:1_000_000]:
         return f"{name}: is a binary file, not a gctrace log; give it the program's standard error"
     if log.broken:
-        return f"{name}: no gc line in it is whole (line {log.broken[0][0]} is broken); capture the log again"
+        number, _, kind = log.broken[0]
+        return (
+            f"{name}: no gc line in it is whole ({len(log.broken)} lines hold parts of trace lines; line {number}:"
+            f" {kind}); if a tool wrapped, cut or escaped the lines, pass the text that the program printed"
+        )
     return (
         f"{name}: has no gc line; run the program with GODEBUG=gctrace=1 and keep its standard error"
         " (a program with GOGC=off that never reached GOMEMLIMIT prints none)"

@@ -15,11 +15,11 @@ from gcsim.gctrace.shapes import Column, EntryShape, LineShape, Numbers, decode_
 Raw = dict[str, NDArray[Any]]
 
 ORDER = "order"  # line number * LINE + position among the line's trace lines
-PREFIX_START, PREFIX_END = (
-    "prefix_start",
-    "prefix_end",
-)  # of the text before it in its line, as offsets in the log
-LINE = 64
+PREFIX_START, PREFIX_END = "prefix_start", "prefix_end"
+"""Of the text between a trace line and the one before it in its line (or the line's start): offsets in the log."""
+
+LINE = 1 << 26
+"""More trace lines than one line of a log can hold (``source.MAX_BYTES``), and a power of two."""
 
 
 class RowStore:
@@ -28,12 +28,24 @@ class RowStore:
     def __init__(self) -> None:
         self._single: dict[Template, list[tuple[float, ...]]] = {}
         self._columns: dict[Template, list[Raw]] = {}
+        self._forced: list[int] = []  # places of gc lines whose "(forced)" stands in a later line
 
     def add_entries(self, entries: Iterable[Entry], line_number: int, line_start: int) -> None:
         """The trace lines that the careful path found in one line of the log."""
+        previous = 0
         for i, entry in enumerate(entries):
-            place = (line_number * LINE + i, line_start, line_start + entry.match.start())
+            place = (line_number * LINE + i, line_start + previous, line_start + entry.match.start())
+            previous = entry.match.end()
             self._single.setdefault(entry.template, []).append((*place, *entry.values.values()))
+
+    def add_joined(self, entry: Entry, line_number: int, prefix: tuple[int, int]) -> None:
+        """A gc line that was put together, as the last trace line of the line that it begins in."""
+        place = (line_number * LINE + LINE - 1, *prefix)
+        self._single.setdefault(entry.template, []).append((*place, *entry.values.values()))
+
+    def mark_forced(self, places: Iterable[int]) -> None:
+        """Make cycles forced, by their place in the log."""
+        self._forced.extend(places)
 
     def add_lines(
         self, shape: LineShape, numbers: Numbers, lines: Int64Array, first_line_number: int, shift: int
@@ -46,14 +58,14 @@ class RowStore:
         decoded = [_decode_entry(entry, numbers.block, starts, ends) for entry in shape.entries]
         good = np.logical_and.reduce([valid for _, valid in decoded])
         chosen = lines[fits][good]
+        previous = numbers.line_starts[chosen] + shift
         for i, (entry, (columns, _)) in enumerate(zip(shape.entries, decoded, strict=True)):
             raw = {name: column[good] for name, column in columns.items()}
             raw[ORDER] = (first_line_number + chosen) * LINE + i
-            raw[PREFIX_START] = numbers.line_starts[chosen] + shift
-            begin = (
-                starts[good, entry.anchor] - entry.lead + shift if entry.anchor >= 0 else raw[PREFIX_START]
-            )
-            raw[PREFIX_END] = begin
+            raw[PREFIX_START] = raw[PREFIX_END] = previous
+            if entry.anchor >= 0:
+                raw[PREFIX_END] = starts[good, entry.anchor] - entry.lead + shift
+                previous = ends[good, entry.last] + entry.tail + shift
             self._columns.setdefault(entry.template, []).append(raw)
         careful = ~fits
         careful[fits] = ~good
@@ -66,6 +78,8 @@ class RowStore:
         names |= {token.name: None for template in templates for token in template.fields}
         parts = [part for template in templates for part in self._parts(template)]
         table = {name: np.concatenate([_column(part, name) for part in parts] or [_EMPTY]) for name in names}
+        if self._forced and "forced" in table:
+            table["forced"] = table["forced"] | np.isin(table[ORDER], self._forced)
         rising = np.argsort(table[ORDER], kind="stable")
         return {name: column[rising] for name, column in table.items()}
 
@@ -79,6 +93,7 @@ class RowStore:
         return parts
 
 
+_POINT = ord(".")
 _EMPTY = np.empty(0, np.int64)
 
 
@@ -92,7 +107,9 @@ def _decode_entry(
 ) -> tuple[Raw, NDArray[np.bool_]]:
     """The entry's columns, and which are valid; numbers stand at ``starts``..``ends`` (lines, numbers)."""
     values: Raw = {}
-    valid = np.ones(len(starts), np.bool_)
+    points = list(entry.points)
+    characters = np.frombuffer(block, np.uint8)[starts[:, points]]
+    valid = np.all((characters == _POINT) & (ends[:, points] - starts[:, points] == 1), axis=1)
     integers = [
         c for c in entry.columns if c.first >= 0 and c.token.number and c.token.number.kind != "float"
     ]
@@ -134,8 +151,11 @@ def _floats(
     fits = np.ones(len(starts), np.bool_)
     begins, stops = (starts[:, column.first] - column.lead).tolist(), ends[:, column.last].tolist()
     for i, (begin, stop) in enumerate(zip(begins, stops, strict=True)):
+        text = block[begin:stop]
         try:
-            values[i] = float(block[begin:stop])
-        except ValueError:  # "1.2.3": the careful path will say what is wrong
+            values[i] = float(text)
+        except ValueError:  # "1.2.3": the careful path says where the fault is
             fits[i] = False
+        else:
+            fits[i] = text[-1:] != b"." and b".e" not in text and text.lstrip(b"+-")[:1] != b"."
     return values, fits

@@ -43,6 +43,9 @@ class EntryShape:
     columns: tuple[Column, ...]
     anchor: int  # index of its first number; -1 where it has none
     lead: int  # bytes from its beginning to that number
+    last: int  # index of its last number; -1 where it has none
+    tail: int  # bytes from that number's end to its own
+    points: tuple[int, ...]  # indices of what looks like a number and is a point of the format ("25 exp.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,16 @@ def learn_shape(line: bytes, entries: list[Entry]) -> LineShape | None:
             if column is None:
                 return None
             columns.append(column)
-        begin = entry.match.start()
-        anchor = next(
-            (i for i, (start, _) in enumerate(spans) if start >= begin and start < entry.match.end()), -1
-        )
-        lead = spans[anchor][0] - begin if anchor >= 0 else 0
-        shapes.append(EntryShape(entry.template, tuple(columns), anchor, lead))
+        begin, end = entry.match.span()
+        inside = [i for i, span in enumerate(spans) if span[0] >= begin and span[1] <= end]
+        anchor, last = (inside[0], inside[-1]) if inside else (-1, -1)
+        lead = spans[anchor][0] - begin if inside else 0
+        tail = end - spans[last][1] if inside else 0
+        read = {i for column in columns for i in range(column.first, column.last + 1)}
+        points = tuple(i for i in inside if i not in read)
+        if any(line[slice(*spans[i])] != b"." for i in points):
+            return None
+        shapes.append(EntryShape(entry.template, tuple(columns), anchor, lead, last, tail, points))
     lengths = np.array([end - start for start, end in spans], np.int64)
     starts = np.array([start for start, _ in spans], np.int64)
     return LineShape(starts - np.cumsum(lengths) + lengths, tuple(shapes))
@@ -88,6 +95,8 @@ def _learn_column(line: bytes, entry: Entry, token: Token, spans: list[tuple[int
         return Column(token, first, last, lead)
     if first != last or line[begin : begin + lead] not in (b"", b"-"):
         return None
+    if token.number.kind == "number_or_none" and lead:
+        return None  # -1 is one text; no other number may take its place
     return Column(token, first, last, negative=lead == 1)
 
 
@@ -175,7 +184,6 @@ def decode_numbers(
         ends_high, lengths_high = ends[long] - 8, np.minimum(lengths[long] - 8, 8)
         high, decimals_high, valid_high = _eight_characters(words[ends_high - 8], lengths_high)
         scale = np.where(decimals[long] > 0, 10_000_000, 100_000_000)
-        # "1234.567" alone would be malformed with the point first; with digits before it, it is not.
         digits[long] += high * scale
-        valid[long] = valid_high & (decimals_high == 0) & (lengths[long] <= 16) & (decimals[long] < 7)
+        valid[long] &= valid_high & (decimals_high == 0) & (lengths[long] <= 16) & (decimals[long] < 7)
     return digits, decimals, valid

@@ -1,20 +1,35 @@
-"""Where a log comes from: a path, standard input, an open file; plain or gzip; UTF-8 or UTF-16."""
+"""Where a log comes from: a path, standard input or an open file; plain or packed; up to a stated size."""
 
-import codecs
+import bz2
 import gzip
-import re
+import io
+import lzma
+import os
+import stat
 import sys
 import zlib
 from pathlib import Path
 from typing import IO
 
 from gcsim.errors import InputError
+from gcsim.gctrace.encodings import plain_text
 
 Source = str | Path | IO[bytes] | IO[str]
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_ANSI = re.compile(rb"\x1b\[[0-9;:?]*[A-Za-z]")
-_ESCAPED_ARROWS = ((b"&gt;", b">"), (b"\\u003e", b">"), (b"\\u003E", b">"), (b"\\x3e", b">"))
+MAX_BYTES = 512 << 20
+"""The largest log that is read, after unpacking: over three million gc lines."""
+
+_Readable = IO[bytes] | IO[str] | gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File
+_PIECE = 4 << 20
+_LAYERS = 3  # a packed log may be packed again
+_PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
+_UNPACK_FIRST = {
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
+    b"PK\x03\x04": ("zip", "unzip -p"),
+    b"\x04\x22\x4d\x18": ("lz4", "lz4 -dc"),
+    b"\x1f\x9d": ("compress", "gzip -dc"),
+    b"7z\xbc\xaf\x27\x1c": ("7-Zip", "7z x -so"),
+}
 
 
 def source_name(source: Source) -> str:
@@ -25,44 +40,107 @@ def source_name(source: Source) -> str:
 
 
 def read_source(source: Source) -> bytes:
-    """The log's bytes: unpacked, in UTF-8, without colours, with ``>`` where it was escaped.
+    """The log's bytes: unpacked, in UTF-8, with the runtime's own characters where a tool replaced them.
 
-    Line numbers stay those of the (unpacked) file. Raises InputError for what cannot be read.
+    Line numbers stay those of the unpacked file. Raises InputError for a source that cannot be read, that is
+    neither a file nor a pipe, or that holds more than MAX_BYTES.
     """
-    data = _unpack(_raw_bytes(source), source_name(source))
-    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
-        if data.startswith(mark):  # PowerShell's redirection
-            data = data[2:].decode(encoding, errors="replace").encode()
-    if b"\x1b[" in data:
-        data = _ANSI.sub(b"", data)
-    for escaped, plain in _ESCAPED_ARROWS:
-        if escaped in data:
-            data = data.replace(escaped, plain)
-    return data
+    name = source_name(source)
+    try:
+        data = _raw_bytes(source, name)
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file; name a gctrace log, or - for standard input") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a folder; name the gctrace log in it") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror}); check its permissions") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{name}: is not text in the encoding it was opened with; open it as bytes"
+        ) from None
+    except ValueError as error:  # a NUL in a path, or a closed file
+        raise InputError(f"{name!r}: cannot be read ({error}); name a gctrace log") from None
+    return plain_text(_unpack(data, name))
 
 
-def _raw_bytes(source: Source) -> bytes:
-    if isinstance(source, (str, Path)):
-        if str(source) == "-":
-            return sys.stdin.buffer.read()
-        try:
-            return Path(source).read_bytes()
-        except FileNotFoundError:
-            raise InputError(f"{source}: no such file; name a gctrace log, or - for standard input") from None
-        except IsADirectoryError:
-            raise InputError(f"{source}: is a folder; name the gctrace log in it") from None
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read ({error.strerror}); check its permissions") from None
-    data = source.read()
-    return data.encode(errors="surrogateescape") if isinstance(data, str) else data
+def _raw_bytes(source: Source, name: str) -> bytes:
+    if not isinstance(source, (str, Path)):
+        return _read_bounded(source, name)
+    if str(source) == "-":
+        return _standard_input(name)
+    found = Path(source).stat()
+    _refuse_devices(found, name)
+    if stat.S_ISREG(found.st_mode) and found.st_size > MAX_BYTES:
+        raise InputError(_too_large(name))
+    with Path(source).open("rb") as file:
+        return _read_bounded(file, name)
+
+
+def _standard_input(name: str) -> bytes:
+    if sys.stdin is None:
+        raise InputError("standard input: is closed; name a gctrace log, or pipe one in")
+    try:
+        found = os.fstat(sys.stdin.fileno())
+    except io.UnsupportedOperation:  # a stand-in that is no file of the system
+        return _read_bounded(sys.stdin.buffer, name)
+    if not sys.stdin.isatty():
+        _refuse_devices(found, name)
+    return _read_bounded(sys.stdin.buffer, name)
+
+
+def _refuse_devices(found: os.stat_result, name: str) -> None:
+    """No device holds a log, and /dev/zero has no end. /dev/null is an empty file."""
+    is_device = stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)
+    if is_device and found.st_rdev != Path(os.devnull).stat().st_rdev:
+        raise InputError(f"{name}: is a device; name a gctrace log, or - for standard input")
+
+
+def _read_bounded(file: _Readable, name: str, packing: str = "") -> bytes:
+    """All of an open file, read in pieces up to MAX_BYTES."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := file.read(_PIECE):
+        pieces.append(piece.encode(errors="surrogateescape") if isinstance(piece, str) else piece)
+        size += len(pieces[-1])
+        if size > MAX_BYTES:
+            raise InputError(_too_large(name, packing))
+    return b"".join(pieces)
+
+
+def _too_large(name: str, packing: str = "") -> str:
+    holds = f"unpacks from {packing} to" if packing else "holds"
+    return (
+        f"{name}: {holds} more than {MAX_BYTES >> 20} MiB, the most that is read;"
+        " pass its trace lines alone (grep -aE 'gc *[0-9]+|pacer:|scav|scvg')"
+    )
 
 
 def _unpack(data: bytes, name: str) -> bytes:
-    if not data.startswith(_GZIP_MAGIC):
-        return data
+    for _ in range(_LAYERS):
+        packing = next((kind for magic, kind in _PACKED.items() if data.startswith(magic)), None)
+        if packing is None:
+            break
+        data = _unpack_once(data, packing, name)
+    for magic, (packing, command) in _UNPACK_FIRST.items():
+        if data.startswith(magic):
+            raise InputError(f"{name}: is packed with {packing}; unpack it first, as with {command}")
+    return data
+
+
+def _unpack_once(data: bytes, packing: str, name: str) -> bytes:
+    packed = io.BytesIO(data)
     try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error):
+        with _opened(packed, packing) as file:
+            return _read_bounded(file, name, packing)
+    except (EOFError, OSError, zlib.error, lzma.LZMAError):
         raise InputError(
-            f"{name}: its gzip data are damaged or cut short; unpack what is left and read that"
+            f"{name}: its {packing} data are damaged or cut short; unpack what is left and read that"
         ) from None
+
+
+def _opened(packed: IO[bytes], packing: str) -> gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File:
+    if packing == "gzip":
+        return gzip.open(packed)
+    return lzma.open(packed) if packing == "xz" else bz2.open(packed)

@@ -4,10 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import BoolArray, CycleTable, Int64Array
-from gcsim.gctrace.assemble import Older, cycles_from_lines
 from gcsim.gctrace.capture_info import CaptureInfo
-from gcsim.gctrace.formats import CYCLES, OTHERS
-from gcsim.gctrace.processes import assign_processes
+from gcsim.gctrace.formats import OTHERS
+from gcsim.gctrace.log_cycles import LogCycles
 from gcsim.gctrace.records import (
     Columns,
     HeapSummaries,
@@ -15,10 +14,9 @@ from gcsim.gctrace.records import (
     PacerEndsBefore118,
     PacerStarts,
     Scavenges,
-    StopTheWorldFields,
     Sweeps,
 )
-from gcsim.gctrace.rows import LINE, ORDER, PREFIX_END, PREFIX_START, Raw, RowStore
+from gcsim.gctrace.rows import ORDER, PREFIX_END, PREFIX_START, Raw, RowStore
 from gcsim.gctrace.trace import Oddity, Trace
 
 _TABLES: dict[str, type[Columns]] = {
@@ -32,41 +30,6 @@ _TABLES: dict[str, type[Columns]] = {
 _DURING_MARK = ("pacer_starts", "pacer_ends", "pacer_ends_before_118")  # printed before their cycle's gc line
 
 
-class _Cycles:
-    """All gc lines of a log in its order, each with its process and its row there."""
-
-    def __init__(self, rows: RowStore, data: bytes) -> None:
-        self.order: Int64Array = np.empty(0, np.int64)
-        self.process: NDArray[np.intp] = np.empty(0, np.intp)
-        self.parts: list[tuple[str, CycleTable, Older, Raw]] = []  # one per process
-        for generation, template in CYCLES.items():
-            self._add(generation, rows.table([template]), data)
-        rising = np.argsort(self.order, kind="stable")
-        self.order, self.process = self.order[rising], self.process[rising]
-        self.row = np.empty(len(self.order), np.int64)
-        for process in range(len(self.parts)):
-            mine = self.process == process
-            self.row[mine] = np.arange(np.count_nonzero(mine))
-
-    def _add(self, generation: str, raw: Raw, data: bytes) -> None:
-        count = len(raw[ORDER])
-        if count == 0:
-            return
-        cycles, older = cycles_from_lines(generation, raw, count)
-        begins, ends = cycles.start_ns, cycles.end_ns
-        if isinstance(older, StopTheWorldFields):
-            begins = ends = older.mallocs  # no time in these formats, but a count that only grows
-        process = assign_processes(
-            cycles.cycle_number, begins, ends, cycles.gomaxprocs, lambda: _prefixes(data, raw)
-        )
-        groups = np.argsort(process, kind="stable")
-        for rows in np.split(groups, np.flatnonzero(np.diff(process[groups])) + 1):
-            part = {name: column[rows] for name, column in raw.items()}
-            self.process = np.concatenate([self.process, np.full(len(rows), len(self.parts))])
-            self.order = np.concatenate([self.order, part[ORDER]])
-            self.parts.append((generation, cycles.select(rows), older and older.select(rows), part))
-
-
 def split_processes(
     rows: RowStore,
     data: bytes,
@@ -76,43 +39,46 @@ def split_processes(
     info: CaptureInfo | None,
 ) -> list[Trace]:
     """One Trace per process, in order of first appearance."""
-    cycles = _Cycles(rows, data)
+    cycles = LogCycles(rows, data)
     if not cycles.parts:
         return []
-    tables = {name: rows.table(OTHERS[name]) for name in _TABLES}
+    tables = {name: cycles.in_order(rows.table(OTHERS[name])) for name in _TABLES}
     places = {name: _place(name, tables, cycles) for name in _TABLES}
     periodic = _periodic(rows, cycles)
     traces = []
-    for process, (generation, table, older, raw) in enumerate(cycles.parts):
+    for process, part in enumerate(cycles.parts):
+        copied = _copied(cycles, process)
         others = {
-            name: _own_rows(kind, tables[name], places[name], process) for name, kind in _TABLES.items()
+            name: _own_rows(kind, tables[name], places[name], process, copied)
+            for name, kind in _TABLES.items()
         }
-        gaps = _gaps(table, raw[ORDER] // LINE)
+        lines = cycles.line_numbers(part.raw[ORDER])
+        odd = (*oddities, *cycles.oddities, *_gaps(part.cycles, lines))
+        marked = np.zeros(len(part.cycles), np.bool_)
+        marked[cycles.row[periodic & (cycles.process == process)]] = True
         traces.append(
             Trace(
-                generation=generation,
-                cycles=table,
-                older=older,
-                periodic=periodic[cycles.process == process],
-                leak_check=raw["leak_check"].astype(np.bool_)
-                if "leak_check" in raw
-                else np.zeros(len(table), np.bool_),
-                line_numbers=raw[ORDER] // LINE,
-                oddities=tuple(sorted((*oddities, *gaps), key=lambda oddity: oddity.line_number)),
+                generation=part.generation,
+                cycles=part.cycles,
+                older=part.older,
+                periodic=marked,
+                leak_check=part.raw["leak_check"].astype(np.bool_)
+                if "leak_check" in part.raw
+                else np.zeros(len(part.cycles), np.bool_),
+                line_numbers=lines,
+                oddities=tuple(sorted(odd, key=lambda oddity: oddity.line_number)),
                 foreign_line_numbers=foreign_line_numbers,
+                gc_lines_in_log=len(cycles.order),
+                repeated_gc_lines_in_log=cycles.repeated,
+                processes_in_log=len(cycles.parts),
                 info=info,
                 **others,  # type: ignore[arg-type]  # each table goes to the field of its name
             )
         )
-    return sorted(traces, key=lambda trace: int(trace.line_numbers[0]))
+    return sorted(traces, key=lambda trace: int(trace.line_numbers.min()))
 
 
-def _prefixes(data: bytes, raw: Raw) -> list[bytes]:
-    spans = zip(raw[PREFIX_START].tolist(), raw[PREFIX_END].tolist(), strict=True)
-    return [data[start:end] for start, end in spans]
-
-
-def _place(name: str, tables: dict[str, Raw], cycles: _Cycles) -> tuple[NDArray[np.intp], Int64Array]:
+def _place(name: str, tables: dict[str, Raw], cycles: LogCycles) -> tuple[NDArray[np.intp], Int64Array]:
     """Process and cycle row of each line of a table that is not a gc line.
 
     The pacer's lines about marking come before their cycle's gc line. What ends a sweep comes after its
@@ -131,27 +97,51 @@ def _place(name: str, tables: dict[str, Raw], cycles: _Cycles) -> tuple[NDArray[
     return process, row
 
 
-def _at(index: Int64Array, cycles: _Cycles) -> tuple[NDArray[np.intp], Int64Array]:
+def _at(index: Int64Array, cycles: LogCycles) -> tuple[NDArray[np.intp], Int64Array]:
     """The process and row of the gc lines at ``index``; one row outside a process where there is none."""
     inside = np.clip(index, 0, len(cycles.order) - 1)
     return cycles.process[inside], cycles.row[inside] + (index - inside)
 
 
+def _copied(cycles: LogCycles, process: int) -> BoolArray:
+    """Which cycles of a process are in the log more than once."""
+    return np.bincount(cycles.row[cycles.process == process]) > 1
+
+
 def _own_rows(
-    kind: type[Columns], raw: Raw, place: tuple[NDArray[np.intp], Int64Array], process: int
+    kind: type[Columns],
+    raw: Raw,
+    place: tuple[NDArray[np.intp], Int64Array],
+    process: int,
+    copied: BoolArray,
 ) -> Columns:
-    mine = place[0] == process
+    """The rows of a process in the order of its cycles; of a cycle with copies, equal rows once."""
+    mine = np.flatnonzero(place[0] == process)
+    index = place[1][mine]
+    rising = np.argsort(index, kind="stable")
+    mine, index = mine[rising], index[rising]
+    if np.any(copied):
+        fields = [
+            column[mine] for name, column in raw.items() if name not in (ORDER, PREFIX_START, PREFIX_END)
+        ]
+        inside = np.clip(index, 0, len(copied) - 1)
+        repeated, seen = np.zeros(len(mine), np.bool_), set()
+        for i, row in enumerate(zip(index.tolist(), *(column.tolist() for column in fields), strict=True)):
+            repeated[i] = row in seen
+            seen.add(row)
+        kept = ~(repeated & copied[inside])
+        mine, index = mine[kept], index[kept]
     columns = {name: column[mine] for name, column in raw.items()}
-    columns["cycle_index"] = place[1][mine]
-    return kind.build(int(np.count_nonzero(mine)), columns)
+    columns["cycle_index"] = index
+    return kind.build(len(mine), columns)
 
 
-def _periodic(rows: RowStore, cycles: _Cycles) -> BoolArray:
+def _periodic(rows: RowStore, cycles: LogCycles) -> BoolArray:
     """Which gc lines, in the order of the log, a "GC forced" line belongs to."""
     marked = np.zeros(len(cycles.order), np.bool_)
-    following = np.searchsorted(cycles.order, rows.table(OTHERS["periodic_next"])[ORDER])
+    following = np.searchsorted(cycles.order, cycles.in_order(rows.table(OTHERS["periodic_next"]))[ORDER])
     marked[following[following < len(marked)]] = True
-    previous = np.searchsorted(cycles.order, rows.table(OTHERS["periodic_last"])[ORDER]) - 1
+    previous = np.searchsorted(cycles.order, cycles.in_order(rows.table(OTHERS["periodic_last"]))[ORDER]) - 1
     marked[previous[previous >= 0]] = True
     return marked
 

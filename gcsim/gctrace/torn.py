@@ -1,120 +1,227 @@
 """Putting torn gc lines back together.
 
 The runtime prints a gc line with many small writes, and a program's own output can land between two of
-them; a terminal or a mail program can also break the line at any character. Both are undone only where
-one reading is possible: a number is never glued to digits that another writer may have printed, and two
-different results mean none.
+them; a terminal or a mail program can also break the line at any character. ``readings`` follows both from
+the beginning of a gc line through the lines after it, and gives every line that the runtime could have
+printed so. Which of them to take is decided in ``repair``.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 
 from gcsim.gctrace.formats import CYCLES, Template
+from gcsim.gctrace.lines import ends_within_mark
 from gcsim.gctrace.numbers import Number
+from gcsim.gctrace.printed import could_be_printed
 
-LINES_BACK = 8  # how far above a broken line its beginning is looked for
-LINES_AHEAD = 3  # and its end below
+LINES_AHEAD = 8  # how far below its beginning a torn line's end is looked for
+PIECE = 1024  # bytes of a line that can be part of a gc line
 
-_HEAD = re.compile(rb"gc[ \t]*#?\d*")
-_HEADLESS = re.compile(rb"(?<![\w.#])#?\d+[ \t]*@")
-_MAY_BE_A_DATE = re.compile(rb"[-0-9/:.,T ]")  # what follows the first digits of a log's time stamp
-_PRINTED_MS = re.compile(rb"0|0\.0\d\d|0\.[1-9]\d|[1-9]\.\d|[1-9]\d+")  # fmtNSAsMS prints nothing else
-_END = re.compile(rb"P(?![A-Za-z])|yields")
-_WHOLE = re.compile(rb"gc[ \t]*#?\d+[ \t]*@.* P|gc\d+\(\d+\):.* yields")
+_HEAD = re.compile(rb'(?<![\w.])gc(?:[ \t]+#?\d|#?\d+[ \t]*[@(]|[ \t]*(?=\\[nr]|["\r]|$))')
+_HEADS_PER_LINE = 3
+FAR = 16 << 10  # bytes of foreign text that may follow the beginning of a gc line
+_NEXT_GC_LINE = re.compile(rb"gc[ \t]*#?\d+[ \t]*@|gc\d+\(\d+\):")
+_GC_LINE_PART = re.compile(
+    rb"\d ?ms ?c(?:lock|pu),|MB (?:goal|stacks|globals),|\d ?P\b|\d->\d|\bP(?: \(forced\))?\s*\Z"
+)
+_AFTER_A_NUMBER = re.compile(rb"""[A-SU-Za-z({\["'<=#$_]""")  # no text that begins with digits goes on so
+_PART_OF_SECONDS = re.compile(rb"\d{1,9}(?:\.\d{0,2})?")
+_IN_NUMBER = re.compile(rb"\d\|[\d.]\Z|\.\|\d\Z")
+_CHUNK = re.compile(rb"\d+|\D+")
+_PREFIX = 4096  # bytes of a log's prefix that are compared
+_STATES = 64
 
 
-def reassemble(lines: list[bytes], *, with_head: bool = False) -> list[tuple[int, bytes]]:
-    """The gc lines that may end in the last of ``lines``, each with how many lines above it begins.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One gc line that a torn line's pieces may spell."""
 
-    One result is certain; none or several mean that the line cannot be read. ``with_head`` asks for lines
-    whose very beginning is there; otherwise one that lost only "gc" is taken too.
-    """
-    tail = lines[-1]
-    if _END.search(tail) is None or (with_head and _WHOLE.search(tail)):
-        return []
-    results: dict[bytes, int] = {}
-    for back in range(1, len(lines)):
-        head = lines[-1 - back]
-        if _WHOLE.search(head):
+    begin: int  # where it begins in its first line
+    text: bytes
+    template: Template
+    last: int  # index of the line that it ends in, counted from its beginning's
+    end: int  # where it ends in that line
+    unmixed: bool = False  # whether nothing but its pieces stands in their lines
+    joints: tuple[int, ...] = ()  # where its pieces meet
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A beginning of a gc line. An open one ends where its line was broken, and the next line continues it."""
+
+    text: bytes
+    is_open: bool
+    unmixed: bool = True
+    broken_number: bool = False
+    joints: tuple[int, ...] = ()
+
+
+def heads(line: bytes) -> list[int]:
+    """Where gc lines begin in a line that do not end in it."""
+    found = [match.start() for match in _HEAD.finditer(line, max(len(line) - FAR, 0))]
+    return [at for at in found[-_HEADS_PER_LINE:] if not any(_whole(t, line, at) for t in CYCLES.values())]
+
+
+def _whole(template: Template, line: bytes, at: int) -> bool:
+    match = template.regex.match(line, at)
+    return match is not None and not ends_within_mark(line[match.end() :])
+
+
+def readings(lines: list[bytes], at: int) -> list[Reading]:
+    """The gc lines that begin at ``at`` in the first of ``lines`` and end, as early as possible, in another."""
+    prefix = lines[0][:at]
+    pieces, offsets = [_unwrapped(lines[0][at:], prefix)], [0]
+    for line in lines[1 : LINES_AHEAD + 1]:
+        following = _NEXT_GC_LINE.search(line)
+        piece = line[: following.start()] if following else line
+        skipped = _prefix_end(piece, prefix)
+        offsets.append(skipped)
+        pieces.append(_unwrapped(piece[skipped:], piece[:skipped]))
+        if following:
             break
-        for start in _HEAD.finditer(head):
-            prefix = head[: start.start()]
-            pieces = [
-                head[start.start() :],
-                *(_without_prefix(line, prefix) for line in lines[len(lines) - back :]),
-            ]
-            for template in _fitting(pieces[0]):
-                for text in _join(template, pieces):
-                    results.setdefault(text, back)
-        if results:
-            break
-    headless = None if with_head else _HEADLESS.search(tail)
-    if headless is not None and not results:
-        for template in CYCLES.values():
-            if match := template.regex.match(b"gc " + tail[headless.start() :]):
-                results.setdefault(match[0], 0)
-    return [(back, text) for text, back in results.items()]
+    found: list[Reading] = []
+    for template in _fitting(pieces[0]):
+        found += _completions(template, pieces, offsets)
+    earliest = min((reading.last for reading in found), default=0)
+    return [replace(reading, begin=at) for reading in found if reading.last == earliest]
+
+
+def _unwrapped(piece: bytes, prefix: bytes) -> bytes:
+    """A piece of a gc line without what a wrapper put after it: it holds no quotation mark."""
+    piece = piece[:PIECE].rstrip(b"\r")
+    if b'"' in prefix and b'"' in piece:
+        piece = piece[: piece.index(b'"')]
+        while piece.endswith((b"\\n", b"\\r", b"\\")):
+            piece = piece[:-1] if piece.endswith(b"\\") else piece[:-2]
+    return piece
+
+
+def _prefix_end(line: bytes, prefix: bytes) -> int:
+    """The length of a prefix of the same make (time stamps differ in their digits only); 0 without one."""
+    if len(prefix) > _PREFIX:
+        return 0
+    position = 0
+    for chunk in _CHUNK.findall(prefix):
+        if not chunk.isdigit():
+            if not line.startswith(chunk, position):
+                return 0
+            position += len(chunk)
+            continue
+        digits = _CHUNK.match(line, position)
+        if digits is None or not digits[0].isdigit():
+            return 0
+        position = digits.end()
+    return position
 
 
 def _fitting(head: bytes) -> list[Template]:
     """The formats that explain the most of a line's beginning."""
-    reach = {
-        template: len(_tokens(template, head)) and _tokens(template, head)[-1][1]
-        for template in CYCLES.values()
-    }
+    reach: dict[Template, int] = {}
+    for template in CYCLES.values():
+        spans = _tokens(template, head)
+        end = spans[-1][1] if spans else 0
+        rest = head[end:].strip()
+        following = (
+            template.tokens[len(spans)].text.strip().encode() if len(spans) < len(template.tokens) else b""
+        )
+        reach[template] = end + (len(rest) if rest and following.startswith(rest) else 0)
     return [template for template, position in reach.items() if position == max(reach.values())]
 
 
-def _without_prefix(line: bytes, prefix: bytes) -> bytes:
-    """The line without a log's prefix of the same make (time stamps differ in their digits only)."""
-    if not prefix:
-        return line
-    make = re.sub(rb"\d+", rb"\\d+", re.escape(prefix))
-    return re.sub(rb"\A" + make, b"", line)
+def _completions(template: Template, pieces: list[bytes], offsets: list[int]) -> Iterator[Reading]:
+    """Whole lines made of a beginning of the first piece, of some others, and of the last one."""
+    states = set(_beginnings(template, _State(b"", True), pieces[0]))
+    for i, piece in enumerate(pieces[1:], 1):
+        done = False
+        for state in states:
+            if reading := _completed(template, state, piece, i, offsets[i]):
+                done = True
+                yield reading
+        if done:
+            return
+        longer = {new for state in states for new in _beginnings(template, state, piece)}
+        waiting = {state for state in states if not state.is_open}
+        states = set(sorted(longer | waiting, key=lambda state: (-len(state.text), state.text))[:_STATES])
 
 
-def _join(template: Template, pieces: list[bytes]) -> Iterator[bytes]:
-    """Whole lines made of a beginning of the first piece, beginnings of some others, and the last piece."""
-    partial = set(_beginnings(template, b"", pieces[0]))
-    for piece in pieces[1:-1]:
-        partial |= {
-            longer
-            for text, open_ended in partial
-            for longer in _beginnings(template, text, piece, open_ended)
-        }
-    for text, open_ended in partial:
-        if open_ended or not pieces[-1][:1].isdigit():
-            match = template.regex.match(text + pieces[-1])
-            if match is not None and match.end() > len(text):
-                yield match[0]
+def _completed(template: Template, state: _State, piece: bytes, index: int, offset: int) -> Reading | None:
+    if not _may_follow(state, piece):
+        return None
+    text = _glued(state, piece)
+    match = template.regex.match(text)
+    if match is None or match.end() <= len(state.text) or ends_within_mark(text[match.end() :]):
+        return None
+    joints = (*state.joints, len(state.text))
+    broken_number = state.broken_number or _breaks_number(state, piece)
+    if not could_be_printed(template, match, joints, broken_number=broken_number):
+        return None
+    end = offset + match.end() - (len(text) - len(piece))
+    unmixed = state.is_open and state.unmixed
+    return Reading(0, match[0], template, index, end, unmixed, joints)
 
 
-def _beginnings(
-    template: Template, before: bytes, piece: bytes, open_ended: bool = True
-) -> Iterator[tuple[bytes, bool]]:
-    """``before`` continued by as much of a piece as the format allows, and whether digits may follow.
+def _may_follow(state: _State, piece: bytes) -> bool:
+    """Digits follow digits only in a number that was broken."""
+    return state.is_open or not (piece[:1].isdigit() and state.text[-1:].isdigit())
 
-    When the format uses up the whole piece, the line was broken there; else something else was printed
+
+def _glued(state: _State, piece: bytes) -> bytes:
+    blank = b" " if state.text.endswith(b"gc") and piece[:1].isdigit() else b""
+    return state.text + blank + piece
+
+
+def _breaks_number(state: _State, piece: bytes) -> bool:
+    return state.is_open and _IN_NUMBER.search(state.text[-1:] + b"|" + piece[:1]) is not None
+
+
+def _beginnings(template: Template, state: _State, piece: bytes) -> Iterator[_State]:
+    """A beginning continued by as much of a piece as the format allows.
+
+    When the format uses up the whole piece, the line may have been broken there. Else something else was printed
     into it, which the runtime's writes allow only between two tokens. What was printed may have begun
     with digits, so that the last number is uncertain: it ends at one of its digits, or was never there.
     """
-    if not open_ended and piece[:1].isdigit():
+    if not _may_follow(state, piece):
         return
-    text = before + piece.rstrip()
+    before, text = len(state.text), _glued(state, piece)
+    broken_number = state.broken_number or _breaks_number(state, piece)
+    joints = (*state.joints, before) if before else ()
     spans = _tokens(template, text)
-    position = spans[-1][1] if spans else 0
-    rest = text[position:].lstrip()
-    following = template.tokens[len(spans)] if len(spans) < len(template.tokens) else None
-    if not rest or (following is not None and following.text.lstrip().encode().startswith(rest)):
-        if len(text) > len(before):
-            yield text, True
+    used_up = _used_up(template, spans, text)
+    if (not spans or spans[-1][1] <= before) and not (used_up and state.is_open):
         return
-    if not spans:
+    start, end, number = spans[-1] if spans else (0, 0, None)
+    if not used_up and _is_damaged(text[end:]):
         return
-    start, end, number = spans[-1]
+    if used_up:
+        yield _State(text, True, state.is_open and state.unmixed, broken_number, joints)
     cuts = [end] if number is None else [start, *_ends(number, text, start, end)]
-    yield from ((text[:cut], not text[cut - 1 : cut].isdigit()) for cut in cuts if cut > len(before))
+    yield from (_State(text[:cut], False, False, broken_number, joints) for cut in cuts if cut > before)
+
+
+def _is_damaged(rest: bytes) -> bool:
+    """Whether the text after a beginning is the rest of a gc line, so that no other writer's text parts them."""
+    following = _NEXT_GC_LINE.search(rest)
+    return _GC_LINE_PART.search(rest, 0, following.start() if following else len(rest)) is not None
+
+
+def _used_up(template: Template, spans: list[tuple[int, int, Number | None]], text: bytes) -> bool:
+    """Whether nothing follows the format's tokens but a part of the next one."""
+    end, number = (spans[-1][1], spans[-1][2]) if spans else (0, None)
+    rest = text[end:].strip()
+    if not rest:
+        return True
+    if rest == b"." and number is not None and number.kind == "ms":
+        return b"." not in text[spans[-1][0] : end]
+    missing = template.tokens[len(spans) - 1 : len(spans) + 1]  # an optional text, and what must follow
+    expected = [token.text.strip().encode() for token in missing if token.number is None]
+    if spans and spans[-1][1] > spans[-1][0]:
+        expected = expected[1:] if template.tokens[len(spans) - 1].number is None else expected
+    if missing[-1].number is not None and missing[-1].number.kind == "seconds":
+        return _PART_OF_SECONDS.fullmatch(rest) is not None
+    return any(text.startswith(rest) for text in expected)
 
 
 def _tokens(template: Template, text: bytes) -> list[tuple[int, int, Number | None]]:
@@ -131,15 +238,10 @@ def _tokens(template: Template, text: bytes) -> list[tuple[int, int, Number | No
 
 
 def _ends(number: Number, text: bytes, start: int, end: int) -> list[int]:
-    """Where a number may end: at its last digit, or before, when the digits after may be a date's."""
-    possible = [end]
-    if _MAY_BE_A_DATE.match(text, end):
-        possible = [stop for stop in range(start + 1, end + 1) if text[stop : stop + 1] != b"."]
-    if number.kind == "seconds":
+    """Where a number may end: at its last digit, or before, when the digits after may be another writer's."""
+    if number.kind == "seconds" or _AFTER_A_NUMBER.match(text, end):
         return [end]
-    if number.kind == "ms":
-        return [stop for stop in possible if _PRINTED_MS.fullmatch(text, start, stop)]
-    return possible
+    return [stop for stop in range(start + 1, end + 1) if text[stop - 1 : stop] != b"."]
 
 
 @cache

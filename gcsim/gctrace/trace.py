@@ -57,6 +57,9 @@ class Trace:
     line_numbers: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))  # of the cycles
     oddities: tuple[Oddity, ...] = ()
     foreign_line_numbers: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
+    gc_lines_in_log: int = 0  # that were read, of all processes, copies included
+    repeated_gc_lines_in_log: int = 0  # copies of lines that stand above
+    processes_in_log: int = 1
     info: CaptureInfo | None = None  # from the side file that `gcsim capture` writes
 
     def __post_init__(self) -> None:
@@ -79,9 +82,18 @@ class Trace:
     __hash__ = None  # type: ignore[assignment]  # arrays are not hashable, and equality is by value
 
     @property
+    def log_counts(self) -> str:
+        """How many gc lines were read in the whole log, and in how many processes, as a part of a sentence."""
+        lines, copies, processes = self.gc_lines_in_log, self.repeated_gc_lines_in_log, self.processes_in_log
+        repeated = f" ({copies} of them copies)" if copies else ""
+        return f"{lines} gc line{'s' * (lines != 1)}{repeated} read, in {processes} process{'es' * (processes != 1)}"
+
+    @property
     def oddity_counts(self) -> dict[str, int]:
-        """How many oddities of each kind, foreign lines included."""
+        """How many oddities of each kind, foreign lines and every copy of a line included."""
         counts = Counter(oddity.kind for oddity in self.oddities)
+        if self.repeated_gc_lines_in_log:
+            counts["repeated gc line"] = self.repeated_gc_lines_in_log
         if len(self.foreign_line_numbers):
             counts["foreign line"] = len(self.foreign_line_numbers)
         return dict(counts)
@@ -94,7 +106,15 @@ _OLDER: dict[str, type[Columns]] = {
     "1.5beta": FivePhaseFields,
     "1.5": FivePhaseFields,
 }
-_ABOUT_THE_FILE = {"line_numbers", "oddities", "foreign_line_numbers", "info"}
+_ABOUT_THE_FILE = {
+    "line_numbers",
+    "oddities",
+    "foreign_line_numbers",
+    "gc_lines_in_log",
+    "repeated_gc_lines_in_log",
+    "processes_in_log",
+    "info",
+}
 
 
 def _same(a: object, b: object) -> bool:
