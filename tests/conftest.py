@@ -7,8 +7,13 @@ captures is slow. A new test is quick unless a table here names it; name those t
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
+
+# No test fails for want of time: machines that do other things are slow.
+settings.register_profile("gcsim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gcsim")
 
 GO = ("golang/",)
 
