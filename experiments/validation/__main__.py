@@ -2,8 +2,9 @@
 
 python -m experiments.validation capture [--only REGEX] [--lock FILE] [--long]   make the runs that are missing
 python -m experiments.validation report [--from-table]                  predict all, write docs/accuracy.md
+python -m experiments.validation report [--from-table] --check          compare and write nothing
 python -m experiments.validation discrepancy                            what intervals must be widened by
-python -m experiments.validation counts                                 write docs/memory.md
+python -m experiments.validation counts [--check]                       write docs/memory.md, or compare it
 """
 
 import argparse
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.capture import capture_run, is_captured, summary
-from experiments.validation import machine
+from experiments.validation import check, machine
 from experiments.validation.counts import counts_page
 from experiments.validation.discrepancy import discrepancy_table
 from experiments.validation.figures import write_ratios
@@ -26,19 +27,24 @@ from gcsim.errors import InputError
 
 FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent.parent / "docs"
+CHECK_HELP = "compare with what is committed and write nothing; exit status 1 if it differs"
 
 
-def capture(options: argparse.Namespace) -> None:
+def capture(options: argparse.Namespace) -> int:
     """Make the runs whose names match and whose files are missing; the machine is noted beside them."""
     chosen, folder = (long_plans(), LONG_CAPTURES) if options.long else (plans(), CAPTURES)
     for plan in chosen:
         if re.search(options.only, plan.name) and not is_captured(plan, folder):
             print(summary(capture_run(plan, folder, lock=options.lock)), flush=True)
             machine.note(folder)
+    return 0
 
 
-def report(options: argparse.Namespace) -> None:
-    """Predict every captured run, keep the table, write the page and its figure."""
+def report(options: argparse.Namespace) -> int:
+    """Predict every captured run, keep the table, write the page and its figure; or check what is committed."""
+    if options.check:
+        faults = check.page_faults()
+        return _answer(faults if options.from_table else [*faults, *check.accuracy_faults()])
     if not options.from_table:
         save_study(study(plans(), CAPTURES, LONG_CAPTURES), FOLDER)
     found = load_study(FOLDER)
@@ -47,16 +53,28 @@ def report(options: argparse.Namespace) -> None:
     readme = DOCS.parent / "README.md"
     write_text_atomically(readme, with_headline(readme.read_text(encoding="utf-8"), found.rows))
     print(headline_sentence(found.rows))
+    return 0
 
 
-def discrepancy(_options: argparse.Namespace) -> None:
+def discrepancy(_options: argparse.Namespace) -> int:
     """Print the table that ``gcsim/engine/discrepancy.py`` ships, from the design programs' residuals."""
     print(discrepancy_table(load_study(FOLDER).rows))
+    return 0
 
 
-def counts(_options: argparse.Namespace) -> None:
-    """Write the page of memory as the runtime counted it."""
+def counts(options: argparse.Namespace) -> int:
+    """Write the page of memory as the runtime counted it, or check the committed one."""
+    if options.check:
+        return _answer(check.counts_faults())
     write_text_atomically(DOCS / "memory.md", counts_page(plans(), CAPTURES))
+    return 0
+
+
+def _answer(faults: Sequence[str]) -> int:
+    """The exit status of a check, with its faults on standard error."""
+    for fault in faults:
+        print(f"experiments.validation: {fault}", file=sys.stderr)
+    return 1 if faults else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,16 +94,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "report", help="predict every captured run and write docs/accuracy.md and the headline"
     )
     show.add_argument("--from-table", action="store_true", help="from results.csv, without predicting again")
+    show.add_argument("--check", action="store_true", help=CHECK_HELP)
     show.set_defaults(run=report)
     commands.add_parser("discrepancy", help="derive the widening of intervals").set_defaults(run=discrepancy)
-    commands.add_parser("counts", help="write docs/memory.md").set_defaults(run=counts)
+    count = commands.add_parser("counts", help="write docs/memory.md")
+    count.add_argument("--check", action="store_true", help=CHECK_HELP)
+    count.set_defaults(run=counts)
     options = parser.parse_args(arguments)
     try:
-        options.run(options)
+        status: int = options.run(options)
     except InputError as error:
         print(f"experiments.validation: {error}", file=sys.stderr)
         return 2
-    return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -196,6 +196,6 @@ def _method(study: Study) -> Lines:
         "",
         *(left_out or ["- none."]),
         "",
-        "`tests/unit/test_validation_accuracy.py` predicts the held-out programs again on every change and "
+        "`python -m experiments.validation report --check` predicts the held-out programs again on every change and "
         "fails where the headline has become worse than the table committed here.",
     ]

@@ -128,7 +128,7 @@ def check(text: str, trace: Trace, row: int) -> None:
     raise AssertionError(f"no plain reading of gc {number} in {text!r}")
 
 
-@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+@pytest.mark.parametrize("log", LOGS, ids=[log.stem for log in LOGS])
 def test_every_gc_line_is_read_or_reported(log: Path) -> None:
     """Each line that looks like a gc line is in exactly one process with the right fields, or in the report."""
     lines = text_lines(log)
@@ -149,7 +149,7 @@ def test_every_gc_line_is_read_or_reported(log: Path) -> None:
             check(lines[int(number) - 1], trace, row)
 
 
-@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+@pytest.mark.parametrize("log", LOGS, ids=[log.stem for log in LOGS])
 def test_every_other_trace_line_is_kept_or_reported(log: Path) -> None:
     """scvg, scav, pacer and GC forced lines are rows of a process, or stand in the report."""
     lines = text_lines(log)
@@ -166,7 +166,7 @@ def test_every_other_trace_line_is_kept_or_reported(log: Path) -> None:
     assert sum(int(t.periodic.sum()) for t in traces) <= sum("GC forced" in line for line in lines)
 
 
-@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+@pytest.mark.parametrize("log", LOGS, ids=[log.stem for log in LOGS])
 def test_each_process_survives_writing(log: Path, tmp_path: Path) -> None:
     """Every process found in a public log is read back equal after writing it in its own format."""
     try:

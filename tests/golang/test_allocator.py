@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import GoToolchain
+from go_toolchain import GoToolchain
 
 from gcsim.goruntime.allocator import refill_charge_bytes, swept_spans
 from gcsim.goruntime.size_classes import (

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from capture_app import GCSIM, PROGRAM, capture
+from go_toolchain import GoToolchain
 
 from gcsim.gctrace.capture_info import CaptureInfo, side_file
-from tests.golang.capture_app import GCSIM, PROGRAM, capture
-from tests.golang.conftest import GoToolchain
 
 
 @pytest.fixture(scope="module")

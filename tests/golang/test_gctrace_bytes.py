@@ -3,9 +3,9 @@
 import io
 
 import numpy as np
+from go_toolchain import GoToolchain
 
 from gcsim.gctrace import format_gctrace, read_gctrace
-from tests.golang.conftest import GoToolchain
 
 PROGRAM = """package main
 

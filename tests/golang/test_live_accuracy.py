@@ -4,13 +4,13 @@ import math
 from pathlib import Path
 
 import pytest
+from go_toolchain import GoToolchain
 
 from experiments.capture import RunPlan, capture_run
 from experiments.validation.baselines import keep
 from experiments.validation.observations import Observation, observe
 from gcsim.calibration import calibrate
 from gcsim.calibration.validation import Comparison, validate
-from tests.golang.conftest import GoToolchain
 
 # Twice the 90th percentile of what repeated 10 s runs on a quiet machine differ by, and as much again for
 # runs of 4 s on a machine that does other things: heap 4 %, cycle rate 6 %, GC CPU 26 %, resident memory 4 %. A

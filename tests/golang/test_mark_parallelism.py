@@ -13,7 +13,7 @@ from gcsim.goruntime.span_scan import scans_dense, visit_spans
 from gcsim.goruntime.versions import rules_for
 
 if TYPE_CHECKING:
-    from conftest import GoToolchain
+    from go_toolchain import GoToolchain
 
 LEVELS = 20
 SLOTS_PER_SPAN = 165  # of 48 bytes with pointers, 1.26+

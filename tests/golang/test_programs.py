@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from go_toolchain import GoToolchain
 
 from experiments.capture import CapturedRun, RunPlan, capture_run, load_run, main
 from experiments.toolchains import PROGRAMS
@@ -16,7 +17,6 @@ from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.capture import run_capture
 from gcsim.gctrace.capture_info import CaptureInfo, side_file
-from tests.golang.conftest import GoToolchain
 
 MIB = 1 << 20
 LIVE_MIB = 12
@@ -69,7 +69,8 @@ def test_a_program_reports_in_full(name: str, loop: str, go_toolchain: GoToolcha
     assert latency[0] > 0
     assert result["requests"] > 0
     assert 0 < result["cpu_seconds"] <= 1.05 * info.cpu_seconds
-    assert result["load_seconds"] >= 1 > result["ready_seconds"] > 0
+    assert result["load_seconds"] >= 1
+    assert 0 < result["ready_seconds"] < info.wall_seconds - result["load_seconds"]
     assert result["rss_peak_bytes"] == pytest.approx(info.rss_peak_bytes, rel=0.25)
     assert result["mapped_peak_bytes"] > 0
     mapped = result["memstats"]["HeapSys"] + result["memstats"]["StackSys"]
@@ -129,7 +130,7 @@ def test_an_open_loop_keeps_its_rate_and_its_seed(go_toolchain: GoToolchain, tmp
 
 def test_an_overloaded_open_loop_shows_its_queue(go_toolchain: GoToolchain, tmp_path: Path) -> None:
     """No coordinated omission: latency counts from when a request was due, so overload shows in it."""
-    result = captured("idle", go_toolchain, tmp_path, "-rate", "20000").result
+    result = captured("idle", go_toolchain, tmp_path, "-rate", "4000").result
     assert result["latency_seconds"]["p50"] > 3 * result["service_seconds"]["p50"]
     assert result["load_seconds"] > 1.5
 

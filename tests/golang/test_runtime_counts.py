@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from go_toolchain import GoToolchain
 
 from gcsim.gctrace import heap_accounts
 from gcsim.gctrace.heap_accounts import AccountReader
-from tests.golang.conftest import GoToolchain
 
 OFFSETS = """package main
 

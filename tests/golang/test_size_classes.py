@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GoToolchain
+from go_toolchain import GoToolchain
 
 from gcsim.goruntime.size_classes import (
     HEADERLESS_BYTES,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import GoToolchain
+from go_toolchain import GoToolchain
 
 from gcsim.goruntime.sync_pool import PoolState, collect, get, put
 from gcsim.goruntime.versions import rules_for

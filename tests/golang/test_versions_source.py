@@ -8,7 +8,7 @@ import pytest
 from gcsim.goruntime.version_changes import CHANGES, Change
 
 if TYPE_CHECKING:
-    from conftest import GoToolchain
+    from go_toolchain import GoToolchain
 
 # Earlier names are gone from today's source: they were C, or have been renamed since.
 RECENT = [change for change in CHANGES if change.minor >= 18]

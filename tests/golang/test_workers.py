@@ -3,7 +3,7 @@
 import re
 
 import numpy as np
-from conftest import GoToolchain
+from go_toolchain import GoToolchain
 
 from gcsim.goruntime.workers import dedicated_workers, fractional_utilization_goal
 

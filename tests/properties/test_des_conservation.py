@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import simpy
+from example_service import example_service
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from gcsim.units import MIB
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter
 from gcsim.workload.requests import Requests
-from tests.unit.example_service import example_service
 
 ROUNDING = 1e-6
 

@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from example_service import example_service
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from gcsim.units import MIB
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import Parameter
 from gcsim.workload.profile import Profile
-from tests.unit.example_service import example_service
 
 SECONDS: dict[Engine, float] = {"lanes": 40.0, "des": 1.0}
 GOGCS = (10, 50, 100, 170, 400, None)

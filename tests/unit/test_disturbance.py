@@ -1,6 +1,7 @@
 """Which captured runs are made again: told by the machine alone."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,7 +10,12 @@ from experiments.capture import MAX_FOREIGN_CPU, STEADY, CapturedRun, disturbanc
 from experiments.latency import matrix
 
 LOAD, GOGC, REPEAT = matrix.LOADS[1], matrix.GOGC[2], 2
-KEPT = matrix.best_run(LOAD, GOGC, REPEAT)
+
+
+@cache
+def kept() -> CapturedRun:
+    """The run that the latency study kept at this load and setting."""
+    return matrix.best_run(LOAD, GOGC, REPEAT)
 
 
 def with_speed(run: CapturedRun, **changed: float) -> CapturedRun:
@@ -20,28 +26,28 @@ def with_speed(run: CapturedRun, **changed: float) -> CapturedRun:
 
 def test_a_run_is_not_judged_by_what_it_measured() -> None:
     """Only the probe's figures and other processes' share are looked at."""
-    blind = replace(KEPT, result={"cpu_speed": KEPT.result["cpu_speed"]})
-    assert matrix.disturbed(blind, LOAD, REPEAT) == matrix.disturbed(KEPT, LOAD, REPEAT) <= 1
+    blind = replace(kept(), result={"cpu_speed": kept().result["cpu_speed"]})
+    assert matrix.disturbed(blind, LOAD, REPEAT) == matrix.disturbed(kept(), LOAD, REPEAT) <= 1
 
 
 def test_other_processes_disturb() -> None:
     """More than the allowed share of the machine is too much."""
-    busy = replace(KEPT, info=replace(KEPT.info, foreign_cpu_fraction=1.01 * MAX_FOREIGN_CPU))
+    busy = replace(kept(), info=replace(kept().info, foreign_cpu_fraction=1.01 * MAX_FOREIGN_CPU))
     assert disturbance(busy) > 1
 
 
 @pytest.mark.parametrize(("share", "too_much"), [(STEADY - 0.01, True), (STEADY + 0.01, False)])
 def test_an_uneven_machine_disturbs(share: float, too_much: bool) -> None:
     """The slowest tenth of the probe's pieces is held against the fastest."""
-    fastest = KEPT.result["cpu_speed"]["warm_p90"]
-    assert (disturbance(with_speed(KEPT, warm_p10=share * fastest)) > 1) == too_much
+    fastest = kept().result["cpu_speed"]["warm_p90"]
+    assert (disturbance(with_speed(kept(), warm_p10=share * fastest)) > 1) == too_much
 
 
 @pytest.mark.parametrize("factor", [1 - 1.01 * matrix.SPEED_TOLERANCE, 1 + 1.01 * matrix.SPEED_TOLERANCE])
 def test_another_speed_than_the_capacity_s_disturbs(factor: float) -> None:
     """A load is a share of what the service could do at one speed of the machine."""
     then = matrix.capacity_run(LOAD, REPEAT).result["cpu_speed"]["warm_mean"]
-    assert matrix.disturbed(with_speed(KEPT, warm_mean=factor * then), LOAD, REPEAT) > 1
+    assert matrix.disturbed(with_speed(kept(), warm_mean=factor * then), LOAD, REPEAT) > 1
 
 
 def test_unevenness_does_not_count_where_nothing_can_overload() -> None:

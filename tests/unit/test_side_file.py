@@ -19,13 +19,27 @@ from gcsim.gctrace.log_mark import MARKED_BYTES, LogMark
 from gcsim.gctrace.side_values import side_values
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-CAPTURED = EXPERIMENTS / "captures" / "order-service.log.gz"
+CAPTURED = Path(__file__).parents[1] / "data" / "quiet-blobcache.log.gz"
 INFO = CaptureInfo(
     gogc=None, gomemlimit_bytes=1 << 29, gomaxprocs=2, go_version="go1.27.3", go="1.27", rss_peak_bytes=9,
     start_time="2026-01-02T03:04:05.678+00:00", wall_seconds=10.5, cpu_seconds=19.25, exit_status=143,
     command=["./app", "-x"], foreign_cpu_fraction=None,
 )  # fmt: skip
-KEYS = json.loads(side_file(CAPTURED).read_text())
+# The side file of experiments/captures/order-service.log.gz, as it was written before there were marks.
+KEYS: dict[str, object] = {
+    "gogc": 100,
+    "gomemlimit_bytes": None,
+    "gomaxprocs": 2,
+    "go_version": "go1.27.3",
+    "go": "1.27",
+    "rss_peak_bytes": 209731584,
+    "start_time": "2026-11-23T06:35:36.762+00:00",
+    "wall_seconds": 40.48210377699979,
+    "cpu_seconds": 78.32465599999999,
+    "exit_status": 0,
+    "command": ["./orders", "-duration", "40s"],
+    "foreign_cpu_fraction": 0.023162630212233665,
+}
 
 
 def a_log(folder: Path, side: object) -> Path:

@@ -2,29 +2,24 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from experiments.validation import machine
 from experiments.validation.baselines import gc_guide, keep, odds
-from experiments.validation.counts import counts_page
+from experiments.validation.check import unsound, worse
 from experiments.validation.diagnosis import cause
 from experiments.validation.discrepancy import COVERAGE, fit_discrepancy
-from experiments.validation.matrix import CAPTURES, LOADS, plans
+from experiments.validation.matrix import LOADS, plans
 from experiments.validation.observations import Observation
-from experiments.validation.page import accuracy_page, with_headline
-from experiments.validation.results import load_study, rows_from_csv, rows_to_csv
+from experiments.validation.results import rows_from_csv, rows_to_csv
 from experiments.validation.study import Row
 from experiments.validation.summary import at_equal_speed, error, summary
 from gcsim.engine.discrepancy import DISCREPANCY, Z90
 from gcsim.settings import Settings
 from gcsim.units import MIB
-
-FOLDER = Path(CAPTURES).parent
 
 
 def row(**changes: Any) -> Row:
@@ -140,12 +135,6 @@ def test_the_matrix_is_what_the_page_says() -> None:
     assert all(list(load.limits_mib) == sorted(load.limits_mib) for load in LOADS)
 
 
-def test_the_committed_page_is_the_committed_table_s() -> None:
-    """docs/accuracy.md is what ``report --from-table`` writes: nobody has edited it."""
-    page = (FOLDER.parent.parent / "docs" / "accuracy.md").read_text()
-    assert page == accuracy_page(load_study(FOLDER), machine.described(CAPTURES))
-
-
 def test_at_equal_speed_a_run_on_a_slower_machine_is_brought_back() -> None:
     """A rate seen on a machine at 0.8 of the calibrated run's speed counts as 1.25 times; unknown speed drops out."""
     (equal,) = at_equal_speed((row(), row(speed_effect=math.nan)))
@@ -153,16 +142,30 @@ def test_at_equal_speed_a_run_on_a_slower_machine_is_brought_back() -> None:
     assert error(equal) == pytest.approx(0.0)
 
 
-def test_the_readme_states_the_committed_headline() -> None:
-    """The README's figures are those of the committed table."""
-    readme = (FOLDER.parent.parent / "README.md").read_text(encoding="utf-8")
-    assert with_headline(readme, load_study(FOLDER).rows) == readme
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, None),
+        ({"predicted": 5.3}, "gc_rate_hz: median error 0.3250, committed 0.2500"),
+        ({"low": 4.1}, "gc_rate_hz: coverage 0.000, committed 1.000"),
+    ],
+)
+def test_check_names_a_metric_that_is_predicted_worse(changes: dict[str, float], fault: str | None) -> None:
+    """The check of the committed accuracy passes on the same rows, and names what became worse."""
+    committed = [row(low=3.9) for _ in range(30)]
+    again = [replace(one, **changes) for one in committed]
+    faults = list(worse("gc_rate_hz", committed, again))
+    assert faults[:1] == ([] if fault is None else [fault])
 
 
-def test_the_page_of_counts_is_what_the_captures_hold() -> None:
-    """One program's row is found again; programs captured before there were counts have none."""
-    chosen = [plan for plan in plans() if plan.label in ("gateway", "orders")]
-    row = next(line for line in counts_page(chosen, CAPTURES).splitlines() if line.startswith("| gateway"))
-    page = (FOLDER.parent.parent / "docs" / "memory.md").read_text(encoding="utf-8")
-    assert row in page
-    assert "| orders |" not in page
+def test_check_names_fewer_rows_and_values_that_are_no_predictions() -> None:
+    """A row that is missing, not finite or outside its interval is a fault."""
+    committed = [row(low=3.9) for _ in range(30)]
+    assert list(worse("gc_rate_hz", committed, committed[1:])) == [
+        "gc_rate_hz: 29 rows predicted, 30 committed"
+    ]
+    assert [list(unsound(row(**bad))) != [] for bad in ({}, {"low": math.nan}, {"low": 5.1})] == [
+        False,
+        True,
+        True,
+    ]

@@ -1,0 +1,78 @@
+"""What each test needs: the markers ``slow``, ``go`` and ``captures``, by folder, file or test.
+
+``pytest -m "not slow"`` is the quick tier: at most a minute, without Go and without captures. A test that needs Go or
+captures is slow. A new test is quick unless a table here names it; name those that take more than two seconds.
+"""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+HERE = Path(__file__).parent
+
+# No test fails for want of time: machines that do other things are slow.
+settings.register_profile("gcsim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gcsim")
+
+GO = ("golang/",)
+
+CAPTURES = (
+    "unit/test_cli_commands.py::test_a_limit_stated_to_be_off_is_off_whatever_the_side_file_says",
+    "unit/test_counted_memory.py",
+    "unit/test_disturbance.py",
+    "unit/test_memory_outside.py",
+    "unit/test_own_lines.py::test_a_real_trace_is_all_trace_lines",
+    "unit/test_pace.py",
+    "unit/test_recounted.py",
+    "unit/test_scatter_together.py",
+    "unit/test_several_logs.py",
+    "unit/test_side_file.py::test_committed_captures_need_no_mark_and_no_note",
+    "unit/test_stalls.py",
+    "unit/test_window.py",
+)
+
+SLOW = (
+    "properties/test_assist_queue.py::test_fluid_limiter_follows_the_bucket",
+    "properties/test_des_conservation.py::test_nothing_is_made_or_lost_between_events",
+    "unit/test_des.py",
+    "unit/test_engines_agree.py",
+    "unit/test_recovery.py",
+    "unit/test_survivors.py",
+)
+
+# Files whose tests share an expensive fixture: `pytest -n 2 --dist loadgroup` gives each to one worker.
+TOGETHER = (
+    "golang/test_live_accuracy.py",
+    "golang/test_real_pacer.py",
+    "unit/test_recovery.py",
+    "unit/test_several_logs.py",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds ``--large``."""
+    parser.addoption(
+        "--large", action="store_true", help="Run the largest tests at full size, as .ci/run does."
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Adds the markers."""
+    for item in items:
+        test = f"{item.path.relative_to(HERE).as_posix()}::{getattr(item, 'originalname', item.name)}"
+        go, captures = _named(test, GO), _named(test, CAPTURES)
+        if go:
+            item.add_marker(pytest.mark.go)
+        if captures:
+            item.add_marker(pytest.mark.captures)
+        if go or captures or _named(test, SLOW):
+            item.add_marker(pytest.mark.slow)
+        if _named(test, TOGETHER):
+            item.add_marker(pytest.mark.xdist_group(test.split("::")[0]))
+
+
+def _named(test: str, table: tuple[str, ...]) -> bool:
+    """Whether a table names the test, its file or its folder."""
+    folder, file = test.split("/")[0] + "/", test.split("::")[0]
+    return not {test, file, folder}.isdisjoint(table)
