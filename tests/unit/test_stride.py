@@ -68,3 +68,14 @@ def test_each_lane_is_skipped_by_its_own_pace() -> None:
     assert together[0] > 100.0
     assert together[2] == 1.0
     assert (repeats(EXACT_CYCLES, now, length, 600.0) == 1.0).all()
+
+
+@pytest.mark.parametrize("loop", ["closed", "open"])
+def test_a_moving_setting_does_not_depend_on_its_company(loop: str) -> None:
+    """The same figures alone and next to a setting that collects without pause, where cycles are skipped in both."""
+    model = replace(moving(), loop=loop)
+    asked = Settings(gogc=30, gomaxprocs=2)
+    tight = Settings(gogc=None, gomemlimit_bytes=64 * MIB, gomaxprocs=2)
+    (alone,) = engine.simulate(model, [asked], replicas=3)
+    _, among, _ = engine.simulate(model, [tight, asked, tight], replicas=3)
+    assert among.metrics == alone.metrics
