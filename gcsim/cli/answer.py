@@ -28,7 +28,7 @@ def print_recommendation(found: "Recommendation") -> None:
 
 
 def print_miss(found: "Recommendation") -> None:
-    """What is not possible and what it would take; no setting in a form to paste."""
+    """The reasons and the ways out, and the nearest miss next to today's setting; nothing in a form to paste."""
     emit("\n".join(wrap(reason, indent="  ") for reason in found.reasons))
     emit("No setting is printed to paste, because none fits.\n\n")
     _print_comparison(found, "nearest miss")

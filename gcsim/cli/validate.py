@@ -52,7 +52,7 @@ def validate(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare what the model predicts with what logs show, setting by setting."""
+    """Compare the model's predictions with logs, setting by setting."""
     from gcsim.calibration.validation import validate as compare
 
     how = simulation(duration=duration or "10m", replicas=replicas, seed=seed, engine="lanes")

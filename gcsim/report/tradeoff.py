@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-_LEAST_SHOWN_CPU = 0.0005  # a program that hardly collects must not stretch a log axis for ever
+_LEAST_SHOWN_CPU = 0.0005  # a program that rarely collects must not stretch a log axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ def _log_axes(axes: Axes, data: TradeOff) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{format_number(value)} %"))
     axes.minorticks_off()
     axes.spines[:].set_color(FAINT)
-    if data.memory_given_mib is not None:  # what is far beyond the wall is of no interest
+    if data.memory_given_mib is not None:  # settings far above the memory are left out
         shown = [*data.memory_mib, *([] if data.today_mib is None else [data.today_mib])]
         low, today = float(min(shown)), data.today_mib or 0.0
         axes.set_xlim(low / 1.15, max(1.6 * data.memory_given_mib, 1.2 * low, 1.15 * today))

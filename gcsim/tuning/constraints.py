@@ -1,4 +1,4 @@
-"""What a setting must keep to, judged at the pessimistic end of its predicted interval."""
+"""The bounds that a setting must keep, judged at the pessimistic end of its predicted interval."""
 
 import math
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ class Constraint:
 
     metric: str  # a name of gcsim.metrics.METRICS
     bound: float  # in the metric's unit, more than 0
-    label: str  # what a person calls it
+    label: str  # its name for people
 
     def margin(self, run: Run) -> float:
-        """What is left below the bound, as a share of it: negative when broken, -inf when not predicted."""
+        """The share of the bound that is left below it: negative when broken, -inf when not predicted."""
         estimate = run.metrics.get(self.metric)
         if estimate is None or math.isnan(estimate.high):
             return -math.inf
@@ -42,7 +42,7 @@ class Margin:
     margin: float  # share of the bound left, negative when broken
 
     def to_json(self) -> dict[str, object]:
-        """The constraint, the pessimistic end and what is left."""
+        """The metric, its bound, the pessimistic end and the share left."""
         bound, metric = self.constraint.bound, self.constraint.metric
         return {"metric": metric, "bound": bound, "high": self.high, "margin": self.margin}
 

@@ -1,4 +1,4 @@
-"""What it would take where no setting is feasible: the least GC CPU in this memory, and the memory for this GC CPU."""
+"""The ways out where no setting is feasible: the least GC CPU in this memory, and the memory for this GC CPU."""
 
 import math
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Needed:
 
 
 def needed_for(evaluate: Evaluate, knobs: Knobs, constraints: Sequence[Constraint]) -> Needed:
-    """What it would take, from the runs there are and from GOGC=off under limits above the memory.
+    """The ways out, from the runs there are and from GOGC=off under limits above the memory.
 
     GC CPU falls as such a limit rises, and the limit bounds the memory: the lowest that keeps the other constraints
     names the container.

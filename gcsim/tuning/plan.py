@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from gcsim.engine.run import Run
@@ -30,9 +31,11 @@ class Plan:
             engine=self.engine,
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """The plan's part of a document."""
+    def to_json(self, model: str) -> dict[str, Any]:
+        """The part of a document that says how its runs were made, and with which model."""
         return {
+            "gcsim_version": version("gcsim"),
+            "model": model,
             "duration_seconds": self.duration_seconds,
             "replicas": self.replicas,
             "seed": self.seed,

@@ -42,7 +42,7 @@ def explain(
 
 
 def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed) -> tuple[str, ...]:
-    """Sentences that say what is not possible, what it would take, and how far the nearest miss is off."""
+    """Sentences that name the impossible, the ways out, and the distance of the nearest miss."""
     memory, *others = [margin.constraint for margin in found]
     wanted = _join([_bound(constraint) for constraint in others])
     return (

@@ -71,6 +71,7 @@ class Recommendation:
     explored: tuple[Run, ...]  # everything simulated on the way
     memory_bytes: int
     plan: Plan
+    model: str  # its name
     reasons: tuple[str, ...]  # sentences; the first states the prediction, or that nothing is feasible
 
     @property
@@ -102,7 +103,7 @@ class Recommendation:
             "margins": [margin.to_json() for margin in self.margins],
             "stress": [item.to_json() for item in self.stress],
             "needed": None if self.needed is None else self.needed.to_json(),
-            **self.plan.to_json(),
+            **self.plan.to_json(self.model),
         }
 
 
@@ -154,6 +155,7 @@ def recommend(
         explored=tuple(explored),
         memory_bytes=memory_bytes,
         plan=plan,
+        model=model.name,
         reasons=explain(chosen, found, cheapest=cheapest(explored, constraints), growth=growth)
         if needed is None
         else explain_miss(chosen, found, needed),

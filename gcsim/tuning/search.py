@@ -40,8 +40,8 @@ COARSE_LIMIT_SHARES = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 FINE_STEPS = 5  # new values on either side of the best, per axis
 ROWS = 3  # of limits, looked at over every GOGC
 LARGER, LARGER_STEPS = 1.5, 10  # limits above the memory, each so much higher than the one before
-# What a search simulates at most: outline, rows, limits between two, the best one's row, and GOGC around two settings,
-# each also under the best limit; where nothing is feasible, larger limits as well.
+# The most settings that a search simulates: outline, rows, limits between two, the best one's row, and GOGC around two
+# settings, each also under the best limit; where nothing is feasible, larger limits as well.
 MOST_SETTINGS = (
     len(COARSE_GOGC) * (1 + ROWS + 1)
     + len(COARSE_LIMIT_SHARES)

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,12 +119,7 @@ class Sweep:
         return text.getvalue()
 
     def _about(self) -> dict[str, object]:
-        return {
-            "gcsim_version": version("gcsim"),
-            "model": self.model,
-            "memory_bytes": self.memory_bytes,
-            **self.plan.to_json(),
-        }
+        return {"memory_bytes": self.memory_bytes, **self.plan.to_json(self.model)}
 
 
 def loosest_last(knob: Sequence[int | None]) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a prediction for another Go version leaves out."""
+"""The costs that a prediction for another Go version keeps."""
 
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings

@@ -49,7 +49,7 @@ def test_a_recommendation_compares_today_with_the_setting_to_paste(
 def test_a_miss_prints_nothing_to_paste(
     options: list[str], memory_kept: bool, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 1, what it would take, and no line that could go into an environment."""
+    """Exit status 1, the ways out, and no line that could go into an environment."""
     out = printed(capsys, "recommend", model, *options, *QUICK, status=1)
     assert "Not possible:" in out
     assert not re.search(r"^\s*(GOGC|GOMEMLIMIT)=\S+\s*$", out, re.M)

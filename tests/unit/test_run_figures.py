@@ -33,15 +33,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, CycleTable]]:
     """The cycles that any figure over time is drawn from, in order."""
-    seen: list[tuple[Settings, CycleTable]] = []
+    found: list[tuple[Settings, CycleTable]] = []
     curve = sweep_figures.heap_curve_data
 
     def noticed(cycles: CycleTable, settings: Settings, **options: object) -> object:
-        seen.append((settings, cycles))
+        found.append((settings, cycles))
         return curve(cycles, settings, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(sweep_figures, "heap_curve_data", noticed)
-    return seen
+    return found
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_setting_that_never_collects_is_not_recorded() -> None:
 
 
 def test_recorded_settings_are_the_cheap_the_calibrated_and_the_chosen() -> None:
-    """Up to three, each once; the least memory is taken from what is feasible in the memory given."""
+    """Up to three, each once; the least memory is that of a setting feasible in the memory given."""
     found = sweep(
         example_service(),
         gogc=[50, 100, 400],

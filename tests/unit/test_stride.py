@@ -1,4 +1,4 @@
-"""Runs of services that move are bounded in cycles, and what is skipped changes the prediction little."""
+"""Runs of services that move are bounded in cycles, and skipped cycles change the prediction little."""
 
 from dataclasses import replace
 

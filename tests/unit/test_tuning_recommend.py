@@ -55,7 +55,9 @@ def test_the_document_is_the_contract(half_gib: Recommendation) -> None:
     """The keys that others rely on come first, and Go reads the environment back."""
     document = json.loads(json.dumps(half_gib.to_json()))
     assert list(document)[:6] == ["feasible", "settings", "env", "metrics", "alternatives", "reason"]
-    assert {"memory_bytes", "today", "margins", "stress", "needed", "seed", "engine"} <= set(document)
+    assert {"memory_bytes", "today", "margins", "stress", "needed", "model", "seed", "engine"} <= set(
+        document
+    )
     assert document["today"]["settings"]["gogc"] == 100
     assert [margin["metric"] for margin in document["margins"]] == ["rss_peak_bytes", "gc_cpu_fraction"]
     assert [item["what"] for item in document["stress"]] == ["live heap"]
@@ -154,17 +156,17 @@ def test_today_is_the_calibrated_setting_on_what_was_asked_for() -> None:
 
 def test_progress_never_passes_a_total_known_from_the_start() -> None:
     """The first call names the most that may be simulated; the last one says that nothing is left."""
-    seen: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     recommend(
         example_service(),
         memory_bytes=512 * MIB,
-        progress=lambda finished, total: seen.append((finished, total)),
+        progress=lambda finished, total: calls.append((finished, total)),
         **QUICK,
     )
-    assert seen[0][0] == 0
-    assert all(total == seen[0][1] for _, total in seen[:-1])
-    assert all(finished <= total for finished, total in seen)
-    assert seen[-1][0] == seen[-1][1]
+    assert calls[0][0] == 0
+    assert all(total == calls[0][1] for _, total in calls[:-1])
+    assert all(finished <= total for finished, total in calls)
+    assert calls[-1][0] == calls[-1][1]
 
 
 def test_a_bound_on_gc_cpu_is_held_or_refused() -> None:
