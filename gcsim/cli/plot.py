@@ -53,13 +53,12 @@ def plot(
 ) -> None:
     """Draw a sweep's heat maps and trade-off, or a model's heap and pauses at chosen settings."""
     from gcsim.atomic import check_folder, replacing_set
-    from gcsim.report.sweep_figures import about_model
 
     memory_bytes = parse_memory(memory)
     how = simulation(duration=duration, replicas=1, seed=seed, engine=engine)
     check_folder(output)
     if source.endswith(".json"):
-        from gcsim.report.sweep_figures import write_grid_figures
+        from gcsim.report.sweep_figures import about_model, write_grid_figures
         from gcsim.tuning.sweep_file import read_sweep
 
         sweep = read_sweep(Path(source))
@@ -69,7 +68,7 @@ def plot(
         with replacing_set(output) as files:
             written = write_grid_figures(sweep, files, about=about)
     else:
-        from gcsim.report.sweep_figures import write_run_figures
+        from gcsim.report.sweep_figures import about_model, write_run_figures
         from gcsim.tuning.plan import Plan
         from gcsim.tuning.recorded import record_runs
 
