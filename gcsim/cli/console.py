@@ -7,13 +7,11 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
@@ -166,23 +164,6 @@ def emit_estimates(metrics: Mapping[str, "Estimate"]) -> None:
         for name, found in metrics.items()
     ]
     emit_table(["", "predicted", "5th percentile", "95th percentile"], rows)
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Any]:
-    """A callback ``(finished, total)`` that draws a bar on standard error where that is a terminal."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=sys.stderr is None or not sys.stderr.isatty(),
-    )
-    with bar:
-        task = bar.add_task(what, total=None)
-        yield lambda finished, total: bar.update(task, completed=finished, total=total)
 
 
 def _without_nan(value: object) -> object:

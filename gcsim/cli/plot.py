@@ -1,5 +1,6 @@
 """``gcsim plot``: figures of a sweep, of a model at chosen settings, or of a log."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from gcsim.cli.console import note_written
 from gcsim.cli.options import (
     DurationOption,
+    EngineOption,
     GomaxprocsOption,
     GoOption,
     MemoryOption,
@@ -16,6 +18,7 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.service import load_service
+from gcsim.cli.upgrade import note_upgrade
 from gcsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,30 +49,36 @@ def plot(
     go: GoOption = None,
     duration: DurationOption = "10m",
     seed: SeedOption = 1,
+    engine: EngineOption = "lanes",
 ) -> None:
     """Draw a sweep's heat maps and trade-off, or a model's heap and pauses at chosen settings."""
     from gcsim.atomic import check_folder, replacing_set
 
     memory_bytes = parse_memory(memory)
-    how = simulation(duration=duration, replicas=1, seed=seed, engine="lanes")
+    how = simulation(duration=duration, replicas=1, seed=seed, engine=engine)
     check_folder(output)
     if source.endswith(".json"):
-        from gcsim.report.sweep_figures import write_grid_figures
+        from gcsim.report.sweep_figures import about_model, write_grid_figures
         from gcsim.tuning.sweep_file import read_sweep
 
         sweep = read_sweep(Path(source))
+        if memory_bytes is not None:
+            sweep = replace(sweep, memory_bytes=memory_bytes)
+        about = about_model(sweep.model or Path(source).stem, sweep.finished[0].settings)
         with replacing_set(output) as files:
-            written = write_grid_figures(sweep, files, about=Path(source).stem, memory_bytes=memory_bytes)
+            written = write_grid_figures(sweep, files, about=about)
     else:
         from gcsim.report.sweep_figures import about_model, write_run_figures
+        from gcsim.tuning.plan import Plan
+        from gcsim.tuning.recorded import record_runs
 
         service = load_service(source)
         settings = _settings(service, gogc, gomemlimit, gomaxprocs, go)
-        about = about_model(service, settings[0])
+        note_upgrade(service, settings[0])
+        plan = Plan(duration_seconds=how.duration_seconds, replicas=1, seed=how.seed, engine=how.engine)
+        recorded = record_runs(service, settings, plan)
         with replacing_set(output) as files:
-            written = write_run_figures(
-                service, settings, files, seed=how.seed, about=about, duration_seconds=how.duration_seconds
-            )
+            written = write_run_figures(recorded, files, about=about_model(service.name, settings[0]))
     if not written:
         raise InputError(f"{source}: nothing to draw, no setting collects twice; choose other settings")
     note_written(output, written)

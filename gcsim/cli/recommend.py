@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, emit_table, note_written, progress_bar, wrap
+from gcsim.cli.console import emit, emit_json, note_written
 from gcsim.cli.options import (
     DurationOption,
     EngineOption,
@@ -18,11 +18,14 @@ from gcsim.cli.options import (
     parse_memory,
     simulation,
 )
+from gcsim.cli.progress import progress
 from gcsim.cli.service import load_service
+from gcsim.cli.upgrade import note_upgrade
 from gcsim.units import parse_duration, parse_fraction
 
 if TYPE_CHECKING:
     from gcsim.tuning.recommend import Recommendation
+    from gcsim.workload.model import Model
 
 NOTHING_FEASIBLE = 1
 
@@ -51,7 +54,8 @@ def recommend(
     as_json: JsonOption = False,
 ) -> None:
     """Choose GOGC and GOMEMLIMIT for a container; exit status 1 when nothing is feasible."""
-    from gcsim.atomic import check_folder, replacing_set
+    from gcsim.atomic import check_folder
+    from gcsim.cli.answer import print_miss, print_recommendation
     from gcsim.tuning.recommend import recommend as choose
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
@@ -62,7 +66,7 @@ def recommend(
     service = load_service(model)
     if output is not None:
         check_folder(output)
-    with progress_bar("recommend") as progress:
+    with progress("recommend") as report:
         found = choose(
             service,
             memory_bytes=memory_bytes,
@@ -74,8 +78,9 @@ def recommend(
             replicas=how.replicas,
             seed=how.seed,
             engine=how.engine,
-            progress=progress,
+            progress=report,
         )
+    note_upgrade(service, found.settings)
     if as_json:
         emit_json(found.to_json())
     else:
@@ -83,39 +88,25 @@ def recommend(
             f"{service.name} on Go {found.settings.go}, GOMAXPROCS={found.settings.gomaxprocs};"
             f" {how.describe(duration)}\n\n"
         )
-        _print(found)
+        if found.feasible:
+            print_recommendation(found)
+        else:
+            print_miss(found)
     if output is not None:
-        from gcsim.report.sweep_figures import write_recommendation_figures
-
-        with replacing_set(output) as files:
-            written = write_recommendation_figures(found, service, files, seed=how.seed)
-        note_written(output, written)
+        _write_figures(service, found, output)
     if not found.feasible:
         raise typer.Exit(NOTHING_FEASIBLE)
 
 
-def _print(found: "Recommendation") -> None:
-    environment = "\n".join(f"  {name}={value}" for name, value in found.env.items())
-    heading = "" if found.feasible else "no setting is feasible; nearest miss:\n"
-    emit(f"{heading}{environment}\n\n{wrap(found.reason)}\n\n")
-    _print_runs(found)
+def _write_figures(service: "Model", found: "Recommendation", output: Path) -> None:
+    """The trade-off, and the heap over time and the pauses today and as recommended."""
+    from gcsim.atomic import replacing_set
+    from gcsim.report.sweep_figures import about_model, write_recommendation_figures
+    from gcsim.tuning.recorded import record_runs
 
-
-def _print_runs(found: "Recommendation") -> None:
-    from gcsim.report.text import format_estimate
-    from gcsim.units import format_go_bytes, format_gogc
-
-    rows = [
-        [
-            what,
-            format_gogc(run.settings.gogc),
-            format_go_bytes(run.settings.gomemlimit_bytes),
-            *(format_estimate(name, run.metrics[name]) for name in ("rss_peak_bytes", "gc_cpu_fraction")),
-        ]
-        for what, run in [
-            ("chosen" if found.feasible else "nearest miss", found.run),
-            *(("alternative", run) for run in found.alternatives),
-            *((f"chosen, {item.what} × {item.factor:g}", item.run) for item in found.stress),
-        ]
-    ]
-    emit_table(["", "GOGC", "GOMEMLIMIT", "resident peak", "GC CPU"], rows)
+    shown = list(dict.fromkeys([found.today.settings, found.settings]))
+    recorded = record_runs(service, shown, found.plan)
+    about = about_model(service.name, found.settings)
+    with replacing_set(output) as files:
+        written = write_recommendation_figures(found, recorded, files, about=about)
+    note_written(output, written)

@@ -1,11 +1,12 @@
 """``gcsim report``: everything about one model on one page."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import note, progress_bar
+from gcsim.cli.console import note
 from gcsim.cli.options import (
     DurationOption,
     EngineOption,
@@ -18,8 +19,15 @@ from gcsim.cli.options import (
     parse_memory,
     simulation,
 )
+from gcsim.cli.progress import Report, progress
 from gcsim.cli.service import load_service
 from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
+from gcsim.cli.upgrade import note_upgrade
+
+if TYPE_CHECKING:
+    from gcsim.tuning.plan import Plan
+    from gcsim.tuning.recommend import Recommendation
+    from gcsim.workload.model import Model
 
 
 def report(
@@ -30,7 +38,7 @@ def report(
     gomemlimit: GomemlimitGrid = "off",
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
-    replicas: ReplicasOption = 8,
+    replicas: ReplicasOption = 16,
     duration: DurationOption = "10m",
     seed: SeedOption = 1,
     engine: EngineOption = "lanes",
@@ -40,7 +48,8 @@ def report(
     from gcsim.errors import InputError
     from gcsim.report.model_page import model_page
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
-    from gcsim.tuning.recommend import recommend
+    from gcsim.tuning.plan import Plan
+    from gcsim.tuning.recorded import record_runs, settings_to_record
     from gcsim.tuning.sweep import sweep
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
@@ -53,30 +62,55 @@ def report(
         raise InputError("--gogc and --gomemlimit make one setting; a report needs two or more")
     service = load_service(model)
     check_output(output)
-    with progress_bar("report") as progress:
+    plan = Plan(
+        duration_seconds=how.duration_seconds, replicas=how.replicas, seed=how.seed, engine=how.engine
+    )
+    asked = _Asked(gomaxprocs=gomaxprocs, go=go, plan=plan)
+    with progress("report") as show:
+        found = None if memory_bytes is None else _recommended(service, memory_bytes, asked, show)
+        chosen = found.settings if found is not None and found.feasible else None
+        if chosen is not None:  # so that the grid holds it
+            gogcs = list(dict.fromkeys([*gogcs, chosen.gogc]))
+            limits = list(dict.fromkeys([*limits, chosen.gomemlimit_bytes]))
         grid = sweep(
             service,
             gogc=gogcs,
             gomemlimit_bytes=limits,
             gomaxprocs=gomaxprocs,
             go=go,
-            duration_seconds=how.duration_seconds,
-            replicas=how.replicas,
-            seed=how.seed,
-            engine=how.engine,
-            progress=progress,
+            duration_seconds=plan.duration_seconds,
+            replicas=plan.replicas,
+            seed=plan.seed,
+            engine=plan.engine,
+            memory_bytes=memory_bytes,
+            progress=show,
         )
-        chosen = None
-        if memory_bytes is not None:
-            chosen = recommend(
-                service,
-                memory_bytes=memory_bytes,
-                gomaxprocs=gomaxprocs,
-                go=go,
-                duration_seconds=how.duration_seconds,
-                seed=how.seed,
-                engine=how.engine,
-                progress=progress,
-            )
-    write_text_atomically(output, model_page(service, grid, chosen, seed=how.seed))
+        recorded = record_runs(service, settings_to_record(grid, service, chosen=chosen), plan)
+    note_upgrade(service, grid.finished[0].settings)
+    write_text_atomically(output, model_page(service, grid, recorded, found))
     note(f"wrote {output}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The part of the options that the sweep and the recommendation share."""
+
+    gomaxprocs: int | None
+    go: str | None
+    plan: "Plan"
+
+
+def _recommended(service: "Model", memory_bytes: int, asked: _Asked, show: Report) -> "Recommendation":
+    from gcsim.tuning.recommend import recommend
+
+    return recommend(
+        service,
+        memory_bytes=memory_bytes,
+        gomaxprocs=asked.gomaxprocs,
+        go=asked.go,
+        duration_seconds=asked.plan.duration_seconds,
+        replicas=asked.plan.replicas,
+        seed=asked.plan.seed,
+        engine=asked.plan.engine,
+        progress=show,
+    )

@@ -24,6 +24,7 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.service import load_service
+from gcsim.cli.upgrade import note_upgrade
 from gcsim.errors import InputError
 from gcsim.units import parse_duration
 
@@ -97,6 +98,7 @@ def simulate(
         engine=how.engine,
         explicit_gc_seconds=force_gc_seconds,
     )[0]
+    note_upgrade(service, settings)
     outputs = _Outputs(
         force_gc_seconds=force_gc_seconds,
         trace=trace_out,

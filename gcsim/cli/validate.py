@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, emit_table
+from gcsim.cli.console import emit, emit_json, emit_table, wrap
 from gcsim.cli.logs import read_logs, settings_of, warn_about
 from gcsim.cli.options import (
     JsonOption,
@@ -19,11 +19,12 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.service import load_service
+from gcsim.cli.upgrade import note_upgrade
 from gcsim.errors import InputError
 from gcsim.units import parse_fraction
 
 if TYPE_CHECKING:
-    from gcsim.calibration.validation import Validation
+    from gcsim.calibration.validation import Comparison, Validation
 
 OUT_OF_BOUNDS = 1
 
@@ -51,7 +52,7 @@ def validate(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare what the model predicts with what logs show, setting by setting."""
+    """Compare the model's predictions with logs, setting by setting."""
     from gcsim.calibration.validation import validate as compare
 
     how = simulation(duration=duration or "10m", replicas=replicas, seed=seed, engine="lanes")
@@ -62,22 +63,61 @@ def validate(
     for log, trace in read_logs(logs).items():
         warn_about(log, trace)
         settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+        note_upgrade(service, settings)
         try:
             found[log] = compare(
                 service, trace, settings, replicas=how.replicas, seed=how.seed, duration_seconds=seconds
             )
         except InputError as error:
             raise InputError(f"{log}: {error}") from error
-    passed = bound is None or all(validation.worst_error <= bound for validation in found.values())
+    broken = [] if bound is None else _broken(found, bound)
+    judged = all(validation.worst_error == validation.worst_error for validation in found.values())
+    passed = bound is None or (judged and not broken)
     if as_json:
-        logs_json = [{"log": log, **validation.to_json()} for log, validation in found.items()]
-        emit_json({"passed": passed, "logs": logs_json})
+        emit_json(
+            {
+                "passed": passed,
+                "logs": [{"log": log, **validation.to_json()} for log, validation in found.items()],
+                "max_error": bound,
+                "broken": [{"log": log, "metric": item.name, "error": item.error} for log, item in broken],
+            }
+        )
     else:
         emit(f"{service.name}; {replicas} replicas, seed {seed}\n\n")
         for log, validation in found.items():
             _print(log, validation)
+            emit("")
+        if bound is not None:
+            _print_verdict(broken, bound, judged=judged)
     if not passed:
         raise typer.Exit(OUT_OF_BOUNDS)
+
+
+def _broken(found: "dict[str, Validation]", bound: float) -> "list[tuple[str, Comparison]]":
+    """Every judged metric that is off by more than the bound, with its log."""
+    from gcsim.calibration.validation import JUDGED
+
+    return [
+        (log, item)
+        for log, validation in found.items()
+        for item in validation.comparisons
+        if item.name in JUDGED and abs(item.error) > bound
+    ]
+
+
+def _print_verdict(broken: "list[tuple[str, Comparison]]", bound: float, *, judged: bool) -> None:
+    """Which metric of which log is off by more than --max-error."""
+    from gcsim.report.text import METRIC_LABELS
+    from gcsim.units import format_error, format_percent
+
+    for log, item in broken:
+        emit(wrap(f"{log}: {METRIC_LABELS[item.name]} is off by {format_error(item.error)}", indent="  "))
+    if broken:
+        emit(f"failed: more than --max-error {format_percent(bound)}")
+    elif judged:
+        emit(f"passed: every judged metric is within --max-error {format_percent(bound)}")
+    else:
+        emit("failed: a log shows none of the judged metrics")
 
 
 def _print(log: str, validation: "Validation") -> None:
@@ -90,8 +130,11 @@ def _print(log: str, validation: "Validation") -> None:
             format_estimate(item.name, item.predicted),
             format_metric(item.name, item.observed),
             format_error(item.error),
-            "inside" if item.inside else "outside",
+            "" if item.inside else "!",
         ]
         for item in validation.comparisons
     ]
-    emit_table(["", "predicted", "observed", "error", ""], rows, title=f"{log}: {validation.settings}")
+    emit(wrap(f"{log}: {validation.settings}", indent="  "))
+    emit_table(["", "predicted", "observed", "error", ""], rows)
+    inside = sum(item.inside for item in validation.comparisons)
+    emit(f"{inside} of {len(validation.comparisons)} inside the 90 % interval, ! marks the others")

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.workload.model import Model
@@ -22,6 +23,9 @@ class Distance(NamedTuple):
     doublings: float  # of GOGC; another Go version counts as two, for what marking costs there
     limited: bool  # whether a memory limit that calibration did not have may set heap goals
     thrashing: float = 0.0  # share of the time with the GC CPU limiter on
+    green_tea: int = (
+        0  # 1 where only the asked version marks by Green Tea, -1 where only the calibrated one does
+    )
 
 
 class Width(NamedTuple):
@@ -38,6 +42,12 @@ class Width(NamedTuple):
         return math.hypot(self.at_home, self.per_doubling * distance.doublings, limit, thrashing)
 
 
+# Green Tea marking is the default from Go 1.26 on and lowers the CPU cost of marking by 10 to 40 % (Go 1.26 release
+# notes). No log of one version shows how much it is for a program, and the model keeps the calibrated version's cost.
+# So the interval reaches to a cost 40 % lower where only the asked version has it, and to the inverse where only the
+# calibrated one does.
+_GREEN_TEA_LEAST_COST = 0.6
+_OF_MARKING_COST = ("gc_cpu_fraction", "gc_assist_cpu_fraction", "gc_idle_cpu_fraction")
 _SHARES = "_fraction"  # of all CPU, or of the time: not more than all of it
 Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
 # Where the limiter is on all the time, of every metric: what it lets through depends on time slices and on the number
@@ -123,11 +133,12 @@ def widened(name: str, values: FloatArray, *, course: Course, away: Distance) ->
     if value <= 0 or name not in DISCREPANCY[course]:
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
-    apart = np.log(values[values > 0] / value)
+    logs = np.log(values[values > 0] / value)
     own = DISCREPANCY[course][name].at(away)
-    below, above = (
-        math.hypot(_root_mean_square(side), own) for side in (apart[apart <= 0], apart[apart >= 0])
-    )
+    reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
+    lower, higher = reach * (away.green_tea > 0), reach * (away.green_tea < 0)
+    below = math.hypot(_root_mean_square(logs[logs <= 0]), own, lower)
+    above = math.hypot(_root_mean_square(logs[logs >= 0]), own, higher)
     most = 1.0 if name.endswith(_SHARES) else math.inf
     return Estimate(
         value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), most), value)
@@ -154,4 +165,8 @@ def distance(calibrated: Settings, asked: Settings, *, limit_binds: bool, thrash
         doublings += abs(math.log2((asked.gogc + 1.0) / (calibrated.gogc + 1.0)))
     elif asked.gogc != calibrated.gogc:
         doublings += 2.0
-    return Distance(doublings, limited, thrashing)
+    return Distance(doublings, limited, thrashing, _has_green_tea(asked) - _has_green_tea(calibrated))
+
+
+def _has_green_tea(settings: Settings) -> int:
+    return int(rules_for(settings.go).green_tea)

@@ -15,7 +15,7 @@ from gcsim.engine.fluid_mark import MarkConditions, MarkPhase, conditions_for, m
 from gcsim.engine.lane_goals import goals_and_triggers, runway_ahead_bytes
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lane_state import initial_state
-from gcsim.engine.limited_mark import limited_mark_phase
+from gcsim.engine.limited_mark import LIMITER_SECONDS_PER_PROC, limited_mark_phase
 from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.versions import GoRules
@@ -71,6 +71,19 @@ class LaneEngine:
     def restart_clock(self) -> None:
         """Sets time to 0 in every lane, and keeps all else: the end of a warm-up."""
         self.state.now_seconds = np.zeros(self.parameters.lanes)
+
+    def repeat_last(
+        self, times: FloatArray, *, since_seconds: FloatArray, since_fill_seconds: FloatArray
+    ) -> None:
+        """Moves each lane on as if its last cycle had happened ``times`` times.
+
+        ``since_seconds`` and ``since_fill_seconds`` are the clock and the limiter's bucket before that cycle.
+        """
+        state = self.state
+        state.now_seconds = since_seconds + times * (state.now_seconds - since_seconds)
+        fill = since_fill_seconds + times * (state.limiter_fill_seconds - since_fill_seconds)
+        most = np.maximum(LIMITER_SECONDS_PER_PROC * self.parameters.gomaxprocs, state.limiter_fill_seconds)
+        state.limiter_fill_seconds = np.clip(fill, 0.0, most)
 
     def step(self) -> CycleStep:
         """Advances every lane to the end of its next cycle."""

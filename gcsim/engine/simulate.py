@@ -15,6 +15,7 @@ from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lanes import LaneEngine
 from gcsim.engine.record import CycleRecorder
 from gcsim.engine.run import Run
+from gcsim.engine.stride import MAX_MOVING_CYCLES, repeats
 from gcsim.engine.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import GoRules, rules_for
@@ -191,7 +192,8 @@ def run_lanes(
     """Runs every lane for ``duration_seconds`` of its own time and sums its cycles.
 
     A steady service stops after MAX_STEADY_CYCLES cycles and a moving one after MAX_PERIODS periods of its
-    profile: rates and means are known by then, and ``lane_metrics`` moves the peak out to the whole run's.
+    profile: rates and means are known by then, and ``lane_metrics`` moves the peak out to the whole run's. Where a
+    moving one has very many cycles, each stands for several (``engine.stride``).
     """
     for _ in range(warm_up_cycles):
         engine.step()
@@ -200,15 +202,24 @@ def run_lanes(
     whole, active = LaneTotals.zero(lanes), LaneTotals.zero(lanes)
     places = np.arange(lanes)
     done = np.zeros(lanes, dtype=np.bool_)
-    most_cycles = MAX_STEADY_CYCLES if engine.profile.is_steady else None
-    if not engine.profile.is_steady:
+    moves = not engine.profile.is_steady
+    most_cycles = MAX_MOVING_CYCLES if moves else MAX_STEADY_CYCLES
+    if moves:
         duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
     steps = 0
     while True:
+        began = engine.state
+        since, fill = began.now_seconds, began.limiter_fill_seconds
         step = engine.step()
         done |= step.start_seconds > duration_seconds
-        active.add(step, ~done)
         steps += 1
+        if moves:
+            now = engine.state.now_seconds
+            stands_for = repeats(steps, now, now - since, duration_seconds)
+            engine.repeat_last(stands_for, since_seconds=since, since_fill_seconds=fill)
+            active.add(step, ~done, stands_for)
+        else:
+            active.add(step, ~done)
         if done.all() or steps == most_cycles:
             active.scatter_into(whole, places)
             return whole

@@ -45,37 +45,39 @@ class LaneTotals:
         """No cycle yet."""
         return cls(**{f.name: np.zeros(lanes) for f in fields(cls)})
 
-    def add(self, step: CycleStep, counted: BoolArray) -> None:
-        """Adds one cycle to each lane that ``counted`` marks."""
+    def add(self, step: CycleStep, counted: BoolArray, times: FloatArray | None = None) -> None:
+        """Adds one cycle to each lane that ``counted`` marks, ``times`` over where it stands for several."""
         weight = counted.astype(np.float64)
+        if times is not None:
+            weight *= times
         first = counted & (self.cycles == 0)
         self.first_start_seconds = np.where(first, step.start_seconds, self.first_start_seconds)
         self.last_start_seconds = np.where(counted, step.start_seconds, self.last_start_seconds)
         self.cycles = self.cycles + weight
-        self._add_heap(step, weight)
+        self._add_heap(step, counted, weight)
         self._add_cpu(step, counted, weight)
         self.mutator_bytes += np.where(first, 0.0, weight * step.mutator_bytes)
 
-    def _add_heap(self, step: CycleStep, weight: FloatArray) -> None:
+    def _add_heap(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
         start_mib = np.floor(step.heap_start_bytes / MIB)
         end_mib = np.floor(step.heap_end_bytes / MIB)
         marked_mib = np.floor(step.heap_marked_bytes / MIB)
         self.heap_end_mib += weight * end_mib
-        self.heap_end_max_mib = np.maximum(self.heap_end_max_mib, weight * end_mib)
-        self.heap_end_max_bytes = np.maximum(self.heap_end_max_bytes, weight * step.heap_end_bytes)
+        self.heap_end_max_mib = np.maximum(self.heap_end_max_mib, counted * end_mib)
+        self.heap_end_max_bytes = np.maximum(self.heap_end_max_bytes, counted * step.heap_end_bytes)
         self.heap_marked_mib += weight * marked_mib
         self.heap_goal_mib += weight * np.floor(step.heap_goal_bytes / MIB)
         self.heap_live_mib += weight * np.maximum(marked_mib - (end_mib - start_mib), 0.0)
 
     def _add_cpu(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
-        self.assist_cpu_seconds += weight * self.last_assist_cpu_seconds
-        self.background_cpu_seconds += weight * self.last_background_cpu_seconds
-        self.idle_cpu_seconds += weight * self.last_idle_cpu_seconds
+        self.assist_cpu_seconds += counted * self.last_assist_cpu_seconds
+        self.background_cpu_seconds += counted * self.last_background_cpu_seconds
+        self.idle_cpu_seconds += counted * self.last_idle_cpu_seconds
         self.limited_seconds += weight * step.limited_seconds
         phase = step.phase
-        self.last_assist_cpu_seconds = np.where(counted, phase.assist_cpu_seconds, 0.0)
-        self.last_background_cpu_seconds = np.where(counted, phase.background_cpu_seconds, 0.0)
-        self.last_idle_cpu_seconds = np.where(counted, phase.idle_cpu_seconds, 0.0)
+        self.last_assist_cpu_seconds = weight * phase.assist_cpu_seconds
+        self.last_background_cpu_seconds = weight * phase.background_cpu_seconds
+        self.last_idle_cpu_seconds = weight * phase.idle_cpu_seconds
 
     def select(self, keep: BoolArray) -> Self:
         """The lanes that ``keep`` marks."""

@@ -13,8 +13,8 @@ from gcsim.report.style import figure_style, headline, new_figure, render
 from gcsim.report.tradeoff import TradeOff, draw_trade_off
 
 _HEAT_MAPS = {
-    "gc_cpu_fraction": ("What each setting costs", "GC CPU, percent of all CPU", "YlOrRd"),
-    "rss_peak_bytes": ("What each setting takes", "peak resident memory", "YlGnBu"),
+    "gc_cpu_fraction": ("GC CPU by GOGC and GOMEMLIMIT", "percent of all CPU", "YlOrRd"),
+    "rss_peak_bytes": ("Memory by GOGC and GOMEMLIMIT", "peak resident memory", "YlGnBu"),
 }
 
 
@@ -66,7 +66,7 @@ def trade_off_figure(data: TradeOff, subtitle: str) -> Figure:
     with figure_style():
         figure = new_figure(4.6)
         draw_trade_off(figure.add_subplot(), data)
-        headline(figure, "What memory buys", f"each point a setting · {subtitle}")
+        headline(figure, "GC CPU against memory", f"each point a setting · {subtitle}")
     return figure
 
 

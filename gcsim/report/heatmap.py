@@ -1,8 +1,6 @@
 """Heat maps over the grid of GOGC and GOMEMLIMIT, the infeasible region hatched."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,10 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from gcsim.report.style import INK, PAPER, QUIET
+from gcsim.tuning.sweep import Sweep, loosest_last
 from gcsim.units import GIB, MIB, format_go_bytes, format_gogc, format_number
-
-if TYPE_CHECKING:
-    from gcsim.tuning.sweep import Sweep
 
 _MAX_LABELLED_COLUMNS, _MAX_LABELLED_ROWS = 21, 24
 _UNITS = {"bytes": (MIB, "MiB"), "fraction": (0.01, "%"), "seconds": (1e-3, "ms"), "hz": (1.0, "/s")}
@@ -38,7 +34,7 @@ def heat_map_data(
     sweep: "Sweep", metric: str, *, memory_bytes: int | None = None, chosen: tuple[int, int] | None = None
 ) -> HeatMap:
     """One metric of a sweep in its shown unit, with where it breaks its limit or the memory given."""
-    rows, columns = _loosest_last(sweep.gomemlimit_bytes), _loosest_last(sweep.gogc)
+    rows, columns = loosest_last(sweep.gomemlimit_bytes), loosest_last(sweep.gogc)
     value = sweep.metric(metric).value[np.ix_(rows, columns)]
     scale, unit = _UNITS[metric.rsplit("_", 1)[-1]]
     if unit == "MiB" and np.nanmax(value) >= 10 * GIB:
@@ -58,16 +54,22 @@ def draw_heat_map(axes: Axes, data: HeatMap, *, colours: str = "YlGnBu") -> None
     """The map on its axes, with figures in the cells while they are few enough to read."""
     rows, columns = data.value.shape
     norm = _colour_scale(data.value)
-    image = axes.imshow(data.value, cmap=colours, norm=norm, aspect="auto", origin="lower")
+    image = axes.imshow(data.value, cmap=colours, norm=norm, aspect="auto", origin="upper")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     _label_ticks(axes, data)
     if columns <= _MAX_LABELLED_COLUMNS and rows <= _MAX_LABELLED_ROWS:
         _write_cells(axes, data, norm, colours)
-    _hatch(axes, data)
-    if data.chosen is not None:
-        limit, gogc = data.chosen
-        axes.add_patch(Rectangle((gogc - 0.5, limit - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=2.2))
+    keys = [*_hatch(axes, data), *_box(axes, data)]
+    if keys:
+        axes.legend(
+            handles=keys,
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            borderaxespad=0.2,
+            handlelength=1.6,
+            ncols=len(keys),
+        )
     figure = axes.get_figure()
     assert figure is not None
     bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=28, fraction=0.045)
@@ -108,7 +110,7 @@ def _label_ticks(axes: Axes, data: HeatMap) -> None:
     axes.set_xlabel("GOGC, percent" if columns > 1 else "GOGC")
     axes.set_ylabel("GOMEMLIMIT")
     axes.set_xlim(-0.5, columns - 0.5)
-    axes.set_ylim(-0.5, rows - 0.5)
+    axes.set_ylim(rows - 0.5, -0.5)  # from the top, as in the table
 
 
 def _write_cells(axes: Axes, data: HeatMap, norm: Normalize, colours: str) -> None:
@@ -135,9 +137,10 @@ def _write_cells(axes: Axes, data: HeatMap, norm: Normalize, colours: str) -> No
             )
 
 
-def _hatch(axes: Axes, data: HeatMap) -> None:
+def _hatch(axes: Axes, data: HeatMap) -> list[Patch]:
+    """Hatches infeasible cells; their key in the legend."""
     if not data.infeasible.any():
-        return
+        return []
     for row, column in np.argwhere(data.infeasible):
         axes.add_patch(
             Rectangle(
@@ -150,20 +153,21 @@ def _hatch(axes: Axes, data: HeatMap) -> None:
                 linewidth=0,
             )
         )
-    key = Patch(facecolor=PAPER, edgecolor=QUIET, hatch="////", linewidth=0, label="infeasible")
-    axes.legend(
-        handles=[key], loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.6
-    )
+    return [Patch(facecolor=PAPER, edgecolor=QUIET, hatch="////", linewidth=0, label="infeasible")]
+
+
+def _box(axes: Axes, data: HeatMap) -> list[Patch]:
+    """Frames the chosen cell; its key in the legend."""
+    if data.chosen is None:
+        return []
+    limit, gogc = data.chosen
+    axes.add_patch(Rectangle((gogc - 0.5, limit - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=2.2))
+    return [Patch(facecolor=PAPER, edgecolor=INK, linewidth=2.2, label="best for this memory")]
 
 
 def _short(value: float) -> str:
     """Two significant digits below ten, whole numbers from there on."""
     return format_number(value, 2)
-
-
-def _loosest_last(knob: Sequence[int | None]) -> list[int]:
-    """Places of a knob's values in ascending order, off after all."""
-    return sorted(range(len(knob)), key=lambda place: (knob[place] is None, knob[place] or 0))
 
 
 def _limit_label(limit: int | None) -> str:

@@ -1,51 +1,62 @@
 """The page of one model: what a sweep predicts, and the setting recommended for a container."""
 
+from collections.abc import Sequence
+
+from gcsim.engine.run import Run
 from gcsim.report.figures import heap_figure, heat_map_figure, pauses_figure, trade_off_figure
 from gcsim.report.heatmap import heat_map_data
 from gcsim.report.page import Section, estimate_rows, html_page, kubernetes_env
-from gcsim.report.sweep_figures import about_model, recorded_curves, telling_settings
-from gcsim.report.tradeoff import trade_off_data
-from gcsim.settings import Settings
+from gcsim.report.sweep_figures import about_model, recommendation_points, recorded_curves
+from gcsim.tuning.reason import short
 from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep
 from gcsim.units import format_seconds
 from gcsim.workload.model import Model
 
 
-def model_page(model: Model, sweep: Sweep, recommendation: Recommendation | None, *, seed: int) -> str:
+def model_page(
+    model: Model, sweep: Sweep, recorded: Sequence[Run], recommendation: Recommendation | None
+) -> str:
     """The whole page. The sweep needs two finished settings or more."""
-    about = about_model(model, sweep.finished[0].settings)
+    about = about_model(model.name, sweep.finished[0].settings)
     sections = [] if recommendation is None else [_recommended(recommendation, about)]
-    memory_bytes = None if recommendation is None else recommendation.memory_bytes
-    sections.append(_grid(sweep, memory_bytes, about))
-    settings = telling_settings(
-        sweep,
-        model,
-        memory_bytes=memory_bytes,
-        chosen=None if recommendation is None else recommendation.settings,
-    )
-    sections.append(_over_time(model, settings, about, seed))
+    sections.append(_grid(sweep, recommendation, about))
+    sections.append(_over_time(recorded, about))
     sections.append(_learned(model))
     return html_page(f"gcsim: {model.name}", about, sections)
 
 
 def _recommended(found: Recommendation, about: str) -> Section:
-    points = trade_off_data(found.explored, chosen=found.run, memory_bytes=found.memory_bytes)
+    """Today's run and the recommended one; without a setting to paste where none is feasible."""
     return Section(
-        title="Recommended setting" if found.feasible else "Nothing is feasible; the nearest miss",
-        paragraphs=(found.reason,),
-        code=kubernetes_env(found.env),
-        figures=((trade_off_figure(points, about), "GC CPU against peak resident memory"),),
-        columns=("", "predicted", "5th percentile", "95th percentile"),
-        rows=estimate_rows(found.run.metrics),
+        title="Recommended setting" if found.feasible else "No setting is feasible",
+        paragraphs=found.reasons,
+        code=kubernetes_env(found.env) if found.feasible else "",
+        figures=((trade_off_figure(recommendation_points(found), about), "GC CPU against peak memory"),),
+        columns=(
+            "",
+            f"today ({short(found.today.settings)})",
+            "recommended" if found.feasible else f"nearest miss ({short(found.settings)})",
+            "5th percentile",
+            "95th percentile",
+        ),
+        rows=_compared(found),
     )
 
 
-def _grid(sweep: Sweep, memory_bytes: int | None, about: str) -> Section:
+def _compared(found: Recommendation) -> tuple[tuple[str, ...], ...]:
+    """Each metric today and as recommended, the latter with its interval."""
+    today = {label: value for label, value, *_ in estimate_rows(found.today.metrics)}
+    return tuple((label, today.get(label, ""), *rest) for label, *rest in estimate_rows(found.run.metrics))
+
+
+def _grid(sweep: Sweep, found: Recommendation | None, about: str) -> Section:
+    """Both heat maps, the recommended setting marked where the grid holds it."""
+    place = None if found is None or not found.feasible else sweep.place_of(found.settings)
     return Section(
         title="Every setting",
         figures=tuple(
-            (heat_map_figure(heat_map_data(sweep, metric, memory_bytes=memory_bytes), about), text)
+            (heat_map_figure(heat_map_data(sweep, metric, chosen=place), about), text)
             for metric, text in (
                 ("gc_cpu_fraction", "GC CPU over the grid"),
                 ("rss_peak_bytes", "peak resident memory over the grid"),
@@ -54,8 +65,8 @@ def _grid(sweep: Sweep, memory_bytes: int | None, about: str) -> Section:
     )
 
 
-def _over_time(model: Model, settings: list[Settings], about: str, seed: int) -> Section:
-    curves, pauses = recorded_curves(model, settings, seed=seed)
+def _over_time(recorded: Sequence[Run], about: str) -> Section:
+    curves, pauses = recorded_curves(recorded)
     if not curves:
         return Section(title="Over time", paragraphs=("None of these settings collects twice.",))
     return Section(

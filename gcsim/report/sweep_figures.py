@@ -1,12 +1,11 @@
-"""The figures of a sweep: two heat maps, heap curves and pauses at telling settings, the trade-off."""
+"""The figures of a sweep and of a recommendation, drawn from finished runs: nothing is chosen or simulated here."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from gcsim.atomic import FileSet
 from gcsim.cycles import CycleTable
 from gcsim.engine.run import Run
-from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, record_cycles
 from gcsim.report.figures import (
     heap_figure,
     heat_map_figure,
@@ -17,83 +16,69 @@ from gcsim.report.figures import (
 from gcsim.report.heap_curve import HeapCurve, heap_curve_data
 from gcsim.report.heatmap import heat_map_data
 from gcsim.report.pauses import PauseCurve, pause_curve_data
-from gcsim.report.tradeoff import trade_off_data
+from gcsim.report.tradeoff import TradeOff, trade_off_data
 from gcsim.settings import Settings
-from gcsim.tuning.constraints import pareto_front
 from gcsim.tuning.reason import short
 from gcsim.tuning.recommend import Recommendation
-from gcsim.tuning.sweep import Sweep, is_feasible
-from gcsim.workload.model import Model
+from gcsim.tuning.sweep import Sweep
 
 CURVE_CYCLES = 8  # shown of the setting that collects least
-_SANE_GC_CPU = 0.25  # what the pacer itself plans for while marking: Go gcBackgroundUtilization
+
+
+def about_model(name: str, settings: Settings) -> str:
+    """The service, Go version and processors, for every figure's second line."""
+    return f"{name}, Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
 
 
 def write_sweep_figures(
-    sweep: Sweep,
-    model: Model,
-    files: FileSet,
-    *,
-    seed: int,
-    memory_bytes: int | None = None,
-    chosen: Run | None = None,
+    sweep: Sweep, recorded: Sequence[Run], files: FileSet, *, about: str, chosen: Run | None = None
 ) -> list[Path]:
-    """Adds PNG and SVG of every figure that the sweep has data for to the files; their paths."""
-    about = about_model(model, sweep.finished[0].settings)
-    settings = telling_settings(
-        sweep, model, memory_bytes=memory_bytes, chosen=None if chosen is None else chosen.settings
-    )
+    """Adds PNG and SVG of every figure that the sweep and the recorded runs have data for; their paths."""
     return [
-        *write_grid_figures(sweep, files, about=about, memory_bytes=memory_bytes, chosen=chosen),
-        *write_run_figures(model, settings, files, seed=seed, about=about),
+        *write_grid_figures(sweep, files, about=about, chosen=chosen),
+        *write_run_figures(recorded, files, about=about),
     ]
 
 
-def about_model(model: Model, settings: Settings) -> str:
-    """What every figure's second line says about the service."""
-    return f"{model.name}, Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
-
-
-def write_grid_figures(
-    sweep: Sweep, files: FileSet, *, about: str, memory_bytes: int | None = None, chosen: Run | None = None
-) -> list[Path]:
-    """Heat maps of GC CPU and memory, and the trade-off; nothing for a single setting."""
+def write_grid_figures(sweep: Sweep, files: FileSet, *, about: str, chosen: Run | None = None) -> list[Path]:
+    """Adds heat maps of GC CPU and memory, and the trade-off; nothing for a single setting."""
     if len(sweep.finished) < 2:
         return []
     paths: list[Path] = []
     for stem, metric in (("gc-cpu", "gc_cpu_fraction"), ("memory", "rss_peak_bytes")):
         place = None if chosen is None else sweep.place_of(chosen.settings)
-        data = heat_map_data(sweep, metric, memory_bytes=memory_bytes, chosen=place)
+        data = heat_map_data(sweep, metric, chosen=place)
         paths += save_figure(heat_map_figure(data, about), files, stem)
-    points = trade_off_data(sweep.finished, chosen=chosen, memory_bytes=memory_bytes)
+    points = trade_off_data(sweep.finished, chosen=chosen, memory_bytes=sweep.memory_bytes)
     if points.memory_mib.size:
         paths += save_figure(trade_off_figure(points, about), files, "trade-off")
     return paths
 
 
 def write_recommendation_figures(
-    found: Recommendation, model: Model, files: FileSet, *, seed: int
+    found: Recommendation, recorded: Sequence[Run], files: FileSet, *, about: str
 ) -> list[Path]:
-    """Adds the trade-off with the chosen setting, its heap over time and its pauses to the files; their paths."""
-    about = about_model(model, found.settings)
-    points = trade_off_data(found.explored, chosen=found.run, memory_bytes=found.memory_bytes)
+    """Adds the trade-off with the chosen setting and today's, and the recorded runs' heap and pauses; their paths."""
+    points = recommendation_points(found)
     return [
         *save_figure(trade_off_figure(points, about), files, "trade-off"),
-        *write_run_figures(model, [found.settings], files, seed=seed, about=about),
+        *write_run_figures(recorded, files, about=about),
     ]
 
 
-def write_run_figures(
-    model: Model,
-    settings: list[Settings],
-    files: FileSet,
-    *,
-    seed: int,
-    about: str,
-    duration_seconds: float = DEFAULT_DURATION_SECONDS,
-) -> list[Path]:
-    """Heap over time and pauses of one simulated run at each setting."""
-    curves, pauses = recorded_curves(model, settings, seed=seed, duration_seconds=duration_seconds)
+def recommendation_points(found: Recommendation) -> TradeOff:
+    """Everything that was looked at, the chosen setting where it is feasible, and today's."""
+    return trade_off_data(
+        found.explored,
+        chosen=found.run if found.feasible else None,
+        today=found.today,
+        memory_bytes=found.memory_bytes,
+    )
+
+
+def write_run_figures(recorded: Sequence[Run], files: FileSet, *, about: str) -> list[Path]:
+    """Adds heap over time and pauses of the recorded runs; their paths."""
+    curves, pauses = recorded_curves(recorded)
     if not curves:
         return []
     return [
@@ -102,38 +87,17 @@ def write_run_figures(
     ]
 
 
-def recorded_curves(
-    model: Model,
-    settings: list[Settings],
-    *,
-    seed: int,
-    duration_seconds: float = DEFAULT_DURATION_SECONDS,
-) -> tuple[list[HeapCurve], list[PauseCurve]]:
-    """One recorded run at each setting; settings that do not collect twice are left out."""
-    recorded = {
-        each: record_cycles(model, each, duration_seconds=duration_seconds, seed=seed) for each in settings
-    }
-    drawn = {each: cycles for each, cycles in recorded.items() if len(cycles) >= 2}
-    seconds = window_seconds(list(drawn.values())) if drawn else 0.0
-    curves = [
-        heap_curve_data(cycles, each, label=short(each), seconds=seconds) for each, cycles in drawn.items()
+def recorded_curves(recorded: Sequence[Run]) -> tuple[list[HeapCurve], list[PauseCurve]]:
+    """The curves of runs that were recorded and collect at least twice."""
+    drawn = [
+        (run.settings, run.cycles) for run in recorded if run.cycles is not None and len(run.cycles) >= 2
     ]
-    return curves, [pause_curve_data(cycles, label=short(each)) for each, cycles in drawn.items()]
+    seconds = window_seconds([cycles for _, cycles in drawn]) if drawn else 0.0
+    curves = [heap_curve_data(cycles, each, label=short(each), seconds=seconds) for each, cycles in drawn]
+    return curves, [pause_curve_data(cycles, label=short(each)) for each, cycles in drawn]
 
 
-def telling_settings(
-    sweep: Sweep, model: Model, *, memory_bytes: int | None, chosen: Settings | None
-) -> list[Settings]:
-    """Up to three settings: least memory at a sane cost, as calibrated, and the chosen or least GC CPU."""
-    feasible = [run for run in sweep.finished if is_feasible(run, memory_bytes)]
-    sane = [run for run in feasible if run.metrics["gc_cpu_fraction"].value <= _SANE_GC_CPU]
-    front = pareto_front(sane or feasible or sweep.finished)
-    swept = front[0].settings
-    calibrated = replace(model.settings, gomaxprocs=swept.gomaxprocs, go=swept.go)
-    return list(dict.fromkeys([swept, calibrated, chosen or front[-1].settings]))
-
-
-def window_seconds(tables: list[CycleTable]) -> float:
+def window_seconds(tables: Sequence[CycleTable]) -> float:
     """Long enough to show some cycles of the setting with the longest, short enough to see the shortest."""
     periods = [_period_seconds(cycles) for cycles in tables]
     return max(min(CURVE_CYCLES * max(periods), 40 * min(periods)), 3 * max(periods))

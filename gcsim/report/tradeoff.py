@@ -1,4 +1,4 @@
-"""What memory buys: GC CPU against peak resident memory over every setting simulated."""
+"""The trade-off: GC CPU against peak resident memory over every setting simulated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gcsim.report.style import BLUE, FAINT, INK, PAPER, QUIET, VERMILION, light_grid
 from gcsim.tuning.constraints import pareto_front
+from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.reason import short
-from gcsim.tuning.sweep import is_feasible
 from gcsim.units import MIB, format_mib, format_number
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-_LEAST_SHOWN_CPU = 0.0005  # a program that hardly collects must not stretch a log axis for ever
+_LEAST_SHOWN_CPU = 0.0005  # a program that rarely collects must not stretch a log axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +36,18 @@ class TradeOff:
     chosen_mib: tuple[float, float, float] | None  # low, median, high
     chosen_percent: tuple[float, float, float] | None
     chosen_label: str
+    today_mib: float | None
+    today_percent: float | None
+    today_label: str
     memory_given_mib: float | None
 
 
 def trade_off_data(
-    runs: Sequence["Run"], *, chosen: "Run | None" = None, memory_bytes: int | None = None
+    runs: Sequence["Run"],
+    *,
+    chosen: "Run | None" = None,
+    today: "Run | None" = None,
+    memory_bytes: int | None = None,
 ) -> TradeOff:
     """Every run as a point, and the runs that no other beats in both memory and GC CPU."""
     runs = [run for run in runs if run.metrics["gc_cpu_fraction"].value >= _LEAST_SHOWN_CPU]
@@ -56,6 +63,9 @@ def trade_off_data(
         chosen_mib=None if chosen is None else _memory(chosen),
         chosen_percent=None if chosen is None else _cpu(chosen),
         chosen_label="" if chosen is None else short(chosen.settings),
+        today_mib=None if today is None else _memory(today)[1],
+        today_percent=None if today is None else _cpu(today)[1],
+        today_label="" if today is None else short(today.settings),
         memory_given_mib=None if memory_bytes is None else memory_bytes / MIB,
     )
 
@@ -86,10 +96,21 @@ def draw_trade_off(axes: Axes, data: TradeOff) -> None:
             data.memory_given_mib, color=INK, linewidth=1.2, linestyle=(0, (5, 3)), label="memory given"
         )
     _log_axes(axes, data)
+    if data.today_mib is not None and data.today_percent is not None:
+        axes.plot(
+            data.today_mib,
+            data.today_percent,
+            "D",
+            color=INK,
+            markersize=7,
+            markeredgecolor=PAPER,
+            zorder=5,
+            label=f"today: {data.today_label}",
+        )
     if data.chosen_mib is not None and data.chosen_percent is not None:
         _draw_chosen(axes, data.chosen_mib, data.chosen_percent, data.chosen_label)
-    axes.set_xlabel("peak resident memory")
-    axes.set_ylabel("GC CPU, percent of all CPU")
+    axes.set_xlabel("peak resident memory (logarithmic)")
+    axes.set_ylabel("GC CPU, percent of all CPU (logarithmic)")
     light_grid(axes)
     axes.legend(loc="lower left")  # the front falls to the right: this corner is free
 
@@ -137,9 +158,10 @@ def _log_axes(axes: Axes, data: TradeOff) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{format_number(value)} %"))
     axes.minorticks_off()
     axes.spines[:].set_color(FAINT)
-    if data.memory_given_mib is not None:  # what is far beyond the wall is of no interest
-        low = float(data.memory_mib.min())
-        axes.set_xlim(low / 1.15, max(1.6 * data.memory_given_mib, 1.2 * low))
+    if data.memory_given_mib is not None:  # settings far above the memory are left out
+        shown = [*data.memory_mib, *([] if data.today_mib is None else [data.today_mib])]
+        low, today = float(min(shown)), data.today_mib or 0.0
+        axes.set_xlim(low / 1.15, max(1.6 * data.memory_given_mib, 1.2 * low, 1.15 * today))
         axes.axvspan(data.memory_given_mib, axes.get_xlim()[1], color="#f3f4f6", zorder=0, linewidth=0)
     axes.tick_params(colors=QUIET)
 

@@ -1,11 +1,11 @@
-"""What a setting must keep to, judged at the pessimistic end of its predicted interval."""
+"""The bounds that a setting must keep, judged at the pessimistic end of its predicted interval."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gcsim.engine.run import Run
-from gcsim.tuning.sweep import keeps_limit
+from gcsim.tuning.feasible import MOST_GC_CPU, keeps_limit
 from gcsim.units import format_mib, format_percent, format_seconds
 
 
@@ -15,10 +15,10 @@ class Constraint:
 
     metric: str  # a name of gcsim.metrics.METRICS
     bound: float  # in the metric's unit, more than 0
-    label: str  # what a person calls it
+    label: str  # its name for people
 
     def margin(self, run: Run) -> float:
-        """What is left below the bound, as a share of it: negative when broken, -inf when not predicted."""
+        """The share of the bound that is left below it: negative when broken, -inf when not predicted."""
         estimate = run.metrics.get(self.metric)
         if estimate is None or math.isnan(estimate.high):
             return -math.inf
@@ -35,29 +35,37 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin:
-    """One constraint beside one run."""
+    """How far one run is from one constraint."""
 
     constraint: Constraint
     high: float  # the metric's pessimistic end
     margin: float  # share of the bound left, negative when broken
 
+    def to_json(self) -> dict[str, object]:
+        """The metric, its bound, the pessimistic end and the share left."""
+        bound, metric = self.constraint.bound, self.constraint.metric
+        return {"metric": metric, "bound": bound, "high": self.high, "margin": self.margin}
+
 
 def constraints_from(
     *, memory_bytes: int, max_gc_cpu_fraction: float | None, max_stw_p99_seconds: float | None
 ) -> tuple[Constraint, ...]:
-    """The constraints that ``recommend`` takes, memory first."""
-    found = [Constraint(metric="rss_peak_bytes", bound=memory_bytes, label="memory")]
-    if max_gc_cpu_fraction is not None:
-        found.append(Constraint(metric="gc_cpu_fraction", bound=max_gc_cpu_fraction, label="GC CPU"))
+    """The constraints that ``recommend`` takes, memory first.
+
+    GC CPU is bounded by half of all CPU, whatever is allowed: Go's own limiter takes assists away there.
+    """
+    gc_cpu = MOST_GC_CPU if max_gc_cpu_fraction is None else min(max_gc_cpu_fraction, MOST_GC_CPU)
+    found = [
+        Constraint(metric="rss_peak_bytes", bound=memory_bytes, label="memory"),
+        Constraint(metric="gc_cpu_fraction", bound=gc_cpu, label="GC CPU"),
+    ]
     if max_stw_p99_seconds is not None:
-        found.append(
-            Constraint(metric="stw_p99_seconds", bound=max_stw_p99_seconds, label="99th-percentile pause")
-        )
+        found.append(Constraint(metric="stw_p99_seconds", bound=max_stw_p99_seconds, label="p99 pause"))
     return tuple(found)
 
 
 def margins(run: Run, constraints: Sequence[Constraint]) -> tuple[Margin, ...]:
-    """Every constraint beside the run."""
+    """The run's margin to every constraint, in order."""
     nan = float("nan")
     return tuple(
         Margin(
@@ -94,10 +102,3 @@ def pareto_front(runs: Sequence[Run]) -> list[Run]:
 
 def _memory_then_cpu(run: Run) -> tuple[float, float]:
     return run.metrics["rss_peak_bytes"].value, run.metrics["gc_cpu_fraction"].value
-
-
-def thinned(runs: Sequence[Run], count: int) -> list[Run]:
-    """At most ``count`` of the runs, evenly spread, both ends kept."""
-    if len(runs) <= count:
-        return list(runs)
-    return [runs[round(i * (len(runs) - 1) / (count - 1))] for i in range(count)]

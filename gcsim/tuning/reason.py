@@ -1,12 +1,13 @@
 """The reason for a recommendation, in plain sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gcsim.engine.run import Run
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
-from gcsim.tuning.constraints import Margin
-from gcsim.tuning.sweep import keeps_limit
+from gcsim.tuning.constraints import Constraint, Margin
+from gcsim.tuning.feasible import keeps_limit
+from gcsim.tuning.needed import Needed
 from gcsim.units import (
     format_go_bytes,
     format_gogc,
@@ -26,30 +27,48 @@ def explain(
     chosen: Run,
     found: Sequence[Margin],
     *,
-    cheapest: Run | None,
+    cheapest: Run,
     growth: Sequence[Growth],
-) -> str:
-    """Sentences that state what is predicted, why this setting, and what growth would do."""
-    sentences = [_prediction(chosen)]
-    if cheapest is None:
-        sentences.insert(0, "No setting holds every constraint; this is the nearest miss.")
-        sentences.extend(_broken(chosen, found))
-        return " ".join(sentences)
-    sentences.append(_margin_sentence(found))
+) -> tuple[str, ...]:
+    """Sentences that state the prediction, the margins, why this setting, and what growth would do."""
+    sentences = [_prediction(chosen), _margin_sentence(found)]
     if chosen.metrics["gc_cpu_fraction"].value > _RUNTIME_CPU_GOAL:
         sentences.append(
             "More than a quarter of all CPU would go to GC: this memory is tight for the live heap."
         )
     sentences.extend(_why(chosen, cheapest, found))
     sentences.extend(_growth_sentence(*item) for item in growth)
-    return " ".join(sentences)
+    return tuple(sentences)
+
+
+def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed) -> tuple[str, ...]:
+    """Sentences that name the impossible, the ways out, and the distance of the nearest miss."""
+    memory, *others = [margin.constraint for margin in found]
+    wanted = _join([_bound(constraint) for constraint in others])
+    return (
+        f"Not possible: {wanted} in {format_mib(memory.bound)}.",
+        _in_this_memory(needed, memory),
+        *_with_more_memory(needed, wanted, memory),
+        f"The nearest miss is {_in_words(miss.settings)}: {_join(_misses(miss, found))}.",
+    )
+
+
+def short(settings: Settings) -> str:
+    """The two knobs, as environment variables."""
+    return f"GOGC={format_gogc(settings.gogc)} GOMEMLIMIT={format_go_bytes(settings.gomemlimit_bytes)}"
+
+
+def _in_words(settings: Settings) -> str:
+    """The two knobs in a form that nobody pastes."""
+    limit = settings.gomemlimit_bytes
+    under = "no memory limit" if limit is None else f"a limit of {format_go_bytes(limit)}"
+    return f"GOGC {format_gogc(settings.gogc)} and {under}"
 
 
 def _prediction(run: Run) -> str:
-    peak, cpu = run.metrics["rss_peak_bytes"], run.metrics["gc_cpu_fraction"]
     return (
-        f"{short(run.settings)} is predicted to peak at {_memory(peak)} resident"
-        f" and to spend {_percent(cpu)} of CPU on GC."
+        f"{short(run.settings)} is predicted to peak at {_memory(run)} resident and to spend {_gc_cpu(run)}"
+        " of CPU on GC."
     )
 
 
@@ -62,43 +81,69 @@ def _margin_sentence(found: Sequence[Margin]) -> str:
     return f"At the pessimistic end of the intervals that is {_join(parts)}."
 
 
-def _broken(chosen: Run, found: Sequence[Margin]) -> list[str]:
-    sentences = [
-        f"It misses {m.constraint.label}: {m.constraint.format(m.high)} at the pessimistic end against"
-        f" {m.constraint.format(m.constraint.bound)} allowed."
+def _bound(constraint: Constraint) -> str:
+    bound = constraint.format(constraint.bound)
+    if constraint.metric == "gc_cpu_fraction":
+        return f"at most {bound} GC CPU"
+    return f"a {constraint.label} of at most {bound}"
+
+
+def _in_this_memory(needed: Needed, memory: Constraint) -> str:
+    given, best, least = format_mib(memory.bound), needed.in_this_memory, needed.least_memory
+    if best is not None:
+        return f"In {given} the least GC CPU is {_gc_cpu(best)}, at {_in_words(best.settings)}."
+    if not keeps_limit(least):
+        return f"No setting stays within {given} and under its own limit: live memory does not fit."
+    return f"No setting stays within {given}: the least peak is {_memory(least)}, at {_in_words(least.settings)}."
+
+
+def _with_more_memory(needed: Needed, wanted: str, memory: Constraint) -> list[str]:
+    best, size = needed.with_more_memory, needed.memory_bytes
+    if best is None or size is None:
+        return [f"With more memory no setting tried reaches {wanted} either."]
+    if size <= memory.bound:  # the margin alone is missing
+        return []
+    return [
+        f"For {wanted} it takes about {format_mib(size)}: {_in_words(best.settings)} peak at {_memory(best)}."
+    ]
+
+
+def _misses(miss: Run, found: Sequence[Margin]) -> list[str]:
+    parts = [
+        f"{m.constraint.label} {m.constraint.format(m.high)} at the pessimistic end for"
+        f" {m.constraint.format(m.constraint.bound)} allowed"
         for m in found
         if not m.margin >= 0
     ]
-    if not keeps_limit(chosen):
-        sentences.append("It does not keep its own memory limit: live memory does not fit under it.")
-    return sentences
+    if not keeps_limit(miss):
+        parts.append("live memory does not fit under its own limit")
+    return parts
 
 
 def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
-    limit = chosen.settings.gomemlimit_bytes
-    memory = found[0].constraint.bound
+    limit, memory = chosen.settings.gomemlimit_bytes, found[0].constraint.bound
     sentences = []
-    dearer = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
-    if dearer > _WORTH_A_WORD:
+    extra = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
+    if extra > _WORTH_A_WORD:
         peak = format_mib(cheapest.metrics["rss_peak_bytes"].value)
         sentences.append(
-            f"The cheapest feasible setting simulated, {short(cheapest.settings)}, would save"
-            f" {format_number(100 * dearer, 2)} percentage points of CPU and peak at {peak}."
+            f"The cheapest feasible setting, {short(cheapest.settings)}, would save"
+            f" {format_number(100 * extra, 2)} percentage points of CPU and peak at {peak}."
         )
     if limit is not None and chosen.settings.gogc is not None:
         sentences.append(
             f"GOGC sets the pace; the limit of {format_mib(limit)} is the safety net below the"
-            f" {format_mib(memory)} given, and the {format_mib(memory - limit)} between them is room for"
-            " what Go does not count (the binary's pages, C memory, thread stacks) and for error."
+            f" {format_mib(memory)} given. The {format_mib(memory - limit)} between them is room for memory that"
+            " Go does not count (the binary's pages, C memory, thread stacks) and for error."
         )
     elif limit is not None:
         sentences.append(
-            "The limit alone sets the pace: no finite GOGC came within reach of its cost, so memory use will"
-            " stay near the limit at any load."
+            "The limit alone sets the pace: no finite GOGC costs nearly as little, so memory use will stay near"
+            " the limit at any load."
         )
     else:
         sentences.append(
-            "A memory limit to catch growth would hold this memory only at a much higher cost: watch resident memory."
+            "A memory limit to catch growth would hold this memory only at a much higher cost: watch RSS."
         )
     return sentences
 
@@ -112,17 +157,16 @@ def _growth_sentence(what: str, factor: float, run: Run, held: bool) -> str:
     )
 
 
-def short(settings: Settings) -> str:
-    """The two knobs, as environment variables."""
-    return f"GOGC={format_gogc(settings.gogc)} GOMEMLIMIT={format_go_bytes(settings.gomemlimit_bytes)}"
+def _memory(run: Run) -> str:
+    return _interval(run.metrics["rss_peak_bytes"], format_mib)
 
 
-def _memory(estimate: Estimate) -> str:
-    return format_interval(*(format_mib(x) for x in (estimate.value, estimate.low, estimate.high)))
+def _gc_cpu(run: Run) -> str:
+    return _interval(run.metrics["gc_cpu_fraction"], lambda share: format_percent(share, 2))
 
 
-def _percent(estimate: Estimate) -> str:
-    return format_interval(*(format_percent(x, 2) for x in (estimate.value, estimate.low, estimate.high)))
+def _interval(found: Estimate, text: Callable[[float], str]) -> str:
+    return format_interval(text(found.value), text(found.low), text(found.high))
 
 
 def _join(parts: Sequence[str]) -> str:

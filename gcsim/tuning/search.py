@@ -1,5 +1,10 @@
-"""Where ``recommend`` looks: a coarse grid over the knobs, then a finer one around the best cell."""
+"""Where ``recommend`` looks: the edges of a coarse grid, the rows that may hold the answer, then finer around the best.
 
+Few settings are simulated for nothing: at one GOGC a lower limit costs more GC CPU, and a limit that GOGC=off cannot
+hold is held by no other GOGC, which collects at least as often.
+"""
+
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +12,7 @@ import numpy as np
 
 from gcsim.engine.run import Run
 from gcsim.settings import Settings
+from gcsim.tuning.feasible import keeps_limit
 from gcsim.units import MIB
 
 Evaluate = Callable[[Sequence[Settings]], list[Run]]
@@ -32,11 +38,23 @@ COARSE_GOGC: tuple[int | None, ...] = (
 # Published rules of thumb for GOMEMLIMIT / container memory run from 0.7 to 1.0.
 COARSE_LIMIT_SHARES = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 FINE_STEPS = 5  # new values on either side of the best, per axis
+ROWS = 3  # of limits, looked at over every GOGC
+LARGER, LARGER_STEPS = 1.5, 10  # limits above the memory, each so much higher than the one before
+# The most settings that a search simulates: outline, rows, limits between two, the best one's row, and GOGC around two
+# settings, each also under the best limit; where nothing is feasible, larger limits as well.
+MOST_SETTINGS = (
+    len(COARSE_GOGC) * (1 + ROWS + 1)
+    + len(COARSE_LIMIT_SHARES)
+    + 2 * FINE_STEPS
+    + 4 * 2 * FINE_STEPS
+    + LARGER_STEPS
+    + 2 * FINE_STEPS
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knobs:
-    """What is searched and what is fixed."""
+    """The fixed part of every setting in a search, and the memory that scales its limits."""
 
     gomaxprocs: int
     go: str
@@ -46,15 +64,25 @@ class Knobs:
         return Settings(gogc=gogc, gomemlimit_bytes=limit_bytes, gomaxprocs=self.gomaxprocs, go=self.go)
 
 
-def coarse_settings(knobs: Knobs) -> list[Settings]:
-    """The first look: GOGC from 10 to off, limits from 0.4 to 1.0 of the memory and off."""
-    limits = [None, *(whole_mib(share * knobs.memory_bytes) for share in COARSE_LIMIT_SHARES)]
-    return [
-        knobs.settings(gogc, limit)
-        for limit in dict.fromkeys(limits)
-        for gogc in COARSE_GOGC
-        if (gogc, limit) != (None, None)  # no collection at all: never an answer
+def outline(knobs: Knobs) -> list[Settings]:
+    """Two edges of the grid: every GOGC without a limit, and GOGC=off at limits from 0.4 to 1.0 of the memory."""
+    limits = dict.fromkeys(whole_mib(share * knobs.memory_bytes) for share in COARSE_LIMIT_SHARES)
+    return [*gogc_column(knobs, None), *(knobs.settings(None, limit) for limit in limits)]
+
+
+def limits_worth_a_look(runs: Sequence[Run], holding: int | None) -> list[int]:
+    """Limits of the outline whose rows may hold the answer.
+
+    They are ``holding``, the highest that holds the memory by itself, and two above. Where none holds it by itself, the
+    three lowest: a finite GOGC may hold the memory under them. Limits that GOGC=off cannot keep are left out.
+    """
+    alone = [
+        (run.settings.gomemlimit_bytes, keeps_limit(run))
+        for run in runs
+        if run.settings.gogc is None and run.settings.gomemlimit_bytes is not None
     ]
+    kept = sorted(limit for limit, held in alone if held)
+    return [limit for limit in kept if holding is None or limit >= holding][:ROWS]
 
 
 def net_limits(knobs: Knobs, below: int, above: int) -> list[Settings]:
@@ -64,6 +92,19 @@ def net_limits(knobs: Knobs, below: int, above: int) -> list[Settings]:
     return [knobs.settings(None, limit) for limit in limits if limit not in (below, above)]
 
 
+def larger_limits(knobs: Knobs) -> list[Settings]:
+    """GOGC=off at limits from one and a half times the memory to 57 times: for a container that fits."""
+    return [
+        knobs.settings(None, whole_mib(knobs.memory_bytes * LARGER**k)) for k in range(1, LARGER_STEPS + 1)
+    ]
+
+
+def between_larger_limits(knobs: Knobs, limit_bytes: int) -> list[Settings]:
+    """GOGC=off at limits from one step of ``larger_limits`` below a limit up to it."""
+    inner = np.linspace(limit_bytes / LARGER, limit_bytes, FINE_STEPS + 1)[1:-1]
+    return [knobs.settings(None, whole_mib(value)) for value in inner.tolist()]
+
+
 def gogc_column(knobs: Knobs, limit_bytes: int | None) -> list[Settings]:
     """Every coarse GOGC at one limit."""
     return [knobs.settings(gogc, limit_bytes) for gogc in COARSE_GOGC if (gogc, limit_bytes) != (None, None)]
@@ -71,19 +112,19 @@ def gogc_column(knobs: Knobs, limit_bytes: int | None) -> list[Settings]:
 
 def finer_gogc(knobs: Knobs, around: int | None, limit_bytes: int | None) -> list[Settings]:
     """GOGC values between the coarse neighbours of ``around``, at one limit."""
-    place = COARSE_GOGC.index(around) if around in COARSE_GOGC else 0
     coarse = [gogc for gogc in COARSE_GOGC if gogc is not None]
-    low = coarse[max(0, min(place, len(coarse) - 1) - 1)]
-    high = coarse[min(len(coarse) - 1, place + 1)]
     if around is None:
-        high = 2 * coarse[-1]
+        low, high = coarse[-2], 2 * coarse[-1]
+    else:
+        place = min(range(len(coarse)), key=lambda i: abs(math.log(max(around, 1) / coarse[i])))
+        low, high = coarse[max(0, place - 1)], coarse[min(len(coarse) - 1, place + 1)]
     inner = np.geomspace(low, high, 2 * FINE_STEPS + 2)[1:-1]
     values = dict.fromkeys(_manifest_percent(value) for value in inner.tolist())
     return [knobs.settings(value, limit_bytes) for value in values if value not in COARSE_GOGC]
 
 
 def whole_mib(size_bytes: float) -> int:
-    """Rounded down to whole MiB, at least one: what one writes into a manifest."""
+    """Rounded down to whole MiB, at least one, as people write into a manifest."""
     return max(int(size_bytes // MIB), 1) * MIB
 
 

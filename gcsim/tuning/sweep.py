@@ -3,38 +3,29 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.engine.run import Run
-from gcsim.engine.simulate import (
-    DEFAULT_DURATION_SECONDS,
-    DEFAULT_SEED,
-    Engine,
-    simulate,
-)
+from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, DEFAULT_SEED, Engine
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import METRICS, Estimate
 from gcsim.settings import Settings
+from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.grid import settings_grid
+from gcsim.tuning.plan import Plan
 from gcsim.units import format_go_bytes, format_gogc
 from gcsim.workload.model import Model
 
 FloatArray = NDArray[np.float64]
 
-#: Told after each chunk how many settings are finished, and how many there are.
+#: Called after each chunk with the number of settings that are finished, and the number of all.
 Progress = Callable[[int, int], None]
 
 LANES_PER_CHUNK = (
     4096  # settings × replicas in one engine call: wide enough for NumPy, small enough to interrupt
-)
-SHARE_OF_A_BINDING_LIMIT = (
-    0.85  # of the limit, in resident memory: the limit's headroom is 3 %, estimates err
-)
-LIMITER_SHARE_OF_A_KEPT_LIMIT = (
-    0.01  # above this share of time under the CPU limiter, a limit is not being kept
 )
 
 
@@ -49,7 +40,7 @@ class MetricGrid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Runs of one model over GOGC × GOMEMLIMIT.
+    """Runs of one model over GOGC × GOMEMLIMIT, with what they are runs of.
 
     ``runs`` holds one entry per setting, limit by limit with GOGC running fastest; None where the sweep was
     interrupted before that setting.
@@ -58,6 +49,9 @@ class Sweep:
     gogc: tuple[int | None, ...]  # percent, None is off
     gomemlimit_bytes: tuple[int | None, ...]  # None is off
     runs: tuple[Run | None, ...]
+    plan: Plan = field(default_factory=Plan)
+    model: str = ""  # its name
+    memory_bytes: int | None = None  # of the container, where one was given
 
     def __post_init__(self) -> None:
         if len(self.runs) != len(self.gogc) * len(self.gomemlimit_bytes):
@@ -94,26 +88,43 @@ class Sweep:
         return self.gomemlimit_bytes.index(settings.gomemlimit_bytes), self.gogc.index(settings.gogc)
 
     def infeasible(self, memory_bytes: int | None = None) -> NDArray[np.bool_]:
-        """Where a setting breaks its memory limit or the memory given, shape (limits, gogc)."""
+        """Where a setting must not be used, shape (limits, gogc); for the sweep's own memory unless one is given."""
+        memory_bytes = self.memory_bytes if memory_bytes is None else memory_bytes
         broken = [run is not None and not is_feasible(run, memory_bytes) for run in self.runs]
         return np.array(broken, dtype=np.bool_).reshape(self.shape)
 
     def to_json(self) -> dict[str, object]:
-        """``{"runs": [simulate's object, …]}``, finished settings only, with the number of those that are not."""
-        document: dict[str, object] = {"runs": [run.to_json() for run in self.finished]}
+        """The document of ``gcsim sweep --json``: finished settings only, with the number of those that are not."""
         unfinished = len(self.runs) - len(self.finished)
-        return document | {"unfinished": unfinished} if unfinished else document
+        return {
+            **self._about(),
+            **({"unfinished": unfinished} if unfinished else {}),
+            "runs": [
+                {**run.to_json(), "feasible": is_feasible(run, self.memory_bytes)} for run in self.finished
+            ],
+        }
 
     def to_csv(self) -> str:
         """One row per finished setting: the knobs as Go spells them; value, low and high of each metric."""
-        names = self.metric_names
+        names, about = self.metric_names, self._about()
+        values = ["" if value is None else _as_text(str(value)) for value in about.values()]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         knobs = ["gogc", "gomemlimit", "gomaxprocs", "go"]
-        writer.writerow(knobs + [f"{name}{end}" for name in names for end in ("", "_low", "_high")])
+        ends = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+        writer.writerow([*knobs, *ends, "feasible", *about])
         for run in self.finished:
-            writer.writerow([*_knobs(run.settings), *_figures(run, names)])
+            feasible = str(is_feasible(run, self.memory_bytes)).lower()
+            writer.writerow([*_knobs(run.settings), *_figures(run, names), feasible, *values])
         return text.getvalue()
+
+    def _about(self) -> dict[str, object]:
+        return {"memory_bytes": self.memory_bytes, **self.plan.to_json(self.model)}
+
+
+def loosest_last(knob: Sequence[int | None]) -> list[int]:
+    """Places of a knob's values in ascending order, off after all: the order of tables and heat maps."""
+    return sorted(range(len(knob)), key=lambda place: (knob[place] is None, knob[place] or 0))
 
 
 def base_settings(model: Model, *, gomaxprocs: int | None, go: str | None) -> Settings:
@@ -123,33 +134,6 @@ def base_settings(model: Model, *, gomaxprocs: int | None, go: str | None) -> Se
         gomaxprocs=model.settings.gomaxprocs if gomaxprocs is None else gomaxprocs,
         go=model.settings.go if go is None else rules_for(go).go,
     )
-
-
-def keeps_limit(run: Run) -> bool:
-    """Whether the run stays under its own GOMEMLIMIT without living on the GC CPU limiter.
-
-    The limit is soft: when live memory does not fit under it the runtime collects without pause until the
-    limiter caps GC at half of the CPU, and then lets the heap grow (Go 1.19+ ``gcCPULimiterState``). Both
-    signs count: the heap's peak above the limit, and more than a moment under the limiter while the limit
-    binds. A low GOGC alone can also bring the limiter on; memory far below the limit tells it apart.
-    """
-    limit = run.settings.gomemlimit_bytes
-    if limit is None:
-        return True
-    limiter = run.metrics.get("limiter_time_fraction")
-    resident = run.metrics.get("rss_peak_bytes")
-    binds = resident is None or resident.value > SHARE_OF_A_BINDING_LIMIT * limit
-    on_limiter = binds and limiter is not None and limiter.value > LIMITER_SHARE_OF_A_KEPT_LIMIT
-    peak = run.metrics.get("heap_peak_bytes")
-    over_limit = peak is not None and peak.value > limit
-    return not (on_limiter or over_limit)
-
-
-def is_feasible(run: Run, memory_bytes: int | None) -> bool:
-    """Whether the run keeps its own limit and, at the pessimistic end, the memory it is given."""
-    if memory_bytes is not None and not run.metrics["rss_peak_bytes"].high <= memory_bytes:
-        return False
-    return keeps_limit(run)
 
 
 def sweep(
@@ -163,21 +147,21 @@ def sweep(
     replicas: int = 8,
     seed: int = DEFAULT_SEED,
     engine: Engine = "lanes",
+    memory_bytes: int | None = None,
     progress: Progress | None = None,
 ) -> Sweep:
     """Simulate every pair of the two axes.
 
-    GOMAXPROCS and the Go version default to those of the calibrated run. On KeyboardInterrupt what is
-    finished is returned. Raises InputError on bad settings.
+    GOMAXPROCS and the Go version default to those of the calibrated run. ``memory_bytes`` is the container's: it
+    decides which settings are feasible. On KeyboardInterrupt the finished settings are returned. Raises InputError on
+    bad settings.
     """
+    plan = Plan(duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine)
     knobs = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     settings = settings_grid(gogc, gomemlimit_bytes, gomaxprocs=knobs.gomaxprocs, go=knobs.go)
-    chunks = simulate_in_chunks(
-        model, settings, duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine
-    )
     runs: list[Run | None] = []
     try:
-        for chunk in chunks:
+        for chunk in simulate_in_chunks(model, settings, plan):
             runs.extend(chunk)
             if progress is not None:
                 progress(len(runs), len(settings))
@@ -185,34 +169,31 @@ def sweep(
         if not runs:
             raise
     runs.extend([None] * (len(settings) - len(runs)))
-    return Sweep(gogc=tuple(gogc), gomemlimit_bytes=tuple(gomemlimit_bytes), runs=tuple(runs))
+    return Sweep(
+        gogc=tuple(gogc),
+        gomemlimit_bytes=tuple(gomemlimit_bytes),
+        runs=tuple(runs),
+        plan=plan,
+        model=model.name,
+        memory_bytes=memory_bytes,
+    )
 
 
-def simulate_in_chunks(
-    model: Model,
-    settings: Sequence[Settings],
-    *,
-    duration_seconds: float,
-    replicas: int,
-    seed: int,
-    engine: Engine = "lanes",
-) -> Iterator[list[Run]]:
+def simulate_in_chunks(model: Model, settings: Sequence[Settings], plan: Plan) -> Iterator[list[Run]]:
     """The runs of many settings, a chunk at a time, in order; lazily, so that a caller may stop."""
-    per_chunk = max(1, LANES_PER_CHUNK // replicas)
+    per_chunk = max(1, LANES_PER_CHUNK // plan.replicas)
     for first in range(0, len(settings), per_chunk):
-        yield simulate(
-            model,
-            settings[first : first + per_chunk],
-            duration_seconds=duration_seconds,
-            replicas=replicas,
-            seed=seed,
-            engine=engine,
-        )
+        yield plan.simulate(model, settings[first : first + per_chunk])
 
 
 def _knobs(settings: Settings) -> list[str]:
     limit = format_go_bytes(settings.gomemlimit_bytes)
     return [format_gogc(settings.gogc), limit, str(settings.gomaxprocs), settings.go]
+
+
+def _as_text(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def _figures(run: Run, names: Sequence[str]) -> list[str]:

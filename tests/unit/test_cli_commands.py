@@ -113,7 +113,7 @@ def test_calibrate_then_validate_closes_the_circle(
     assert "live_bytes" in capsys.readouterr().out
     found = document(capsys, "validate", str(learned), log, "--max-error", "5%")
     assert found["passed"] is True
-    assert set(found) == {"passed", "logs"}
+    assert {"passed", "logs", "max_error", "broken"} <= set(found)
 
 
 def test_a_limit_stated_to_be_off_is_off_whatever_the_side_file_says(tmp_path: Path) -> None:
@@ -141,9 +141,9 @@ def test_recommend_exits_with_0_or_1(model: str, capsys: pytest.CaptureFixture[s
     """1 is a negative answer, with its document."""
     keys = ["feasible", "settings", "env", "metrics", "alternatives", "reason"]
     yes = document(capsys, "recommend", model, "--memory", "512MiB", *QUICK)
-    assert (list(yes), yes["feasible"]) == (keys, True)
+    assert (list(yes)[:6], yes["feasible"]) == (keys, True)
     no = document(capsys, "recommend", model, "--memory", "64MiB", *QUICK, status=1)
-    assert (list(no), no["feasible"]) == (keys, False)
+    assert (list(no)[:6], no["feasible"]) == (keys, False)
 
 
 def test_sweep_writes_every_file_and_the_same_document(

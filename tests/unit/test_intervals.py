@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from gcsim.engine.discrepancy import DISCREPANCY, Course, Distance, widened
-from gcsim.metrics import METRICS
+from gcsim.engine.discrepancy import DISCREPANCY, Course, Distance, distance, widened
+from gcsim.metrics import METRICS, Estimate
+from gcsim.settings import Settings
+from gcsim.tuning.upgrade import upgrade_note
 
 NEAR, FAR = Distance(0.0, False), Distance(3.0, True)
 
@@ -18,3 +20,35 @@ def test_an_interval_holds_its_value_and_shares_end_at_one(name: str, course: Co
         assert far.low <= near.low <= near.value <= near.high <= far.high
         if name.endswith("_fraction"):
             assert far.high <= 1.0
+
+
+def gc_cpu(calibrated: str, asked: str, course: Course) -> Estimate:
+    """GC CPU of 20 % in every replica, for one Go version from a model of another."""
+    away = distance(Settings(go=calibrated), Settings(go=asked), limit_binds=False)
+    return widened("gc_cpu_fraction", np.full(8, 0.2), course=course, away=away)
+
+
+@pytest.mark.parametrize("course", list(DISCREPANCY))
+def test_across_green_tea_gc_cpu_may_be_40_percent_lower_or_the_inverse(course: Course) -> None:
+    """Upwards the interval reaches down, downwards it reaches up; on one side of Go 1.26 it stays."""
+    plain = gc_cpu("1.24", "1.24", course)
+    upgraded, back = gc_cpu("1.24", "1.26", course), gc_cpu("1.27", "1.25", course)
+    assert upgraded.low <= 0.6 * 0.2 * (1 + 1e-9)
+    assert upgraded.high == pytest.approx(gc_cpu("1.23", "1.24", course).high)
+    assert back.high >= 0.2 / 0.6 * (1 - 1e-9)
+    assert gc_cpu("1.26", "1.27", course).low == pytest.approx(gc_cpu("1.23", "1.24", course).low)
+    assert upgraded.value == plain.value == 0.2
+
+
+def test_a_note_says_which_marking_costs_are_meant() -> None:
+    """For every other version, and of Green Tea where only one of the two has it."""
+    assert upgrade_note(Settings(go="1.24"), Settings(go="1.24")) is None
+    for calibrated, asked, green_tea in (
+        ("1.24", "1.26", True),
+        ("1.27", "1.21", True),
+        ("1.19", "1.24", False),
+    ):
+        note = upgrade_note(Settings(go=calibrated), Settings(go=asked))
+        assert note is not None
+        assert f"measured on Go {calibrated}" in note
+        assert ("Green Tea" in note) is green_tea

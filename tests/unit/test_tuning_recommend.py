@@ -5,9 +5,12 @@ import json
 import pytest
 from example_service import example_service
 
+from gcsim.engine.run import Run
 from gcsim.errors import InputError
+from gcsim.metrics import Estimate
+from gcsim.settings import Settings
 from gcsim.tuning.constraints import pareto_front, worst_margin
-from gcsim.tuning.recommend import Recommendation, recommend
+from gcsim.tuning.recommend import Recommendation, best_of, recommend
 from gcsim.units import GIB, MIB, parse_gogc, parse_gomemlimit
 
 QUICK = {"duration_seconds": 60.0, "replicas": 4, "seed": 3}
@@ -49,21 +52,34 @@ def test_the_limit_is_a_net_that_holds_without_gogc(half_gib: Recommendation) ->
 
 
 def test_the_document_is_the_contract(half_gib: Recommendation) -> None:
-    """Exactly the keys that others rely on, and an environment that Go reads back."""
+    """The keys that others rely on come first, and Go reads the environment back."""
     document = json.loads(json.dumps(half_gib.to_json()))
-    assert list(document) == ["feasible", "settings", "env", "metrics", "alternatives", "reason"]
+    assert list(document)[:6] == ["feasible", "settings", "env", "metrics", "alternatives", "reason"]
+    assert {"memory_bytes", "today", "margins", "stress", "needed", "model", "seed", "engine"} <= set(
+        document
+    )
+    assert document["today"]["settings"]["gogc"] == 100
+    assert [margin["metric"] for margin in document["margins"]] == ["rss_peak_bytes", "gc_cpu_fraction"]
+    assert [item["what"] for item in document["stress"]] == ["live heap"]
     assert set(document["env"]) == {"GOGC", "GOMEMLIMIT"}
     assert parse_gogc(document["env"]["GOGC"]) == document["settings"]["gogc"]
     assert parse_gomemlimit(document["env"]["GOMEMLIMIT"]) == document["settings"]["gomemlimit_bytes"]
-    assert all(set(run) == {"settings", "metrics"} for run in document["alternatives"])
+    assert all({"name", "settings", "metrics"} <= set(run) for run in document["alternatives"])
 
 
-def test_alternatives_are_on_the_front_and_not_the_choice(half_gib: Recommendation) -> None:
-    """No alternative is beaten by another in both memory and CPU."""
-    alternatives = list(half_gib.alternatives)
-    assert 1 <= len(alternatives) <= 4
-    assert half_gib.settings not in [run.settings for run in alternatives]
-    assert pareto_front(alternatives) == alternatives
+@pytest.mark.parametrize("memory", [192 * MIB, 2 * GIB])
+def test_alternatives_are_named_on_the_front_and_never_twice_the_cost(memory: int) -> None:
+    """At most three, none beaten by another in both memory and CPU, none above twice the choice's GC CPU."""
+    found = recommend(example_service(), memory_bytes=memory, **QUICK)
+    runs = [alternative.run for alternative in found.alternatives]
+    names = [alternative.name for alternative in found.alternatives]
+    order = ["least memory", "half the memory", "cheapest"]
+    assert names == [name for name in order if name in names]
+    assert found.settings not in [run.settings for run in runs]
+    assert pareto_front(runs) == runs
+    chosen = found.run.metrics["gc_cpu_fraction"].value
+    assert all(run.metrics["gc_cpu_fraction"].value <= 2 * chosen for run in runs)
+    assert all(run.metrics["rss_peak_bytes"].high <= memory for run in runs)
 
 
 def test_the_reason_names_setting_margin_and_growth(half_gib: Recommendation) -> None:
@@ -90,10 +106,67 @@ def test_nothing_feasible_gives_the_nearest_miss() -> None:
     assert found.to_json()["feasible"] is False
     assert "nearest miss" in found.reason
     assert "memory" in found.reason
+    assert found.alternatives == ()
+    assert found.stress == ()
     constraints = [margin.constraint for margin in found.margins]
     assert worst_margin(found.run, constraints) == max(
         worst_margin(run, constraints) for run in found.explored
     )
+
+
+@pytest.mark.parametrize(("memory", "gc_cpu"), [(512 * MIB, 0.02), (160 * MIB, 0.01)])
+def test_a_miss_keeps_the_memory_and_names_what_it_takes(memory: int, gc_cpu: float) -> None:
+    """Where only GC CPU is broken the nearest miss fits, and a container of the size named is feasible."""
+    found = recommend(example_service(), memory_bytes=memory, max_gc_cpu_fraction=gc_cpu, **QUICK)
+    assert not found.feasible
+    assert found.run.metrics["rss_peak_bytes"].high <= memory
+    assert found.needed is not None
+    least = found.needed.in_this_memory
+    assert least is not None
+    assert least.metrics["rss_peak_bytes"].high <= memory
+    needed = found.needed.memory_bytes
+    assert needed is not None
+    assert needed > memory
+    enough = recommend(example_service(), memory_bytes=needed, max_gc_cpu_fraction=gc_cpu, **QUICK)
+    assert enough.feasible
+
+
+def test_half_of_all_cpu_is_too_much_whatever_is_allowed() -> None:
+    """A setting whose GC CPU may reach half of all CPU is never feasible."""
+    found = recommend(example_service(), memory_bytes=130 * MIB, max_gc_cpu_fraction=0.95, **QUICK)
+    assert {margin.constraint.metric: margin.constraint.bound for margin in found.margins}[
+        "gc_cpu_fraction"
+    ] == 0.5
+    small = Run(
+        settings=Settings(gogc=10),
+        metrics={
+            "rss_peak_bytes": Estimate(90.0 * MIB, 80.0 * MIB, 99.0 * MIB),
+            "gc_cpu_fraction": Estimate(0.01, 0.001, 0.95),
+            "stw_p99_seconds": Estimate(0.001, 0.001, 0.001),
+        },
+    )
+    assert best_of([small], 100 * MIB) is None
+
+
+def test_today_is_the_calibrated_setting_on_what_was_asked_for() -> None:
+    """GOGC and GOMEMLIMIT as calibrated, processors as asked."""
+    found = recommend(example_service(), memory_bytes=512 * MIB, gomaxprocs=4, **QUICK)
+    assert found.today.settings == Settings(gogc=100, gomemlimit_bytes=None, gomaxprocs=4, go="1.27")
+
+
+def test_progress_never_passes_a_total_known_from_the_start() -> None:
+    """The first call names the most that may be simulated; the last one says that nothing is left."""
+    calls: list[tuple[int, int]] = []
+    recommend(
+        example_service(),
+        memory_bytes=512 * MIB,
+        progress=lambda finished, total: calls.append((finished, total)),
+        **QUICK,
+    )
+    assert calls[0][0] == 0
+    assert all(total == calls[0][1] for _, total in calls[:-1])
+    assert all(finished <= total for finished, total in calls)
+    assert calls[-1][0] == calls[-1][1]
 
 
 def test_a_bound_on_gc_cpu_is_held_or_refused() -> None:

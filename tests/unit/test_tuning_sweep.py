@@ -13,7 +13,8 @@ from gcsim.engine.run import Run
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.tuning import sweep as sweep_module
-from gcsim.tuning.sweep import Sweep, is_feasible, keeps_limit, sweep
+from gcsim.tuning.feasible import fault_of, is_feasible, keeps_limit
+from gcsim.tuning.sweep import Sweep, sweep
 from gcsim.tuning.sweep_file import sweep_from_json
 from gcsim.units import MIB
 
@@ -63,12 +64,15 @@ def test_json_holds_simulate_objects_and_reads_back() -> None:
     """The contract's shape, and its inverse."""
     found = small_sweep()
     document = json.loads(json.dumps(found.to_json()))
-    assert set(document) == {"runs"}
-    assert all(set(run) == {"settings", "metrics"} for run in document["runs"])
+    about = {"runs", "model", "gcsim_version", "seed", "duration_seconds", "engine", "memory_bytes"}
+    assert about <= set(document)
+    assert all({"settings", "metrics", "feasible"} == set(run) for run in document["runs"])
     assert set(document["runs"][0]["settings"]) == {"gogc", "gomemlimit_bytes", "gomaxprocs", "go"}
     back = sweep_from_json(document)
     assert (back.gogc, back.gomemlimit_bytes) == (found.gogc, found.gomemlimit_bytes)
     assert np.array_equal(back.metric("rss_peak_bytes").high, found.metric("rss_peak_bytes").high)
+    assert (back.plan, back.model, back.memory_bytes) == (found.plan, "example", None)
+    assert sweep_from_json({"runs": document["runs"]}).finished == found.finished  # as earlier versions wrote
 
 
 def test_csv_spells_the_knobs_as_go_does() -> None:
@@ -78,6 +82,25 @@ def test_csv_spells_the_knobs_as_go_does() -> None:
     assert [row["gomemlimit"] for row in rows] == ["off"] * 3 + ["150MiB"] * 3
     assert float(rows[0]["gc_cpu_fraction"]) == pytest.approx(found.metric("gc_cpu_fraction").value[0, 0])
     assert {"gc_cpu_fraction_low", "gc_cpu_fraction_high"} <= set(rows[0])
+    assert {rows[0][name] for name in ("model", "seed", "duration_seconds", "engine")} == {
+        "example",
+        "3",
+        "60.0",
+        "lanes",
+    }
+
+
+def test_documents_say_what_is_feasible_in_the_memory_given() -> None:
+    """Run by run, as the arrays do; without memory only a broken limit counts."""
+    found = sweep(example_service(), gogc=[50, 100, 400], memory_bytes=220 * MIB, **QUICK)
+    document = found.to_json()
+    runs = document["runs"]
+    assert isinstance(runs, list)
+    assert [run["feasible"] for run in runs] == (~found.infeasible()[0]).tolist()
+    assert [run["feasible"] for run in runs][-1] is False
+    rows = list(csv.DictReader(io.StringIO(found.to_csv())))
+    assert [row["feasible"] for row in rows] == [str(run["feasible"]).lower() for run in runs]
+    assert {row["memory_bytes"] for row in rows} == {str(220 * MIB)}
 
 
 def test_an_interrupted_sweep_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,3 +145,18 @@ def test_memory_is_judged_at_the_pessimistic_end() -> None:
     assert is_feasible(run, None)
     unknown = replace(run, metrics={"rss_peak_bytes": Estimate(1.0, 1.0, float("nan"))})
     assert not is_feasible(unknown, 100 * MIB)
+
+
+def test_each_fault_has_its_name() -> None:
+    """Too big for the memory, over its own limit, or half of the CPU in GC."""
+    peak, cpu = Estimate(90.0 * MIB, 80.0 * MIB, 110.0 * MIB), Estimate(0.1, 0.1, 0.2)
+    metrics = {"rss_peak_bytes": peak, "gc_cpu_fraction": cpu, "heap_peak_bytes": peak}
+    run = Run(settings=Settings(gogc=100, gomemlimit_bytes=200 * MIB), metrics=metrics)
+    assert fault_of(run, 120 * MIB) is None
+    assert fault_of(run, 100 * MIB) == "memory"
+    over = replace(run, settings=replace(run.settings, gomemlimit_bytes=50 * MIB))
+    assert fault_of(over, 120 * MIB) == "limit"
+    assert (
+        fault_of(replace(run, metrics=metrics | {"gc_cpu_fraction": Estimate(0.1, 0.1, 0.6)}), None)
+        == "gc_cpu"
+    )

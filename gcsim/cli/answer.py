@@ -1,0 +1,85 @@
+"""The answer of ``gcsim recommend`` in words and tables that fit 80 columns."""
+
+from typing import TYPE_CHECKING
+
+from gcsim.cli.console import emit, emit_table, wrap
+from gcsim.report.text import format_estimate, format_metric
+from gcsim.units import format_go_bytes, format_gogc, format_mib, format_percent
+
+if TYPE_CHECKING:
+    from gcsim.engine.run import Run
+    from gcsim.tuning.recommend import Recommendation
+
+_ROWS = {  # metric: its name in the table
+    "rss_peak_bytes": "memory, peak",
+    "gc_cpu_fraction": "GC CPU",
+    "stw_p99_seconds": "pause, p99",
+    "throughput_ratio": "throughput",
+}
+
+
+def print_recommendation(found: "Recommendation") -> None:
+    """The setting to paste, today's and the recommended run, the reasons, and what else there is."""
+    emit("\n".join(f"  {name}={value}" for name, value in found.env.items()) + "\n\n")
+    _print_comparison(found, "recommended")
+    reasons = found.reasons[1:]  # the table has the prediction
+    emit("\n" + "\n".join(wrap(reason) for reason in reasons) + "\n\n")
+    _print_others(found)
+
+
+def print_miss(found: "Recommendation") -> None:
+    """The reasons and the ways out, and the nearest miss next to today's setting; nothing in a form to paste."""
+    emit("\n".join(wrap(reason, indent="  ") for reason in found.reasons))
+    emit("No setting is printed to paste, because none fits.\n\n")
+    _print_comparison(found, "nearest miss")
+
+
+def _print_comparison(found: "Recommendation", name: str) -> None:
+    """Today's run and the other, each with its two knobs, metrics and limits."""
+    today, run = found.today, found.run
+    limits = {m.constraint.metric: m.constraint.format(m.constraint.bound) for m in found.margins}
+    rows = [
+        ["GOGC", format_gogc(today.settings.gogc), format_gogc(run.settings.gogc), ""],
+        [
+            "GOMEMLIMIT",
+            format_go_bytes(today.settings.gomemlimit_bytes),
+            format_go_bytes(run.settings.gomemlimit_bytes),
+            "",
+        ],
+        *(
+            [
+                label,
+                format_metric(metric, today.metrics[metric].value),
+                format_estimate(metric, run.metrics[metric]),
+                limits.get(metric, ""),
+            ]
+            for metric, label in _ROWS.items()
+            if metric in run.metrics and metric in today.metrics
+        ),
+    ]
+    emit_table(["", "today", name, "limit"], rows)
+
+
+def _print_others(found: "Recommendation") -> None:
+    """The alternatives, and the recommended setting under growth."""
+    others = [
+        *((item.name, item.run) for item in found.alternatives),
+        *((f"{item.what} × {item.factor:g}", item.run) for item in found.stress),
+    ]
+    if not others:
+        return
+    emit_table(
+        ["other settings and growth", "GOGC", "GOMEMLIMIT", "memory, peak", "95th pct", "GC CPU"],
+        [[name, *_cells(run)] for name, run in others],
+    )
+
+
+def _cells(run: "Run") -> list[str]:
+    peak = run.metrics["rss_peak_bytes"]
+    return [
+        format_gogc(run.settings.gogc),
+        format_go_bytes(run.settings.gomemlimit_bytes),
+        format_mib(peak.value),
+        format_mib(peak.high),
+        format_percent(run.metrics["gc_cpu_fraction"].value, 2),
+    ]

@@ -1,0 +1,18 @@
+"""One line on standard error where a prediction is for another Go version than the calibrated one."""
+
+from typing import TYPE_CHECKING
+
+from gcsim.cli.console import note
+
+if TYPE_CHECKING:
+    from gcsim.settings import Settings
+    from gcsim.workload.model import Model
+
+
+def note_upgrade(model: "Model", asked: "Settings") -> None:
+    """Notes which marking costs the prediction uses; nothing for the calibrated version."""
+    from gcsim.tuning.upgrade import upgrade_note
+
+    text = upgrade_note(model.settings, asked)
+    if text is not None:
+        note(f"gcsim: note: {text}")

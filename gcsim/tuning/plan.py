@@ -1,0 +1,43 @@
+"""How runs are simulated, as one record that travels from the command line to the last figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from gcsim.engine.run import Run
+from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, DEFAULT_REPLICAS, DEFAULT_SEED, Engine, simulate
+from gcsim.settings import Settings
+from gcsim.workload.model import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Length, number, seed and engine of the runs of one setting."""
+
+    duration_seconds: float = DEFAULT_DURATION_SECONDS
+    replicas: int = DEFAULT_REPLICAS
+    seed: int = DEFAULT_SEED
+    engine: Engine = "lanes"
+
+    def simulate(self, model: Model, settings: Sequence[Settings]) -> list[Run]:
+        """One Run per setting, in order. Raises InputError."""
+        return simulate(
+            model,
+            settings,
+            duration_seconds=self.duration_seconds,
+            replicas=self.replicas,
+            seed=self.seed,
+            engine=self.engine,
+        )
+
+    def to_json(self, model: str) -> dict[str, Any]:
+        """The part of a document that says how its runs were made, and with which model."""
+        return {
+            "gcsim_version": version("gcsim"),
+            "model": model,
+            "duration_seconds": self.duration_seconds,
+            "replicas": self.replicas,
+            "seed": self.seed,
+            "engine": self.engine,
+        }

@@ -1,0 +1,51 @@
+"""Recorded runs: the cycles that figures show, of the runs that were asked for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gcsim.engine.run import Run
+from gcsim.engine.simulate import simulate
+from gcsim.settings import Settings
+from gcsim.tuning.constraints import pareto_front
+from gcsim.tuning.feasible import is_feasible
+from gcsim.tuning.plan import Plan
+from gcsim.tuning.sweep import Sweep
+from gcsim.workload.model import Model
+
+SHOWN_CYCLES = 500  # as many as a figure's p99 pause needs; the curves over time show fewer
+_SANE_GC_CPU = 0.25  # the pacer's own plan while marking: Go gcBackgroundUtilization
+
+
+def record_runs(model: Model, settings: Sequence[Settings], plan: Plan) -> list[Run]:
+    """One run per setting with its cycles, by the plan's engine and seed, in order.
+
+    Each is as long as the plan's runs, or as it takes to collect some 500 times: a figure shows no more. A setting
+    that collects fewer than two times is left out: there is nothing to draw.
+    """
+    found = [_record(model, each, plan) for each in settings]
+    return [run for run in found if run.cycles is not None and len(run.cycles) >= 2]
+
+
+def settings_to_record(sweep: Sweep, model: Model, *, chosen: Settings | None) -> list[Settings]:
+    """Up to three settings worth a look: least memory at a sane cost, as calibrated, and the chosen or cheapest."""
+    feasible = [run for run in sweep.finished if is_feasible(run, sweep.memory_bytes)]
+    sane = [run for run in feasible if run.metrics["gc_cpu_fraction"].value <= _SANE_GC_CPU]
+    front = pareto_front(sane or feasible or sweep.finished)
+    swept = front[0].settings
+    calibrated = replace(model.settings, gomaxprocs=swept.gomaxprocs, go=swept.go)
+    return list(dict.fromkeys([swept, calibrated, chosen or front[-1].settings]))
+
+
+def _record(model: Model, settings: Settings, plan: Plan) -> Run:
+    outline = simulate(model, [settings], duration_seconds=plan.duration_seconds, replicas=1, seed=plan.seed)
+    rate_hz = outline[0].metrics["gc_rate_hz"].value
+    seconds = min(plan.duration_seconds, SHOWN_CYCLES / rate_hz if rate_hz > 0 else plan.duration_seconds)
+    return simulate(
+        model,
+        [settings],
+        duration_seconds=seconds,
+        replicas=1,
+        seed=plan.seed,
+        record=True,
+        engine=plan.engine,
+    )[0]

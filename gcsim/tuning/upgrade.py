@@ -1,0 +1,23 @@
+"""The costs that a prediction for another Go version keeps."""
+
+from gcsim.goruntime.versions import rules_for
+from gcsim.settings import Settings
+
+
+def upgrade_note(calibrated: Settings, asked: Settings) -> str | None:
+    """One sentence on marking costs where the Go version is not the calibrated one; None where it is."""
+    if asked.go == calibrated.go:
+        return None
+    kept = f"marking costs are those measured on Go {calibrated.go}"
+    had, has = rules_for(calibrated.go).green_tea, rules_for(asked.go).green_tea
+    if has and not had:
+        return (
+            f"{kept}: Green Tea marking, the default from Go 1.26 on, usually lowers them by 10 to 40 %,"
+            " and only the intervals of GC CPU include that"
+        )
+    if had and not has:
+        return (
+            f"{kept}, with Green Tea marking: without it, before Go 1.26, they are usually 10 to 70 % higher,"
+            " and only the intervals of GC CPU include that"
+        )
+    return f"{kept}: changes of the pacer up to Go {asked.go} are in the prediction, changes of these costs are not"
