@@ -35,10 +35,13 @@ CAPTURES = (
 SLOW = (
     "properties/test_assist_queue.py::test_fluid_limiter_follows_the_bucket",
     "properties/test_des_conservation.py::test_nothing_is_made_or_lost_between_events",
+    "properties/test_gctrace_roundtrip.py::test_quantized_cycles_are_what_is_read_back",
     "unit/test_des.py",
+    "unit/test_des_views.py::test_the_command_writes_objects_of_a_file_with_their_pools",
     "unit/test_engines_agree.py",
     "unit/test_recovery.py",
     "unit/test_survivors.py",
+    "unit/test_tuning_recommend.py::test_more_memory_never_costs_more_cpu",
 )
 
 # Files whose tests share an expensive fixture: `pytest -n 2 --dist loadgroup` gives each to one worker.
