@@ -1,37 +1,41 @@
 """Reading ``sweep.json`` back, to draw or compare without simulating again."""
 
-import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gcsim.documents import number, read_document, table_of, text_of, whole_number
 from gcsim.engine.run import Run
 from gcsim.errors import InputError
+from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.sweep import Sweep
 
+MOST_SETTINGS = 100_000  # of a grid
+_NEEDED = ("gc_cpu_fraction", "heap_peak_bytes", "rss_peak_bytes")  # by figures and by what is feasible
+
 
 def read_sweep(path: Path) -> Sweep:
     """The sweep of a file that ``gcsim sweep`` wrote. Raises InputError naming the file."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); run gcsim sweep -o first") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); run gcsim sweep again") from error
-    try:
-        return sweep_from_json(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not a sweep of gcsim ({error!r}); run gcsim sweep again") from error
+    return read_document(
+        path, sweep_from_json, form="JSON", what="a sweep of gcsim", advice="write one with gcsim sweep -o"
+    )
 
 
-def sweep_from_json(document: dict[str, Any]) -> Sweep:
-    """The inverse of ``Sweep.to_json``; settings that are missing from the grid stay empty."""
-    runs = {(run.settings.gomemlimit_bytes, run.settings.gogc): run for run in map(_run, document["runs"])}
-    if not runs:
-        raise ValueError("no runs")
+def sweep_from_json(document: Mapping[str, Any]) -> Sweep:
+    """The inverse of ``Sweep.to_json``; settings that are missing from the grid stay empty. Raises InputError."""
+    entries = document["runs"]
+    if not isinstance(entries, list) or not entries:
+        raise InputError("runs must be a list of one run or more")
+    runs = {(run.settings.gomemlimit_bytes, run.settings.gogc): run for run in map(_run, entries)}
     limits = tuple(dict.fromkeys(limit for limit, _ in runs))
     gogc = tuple(dict.fromkeys(percent for _, percent in runs))
+    if len(limits) * len(gogc) > MOST_SETTINGS:
+        raise InputError(
+            f"the grid has {len(limits) * len(gogc):,} settings, at most {MOST_SETTINGS:,} are read"
+        )
     return Sweep(
         gogc=gogc,
         gomemlimit_bytes=limits,
@@ -39,11 +43,28 @@ def sweep_from_json(document: dict[str, Any]) -> Sweep:
     )
 
 
-def _run(document: dict[str, Any]) -> Run:
-    metrics = {
-        name: Estimate(
-            *(float("nan") if found[end] is None else float(found[end]) for end in ("value", "low", "high"))
-        )
-        for name, found in document["metrics"].items()
-    }
-    return Run(settings=Settings(**document["settings"]), metrics=metrics)
+def _run(document: Mapping[str, Any]) -> Run:
+    knobs, metrics = table_of(document, "settings"), table_of(document, "metrics")
+    for name in _NEEDED:
+        if name not in metrics:
+            raise InputError(f"a run has no {name}")
+    return Run(
+        settings=Settings(
+            gogc=None if knobs["gogc"] is None else whole_number(knobs, "gogc"),
+            gomemlimit_bytes=None
+            if knobs["gomemlimit_bytes"] is None
+            else whole_number(knobs, "gomemlimit_bytes"),
+            gomaxprocs=whole_number(knobs, "gomaxprocs"),
+            go=rules_for(text_of(knobs, "go"), what="go").go,
+        ),
+        metrics={name: _estimate(table_of(metrics, name), name) for name in metrics},
+    )
+
+
+def _estimate(entry: Mapping[str, Any], name: str) -> Estimate:
+    value, low, high = (
+        math.nan if entry[end] is None else number(entry, end) for end in ("value", "low", "high")
+    )
+    if low > value or value > high:
+        raise InputError(f"{name}: the value {value:g} is not within its interval, {low:g} to {high:g}")
+    return Estimate(value, low, high)
