@@ -24,6 +24,7 @@ from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep, is_feasible
 from gcsim.workload.model import Model
 
+DRAWN_CYCLES = 5000  # of one run, in its pauses; the heap is drawn over some ten to forty of them
 CURVE_CYCLES = 8  # shown of the setting that collects least
 _SANE_GC_CPU = 0.25  # what the pacer itself plans for while marking: Go gcBackgroundUtilization
 
@@ -110,7 +111,10 @@ def recorded_curves(
 ) -> tuple[list[HeapCurve], list[PauseCurve]]:
     """One recorded run at each setting; settings that do not collect twice are left out."""
     recorded = {
-        each: record_cycles(model, each, duration_seconds=duration_seconds, seed=seed) for each in settings
+        each: record_cycles(
+            model, each, duration_seconds=duration_seconds, seed=seed, most_cycles=DRAWN_CYCLES
+        )
+        for each in settings
     }
     drawn = {each: cycles for each, cycles in recorded.items() if len(cycles) >= 2}
     seconds = window_seconds(list(drawn.values())) if drawn else 0.0

@@ -80,7 +80,7 @@ def run_parameters(
 
     procs = int(lanes.gomaxprocs[lane])
     mark_alloc = of("mark_alloc_bytes_per_cpu_second") / _NS
-    alloc = mark_alloc / max(drawn["mark_alloc_efficiency"], 1e-9)
+    alloc = drawn["alloc_bytes_per_cpu_second"] / _NS
     open_loop = math.isfinite(of("arrival_bytes_per_second"))
     # arrivals that marking held up are caught up on with every P; the model's figure is what was in use
     capacity = alloc * procs if open_loop else of("capacity_bytes_per_second") / _NS

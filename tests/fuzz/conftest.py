@@ -1,0 +1,10 @@
+"""Sizes of the fuzzers: small in the suite, as large as asked for on the command line."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds one option a fuzzer; they are known where pytest is given this folder."""
+    parser.addoption(
+        "--fuzz-models", type=int, metavar="N", help="Mutated model files to try [default: 150]."
+    )
