@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 MOST_BYTES = {"TOML": 16 << 20, "JSON": 64 << 20}  # of one file: models are some 10 KB, sweeps some MB
 MOST_VALUES = 100_000  # in one list of numbers
 LONGEST_TEXT = 1000  # characters of a name or a note
-_INT64 = 1 << 63
+_LEAST_INTEGER, _MOST_INTEGER = -(1 << 63), (1 << 64) - 1
 _LONGEST_REASON = 160  # characters of what a parser or a conversion says
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError)
 
@@ -120,7 +120,7 @@ def _text(path: Path, *, form: Literal["TOML", "JSON"], what: str, advice: str) 
 def _check_numbers(document: object, form: str) -> None:
     """Raises InputError, naming the entry, for an integer beyond 64 bits, and for a JSON number that is not finite."""
     for name, value in _entries(document):
-        if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        if isinstance(value, int) and not _LEAST_INTEGER <= value <= _MOST_INTEGER:
             raise InputError(f"{name} is an integer of more than 64 bits")
         if form == "JSON" and isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{name} must be a finite number, got {value}")
