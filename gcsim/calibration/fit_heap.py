@@ -16,14 +16,15 @@ BoolArray = NDArray[np.bool_]
 
 # slopes of log live heap in ten programs' runs at GOGC 25 to 800, per doubling of what is allocated in between
 LIVE_PER_DOUBLING = Parameter(1.0, 0.003, "prior: measured on Go 1.27, 0.995 to 1.004 by program")
+_LEAST_LIVE_BYTES = 64.0 * 1024  # what the runtime itself keeps, of a heap that is printed as nothing
 _BELOW_A_MIB = Parameter(BELOW_A_MIB, 1.0, "prior: less than 1 MiB printed")
 
 
 def fit_heap(evidence: Evidence) -> dict[str, Parameter]:
     """Live heap and roots."""
     live = evidence.live_bytes
-    mean = float(live.mean())
-    error = math.hypot(standard_error(live), _live_printing(evidence)) / max(mean, 1.0)
+    mean = max(float(live.mean()), _LEAST_LIVE_BYTES)
+    error = math.hypot(standard_error(live), _live_printing(evidence)) / mean
     sizes = {
         "live_bytes": Parameter(mean, min(error, 1.0), LOG),
         "live_per_doubling": LIVE_PER_DOUBLING,
