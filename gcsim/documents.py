@@ -45,7 +45,7 @@ def read_document(
     try:
         document = tomllib.loads(text) if form == "TOML" else json.loads(text)
     except RecursionError as error:
-        raise InputError(f"{path}: nested too deeply for {what}; {advice}") from error
+        raise InputError(f"{path}: is not {form}, or not {what} (nested too deeply); {advice}") from error
     except ValueError as error:
         raise InputError(f"{path}: is not {form}, or not all of it ({_short(error)}); {advice}") from error
     try:
@@ -110,11 +110,11 @@ def _text(path: Path, *, form: Literal["TOML", "JSON"], what: str, advice: str) 
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({reason}); {advice}") from error
     if len(content) > most:
-        raise InputError(f"{path}: larger than {most >> 20} MiB, so not {what}; {advice}")
+        raise InputError(f"{path}: is larger than {most >> 20} MiB, so not {what}; {advice}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file, so not {what}; {advice}") from error
+        raise InputError(f"{path}: is not text, so not {what}; {advice}") from error
 
 
 def _check_numbers(document: object, form: str) -> None:

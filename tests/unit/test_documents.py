@@ -53,24 +53,23 @@ def test_broken_toml(read: Callable[[Path], object], text: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("read", JSON)
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[" * DEEP,
-        '{"runs": ' * DEEP,
-        "9" * 5000,
-        '{"rate": 1' + "0" * 400 + "}",
-        '{"rate": 1e999}',
-        '{"rate": NaN}',
-        "",
-        "{",
-    ],
-)
+@pytest.mark.parametrize("text", ["[" * DEEP, '{"runs": ' * DEEP, "9" * 5000, "", "{", "[1]"])
 def test_broken_json(read: Callable[[Path], object], text: str, tmp_path: Path) -> None:
-    """The same in JSON, and numbers that are not finite."""
+    """The same in JSON."""
     path = tmp_path / "broken.json"
     path.write_text(text)
     refusal(read, path)
+
+
+@pytest.mark.parametrize("read", [read_sweep, loop_of])
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "1e999", "NaN", "-Infinity"])
+def test_a_number_in_json_that_is_not_finite(
+    read: Callable[[Path], object], value: str, tmp_path: Path
+) -> None:
+    """Named by its key; a side file's values are checked one by one instead."""
+    path = tmp_path / "broken.json"
+    path.write_text(f'{{"latency": {{"rate": {value}}}}}')
+    assert "latency.rate" in refusal(read, path)
 
 
 @pytest.mark.parametrize("read", TOML + JSON)

@@ -56,7 +56,9 @@ def test_engines_agree_on_shipped_models(name: str, capsys: pytest.CaptureFixtur
     the difference is taken replica by replica, and its error is the differences' deviation over the root of their
     number.
     """
-    model = replace(Model.load(name), requests=None)  # one by one they take the event engine several times as long
+    model = replace(
+        Model.load(name), requests=None
+    )  # one by one they take the event engine several times as long
     settings = _settings(model)
     fast, slow = (
         replica_metrics(model, settings, duration_seconds=SECONDS[engine], replicas=REPLICAS, engine=engine)
