@@ -157,13 +157,20 @@ def replica_metrics(
 
 
 def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Run:
-    """The run that replicas' metrics, arrays of shape (replicas,), amount to. InputError where one is not finite."""
+    """The run that replicas' metrics, arrays of shape (replicas,), amount to. InputError where one is not finite.
+
+    Shares end at 1: a run of few cycles has one cycle more in its sums than in its window.
+    """
     for name, values in metrics.items():
         if not np.isfinite(values).all():
             raise InputError(
                 f"{model.name}: {name} at {settings} comes out as no finite number; "
                 "check the model's parameters, or calibrate it again"
             )
+    metrics = {
+        name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
+        for name, values in metrics.items()
+    }
     limit = settings.gomemlimit_bytes
     near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"]) > _LIMIT_NEAR * limit)
     thrashing = float(np.mean(metrics["limiter_time_fraction"]))

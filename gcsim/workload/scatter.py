@@ -23,6 +23,7 @@ MARK_FACTORS = ("mark_cpu_factor", "mark_time_factor", "allocated_black_factor")
 _CORRELATIONS = "mark_correlations"
 _MOST_BLACK = "most_allocated_black"
 _MOST_FACTOR = 1e6
+_MOST_MEAN = 4.0  # of a factor; calibration makes it about 1
 _MOST_SLACK_BYTES = float((1 << 48) - 1)
 _FEW_CYCLES = 10.0  # so many cycles' worth of no correlation
 
@@ -63,6 +64,11 @@ class Scatter:
                 raise InputError(f"scatter: {name} must hold numbers from 0 to {most:g}")
             if bool((np.diff(quantiles) < 0).any()):
                 raise InputError(f"scatter: {name} must not fall")
+            mean = float(np.trapezoid(quantiles, LEVELS))
+            if name != "heap_start_slack_bytes" and not 1.0 / _MOST_MEAN <= mean <= _MOST_MEAN:
+                raise InputError(
+                    f"scatter: {name} must have a mean of {1.0 / _MOST_MEAN:g} to {_MOST_MEAN:g}, got {mean:g}"
+                )
 
     @classmethod
     def none(cls, *, heap_start_slack_bytes: float = 0.0) -> Self:

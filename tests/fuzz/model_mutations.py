@@ -74,14 +74,20 @@ def _scale_number(document: Document, generator: random.Random) -> None:
     holder[key] = holder[key] * 10.0 ** generator.uniform(-12, 12)
 
 
+def _parameters(document: Document) -> list[Any]:
+    """The tables of parameters, where an earlier mutation has left any."""
+    entries = document.get("parameters")
+    return list(entries.values()) if isinstance(entries, dict) else []
+
+
 def _replace_parameter(document: Document, generator: random.Random) -> None:
-    entry = document.get("parameters", {}).get(generator.choice(list(document.get("parameters", {"": 0}))))
-    if isinstance(entry, dict):
-        entry[generator.choice(("value", "value", "rel_sd"))] = generator.choice(_VALUES)
+    entries = [entry for entry in _parameters(document) if isinstance(entry, dict)]
+    if entries:
+        generator.choice(entries)[generator.choice(("value", "value", "rel_sd"))] = generator.choice(_VALUES)
 
 
 def _widen(document: Document, generator: random.Random) -> None:
-    for entry in document.get("parameters", {}).values():
+    for entry in _parameters(document):
         if isinstance(entry, dict) and generator.random() < 0.3:
             entry["rel_sd"] = 10.0 ** generator.uniform(-3, 1)
 
