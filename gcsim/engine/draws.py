@@ -90,7 +90,7 @@ def lane_parameters(
 
     procs = per_setting([s.gomaxprocs for s in settings])
     calibrated_procs = float(model.settings.gomaxprocs)
-    background = of("mark_background_procs") * _background_share(settings, model, replicas)
+    background = np.minimum(of("mark_background_procs") * _background_share(settings, model, replicas), procs)
     busy = _scaled_procs(of("mutator_procs"), calibrated_procs, procs)
     open_loop = model.loop == "open"
     arrival = of("alloc_bytes_per_second") if open_loop else np.full(procs.shape, np.inf)

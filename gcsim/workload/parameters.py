@@ -144,7 +144,7 @@ RANGES: dict[str, Range] = {
     "recounted_share": Range(0.0, 0.5),
     "recounted_share_of_all": Range(0.0, 0.5),
     "mutator_procs": _SOME_PROCS,
-    "mark_alloc_efficiency": Range(0.0, 1e6),
+    "mark_alloc_efficiency": Range(0.0, 1e12),
     "mark_mutator_procs": _PROCS,
     "mark_cpu_seconds": Range(1e-9, 1e5),
     "mark_cpu_heap_ratio": Range(1.0, 1e9),

@@ -14,6 +14,7 @@ Number = TypeVar("Number", float, NDArray[np.float64])
 
 _LEAST_GROWTH = 0.02  # of what is reachable, allocated between two collections: below, ages are alike
 _MOST_DOUBLINGS = 6.0
+_LEAST_KEPT = 0.1
 
 
 def doublings(growth: Number, calibrated: Number) -> Number:
@@ -29,4 +30,5 @@ def doublings(growth: Number, calibrated: Number) -> Number:
 
 def kept_share(per_doubling: Number, growth: Number, calibrated: Number) -> Number:
     """Live heap over the calibrated one: ``per_doubling`` to the power of ``doublings``, for values close to 1."""
-    return 1.0 + (per_doubling - 1.0) * doublings(growth, calibrated)
+    kept: Number = np.maximum(1.0 + (per_doubling - 1.0) * doublings(growth, calibrated), _LEAST_KEPT)
+    return kept
