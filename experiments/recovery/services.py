@@ -28,6 +28,7 @@ from scipy.stats import norm
 
 from gcsim.calibration.fit_allocation import SWEEP_SMALL_OBJECTS, SWEEP_UNKNOWN_SIZES
 from gcsim.calibration.memory import SLOTS_SMALL_OBJECTS, SLOTS_UNKNOWN_SIZES
+from gcsim.goruntime.memory import MOST_SLOT_GARBAGE
 from gcsim.goruntime.workers import background_share
 from gcsim.settings import Settings
 from gcsim.units import MIB
@@ -68,7 +69,7 @@ def draw_batch(generator: np.random.Generator, count: int = BATCH) -> list[Servi
 
 def _with_slots(generator: np.random.Generator, service: Service) -> Service:
     slots = SLOTS_SMALL_OBJECTS if service.pacer_lines else SLOTS_UNKNOWN_SIZES
-    share = Parameter(_from_prior(generator, slots))
+    share = Parameter(min(_from_prior(generator, slots), MOST_SLOT_GARBAGE))  # as the engine takes it
     parameters = replace(service.model.parameters, slot_garbage_share=share)
     return replace(service, model=replace(service.model, parameters=parameters))
 

@@ -17,7 +17,7 @@ from gcsim.calibration.standard_error import (
     standard_error,
 )
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING
-from gcsim.workload.parameters import Parameter
+from gcsim.workload.parameters import RANGES, Parameter
 from gcsim.workload.profile import Profile
 
 FloatArray = NDArray[np.float64]
@@ -110,10 +110,10 @@ def _recounted_shares(evidence: Evidence, gaps: Intervals) -> dict[str, Paramete
     """Of heapLive's growth outside marking and over all, what nobody allocated."""
     recounted, outside = float(gaps.recounted_bytes.sum()), max(float(gaps.allocated_bytes.sum()), 1.0)
     black = float(evidence.allocated_bytes[:-1][gaps.chosen].sum())
-    return {
-        "recounted_share": Parameter(recounted / (outside + recounted), 0.0, _RECOUNTED),
-        "recounted_share_of_all": Parameter(recounted / (outside + black + recounted), 0.0, _RECOUNTED),
-    }
+    most = RANGES["recounted_share"].high  # where next to nothing is allocated outside marking
+    shares = (recounted / (outside + recounted), recounted / (outside + black + recounted))
+    outside_share, share_of_all = (Parameter(min(share, most), 0.0, _RECOUNTED) for share in shares)
+    return {"recounted_share": outside_share, "recounted_share_of_all": share_of_all}
 
 
 def outside_rate(gaps: Intervals) -> tuple[float, float]:

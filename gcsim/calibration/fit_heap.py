@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from gcsim.calibration.evidence import BELOW_A_MIB, LOG, Evidence
 from gcsim.calibration.standard_error import printing_error, standard_error
 from gcsim.units import MIB
+from gcsim.workload.heap_growth import heap_growth
 from gcsim.workload.parameters import Parameter
 
 FloatArray = NDArray[np.float64]
@@ -15,14 +16,15 @@ BoolArray = NDArray[np.bool_]
 
 # slopes of log live heap in ten programs' runs at GOGC 25 to 800, per doubling of what is allocated in between
 LIVE_PER_DOUBLING = Parameter(1.0, 0.003, "prior: measured on Go 1.27, 0.995 to 1.004 by program")
+_LEAST_LIVE_BYTES = 64.0 * 1024  # what the runtime itself keeps, of a heap that is printed as nothing
 _BELOW_A_MIB = Parameter(BELOW_A_MIB, 1.0, "prior: less than 1 MiB printed")
 
 
 def fit_heap(evidence: Evidence) -> dict[str, Parameter]:
     """Live heap and roots."""
     live = evidence.live_bytes
-    mean = float(live.mean())
-    error = math.hypot(standard_error(live), _live_printing(evidence)) / max(mean, 1.0)
+    mean = max(float(live.mean()), _LEAST_LIVE_BYTES)
+    error = math.hypot(standard_error(live), _live_printing(evidence)) / mean
     sizes = {
         "live_bytes": Parameter(mean, min(error, 1.0), LOG),
         "live_per_doubling": LIVE_PER_DOUBLING,
@@ -33,11 +35,11 @@ def fit_heap(evidence: Evidence) -> dict[str, Parameter]:
 
 
 def _growth(evidence: Evidence, sizes: dict[str, Parameter]) -> Parameter:
-    """Heap peak over live heap, roots in both. A peak grew from what was live one cycle before."""
+    """The mean peak's growth over the mean live heap. A peak grew from what was live one cycle before."""
     live, peak = evidence.live_bytes, evidence.heap_end_bytes
     roots = sizes["stack_bytes"].value + sizes["globals_bytes"].value
-    reachable, reached = float(live.mean()) + roots, float(peak.mean()) + roots
-    ratio = max(reached / max(reachable, 1.0), 1.0)
+    reachable, reached = max(float(live.mean()) + roots, 1.0), float(peak.mean()) + roots
+    ratio = max(float(heap_growth(float(peak.mean()), float(live.mean()), roots)), 1.0)
     each = standard_error(peak[1:] / reached - live[:-1] / reachable)
     unpaired = math.hypot(float(peak.std()) / reached, float(live.std()) / reachable) / len(evidence)
     of_roots = math.hypot(

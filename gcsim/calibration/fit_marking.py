@@ -1,6 +1,7 @@
 """Mark CPU, who does it and what the program gets meanwhile, from the log; each with its standard error."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +41,12 @@ def fit_marking(
     cpu_error = (
         math.hypot(standard_error(cpu), *(time_printing_error(part) for part in _parts(evidence))) / mean
     )
+    assist = _assist_cpu(evidence, loop, arrival_bytes_per_second)
     return {
         "mark_cpu_seconds": Parameter(mean, min(cpu_error, 1.0), LOG),
         "mark_background_procs": _procs_while_marking(evidence, evidence.background_cpu_seconds, least=1e-6),
         "mark_idle_procs": _procs_while_marking(evidence, evidence.idle_cpu_seconds),
-        "assist_cpu_seconds": _assist_cpu(evidence, loop, arrival_bytes_per_second),
+        "assist_cpu_seconds": replace(assist, value=min(assist.value, mean)),  # a part of the mark CPU
     }
 
 

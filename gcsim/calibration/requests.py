@@ -1,6 +1,5 @@
 """A service's requests, from the figures that its load driver printed beside the log."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gcsim.calibration.evidence import Evidence
+from gcsim.documents import read_document
 from gcsim.engine.des.knobs import fit_knobs
 from gcsim.engine.des.latency import LatencySums
 from gcsim.engine.des.parameters import central_parameters
@@ -82,12 +82,14 @@ def speed_memory_seconds(evidence: Evidence) -> float:
 
 
 def _read(result: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(result.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _no_figures(result, error) from error
+    return read_document(
+        result, _table, form="JSON", what="a load driver's result", advice="move it away, or run again"
+    )
+
+
+def _table(document: object) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise _no_figures(result, "not a table")
+        raise InputError("no figures on requests in it; move it away, or run again")
     return document
 
 

@@ -102,7 +102,7 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
     logs = [found[reference], *(one for log, one in found.items() if log != reference)]
     outside = _outside_heap(logs)
     if outside:
-        logs = [_with_slots(one, outside["slot_garbage_share"]) for one in logs]
+        logs = [with_slots(one, outside["slot_garbage_share"]) for one in logs]
     model = logs[0].model
     changed = outside | _same_everywhere(logs)
     changed |= _marking(logs, changed)
@@ -122,8 +122,8 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
     )
 
 
-def _with_slots(one: Calibration, share: Parameter) -> Calibration:
-    """The same log with another's share of slots, which decides what of heapLive's growth was allocated."""
+def with_slots(one: Calibration, share: Parameter) -> Calibration:
+    """The same log with a share of slots from elsewhere, which decides how much of heapLive's growth was allocated."""
     evidence = one.evidence.counted_once(share.value)
     allocation = fit_allocation(evidence, intervals(evidence), one.pace, one.model.profile)
     parameters = replace(one.model.parameters, **allocation, slot_garbage_share=share)

@@ -12,7 +12,7 @@ from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.units import MAX_INT64
 from gcsim.workload.model import Model
-from gcsim.workload.parameters import PARAMETER_NAMES
+from gcsim.workload.parameters import PARAMETER_NAMES, RANGES
 
 FloatArray = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, Floa
     for name in PARAMETER_NAMES:
         parameter = getattr(model.parameters, name)
         z = stream(seed, f"parameter {name}").standard_normal(replicas)
-        drawn[name] = parameter.value * np.exp(parameter.rel_sd * z)
+        drawn[name] = RANGES[name].clip(parameter.value * np.exp(parameter.rel_sd * z))
     # the one parameter that may be negative: its deviations add
     exponent = model.parameters.mark_cpu_heap_exponent
     z = stream(seed, "parameter mark_cpu_heap_exponent").standard_normal(replicas)
@@ -90,7 +90,7 @@ def lane_parameters(
 
     procs = per_setting([s.gomaxprocs for s in settings])
     calibrated_procs = float(model.settings.gomaxprocs)
-    background = of("mark_background_procs") * _background_share(settings, model, replicas)
+    background = np.minimum(of("mark_background_procs") * _background_share(settings, model, replicas), procs)
     busy = _scaled_procs(of("mutator_procs"), calibrated_procs, procs)
     open_loop = model.loop == "open"
     arrival = of("alloc_bytes_per_second") if open_loop else np.full(procs.shape, np.inf)

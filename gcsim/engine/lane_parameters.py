@@ -6,6 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.workload.heap_growth import grown_peak_bytes
+
 FloatArray = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -39,7 +41,7 @@ class LaneParameters:
     assist_cpu_share: FloatArray  # of mark CPU, in a cycle with runway to spare
     mark_cpu_seconds: FloatArray
     mark_cpu_heap_exponent: FloatArray
-    mark_cpu_heap_ratio: FloatArray  # heap peak / live at calibration
+    mark_cpu_heap_ratio: FloatArray  # growth of the heap at calibration, as workload.heap_growth defines it
     sweep_term_seconds: FloatArray  # mean of the first pause; the pacer counts it as marking
     mark_term_seconds: FloatArray  # mean of the second
     metadata_base_bytes: FloatArray
@@ -54,7 +56,8 @@ class LaneParameters:
 
     @property
     def calibrated_peak_bytes(self) -> FloatArray:
-        return self.live_bytes * self.mark_cpu_heap_ratio
+        """The heap at the end of marking at calibration, on average."""
+        return grown_peak_bytes(self.mark_cpu_heap_ratio, self.live_bytes, self.root_bytes)
 
     @property
     def open_loop(self) -> bool:

@@ -20,6 +20,7 @@ from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.workload.heap_growth import heap_growth
 from gcsim.workload.mark_cost import mark_cpu_factor, program_slowness
 from gcsim.workload.profile import Profile
 from gcsim.workload.scatter import Scatter
@@ -187,8 +188,7 @@ class LaneEngine:
 
     def _kept_share(self) -> FloatArray:
         parameters = self.parameters
-        reachable = np.maximum(parameters.live_bytes + parameters.root_bytes, 1.0)
-        grown = (self.state.heap_end_bytes + parameters.root_bytes) / reachable
+        grown = heap_growth(self.state.heap_end_bytes, parameters.live_bytes, parameters.root_bytes)
         return kept_share(parameters.live_per_doubling, grown, parameters.mark_cpu_heap_ratio)
 
     def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:

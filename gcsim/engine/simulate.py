@@ -1,5 +1,7 @@
 """Simulate a model at settings: draws, lanes, metrics, intervals."""
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -8,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import CycleTable
+from gcsim.engine.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
 from gcsim.engine.discrepancy import course_of, distance, widened
 from gcsim.engine.draws import central_draws, draw_parameters, lane_parameters
 from gcsim.engine.lane_metrics import PAUSE_QUANTILES, lane_metrics
@@ -60,8 +63,8 @@ def simulate(
     ``explicit_gc_seconds``: the program calls runtime.GC that often, beside the collections of its own; "des" only.
     Raises InputError on a version whose pacer the engines do not play.
     """
-    if replicas < 1 or duration_seconds <= 0:
-        raise InputError("--replicas must be 1 or more and --duration more than zero")
+    if replicas < 1 or not 0 < duration_seconds < math.inf:
+        raise InputError("--replicas must be 1 or more and --duration more than zero and finite")
     if explicit_gc_seconds is not None and engine != "des":
         raise InputError(
             "--force-gc: only the event-by-event engine plays explicit collections; add --engine des"
@@ -71,20 +74,21 @@ def simulate(
         _rules(go)
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
-        metrics = replica_metrics(
-            model,
-            chosen,
-            duration_seconds=duration_seconds,
-            replicas=replicas,
-            seed=seed,
-            engine=engine,
-            warm_up_cycles=warm_up_cycles,
-            explicit_gc_seconds=explicit_gc_seconds,
-        )
-        made = [
-            _run(model, one, {name: values[i] for name, values in metrics.items()})
-            for i, one in enumerate(chosen)
-        ]
+        with finite_arithmetic(model.name):
+            metrics = replica_metrics(
+                model,
+                chosen,
+                duration_seconds=duration_seconds,
+                replicas=replicas,
+                seed=seed,
+                engine=engine,
+                warm_up_cycles=warm_up_cycles,
+                explicit_gc_seconds=explicit_gc_seconds,
+            )
+            made = [
+                _run(model, one, {name: values[i] for name, values in metrics.items()})
+                for i, one in enumerate(chosen)
+            ]
         if record:
             made = [
                 replace(
@@ -154,7 +158,20 @@ def replica_metrics(
 
 
 def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Run:
-    """The run that replicas' metrics, arrays of shape (replicas,), amount to."""
+    """The run that replicas' metrics, arrays of shape (replicas,), amount to. InputError where one is not finite.
+
+    Shares end at 1: a run of few cycles has one cycle more in its sums than in its window.
+    """
+    for name, values in metrics.items():
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{model.name}: {name} at {settings} comes out as no finite number; "
+                "check the model's parameters, or calibrate it again"
+            )
+    metrics = {
+        name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
+        for name, values in metrics.items()
+    }
     limit = settings.gomemlimit_bytes
     near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"]) > _LIMIT_NEAR * limit)
     thrashing = float(np.mean(metrics["limiter_time_fraction"]))
@@ -246,16 +263,27 @@ def record_cycles(
     *,
     duration_seconds: float,
     seed: int,
+    most_cycles: int | None = None,
 ) -> CycleTable:
-    """The cycles of one run at the model's central values, exact to the byte and nanosecond."""
-    parameters = lane_parameters(model, [settings], central_draws(model))
-    engine = _engine(model, parameters, settings.go, seed)
-    for _ in range(WARM_UP_CYCLES):
-        engine.step()
-    engine.restart_clock()
-    recorder = CycleRecorder(model, settings, generator=stream(seed, "recorded pauses"))
-    while True:
-        step = engine.step()
-        if step.start_seconds[0] > duration_seconds:
-            return recorder.table()
-        recorder.add(step)
+    """The cycles of one run at the model's central values, exact to the byte and nanosecond.
+
+    The first ``most_cycles`` of it; without that, InputError where there are more than MAX_RECORDED_CYCLES.
+    """
+    with finite_arithmetic(model.name):
+        parameters = lane_parameters(model, [settings], central_draws(model))
+        engine = _engine(model, parameters, settings.go, seed)
+        for _ in range(WARM_UP_CYCLES):
+            engine.step()
+        engine.restart_clock()
+        recorder = CycleRecorder(model, settings, generator=stream(seed, "recorded pauses"))
+        for number in itertools.count(1):
+            step = engine.step()
+            if step.start_seconds[0] > duration_seconds:
+                break
+            recorder.add(step)
+            if number == most_cycles:
+                break
+            if most_cycles is None:
+                now_s = float(engine.state.now_seconds[0])
+                check_pace(number, now_s, duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
+        return recorder.table()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from gcsim.atomic import write_text_atomically
+from gcsim.documents import read_document
 from gcsim.errors import InputError
 from gcsim.gctrace.heap_accounts import HeapAccounts
 from gcsim.gctrace.log_mark import LogMark
@@ -15,7 +16,6 @@ from gcsim.settings import Settings
 
 SUFFIX = ".meta.json"
 _NUMBERS = re.compile(r"\[[\d\s.,]+\]")  # a list of them, which goes on one line
-_MOST_BYTES = 16 << 20  # a captured one has less than 64 KiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +107,18 @@ def read_side_file(log: Path) -> tuple[CaptureInfo | None, str]:
 
 
 def _object(path: Path) -> dict[str, object]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if len(data) > _MOST_BYTES:
-        raise InputError(f"{path}: is too large for a side file; capture again or remove it")
-    try:
-        record = json.loads(data.decode("utf-8-sig"))
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # not JSON, not UTF-8, a number of 5,000 digits, deep nesting
-        reason = (
-            "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0][:120]
-        )
-        raise InputError(f"{path}: is not JSON ({reason}); capture again or remove it") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{path}: is not a side file, which is one JSON object; capture again or remove it")
-    return record
+    """A side file's keys; their values are checked one by one, so that one of them does not spoil the rest."""
+    return read_document(
+        path,
+        _record,
+        form="JSON",
+        what="a side file",
+        advice="capture again or remove it",
+        check_numbers=False,
+    )
+
+
+def _record(document: object) -> dict[str, object]:
+    if not isinstance(document, dict):
+        raise InputError("is not a side file, which is one JSON object; capture again or remove it")
+    return document

@@ -1,92 +1,94 @@
 """Reading ``sweep.json`` back, to draw or compare without simulating again."""
 
-import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gcsim.documents import number, read_document, table_of, text_of, whole_number
 from gcsim.engine.run import Run
 from gcsim.errors import InputError
+from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.plan import Plan
 from gcsim.tuning.sweep import Sweep
-from gcsim.units import MAX_INT64
 
-_DRAWN = ("gc_cpu_fraction", "rss_peak_bytes")  # every run of a sweep has them
+MOST_SETTINGS = 100_000  # of a grid
+_NEEDED = ("gc_cpu_fraction", "heap_peak_bytes", "rss_peak_bytes")  # by figures and by what is feasible
 
 
 def read_sweep(path: Path) -> Sweep:
     """The sweep of a file that ``gcsim sweep`` wrote. Raises InputError naming the file."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); run gcsim sweep -o first") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}); run gcsim sweep again") from error
-    try:
-        return sweep_from_json(document)
-    except InputError as error:
-        raise InputError(f"{path}: not a sweep of gcsim ({error}); run gcsim sweep again") from error
-    except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise InputError(f"{path}: not a sweep of gcsim ({error!r}); run gcsim sweep again") from error
+    return read_document(
+        path, sweep_from_json, form="JSON", what="a sweep of gcsim", advice="write one with gcsim sweep -o"
+    )
 
 
-def sweep_from_json(document: dict[str, Any]) -> Sweep:
-    """The inverse of ``Sweep.to_json``; settings that are missing from the grid stay empty.
+def sweep_from_json(document: Mapping[str, Any]) -> Sweep:
+    """The inverse of ``Sweep.to_json``; settings that are missing from the grid stay empty. Raises InputError.
 
     Files of earlier versions name no plan, model or memory: those get defaults.
     """
-    runs = {(run.settings.gomemlimit_bytes, run.settings.gogc): run for run in map(_run, document["runs"])}
-    if not runs:
-        raise ValueError("no runs")
+    entries = document["runs"]
+    if not isinstance(entries, list) or not entries:
+        raise InputError("runs must be a list of one run or more")
+    runs = {(run.settings.gomemlimit_bytes, run.settings.gogc): run for run in map(_run, entries)}
     limits = tuple(dict.fromkeys(limit for limit, _ in runs))
     gogc = tuple(dict.fromkeys(percent for _, percent in runs))
-    memory_bytes = document.get("memory_bytes")
+    if len(limits) * len(gogc) > MOST_SETTINGS:
+        raise InputError(
+            f"the grid has {len(limits) * len(gogc):,} settings, at most {MOST_SETTINGS:,} are read"
+        )
+    has_memory = document.get("memory_bytes") is not None
     return Sweep(
         gogc=gogc,
         gomemlimit_bytes=limits,
         runs=tuple(runs.get((limit, percent)) for limit in limits for percent in gogc),
         plan=_plan(document),
         model=str(document.get("model", "")),
-        memory_bytes=None if memory_bytes is None else _whole(memory_bytes),
+        memory_bytes=whole_number(document, "memory_bytes") if has_memory else None,
     )
 
 
-def _plan(document: dict[str, Any]) -> Plan:
+def _plan(document: Mapping[str, Any]) -> Plan:
     usual = Plan()
+    known = {
+        "duration_seconds": usual.duration_seconds,
+        "replicas": usual.replicas,
+        "seed": usual.seed,
+        **document,
+    }
     return Plan(
-        duration_seconds=float(document.get("duration_seconds", usual.duration_seconds)),
-        replicas=_whole(document.get("replicas", usual.replicas)),
-        seed=_whole(document.get("seed", usual.seed)),
-        engine="des" if document.get("engine") == "des" else "lanes",
+        duration_seconds=number(known, "duration_seconds"),
+        replicas=whole_number(known, "replicas"),
+        seed=whole_number(known, "seed"),
+        engine="des" if known.get("engine") == "des" else "lanes",
     )
 
 
-def _run(document: dict[str, Any]) -> Run:
-    metrics = {str(name): _estimate(found) for name, found in document["metrics"].items()}
-    for name in _DRAWN:
+def _run(document: Mapping[str, Any]) -> Run:
+    knobs, metrics = table_of(document, "settings"), table_of(document, "metrics")
+    for name in _NEEDED:
         if name not in metrics:
-            raise ValueError(f"a run has no {name}")
-    return Run(settings=_settings(document["settings"]), metrics=metrics)
-
-
-def _estimate(found: dict[str, Any]) -> Estimate:
-    return Estimate(
-        *(float("nan") if found[end] is None else float(found[end]) for end in ("value", "low", "high"))
+            raise InputError(f"a run has no {name}")
+    return Run(
+        settings=Settings(
+            gogc=None if knobs["gogc"] is None else whole_number(knobs, "gogc"),
+            gomemlimit_bytes=None
+            if knobs["gomemlimit_bytes"] is None
+            else whole_number(knobs, "gomemlimit_bytes"),
+            gomaxprocs=whole_number(knobs, "gomaxprocs"),
+            go=rules_for(text_of(knobs, "go"), what="go").go,
+        ),
+        metrics={name: _estimate(table_of(metrics, name), name) for name in metrics},
     )
 
 
-def _settings(found: dict[str, Any]) -> Settings:
-    gogc, limit = found["gogc"], found["gomemlimit_bytes"]
-    return Settings(
-        gogc=None if gogc is None else _whole(gogc),
-        gomemlimit_bytes=None if limit is None else _whole(limit),
-        gomaxprocs=_whole(found["gomaxprocs"]),
-        go=str(found["go"]),
+def _estimate(entry: Mapping[str, Any], name: str) -> Estimate:
+    value, low, high = (
+        math.nan if entry[end] is None else number(entry, end) for end in ("value", "low", "high")
     )
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_INT64:
-        raise ValueError(f"{value!r:.40} is not a whole number")
-    return value
+    if low > value or value > high:
+        raise InputError(f"{name}: the value {value:g} is not within its interval, {low:g} to {high:g}")
+    return Estimate(value, low, high)

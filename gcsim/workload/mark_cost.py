@@ -5,6 +5,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.workload.heap_growth import heap_growth
 from gcsim.workload.pauses import LEVELS
 
 FloatArray = NDArray[np.float64]
@@ -24,12 +25,12 @@ def mark_cpu_factor(
 ) -> Number:
     """CPU time of marking over the calibrated one: with what is reachable, and how far the heap is spread out.
 
-    ``last_peak_bytes`` is the heap of the last mark's end, ``calibrated_growth`` (peak + roots) / (live + roots) as
-    calibrated, ``heap_exponent`` the power to which what is reachable costs more in a heap that is spread out;
+    ``last_peak_bytes`` is the heap at the end of the last marking, ``calibrated_growth`` the growth at calibration
+    (``heap_growth``), ``heap_exponent`` the power to which reachable memory costs more in a heap that is spread out;
     roots do not spread. Arrays of one shape, or numbers.
     """
     reachable = np.maximum(live_bytes + root_bytes, 1.0)
-    spread_out = (last_peak_bytes + root_bytes) / reachable / calibrated_growth
+    spread_out = heap_growth(last_peak_bytes, live_bytes, root_bytes) / calibrated_growth
     stretch = np.exp(heap_exponent * np.log(np.maximum(spread_out, _LEAST_SPREAD)))
     size = reachable / np.maximum(calibrated_live_bytes + root_bytes, 1.0)
     factor: Number = size * stretch

@@ -1,7 +1,6 @@
 """The Model: one service as calibration left it, and its file."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -12,16 +11,19 @@ from typing import Any, Literal, Self
 import tomli_w
 
 from gcsim.atomic import write_text_atomically
+from gcsim.documents import number, read_document, table_of, text_of, whole_number
 from gcsim.errors import InputError
+from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlimit
-from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
+from gcsim.workload.parameters import Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.profile import Profile
 from gcsim.workload.requests import Requests
 from gcsim.workload.scatter import Scatter
 
 FORMAT_VERSION = 1
+_ADVICE = "calibrate it again with gcsim calibrate"
 
 Loop = Literal["closed", "open"]
 
@@ -50,51 +52,36 @@ class Model:
     def load(cls, name_or_path: str | Path) -> Self:
         """A model file by path, or a shipped model by name. Raises InputError."""
         path = find_model(name_or_path)
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path}: not a text file, so not a model; calibrate one with gcsim calibrate"
-            ) from error
-        except (ValueError, RecursionError) as error:  # integers too long, tables too deep
-            raise InputError(f"{path}: not a complete TOML file ({error}); calibrate it again") from error
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-        try:
-            return cls._from_document(document)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{path}: not a whole model ({_describe(error)}); calibrate it again") from error
+        return read_document(path, cls._from_document, form="TOML", what="a whole model", advice=_ADVICE)
 
     @classmethod
     def _from_document(cls, document: Mapping[str, Any]) -> Self:
         version = document.get("format_version")
-        if not isinstance(version, int):
-            raise InputError("no format_version, so not a model of gcsim; calibrate one with gcsim calibrate")
+        if isinstance(version, bool) or not isinstance(version, int):
+            raise InputError(f"no format_version, so not a model of gcsim; {_ADVICE}")
+        if version < 1:
+            raise InputError(f"format_version must be 1 or more, got {version}; {_ADVICE}")
         if version > FORMAT_VERSION:
             raise InputError(
                 f"written by a newer gcsim (format {version}, this one reads up to {FORMAT_VERSION}); "
                 "upgrade gcsim or calibrate again"
             )
-        entries = document["parameters"]
-        unknown = sorted(set(entries) - set(PARAMETER_NAMES))
-        missing = sorted(set(PARAMETER_NAMES) - set(entries))
-        if unknown or missing:
-            raise InputError(_name_mismatch(unknown, missing))
-        if document["loop"] not in ("closed", "open"):
-            raise InputError(f"loop must be closed or open, got {document['loop']!r}")
+        loop = document["loop"]
+        if loop not in ("closed", "open"):
+            raise InputError(f"loop must be closed or open, got {loop!r}")
         return cls(
-            name=str(document["name"]),
-            loop=document["loop"],
-            settings=_settings_from(document["settings"]),
-            parameters=Parameters(**{name: _parameter(entries[name]) for name in PARAMETER_NAMES}),
-            profile=Profile.from_document(document["profile"]),
-            pauses=Pauses.from_document(document["pauses"]),
-            scatter=Scatter.from_document(document["scatter"]),
+            name=text_of(document, "name"),
+            loop=loop,
+            settings=_settings_from(table_of(document, "settings")),
+            parameters=Parameters.from_document(table_of(document, "parameters")),
+            profile=Profile.from_document(table_of(document, "profile")),
+            pauses=Pauses.from_document(table_of(document, "pauses")),
+            scatter=Scatter.from_document(table_of(document, "scatter")),
             duration_seconds=_positive(document, "duration_seconds"),
-            cycles=int(document["cycles"]),
-            requests=Requests.from_document(document["requests"]) if "requests" in document else None,
+            cycles=whole_number(document, "cycles"),
+            requests=Requests.from_document(table_of(document, "requests"))
+            if "requests" in document
+            else None,
             provenance={str(k): str(v) for k, v in document.get("provenance", {}).items()},
         )
 
@@ -120,10 +107,7 @@ class Model:
             "pauses": self.pauses.to_document(),
             "scatter": self.scatter.to_document(),
             **({"requests": self.requests.to_document()} if self.requests is not None else {}),
-            "parameters": {
-                name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source}
-                for name, p in ((name, getattr(self.parameters, name)) for name in PARAMETER_NAMES)
-            },
+            "parameters": self.parameters.to_document(),
         }
 
     def scaled(self, *, live: float = 1.0, load: float = 1.0) -> Self:
@@ -154,8 +138,11 @@ def shipped_models() -> dict[str, Path]:
 def find_model(name_or_path: str | Path) -> Path:
     """The file meant by a path or a shipped name; InputError lists the closest names."""
     path = Path(name_or_path)
-    if path.is_file():
-        return path
+    try:
+        if path.exists() and not path.is_dir():
+            return path
+    except (OSError, ValueError):  # a name that no file can have, or one in a folder that may not be searched
+        pass
     shipped = shipped_models()
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
@@ -165,22 +152,17 @@ def find_model(name_or_path: str | Path) -> Path:
     )
 
 
-def _parameter(entry: Mapping[str, Any]) -> Parameter:
-    """All three parts are asked for: a file cut off in its last entry must not pass as whole."""
-    return Parameter(value=entry["value"], rel_sd=entry["rel_sd"], source=entry["source"])
-
-
 def _settings_from(entry: Mapping[str, Any]) -> Settings:
     return Settings(
         gogc=parse_gogc(str(entry["gogc"]), what="settings.gogc"),
         gomemlimit_bytes=parse_gomemlimit(str(entry["gomemlimit"]), what="settings.gomemlimit"),
-        gomaxprocs=int(entry["gomaxprocs"]),
-        go=str(entry["go"]),
+        gomaxprocs=whole_number(entry, "gomaxprocs"),
+        go=rules_for(text_of(entry, "go"), what="settings.go").go,
     )
 
 
 def _positive(document: Mapping[str, Any], name: str) -> float:
-    value = float(document[name])
+    value = number(document, name)
     if not (math.isfinite(value) and value > 0):
         raise InputError(f"{name} must be more than 0, got {value}")
     return value
@@ -188,15 +170,3 @@ def _positive(document: Mapping[str, Any], name: str) -> float:
 
 def _times(parameter: Parameter, factor: float) -> Parameter:
     return replace(parameter, value=parameter.value * factor)
-
-
-def _describe(error: Exception) -> str:
-    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _name_mismatch(unknown: list[str], missing: list[str]) -> str:
-    if not unknown:
-        return f"parameter {missing[0]!r} is missing; calibrate it again"
-    close = get_close_matches(unknown[0], PARAMETER_NAMES, n=1)
-    hint = f", did you mean {close[0]!r}" if close else ""
-    return f"unknown parameter {unknown[0]!r}{hint}; calibrate it again"

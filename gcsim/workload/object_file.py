@@ -4,16 +4,18 @@ A gctrace tells neither sizes nor lifetimes. What is assumed without a file is t
 outside the heap was measured on, and that the live heap is turned over while eight times as much is allocated.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from gcsim.documents import number, read_document, text_of, whole_number
 from gcsim.errors import InputError
 from gcsim.units import parse_duration, parse_go_bytes
 from gcsim.workload.lifetimes import Lifetime
 from gcsim.workload.objects import ObjectKind
+
+Number = TypeVar("Number", int, float)
 
 _SMALL = (16, 32, 48, 64, 96, 128, 256, 512, 1024)  # as many bytes of each
 _LARGE = (4096, 8192, 16384, 32768, 65536, 131072, 262144)
@@ -22,6 +24,9 @@ _SMALL_SLOT_GARBAGE = (
 )
 _TURNOVER = 8.0  # live heaps' worth of allocation that a long-lived object sees
 _SHORT_LIVED = 200.0  # a short-lived one sees this part of the live heap allocated
+_MOST_BYTES = (1 << 48) - 1
+_MOST_KINDS, _MOST_PHASES = 1000, 100
+_LEAST_WEIGHT, _MOST_WEIGHT = 1e-9, 1e12
 _KIND_KEYS = {"size_bytes", "pointers", "scannable_bytes", "weight", "lifetime", "phases"}
 _POOL_KEYS = {"name", "gets_per_second", "in_flight"}
 
@@ -75,31 +80,37 @@ def assumed_objects(live_bytes: float, *, slot_garbage_share: float) -> Objects:
 
 def read_objects(path: Path) -> Objects:
     """A TOML file of ``[[kind]]`` and ``[[pool]]`` tables. Raises InputError."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as TOML ({error})") from error
-    try:
-        kinds = tuple(_kind(entry) for entry in document.get("kind", []))
-        pools = tuple(_pool(entry) for entry in document.get("pool", []))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: {what}") from error
+    return read_document(
+        path, _objects_from, form="TOML", what="a file of objects", advice="docs/cli.md shows its tables"
+    )
+
+
+def _objects_from(document: Mapping[str, Any]) -> Objects:
+    _only(document, {"kind", "pool"}, "the file")
+    kinds, pools = document.get("kind", []), document.get("pool", [])
+    if not isinstance(kinds, list) or not isinstance(pools, list):
+        raise InputError("[[kind]] and [[pool]] are lists of tables, written with two brackets")
     if not kinds:
-        raise InputError(f"{path}: no [[kind]]; give each kind of object size_bytes, weight and lifetime")
-    return Objects(kinds=kinds, pools=pools)
+        raise InputError("no [[kind]]; give each kind of object size_bytes, weight and lifetime")
+    if len(kinds) > _MOST_KINDS or len(pools) > _MOST_KINDS:
+        raise InputError(f"more than {_MOST_KINDS} kinds of objects, or pools")
+    return Objects(kinds=tuple(map(_kind, kinds)), pools=tuple(map(_pool, pools)))
 
 
 def _kind(entry: Mapping[str, Any]) -> ObjectKind:
     _only(entry, _KIND_KEYS, "kind")
-    pointers = bool(entry.get("pointers", True))
-    size = int(entry["size_bytes"])
+    pointers = entry.get("pointers", True)
+    if not isinstance(pointers, bool):
+        raise InputError(f"kind: pointers must be true or false, got {pointers!r}")
+    size = _within(whole_number(entry, "size_bytes"), "size_bytes", 1, _MOST_BYTES)
+    phases = whole_number(entry, "phases") if "phases" in entry else 1
+    scannable = whole_number(entry, "scannable_bytes") if "scannable_bytes" in entry else size
     return ObjectKind(
         size_bytes=size,
         scan=pointers,
-        scannable_bytes=int(entry.get("scannable_bytes", size)) if pointers else 0,
-        weight=float(entry["weight"]),
-        lifetime=_lifetime(str(entry["lifetime"]), int(entry.get("phases", 1))),
+        scannable_bytes=scannable if pointers else 0,
+        weight=_within(number(entry, "weight"), "weight", _LEAST_WEIGHT, _MOST_WEIGHT),
+        lifetime=_lifetime(text_of(entry, "lifetime"), _within(phases, "phases", 1, _MOST_PHASES)),
     )
 
 
@@ -118,13 +129,20 @@ def _lifetime(text: str, phases: int) -> Lifetime:
 def _pool(entry: Mapping[str, Any]) -> Pool:
     _only(entry, _POOL_KEYS, "pool")
     return Pool(
-        name=str(entry["name"]),
-        gets_per_second=float(entry["gets_per_second"]),
-        in_flight=float(entry["in_flight"]),
+        name=text_of(entry, "name"),
+        gets_per_second=_within(number(entry, "gets_per_second"), "gets_per_second", 1e-6, 1e7),
+        in_flight=_within(number(entry, "in_flight"), "in_flight", 1e-6, 1e6),
     )
+
+
+def _within(value: Number, name: str, low: float, high: float) -> Number:
+    """The value. Raises InputError, naming it and its range, where it lies outside."""
+    if not low <= value <= high:
+        raise InputError(f"{name} must be from {low:g} to {high:g}, got {value:g}")
+    return value
 
 
 def _only(entry: Mapping[str, Any], known: set[str], what: str) -> None:
     unknown = sorted(set(entry) - known)
     if unknown:
-        raise ValueError(f"{what}: unknown key {unknown[0]!r}, one of {', '.join(sorted(known))} is meant")
+        raise InputError(f"{what}: unknown key {unknown[0]!r}, one of {', '.join(sorted(known))} is meant")

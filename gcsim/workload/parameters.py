@@ -1,9 +1,18 @@
 """What calibration learned about one service: named numbers, each with its uncertainty and its source."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.documents import number, table_of, text_of
 from gcsim.errors import InputError
+
+FloatArray = NDArray[np.float64]
 
 MAY_BE_NEGATIVE = ("mark_cpu_heap_exponent",)  # whose deviations add, where all others' multiply
 
@@ -18,9 +27,9 @@ class Parameter:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
-            raise InputError(f"a model's value must be finite, got {self.value}")
+            raise InputError(f"the value must be finite, got {self.value}")
         if not (math.isfinite(self.rel_sd) and 0 <= self.rel_sd <= 10):
-            raise InputError(f"a model's rel_sd must be from 0 to 10, got {self.rel_sd}")
+            raise InputError(f"rel_sd must be from 0 to 10, got {self.rel_sd}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +65,8 @@ class Parameters:
     mark_mutator_procs: Parameter  # Ps running the mutator while marking, assists left out
     # marking
     mark_cpu_seconds: Parameter  # assists, background and idle workers together, per cycle
-    mark_cpu_heap_ratio: Parameter  # heap peak / live at calibration
-    mark_cpu_heap_exponent: Parameter  # mark CPU grows with (heap peak / live) to this power
+    mark_cpu_heap_ratio: Parameter  # growth of the heap, (peak + roots) / (live + roots): ``heap_growth``
+    mark_cpu_heap_exponent: Parameter  # mark CPU of the heap grows with that growth to this power
     mark_background_procs: Parameter  # Ps on dedicated and fractional workers while marking
     mark_idle_procs: Parameter  # Ps on idle workers while marking
     assist_cpu_seconds: (
@@ -79,9 +88,96 @@ class Parameters:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            parameter = getattr(self, f.name)
-            if parameter.value < 0 and f.name not in MAY_BE_NEGATIVE:
-                raise InputError(f"a model's {f.name} must be 0 or more, got {parameter.value}")
+            RANGES[f.name].check(f.name, getattr(self, f.name).value)
+
+    @classmethod
+    def from_document(cls, entries: Mapping[str, Any]) -> Self:
+        """From a model file's tables, one a parameter. Raises InputError."""
+        unknown = sorted(set(entries) - set(PARAMETER_NAMES))
+        missing = sorted(set(PARAMETER_NAMES) - set(entries))
+        if unknown or missing:
+            raise InputError(_name_mismatch(unknown, missing))
+        return cls(**{name: _parameter(table_of(entries, name), name) for name in PARAMETER_NAMES})
+
+    def to_document(self) -> dict[str, dict[str, float | str]]:
+        """For a model file."""
+        every = {name: getattr(self, name) for name in PARAMETER_NAMES}
+        return {name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source} for name, p in every.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The values that a parameter can have in a Go program, generously."""
+
+    low: float  # both ends are in it
+    high: float
+
+    def check(self, name: str, value: float) -> None:
+        """Raises InputError, naming the parameter and its range, for a value outside."""
+        if not self.low <= value <= self.high:
+            raise InputError(f"{name} must be from {self.low:g} to {self.high:g}, got {value:g}")
+
+    def clip(self, values: FloatArray) -> FloatArray:
+        """The values, those outside moved to the nearest one inside."""
+        return np.clip(values, self.low, self.high)
+
+
+_MOST_BYTES = float((1 << 48) - 1)  # the address space of one process on amd64 and arm64
+_MOST_PROCS = 4096.0
+_SIZE = Range(0.0, _MOST_BYTES)
+_RATE = Range(1.0, _MOST_BYTES)  # bytes per second
+_CPU_SECONDS = Range(0.0, 1e5)  # of one cycle: a terabyte takes some hundred
+_BELOW_ONE = Range(0.0, 0.999)
+_PROCS = Range(0.0, _MOST_PROCS)
+_SOME_PROCS = Range(1e-6, _MOST_PROCS)
+
+#: Of each parameter; what a file holds outside of it is refused, what is drawn outside of it is moved to its end.
+RANGES: dict[str, Range] = {
+    "live_bytes": Range(1.0, _MOST_BYTES),
+    "live_per_doubling": Range(0.5, 2.0),
+    "stack_bytes": _SIZE,
+    "globals_bytes": _SIZE,
+    "alloc_bytes_per_second": _RATE,
+    "alloc_bytes_per_cpu_second": _RATE,
+    "sweep_cpu_seconds_per_byte": Range(0.0, 1e-6),
+    "sweep_share": _BELOW_ONE,
+    "recounted_share": Range(0.0, 0.5),
+    "recounted_share_of_all": Range(0.0, 0.5),
+    "mutator_procs": _SOME_PROCS,
+    "mark_alloc_efficiency": Range(0.0, 1e12),
+    "mark_mutator_procs": _PROCS,
+    "mark_cpu_seconds": Range(1e-9, 1e5),
+    "mark_cpu_heap_ratio": Range(1.0, 1e9),
+    "mark_cpu_heap_exponent": Range(-2.0, 2.0),
+    "mark_background_procs": _SOME_PROCS,
+    "mark_idle_procs": _PROCS,
+    "assist_cpu_seconds": _CPU_SECONDS,
+    "pause_scale": Range(1e-3, 1e3),
+    "metadata_base_bytes": _SIZE,
+    "metadata_share": _BELOW_ONE,
+    "slot_garbage_share": Range(0.0, 1.0),
+    "unfilled_slot_share": _BELOW_ONE,
+    "allocated_stack_bytes": _SIZE,
+    "rss_base_bytes": _SIZE,
+    "rss_ratio": Range(1e-3, 100.0),
+    "rss_beside_bytes": _SIZE,
+}
 
 
 PARAMETER_NAMES = tuple(field.name for field in fields(Parameters))
+
+
+def _parameter(entry: Mapping[str, Any], name: str) -> Parameter:
+    """All three parts are required: a file that was cut off in its last entry must not pass as whole."""
+    try:
+        return Parameter(number(entry, "value"), number(entry, "rel_sd"), text_of(entry, "source"))
+    except InputError as error:
+        raise InputError(f"parameters.{name}: {error}") from error
+
+
+def _name_mismatch(unknown: list[str], missing: list[str]) -> str:
+    if not unknown:
+        return f"parameter {missing[0]!r} is missing, as in models of an older gcsim; calibrate it again"
+    close = get_close_matches(unknown[0], PARAMETER_NAMES, n=1)
+    hint = f", did you mean {close[0]!r}" if close else ""
+    return f"unknown parameter {unknown[0]!r}{hint}; calibrate it again"

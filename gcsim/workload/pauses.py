@@ -11,11 +11,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.documents import numbers
 from gcsim.errors import InputError
 
 FloatArray = NDArray[np.float64]
 
 #: Levels at which a distribution is kept, denser in the tail that users ask about.
+_LONGEST_SECONDS = 3600.0
 LEVELS: FloatArray = np.array([0, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 100]) / 100.0
 
 
@@ -30,12 +32,10 @@ class Pauses:
         for quantiles in (self.sweep_term_seconds, self.mark_term_seconds):
             if quantiles.shape != LEVELS.shape:
                 raise InputError(f"pauses: each list must hold {LEVELS.size} quantiles")
-            if (
-                not bool(np.isfinite(quantiles).all())
-                or quantiles[0] < 0
-                or bool((np.diff(quantiles) < 0).any())
-            ):
-                raise InputError("pauses: quantiles must be finite, 0 or more, and rising")
+            if not bool(((quantiles >= 0) & (quantiles <= _LONGEST_SECONDS)).all()):
+                raise InputError(f"pauses: quantiles must be from 0 to {_LONGEST_SECONDS:g} seconds")
+            if bool((np.diff(quantiles) < 0).any()):
+                raise InputError("pauses: quantiles must not fall")
 
     @classmethod
     def from_samples(cls, sweep_term_seconds: FloatArray, mark_term_seconds: FloatArray) -> Self:
@@ -72,8 +72,8 @@ class Pauses:
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
         return cls(
-            sweep_term_seconds=np.asarray(entry["sweep_term_seconds"], dtype=np.float64),
-            mark_term_seconds=np.asarray(entry["mark_term_seconds"], dtype=np.float64),
+            sweep_term_seconds=numbers(entry, "sweep_term_seconds"),
+            mark_term_seconds=numbers(entry, "mark_term_seconds"),
         )
 
     def to_document(self) -> dict[str, list[float]]:

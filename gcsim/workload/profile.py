@@ -1,15 +1,22 @@
 """How live heap and allocation move with time, relative to their means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.documents import numbers
 from gcsim.errors import InputError
 
 FloatArray = NDArray[np.float64]
+
+_LEAST_PERIOD_SECONDS = 0.01  # a shorter one lies within a mark phase
+_LEAST_STEP_SECONDS = 1e-6
+_MOST_SECONDS = 1e9
+_MOST_FACTOR = 1e6
+_LEAST_MEAN = 1e-3  # of the allocation factor, whose mean is about 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,16 +30,30 @@ class Profile:
     seconds: FloatArray
     live_factor: FloatArray
     alloc_factor: FloatArray
+    _done: FloatArray = field(init=False, repr=False)  # the integral of alloc_factor up to each knot
 
     def __post_init__(self) -> None:
         shapes = {self.seconds.shape, self.live_factor.shape, self.alloc_factor.shape}
         if len(shapes) != 1 or self.seconds.ndim != 1 or self.seconds.size == 0:
             raise InputError("profile: seconds, live_factor and alloc_factor must be lists of one length")
-        if self.seconds[0] != 0 or bool((np.diff(self.seconds) <= 0).any()):
-            raise InputError("profile: seconds must rise from 0")
+        steps = np.diff(self.seconds)
+        if self.seconds[0] != 0 or not bool((steps >= _LEAST_STEP_SECONDS).all()):
+            raise InputError(f"profile: seconds must rise from 0, by {_LEAST_STEP_SECONDS:g} or more each")
+        if self.seconds.size > 1 and not _LEAST_PERIOD_SECONDS <= self.seconds[-1] <= _MOST_SECONDS:
+            raise InputError(
+                f"profile: seconds must end between {_LEAST_PERIOD_SECONDS:g} and {_MOST_SECONDS:g}"
+            )
         for factors in (self.live_factor, self.alloc_factor):
-            if not bool(np.isfinite(factors).all()) or bool((factors < 0).any()):
-                raise InputError("profile: factors must be finite and 0 or more")
+            if not bool(((factors >= 0) & (factors <= _MOST_FACTOR)).all()):
+                raise InputError(f"profile: factors must be from 0 to {_MOST_FACTOR:g}")
+        between = steps * 0.5 * (self.alloc_factor[1:] + self.alloc_factor[:-1])
+        done = np.concatenate([np.zeros(1), np.cumsum(np.maximum(between, 1e-9))])
+        mean = float(self.alloc_factor[0]) if steps.size == 0 else float(done[-1] / self.seconds[-1])
+        if mean < _LEAST_MEAN:
+            raise InputError(
+                f"profile: alloc_factor must be {_LEAST_MEAN:g} or more on average, got {mean:g}"
+            )
+        object.__setattr__(self, "_done", done)
 
     @classmethod
     def steady(cls) -> Self:
@@ -69,7 +90,7 @@ class Profile:
         """
         if self.is_steady:
             return at_mean_rate_seconds / float(self.alloc_factor[0])
-        done = self._allocated_by_knot()
+        done = self._done
         period, per_period = self.period_seconds, float(done[-1])
         target = np.interp(np.mod(now_seconds, period), self.seconds, done) + at_mean_rate_seconds
         whole = np.floor(target / per_period)
@@ -77,14 +98,9 @@ class Profile:
         wait: FloatArray = np.maximum(end - np.mod(now_seconds, period), 0.0)
         return wait
 
-    def _allocated_by_knot(self) -> FloatArray:
-        """The integral of the allocation factor up to each knot: seconds at the mean rate."""
-        steps = np.diff(self.seconds) * 0.5 * (self.alloc_factor[1:] + self.alloc_factor[:-1])
-        return np.concatenate([np.zeros(1), np.cumsum(np.maximum(steps, 1e-9))])
-
     def _allocated(self, now_seconds: FloatArray) -> FloatArray:
         """The integral of the allocation factor from time 0."""
-        done = self._allocated_by_knot()
+        done = self._done
         whole, within = np.divmod(now_seconds, self.period_seconds)
         integral: FloatArray = whole * done[-1] + np.interp(within, self.seconds, done)
         return integral
@@ -96,11 +112,12 @@ class Profile:
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
-        columns = (
-            np.asarray(entry[name], dtype=np.float64) for name in ("seconds", "live_factor", "alloc_factor")
+        """From a model file's table. Raises InputError."""
+        return cls(
+            seconds=numbers(entry, "seconds"),
+            live_factor=numbers(entry, "live_factor"),
+            alloc_factor=numbers(entry, "alloc_factor"),
         )
-        seconds, live_factor, alloc_factor = columns
-        return cls(seconds=seconds, live_factor=live_factor, alloc_factor=alloc_factor)
 
     def to_document(self) -> dict[str, list[float]]:
         return {

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.documents import number, whole_number
 from gcsim.errors import InputError
 from gcsim.workload.profile import Profile
 
@@ -20,6 +21,18 @@ FloatArray = NDArray[np.float64]
 
 _Z90 = 1.2815515655446004  # standard normal quantile of 0.9
 _MAX_SIGMA = 3.0
+_MOST_SECONDS = 3600.0
+_RANGES = {
+    "bytes_per_request": (1.0, float((1 << 48) - 1)),
+    "workers": (1, 100_000),
+    "service_sigma": (0.0, _MAX_SIGMA),
+    "burst_size": (1.0, 10_000.0),
+    "think_seconds": (0.0, _MOST_SECONDS),
+    "host_memory_seconds": (0.0, _MOST_SECONDS),
+    "stall_share": (0.0, 0.9),
+    "stall_seconds": (0.0, _MOST_SECONDS),
+    "wake_seconds": (0.0, _MOST_SECONDS),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +52,10 @@ class Requests:
     wake_seconds: float = 0.0  # from an arrival that finds a P idle to its start: poller, wake-up, hand-over
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.bytes_per_request) and self.bytes_per_request > 0):
-            raise InputError(f"requests: bytes_per_request must be more than 0, got {self.bytes_per_request}")
-        if self.workers < 1:
-            raise InputError(f"requests: workers must be 1 or more, got {self.workers}")
-        if not 0 <= self.service_sigma <= _MAX_SIGMA:
-            raise InputError(
-                f"requests: service_sigma must be from 0 to {_MAX_SIGMA}, got {self.service_sigma}"
-            )
-        if not (self.burst_size >= 1 and math.isfinite(self.burst_size)):
-            raise InputError(f"requests: burst_size must be 1 or more, got {self.burst_size}")
-        if min(self.think_seconds, self.wake_seconds, self.host_memory_seconds, self.stall_seconds) < 0:
-            raise InputError("requests: times must be 0 or more")
-        if not 0 <= self.stall_share < 1:
-            raise InputError(f"requests: stall_share must be from 0 to less than 1, got {self.stall_share}")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f"requests: {name} must be from {low:g} to {high:g}, got {value:g}")
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
@@ -61,8 +64,8 @@ class Requests:
         unknown = sorted(set(entry) - known)
         if unknown:
             raise InputError(f"requests: unknown entry {unknown[0]!r}; known: {', '.join(sorted(known))}")
-        values: dict[str, Any] = {name: float(value) for name, value in entry.items()}
-        return cls(**(values | {"workers": int(entry["workers"])}))
+        values: dict[str, Any] = {name: number(entry, name) for name in entry}
+        return cls(**(values | {"workers": whole_number(entry, "workers")}))
 
     def to_document(self) -> dict[str, float | int]:
         return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
+from gcsim.documents import number, numbers
 from gcsim.errors import InputError
 from gcsim.workload.pauses import LEVELS
 
@@ -21,6 +22,9 @@ FloatArray = NDArray[np.float64]
 MARK_FACTORS = ("mark_cpu_factor", "mark_time_factor", "allocated_black_factor")  # drawn together
 _CORRELATIONS = "mark_correlations"
 _MOST_BLACK = "most_allocated_black"
+_MOST_FACTOR = 1e6
+_MOST_MEAN = 4.0  # of a factor; calibration makes it about 1
+_MOST_SLACK_BYTES = float((1 << 48) - 1)
 _FEW_CYCLES = 10.0  # so many cycles' worth of no correlation
 
 
@@ -55,12 +59,16 @@ class Scatter:
         for name, quantiles in self.distributions.items():
             if quantiles.shape != LEVELS.shape:
                 raise InputError(f"scatter: {name} must hold {LEVELS.size} quantiles")
-            if (
-                not bool(np.isfinite(quantiles).all())
-                or quantiles[0] < 0
-                or bool((np.diff(quantiles) < 0).any())
-            ):
-                raise InputError(f"scatter: {name} must be finite, 0 or more, and rising")
+            most = _MOST_SLACK_BYTES if name == "heap_start_slack_bytes" else _MOST_FACTOR
+            if not bool(((quantiles >= 0) & (quantiles <= most)).all()):
+                raise InputError(f"scatter: {name} must hold numbers from 0 to {most:g}")
+            if bool((np.diff(quantiles) < 0).any()):
+                raise InputError(f"scatter: {name} must not fall")
+            mean = float(np.trapezoid(quantiles, LEVELS))
+            if name != "heap_start_slack_bytes" and not 1.0 / _MOST_MEAN <= mean <= _MOST_MEAN:
+                raise InputError(
+                    f"scatter: {name} must have a mean of {1.0 / _MOST_MEAN:g} to {_MOST_MEAN:g}, got {mean:g}"
+                )
 
     @classmethod
     def none(cls, *, heap_start_slack_bytes: float = 0.0) -> Self:
@@ -79,8 +87,10 @@ class Scatter:
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
+        """From a model file's table; an older one has no bound on what a mark phase allocates. Raises InputError."""
         known = {_MOST_BLACK: np.inf, **entry}
-        return cls(**{f.name: np.asarray(known[f.name], dtype=np.float64) for f in fields(cls)})
+        lists = {f.name: numbers(known, f.name) for f in fields(cls) if f.name != _MOST_BLACK}
+        return cls(**lists, most_allocated_black=np.array(number(known, _MOST_BLACK)))
 
     def to_document(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name).tolist() for f in fields(self)}

@@ -12,20 +12,23 @@ from numpy.typing import NDArray
 
 Number = TypeVar("Number", float, NDArray[np.float64])
 
-_LEAST_GROWTH = 0.02  # of the live heap, allocated between two collections: below, ages are alike
+_LEAST_GROWTH = 0.02  # of what is reachable, allocated between two collections: below, ages are alike
 _MOST_DOUBLINGS = 6.0
+_LEAST_KEPT = 0.1
 
 
-def doublings(peak_over_live: Number, calibrated: Number) -> Number:
+def doublings(growth: Number, calibrated: Number) -> Number:
     """By how much more is allocated between collections than at calibration, as a power of 2, -6 to 6.
 
-    Both are heap peak over live heap; arrays of one shape, or numbers.
+    Both are growths of the heap (``heap_growth``): arrays of one shape, or numbers. ``growth`` less 1 is the allocation
+    between two collections over what is reachable.
     """
-    more = np.maximum(peak_over_live - 1.0, _LEAST_GROWTH) / np.maximum(calibrated - 1.0, _LEAST_GROWTH)
+    more = np.maximum(growth - 1.0, _LEAST_GROWTH) / np.maximum(calibrated - 1.0, _LEAST_GROWTH)
     times: Number = np.clip(np.log2(more), -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
     return times
 
 
-def kept_share(per_doubling: Number, peak_over_live: Number, calibrated: Number) -> Number:
+def kept_share(per_doubling: Number, growth: Number, calibrated: Number) -> Number:
     """Live heap over the calibrated one: ``per_doubling`` to the power of ``doublings``, for values close to 1."""
-    return 1.0 + (per_doubling - 1.0) * doublings(peak_over_live, calibrated)
+    kept: Number = np.maximum(1.0 + (per_doubling - 1.0) * doublings(growth, calibrated), _LEAST_KEPT)
+    return kept

@@ -1,5 +1,7 @@
 """The two engines give one answer: each shipped model at ten settings of GOGC, and under memory limits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,11 +22,11 @@ OPEN_LIMITED = (0.02, 0.03, 0.06)
 # At the tight limit the GC CPU limiter is on for a third of the time. The event engine plays its turns out, the fast
 # one takes them for regular, at debts as of the phase's beginning: GC CPU is 5 to 7 % apart, cycle rate 3 to 5 %.
 TIGHT = (0.04, 0.06, 0.10)
-REPLICAS = 8
+# Engines differ more between replicas, each another possible service, than between the cycles of one: many short runs.
+REPLICAS = 32
 # Of these settings, by number, the event engine is run in the suite; of all with --large.
 IN_SUITE = (4, 10)  # GOGC=100 and the tight limit
-# at most 300 cycles in des and 1,000 in lanes, whose luck is thus the smaller
-SECONDS: dict[Engine, float] = {"lanes": 3600.0, "des": 240.0}
+SECONDS: dict[Engine, float] = {"lanes": 600.0, "des": 60.0}
 
 
 def _allowed(model: Model, settings: Settings) -> tuple[float, float, float]:
@@ -58,7 +60,8 @@ def test_engines_agree_on_shipped_models(
     the difference is taken replica by replica, and its error is the differences' deviation over the root of their
     number.
     """
-    model = Model.load(name)
+    # one by one, requests take the event engine several times as long
+    model = replace(Model.load(name), requests=None)
     every = _settings(model)
     chosen = range(len(every)) if request.config.getoption("--large") else IN_SUITE
     settings = [every[i] for i in chosen]

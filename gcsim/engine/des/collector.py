@@ -19,6 +19,7 @@ from gcsim.engine.des.processors import Processor
 from gcsim.engine.des.tricolor import MarkedHeap
 from gcsim.goruntime.pacer_state import MarkResult
 from gcsim.streams import stream
+from gcsim.workload.heap_growth import heap_growth
 from gcsim.workload.mark_cost import mark_cpu_factor, program_slowness
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.survivors import kept_share
@@ -188,7 +189,7 @@ class Collector:
 
     def _kept_share(self) -> float:
         p = self.process.parameters
-        grown = (self.process.heap.heap_peak_bytes + p.root_bytes) / max(p.live_bytes + p.root_bytes, 1.0)
+        grown = float(heap_growth(self.process.heap.heap_peak_bytes, p.live_bytes, p.root_bytes))
         return kept_share(p.live_per_doubling, grown, p.mark_cpu_heap_ratio)
 
     def _mark_cpu_ns(self, live: float) -> float:

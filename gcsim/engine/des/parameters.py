@@ -9,6 +9,7 @@ import numpy as np
 from gcsim.engine.draws import lane_parameters
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.settings import Settings
+from gcsim.workload.heap_growth import grown_peak_bytes
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import PARAMETER_NAMES
 
@@ -60,7 +61,8 @@ class RunParameters:
 
     @property
     def calibrated_peak_bytes(self) -> float:
-        return self.live_bytes * self.mark_cpu_heap_ratio
+        """The heap at the end of marking at calibration, on average."""
+        return float(grown_peak_bytes(self.mark_cpu_heap_ratio, self.live_bytes, self.root_bytes))
 
 
 def run_parameters(
@@ -78,7 +80,7 @@ def run_parameters(
 
     procs = int(lanes.gomaxprocs[lane])
     mark_alloc = of("mark_alloc_bytes_per_cpu_second") / _NS
-    alloc = mark_alloc / max(drawn["mark_alloc_efficiency"], 1e-9)
+    alloc = drawn["alloc_bytes_per_cpu_second"] / _NS
     open_loop = math.isfinite(of("arrival_bytes_per_second"))
     # arrivals that marking held up are caught up on with every P; the model's figure is what was in use
     capacity = alloc * procs if open_loop else of("capacity_bytes_per_second") / _NS

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Generator
 from typing import Any
 
-import simpy
 from simpy import Event
 
+from gcsim.engine.bounds import MAX_RECORDED_CYCLES, check_pace
+from gcsim.engine.des.bounded import BoundedEnvironment
 from gcsim.engine.des.collector import Collector
 from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.latency import LatencySums
@@ -15,6 +16,7 @@ from gcsim.engine.des.order import Order, after, now_ns
 from gcsim.engine.des.parameters import Knobs, RunParameters, central_parameters
 from gcsim.engine.des.process import GoProcess
 from gcsim.engine.des.records import Recorder, Recording, cycle_table
+from gcsim.errors import InputError
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.workload.model import Model
@@ -59,16 +61,26 @@ def record_run(
     runtime.GC that often.
     """
     kept: list[Cycle] = []
+
+    def keep(cycle: Cycle, start_s: float) -> None:
+        kept.append(cycle)
+        check_pace(len(kept), start_s, duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
+
     run = _Run(
         model,
         settings,
         central_parameters(model, settings, knobs, explicit_gc_seconds=explicit_gc_seconds),
-        lambda cycle, _: kept.append(cycle),
+        keep,
         replica=0,
         seed=seed,
     )
     run.record, run.objects = True, objects
     run.play(duration_seconds=duration_seconds, most_cycles=None)
+    if run.recorder is None:
+        raise InputError(
+            f"no run to record: fewer than {WARM_UP_CYCLES} GC cycles at {settings} in {duration_seconds:g} s;"
+            " choose a longer --duration or a lower GOGC"
+        )
     table = cycle_table(
         kept,
         epoch_ns=run.process.epoch_ns,
@@ -76,7 +88,6 @@ def record_run(
         stack_bytes=int(model.parameters.stack_bytes.value),
         globals_bytes=int(model.parameters.globals_bytes.value),
     )
-    assert run.recorder is not None  # play has passed the warm-up
     followed = run.process.objects
     return run.recorder.recording(table, None if followed is None else followed.view())
 
@@ -94,7 +105,7 @@ class _Run:
         replica: int,
         seed: int,
     ) -> None:
-        self.env = simpy.Environment()
+        self.env = BoundedEnvironment()
         self._stop = self.env.event()
         self._on_cycle = on_cycle
         self._duration_s = math.inf

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.engine.bounds import MAX_REQUESTS_PER_SECOND
 from gcsim.engine.des.cycle import Cycle
 from gcsim.engine.des.knobs import fit_knobs
 from gcsim.engine.des.latency import LatencySums
@@ -15,6 +16,7 @@ from gcsim.engine.fluid_mark import MarkPhase
 from gcsim.engine.lane_parameters import LaneParameters
 from gcsim.engine.lanes import CycleStep
 from gcsim.engine.totals import LaneTotals
+from gcsim.errors import InputError
 from gcsim.settings import Settings
 from gcsim.workload.model import Model
 from gcsim.workload.object_file import Objects
@@ -41,6 +43,7 @@ def event_totals(
     A steady service stops after MAX_STEADY_CYCLES cycles, a moving one after MAX_PERIODS periods.
     """
     replicas = lanes.lanes // len(settings)
+    _refuse_too_many_requests(model, lanes)
     knobs = fit_knobs(model, seed=seed)
     totals = LaneTotals.zero(lanes.lanes)
     quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
@@ -69,6 +72,19 @@ def event_totals(
             for name, level in _QUANTILES.items():
                 quantiles[name][lane] = latencies.quantile_seconds(level)
     return totals, quantiles if model.requests is not None else {}
+
+
+def _refuse_too_many_requests(model: Model, lanes: LaneParameters) -> None:
+    """Raises InputError where requests are so small that a run would not end."""
+    if model.requests is None:
+        return
+    rate = np.minimum(lanes.arrival_bytes_per_second, lanes.capacity_bytes_per_second)
+    most = float(rate.max()) / model.requests.bytes_per_request
+    if most > MAX_REQUESTS_PER_SECOND:
+        raise InputError(
+            f"{model.name}: {most:,.0f} requests a second, and at most {MAX_REQUESTS_PER_SECOND:,.0f} are simulated;"
+            " check requests.bytes_per_request"
+        )
 
 
 def _run_lane(

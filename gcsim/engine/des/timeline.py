@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from gcsim.engine.des.records import Recording
+from gcsim.errors import InputError
 from gcsim.units import MIB
 
+MAX_STEPS = 1_000_000  # some hundred MB of JSON
 _PROCESS, _COLLECTOR_TRACK = 1, 0
 _NAMES = {
     "mutator": "goroutine",
@@ -104,9 +106,14 @@ _COUNTERS = {
 
 
 def _memory(recording: Recording, step_ns: float | None) -> list[dict[str, Any]]:
-    """Counters in MiB, at every event or at even steps."""
+    """Counters in MiB, at every event or at even steps. Raises InputError for too many steps."""
     times = recording.heap["time_ns"].astype(np.float64)
     if step_ns is not None and times.size:
+        if (times[-1] - times[0]) / step_ns > MAX_STEPS:
+            raise InputError(
+                f"--timeline-step: more than {MAX_STEPS:,} steps in this run; choose a longer step or a shorter"
+                " --duration"
+            )
         times = np.arange(max(times[0], 0.0), times[-1] + 1.0, step_ns)
     events = []
     for name, series in _COUNTERS.items():

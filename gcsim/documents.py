@@ -1,0 +1,160 @@
+"""Reading TOML and JSON files: the one function through which every structured file comes in.
+
+Whatever is wrong with a file, the caller gets an ``InputError`` of one sentence that names the file: it is missing, too
+large, no text, not TOML or JSON, nested too deeply, or the function that converts it fails.
+"""
+
+import json
+import math
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.errors import InputError
+
+T = TypeVar("T")
+FloatArray = NDArray[np.float64]
+
+MOST_BYTES = {"TOML": 16 << 20, "JSON": 64 << 20}  # of one file: models are some 10 KB, sweeps some MB
+MOST_VALUES = 100_000  # in one list of numbers
+LONGEST_TEXT = 1000  # characters of a name or a note
+_LEAST_INTEGER, _MOST_INTEGER = -(1 << 63), (1 << 64) - 1
+_LONGEST_REASON = 160  # characters of what a parser or a conversion says
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError)
+
+
+def read_document(
+    path: Path,
+    convert: Callable[[Any], T],
+    *,
+    form: Literal["TOML", "JSON"],
+    what: str,
+    advice: str,
+    check_numbers: bool = True,
+) -> T:
+    """``convert`` of a file's content. Raises InputError, naming the file, for anything that goes wrong.
+
+    ``what`` is what the file should be, with its article, such as "a model"; ``advice`` ends the sentence with how to
+    get one. Without ``check_numbers``, ``convert`` has to expect integers of any size and, in JSON, NaN and infinities.
+    """
+    text = _text(path, form=form, what=what, advice=advice)
+    try:
+        document = tomllib.loads(text) if form == "TOML" else json.loads(text)
+    except RecursionError as error:
+        raise InputError(f"{path}: is not {form}, or not {what} (nested too deeply); {advice}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is not {form}, or not all of it ({_short(error)}); {advice}") from error
+    try:
+        if check_numbers:
+            _check_numbers(document, form)
+        return convert(document)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except _BROKEN as error:
+        raise InputError(f"{path}: not {what} ({_described(error)}); {advice}") from error
+
+
+def number(table: Mapping[str, Any], name: str) -> float:
+    """An entry that must be a number. Raises InputError; KeyError where there is none."""
+    value = table[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} must be a number, got {_shown(value)}")
+    return float(value)
+
+
+def whole_number(table: Mapping[str, Any], name: str) -> int:
+    """An entry that must be a whole number. Raises InputError; KeyError where there is none."""
+    value = table[name]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{name} must be a whole number, got {_shown(value)}")
+    return value
+
+
+def text_of(table: Mapping[str, Any], name: str) -> str:
+    """An entry that must be text of a sensible length. Raises InputError; KeyError where there is none."""
+    value = table[name]
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        raise InputError(f"{name} must be text of at most {LONGEST_TEXT} characters, got {_shown(value)}")
+    return value
+
+
+def table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An entry that must be a table. Raises InputError; KeyError where there is none."""
+    value = table[name]
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} must be a table, got {_shown(value)}")
+    return value
+
+
+def numbers(table: Mapping[str, Any], name: str) -> FloatArray:
+    """An entry that must be a list of numbers, as an array. Raises InputError; KeyError where there is none."""
+    values = table[name]
+    if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
+        raise InputError(f"{name} must be a list of numbers")
+    if len(values) > MOST_VALUES:
+        raise InputError(f"{name} holds {len(values):,} numbers, at most {MOST_VALUES:,} are read")
+    return np.array(values, dtype=np.float64)
+
+
+def _text(path: Path, *, form: Literal["TOML", "JSON"], what: str, advice: str) -> str:
+    """The file's text, if it is no larger than such a file can be: /dev/zero has no end."""
+    most = MOST_BYTES[form]
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason}); {advice}") from error
+    if len(content) > most:
+        raise InputError(f"{path}: is larger than {most >> 20} MiB, so not {what}; {advice}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not text, so not {what}; {advice}") from error
+
+
+def _check_numbers(document: object, form: str) -> None:
+    """Raises InputError, naming the entry, for an integer beyond 64 bits, and for a JSON number that is not finite."""
+    for name, value in _entries(document):
+        if isinstance(value, int) and not _LEAST_INTEGER <= value <= _MOST_INTEGER:
+            raise InputError(f"{name} is an integer of more than 64 bits")
+        if form == "JSON" and isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name} must be a finite number, got {value}")
+
+
+def _entries(document: object) -> Iterator[tuple[str, object]]:
+    """Every value that is neither a table nor a list, with its place; no recursion."""
+    left: list[tuple[str, object]] = [("", document)]
+    while left:
+        name, value = left.pop()
+        if isinstance(value, dict):
+            left += [(f"{name}.{key}" if name else str(key), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            left += [(name, item) for item in value]
+        else:
+            yield (name if len(name) <= _LONGEST_REASON else name[-_LONGEST_REASON:]) or "the document", value
+
+
+def _described(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return _short(error)
+
+
+def _short(error: BaseException) -> str:
+    reason = " ".join(str(error).split())
+    return reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + " …"
+
+
+def _shown(value: object) -> str:
+    """A value for a sentence: text and numbers as they are, what is larger by its kind."""
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    return shown if len(shown) <= 40 else shown[:40] + " …"
