@@ -57,6 +57,17 @@ class LaneParameters:
         return self.live_bytes * self.mark_cpu_heap_ratio
 
     @property
+    def unhindered_mark_bytes(self) -> FloatArray:
+        """Bytes that a mark phase of the mean mark CPU allocates where no assist slows the program."""
+        if self.open_loop:
+            mutator = np.minimum(self.mark_mutator_procs, self.gomaxprocs - self.mark_background_procs)
+        else:
+            mutator = self.mark_busy_procs
+        workers = np.maximum(self.gomaxprocs - mutator, self.mark_background_procs)
+        seconds = self.mark_cpu_seconds / np.maximum(workers, 1e-9)
+        return self.mark_alloc_bytes_per_cpu_second * mutator * seconds
+
+    @property
     def open_loop(self) -> bool:
         """Whether arrivals set the pace; the same in every lane, for lanes share their model."""
         return bool(np.isfinite(self.arrival_bytes_per_second).any())

@@ -21,6 +21,8 @@ FloatArray = NDArray[np.float64]
 MARK_FACTORS = ("mark_cpu_factor", "mark_time_factor", "allocated_black_factor")  # drawn together
 _CORRELATIONS = "mark_correlations"
 _MOST_BLACK = "most_allocated_black"
+_MOST_PAST_GOAL = "most_past_goal"
+_BOUNDS = (_MOST_BLACK, _MOST_PAST_GOAL)
 _FEW_CYCLES = 10.0  # so many cycles' worth of no correlation
 
 
@@ -33,7 +35,10 @@ class Scatter:
     (CPU, time), (CPU, bytes), (time, bytes). Drawn apart, their tails would multiply to peaks that no log shows.
     ``most_allocated_black``, shape (), 1 or more, bounds what one mark phase allocates, over the larger of its runway
     and what its length makes it: a phase that a burst fell into had a large factor of little, and not of much.
-    Infinite in models saved by gcsim before it knew of this.
+    ``most_past_goal``, shape (), more than 0, bounds what one mark phase allocates beyond that larger one, over what
+    the mean phase allocates where no assist slows the program. Factors of length and of bytes multiply, and a log with
+    one tiny runway allows any multiple of a runway: a long phase would allocate more than any cycle of the log.
+    Both bounds are infinite in models that lack them.
     """
 
     live_factor: FloatArray  # live heap of one cycle over the mean
@@ -46,12 +51,15 @@ class Scatter:
     heap_start_slack_bytes: FloatArray  # heapLive when a cycle starts, less the trigger
     mark_correlations: FloatArray
     most_allocated_black: FloatArray
+    most_past_goal: FloatArray
 
     def __post_init__(self) -> None:
         if self.mark_correlations.shape != (3,) or not bool((np.abs(self.mark_correlations) <= 1).all()):
             raise InputError(f"scatter: {_CORRELATIONS} must hold 3 numbers of -1 to 1")
         if self.most_allocated_black.shape != () or not self.most_allocated_black >= 1.0:
             raise InputError(f"scatter: {_MOST_BLACK} must be a number of 1 or more")
+        if self.most_past_goal.shape != () or not self.most_past_goal > 0.0:
+            raise InputError(f"scatter: {_MOST_PAST_GOAL} must be a number of more than 0")
         for name, quantiles in self.distributions.items():
             if quantiles.shape != LEVELS.shape:
                 raise InputError(f"scatter: {name} must hold {LEVELS.size} quantiles")
@@ -75,11 +83,12 @@ class Scatter:
             heap_start_slack_bytes=one * heap_start_slack_bytes,
             mark_correlations=np.zeros(3),
             most_allocated_black=np.array(np.inf),
+            most_past_goal=np.array(np.inf),
         )
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
-        known = {_MOST_BLACK: np.inf, **entry}
+        known = {**dict.fromkeys(_BOUNDS, np.inf), **entry}
         return cls(**{f.name: np.asarray(known[f.name], dtype=np.float64) for f in fields(cls)})
 
     def to_document(self) -> dict[str, Any]:
@@ -89,7 +98,7 @@ class Scatter:
     def distributions(self) -> dict[str, FloatArray]:
         """The quantiles of every field that has some, by its name."""
         return {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in (_CORRELATIONS, _MOST_BLACK)
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in (_CORRELATIONS, *_BOUNDS)
         }
 
     def marking_factors(

@@ -176,11 +176,17 @@ class Collector:
             alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
             assist_share_at_ease=p.assist_cpu_share,
             black_factor=black_factor,
-            most_black_bytes=float(process.scatter.most_allocated_black) * max(goal - heap_start, 1.0),
+            most_black_bytes=self._most_black_bytes(max(goal - heap_start, 1.0)),
             gomaxprocs=p.gomaxprocs,
             limiter=process.limiter,
             periodic=reason == "periodic",
         )
+
+    def _most_black_bytes(self, runway_bytes: float) -> float:
+        """Bytes allocated in a mark phase up to which it may allocate faster than the pacer expects."""
+        scatter = self.process.scatter
+        past_goal = float(scatter.most_past_goal) * self.process.parameters.unhindered_mark_bytes
+        return min(float(scatter.most_allocated_black) * runway_bytes, runway_bytes + past_goal)
 
     def _scan_work_bytes(self, heap_bytes: float) -> float:
         p = self.process.parameters

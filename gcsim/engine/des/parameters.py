@@ -42,6 +42,7 @@ class RunParameters:
     mark_alloc_bytes_per_cpu_ns: float
     alloc_bytes_per_cpu_ns: float  # outside marking
     mark_cpu_ns: float
+    unhindered_mark_bytes: float  # that a mark phase of so much CPU allocates where no assist slows the program
     assist_cpu_share: float  # of mark CPU, in a cycle with runway to spare
     mark_cpu_heap_exponent: float
     mark_cpu_heap_ratio: float
@@ -107,6 +108,7 @@ def run_parameters(
 
 _SAME = (
     "live_bytes",
+    "unhindered_mark_bytes",
     "live_per_doubling",
     "root_bytes",
     "assist_cpu_share",
