@@ -125,7 +125,7 @@ class LaneEngine:
         )
 
     def _allocated_black(self, expected: FloatArray, factor: FloatArray, runway: FloatArray) -> FloatArray:
-        """Bytes allocated in each mark phase: ``expected`` scattered by ``factor``, within what the log's cycles show."""
+        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds from the log."""
         within = np.maximum(expected, runway)
         scattered = np.minimum(expected * factor, self._most_black * within)
         if math.isinf(self._most_past_goal):
@@ -191,7 +191,7 @@ class LaneEngine:
         return at(self.profile.mean_alloc(start_s, mark_phase(first).duration_seconds))
 
     def _slowness(self, cpu_factor: FloatArray) -> FloatArray | None:
-        if not (self.parameters.open_loop and self.profile.is_steady):
+        if not (self.profile.is_steady and self.parameters.serves_arrivals.any()):
             return None
         return program_slowness(cpu_factor, self._cpu_factors)
 

@@ -15,6 +15,7 @@ from gcsim.atomic import write_text_atomically
 from gcsim.errors import InputError
 from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlimit
+from gcsim.workload.assessment import Assessment
 from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.profile import Profile
@@ -45,6 +46,7 @@ class Model:
     cycles: int  # in the calibrated window
     requests: Requests | None = None  # where the calibrated run told
     provenance: Mapping[str, str] = field(default_factory=dict)
+    assessment: Assessment | None = None  # None where calibration gave no verdict
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -96,6 +98,7 @@ class Model:
             cycles=int(document["cycles"]),
             requests=Requests.from_document(document["requests"]) if "requests" in document else None,
             provenance={str(k): str(v) for k, v in document.get("provenance", {}).items()},
+            assessment=_assessment_from(document),
         )
 
     def save(self, path: str | Path) -> None:
@@ -116,6 +119,7 @@ class Model:
                 "go": self.settings.go,
             },
             "provenance": dict(self.provenance),
+            **({"assessment": self.assessment.to_document()} if self.assessment is not None else {}),
             "profile": self.profile.to_document(),
             "pauses": self.pauses.to_document(),
             "scatter": self.scatter.to_document(),
@@ -177,6 +181,13 @@ def _settings_from(entry: Mapping[str, Any]) -> Settings:
         gomaxprocs=int(entry["gomaxprocs"]),
         go=str(entry["go"]),
     )
+
+
+def _assessment_from(document: Mapping[str, Any]) -> Assessment | None:
+    if "assessment" in document:
+        return Assessment.from_document(document["assessment"])
+    line = document.get("provenance", {}).get("verdict")
+    return None if line is None else Assessment.from_older(str(line))
 
 
 def _positive(document: Mapping[str, Any], name: str) -> float:

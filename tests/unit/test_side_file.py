@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from gcsim.calibration.observed import observed_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gcsim.calibration import calibrate
-from gcsim.calibration.observed import observed_settings
 from gcsim.cli.main import run
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
