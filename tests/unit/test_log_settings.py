@@ -86,3 +86,15 @@ def test_the_side_file_and_then_the_user_decide() -> None:
     stated = log_settings(trace, Overrides(gogc=50, gomemlimit_off=True, gomaxprocs=3, go="1.22"))
     assert set(stated.to_json().values()) == {"stated"}
     assert (stated.settings.gogc, stated.settings.gomaxprocs, stated.settings.go) == (50, 3, "1.22")
+
+
+def test_a_side_file_that_lacks_gogc_leaves_it_to_the_goals() -> None:
+    """Each setting has its own origin: what the side file states is captured, the rest is found as without one."""
+    trace = read_gctrace(CAPTURES / "orders-go1.27.3-gogc400-limitoff-p2-r1.log.gz")
+    assert trace.info is not None
+    known = replace(trace.info, gogc=100, assumed=("gogc",), go=None)
+    found = log_settings(replace(trace, info=known))
+    assert found.settings.gogc == 400
+    assert found.origins == Origins(
+        gogc="inferred", gomemlimit="captured", gomaxprocs="captured", go="assumed"
+    )
