@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gcsim.calibration import calibrate
-from gcsim.calibration.calibrate import Calibration, Overrides
+from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.log_settings import Overrides
 from gcsim.calibration.requests import loop_of, result_file, with_requests
 from gcsim.calibration.several import Several, calibrate_logs, with_slots
 from gcsim.calibration.verdict import diagnose_logs, marked

@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gcsim.calibration import calibrate, calibrate_logs
+    from gcsim.api import CalibratedService, calibrate, calibrate_logs, calibrate_service
+    from gcsim.calibration.log_settings import Overrides
     from gcsim.engine.simulate import simulate
     from gcsim.errors import InputError
     from gcsim.gctrace import read_gctrace
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from gcsim.workload.model import Model
 
 __all__ = [
+    "CalibratedService",
     "InputError",
     "Model",
+    "Overrides",
     "Settings",
     "calibrate",
     "calibrate_logs",
+    "calibrate_service",
     "read_gctrace",
     "recommend",
     "simulate",
@@ -33,8 +37,11 @@ _HOMES = {
     "InputError": "gcsim.errors",
     "Model": "gcsim.workload.model",
     "Settings": "gcsim.settings",
-    "calibrate": "gcsim.calibration",
-    "calibrate_logs": "gcsim.calibration",
+    "CalibratedService": "gcsim.api",
+    "Overrides": "gcsim.calibration.log_settings",
+    "calibrate": "gcsim.api",
+    "calibrate_logs": "gcsim.api",
+    "calibrate_service": "gcsim.api",
     "read_gctrace": "gcsim.gctrace",
     "recommend": "gcsim.tuning.recommend",
     "simulate": "gcsim.engine.simulate",

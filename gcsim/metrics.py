@@ -62,17 +62,20 @@ def cycle_metrics(cycles: CycleTable) -> dict[str, float]:
 
     Rates and shares are over the window from the first cycle's start to the last cycle's start; the work of
     the last cycle falls outside it and is left out of sums, so that n - 1 cycles stand over n - 1 intervals.
+    Where the numbering jumps, lines are missing: the rate counts the numbers, and shares leave such intervals out.
     Means and quantiles are over all rows. Raises ValueError on fewer than two cycles.
     """
     if len(cycles) < 2:
         raise ValueError(f"metrics need at least two GC cycles, got {len(cycles)}")
     window_s = float(cycles.start_ns[-1] - cycles.start_ns[0]) / NS_PER_SECOND
-    inside = cycles.select(slice(0, len(cycles) - 1))
+    whole = np.flatnonzero(np.diff(cycles.cycle_number) == 1)  # rows that the next cycle follows
+    inside = cycles.select(whole)
+    interval_ns = np.diff(cycles.start_ns)[whole]
     return {
-        "gc_rate_hz": _ratio(len(inside), window_s),
+        "gc_rate_hz": _ratio(float(cycles.cycle_number[-1] - cycles.cycle_number[0]), window_s),
         **_heap_metrics(cycles),
-        **_cpu_metrics(inside, cycles),
-        **_pause_metrics(cycles, inside, window_s),
+        **_cpu_metrics(inside, interval_ns),
+        **_pause_metrics(cycles, inside, float(interval_ns.sum()) / NS_PER_SECOND),
     }
 
 
@@ -88,8 +91,7 @@ def _heap_metrics(cycles: CycleTable) -> dict[str, float]:
     }
 
 
-def _cpu_metrics(inside: CycleTable, cycles: CycleTable) -> dict[str, float]:
-    interval_ns = np.diff(cycles.start_ns)
+def _cpu_metrics(inside: CycleTable, interval_ns: Int64Array) -> dict[str, float]:
     capacity_ns = float((interval_ns * np.maximum(inside.gomaxprocs, 1)).sum())
     assist_ns = _logged_sum(inside.assist_cpu_ns)
     gc_ns = (

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.latency import matrix
+from gcsim.api import calibrate
 from gcsim.atomic import write_text_atomically
-from gcsim.calibration import Overrides, calibrate
-from gcsim.calibration.requests import with_requests
+from gcsim.calibration import Overrides
 from gcsim.engine.simulate import simulate
-from gcsim.gctrace import read_gctrace
 from gcsim.settings import Settings
 from gcsim.workload.model import Model
 
@@ -33,10 +32,8 @@ class Prediction(NamedTuple):
 def calibrated(load: float, repeat: int) -> Model:
     """The service at a load as one run at GOGC=100 shows it."""
     log = matrix.best_run(load, matrix.CALIBRATED, repeat).log
-    found = calibrate(read_gctrace(log), name=f"orders at {load:.0%}", overrides=Overrides(loop="open"))
-    return with_requests(
-        found.model, log.with_name(log.name.removesuffix(".log.gz") + ".result.json"), found.evidence
-    )
+    stated = Overrides(loop="open")
+    return calibrate(log, name=f"orders at {load:.0%}", overrides=stated, fit_check=False).model
 
 
 def predict(load: float, repeat: int) -> Iterator[Prediction]:

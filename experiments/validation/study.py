@@ -16,8 +16,8 @@ from experiments.validation.observations import (
     observe_group,
     regime,
 )
-from gcsim.calibration import Overrides, calibrate
-from gcsim.calibration.several import calibrate_logs
+from gcsim.api import calibrate, calibrate_logs
+from gcsim.calibration import Overrides
 from gcsim.calibration.validation import Comparison
 from gcsim.engine.discrepancy import course_of
 from gcsim.engine.simulate import simulate
@@ -146,7 +146,7 @@ def _study_group(group: list[RunPlan], folder: Path, long_folder: Path) -> _Part
     if home is None:
         return none("no usable run at GOGC=100 to calibrate on")
     try:
-        model = calibrate(home.trace, name=home.plan.label).model
+        model = calibrate(home.trace, name=home.plan.label, fit_check=False).model
         alone = _of_log_alone(home)
     except InputError as error:
         return none(f"calibration refused: {error}")
@@ -162,7 +162,8 @@ def _study_group(group: list[RunPlan], folder: Path, long_folder: Path) -> _Part
 def _of_log_alone(home: Observation) -> Model:
     """A model of the log without its side file: the user states the Go version, and the rest is the log's."""
     stated = Overrides(go=home.settings.go)
-    return calibrate(replace(home.trace, info=None), name=home.plan.label, overrides=stated).model
+    bare = replace(home.trace, info=None)
+    return calibrate(bare, name=home.plan.label, overrides=stated, fit_check=False).model
 
 
 def _of_three_logs(seen: Iterable[Observation], home: Observation) -> Model | None:
@@ -175,7 +176,7 @@ def _of_three_logs(seen: Iterable[Observation], home: Observation) -> Model | No
     if len(logs) < len(_THREE):
         return None
     try:
-        return calibrate_logs(logs, name=home.plan.label).model
+        return calibrate_logs(logs, name=home.plan.label, fit_check=False).model
     except InputError:
         return None
 

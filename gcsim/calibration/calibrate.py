@@ -3,8 +3,6 @@
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from gcsim.calibration.counted_memory import counted_memory
 from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
 from gcsim.calibration.fit_allocation import Intervals, fit_allocation, intervals, outside_rate
@@ -12,6 +10,7 @@ from gcsim.calibration.fit_heap import fit_heap
 from gcsim.calibration.fit_marking import fit_marking
 from gcsim.calibration.heap_exponent import heap_exponent
 from gcsim.calibration.limit_goals import outside_heap
+from gcsim.calibration.log_settings import LogSettings, Overrides, log_settings
 from gcsim.calibration.memory import fit_memory
 from gcsim.calibration.memory_parts import Seen, Told
 from gcsim.calibration.movement import find_profile
@@ -20,11 +19,12 @@ from gcsim.calibration.refusals import refuse_forced, refuse_goals
 from gcsim.calibration.scatter import fit_scatter
 from gcsim.calibration.standard_error import printing_error
 from gcsim.calibration.window import working_window
+from gcsim.engine.draws import LEAST_SERVED
 from gcsim.errors import InputError
 from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.memory_priors import memory_prior
-from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
+from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.workload.model import Loop, Model
 from gcsim.workload.parameters import Parameter, Parameters
@@ -37,19 +37,6 @@ _PAUSE_SCALE = Parameter(1.0, 0.1, "prior: medians of two runs of one program di
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """Settings of the calibrated run that the user states; None leaves them to the capture's side file."""
-
-    gogc: int | None = None
-    gogc_off: bool = False
-    gomemlimit_bytes: int | None = None
-    gomemlimit_off: bool = False
-    gomaxprocs: int | None = None
-    go: str | None = None
-    loop: Loop | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """A model and what it was learned from."""
 
@@ -57,22 +44,24 @@ class Calibration:
     window: slice  # rows of the trace that were used
     evidence: Evidence  # those rows
     pace: Pace
+    log: LogSettings  # the settings of the log, with where each is from
 
 
 def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) -> Calibration:
     """A model of the service that a trace shows.
 
-    Settings are the user's where stated, else the capture's, else GOGC=100 without a limit on the newest Go.
-    Raises InputError where the trace holds too little to learn from.
+    Settings are those of ``log_settings``. Raises InputError where the trace holds too little to learn from.
     """
     stated = overrides or Overrides()
-    whole = evidence_from(trace, _gogc(trace.info, stated))
+    log = log_settings(trace, stated)
+    settings = log.settings
+    whole = evidence_from(trace, settings.gogc)
     refuse_forced(whole)
     natural = int(whole.natural.sum())
     if natural < MIN_CYCLES:
         raise InputError(
-            f"{natural} GC cycles started by the pacer, but calibration needs {MIN_CYCLES}; "
-            "capture the service under load for longer"
+            f"{natural} of {_read(trace)} were started by the pacer, but calibration needs {MIN_CYCLES};"
+            " capture the service under load for longer"
         )
     window = working_window(whole)
     evidence = whole.select(window)
@@ -80,7 +69,6 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         raise InputError(
             "no two cycles in a row that the pacer started; capture the service under load for longer"
         )
-    settings = _settings(trace.info, evidence, stated)
     refuse_goals(trace, window, settings)
     told = _told(trace.info, evidence, settings)
     memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), told=told)
@@ -92,13 +80,17 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     steady_arrivals = pace.loop == "open" and profile.is_steady
     # without ends of spans counted again, as the engine's mark phases have none
     arriving = allocation["alloc_bytes_per_second"].value if steady_arrivals else None
+    while_marking = float(evidence.allocated_bytes.sum() / evidence.concurrent_seconds.sum())
+    mark_loop = pace.loop
+    if arriving is not None and while_marking < LEAST_SERVED * arriving:
+        arriving, mark_loop = None, "closed"
     model = Model(
         name=name,
         loop=pace.loop,
         settings=settings,
         parameters=Parameters(
             **fit_heap(evidence),
-            **fit_marking(evidence, pace.loop, arrival_bytes_per_second=arriving),
+            **fit_marking(evidence, mark_loop, arrival_bytes_per_second=arriving),
             **allocation,
             **memory,
             mark_cpu_heap_exponent=heap_exponent(told.counted),
@@ -112,7 +104,14 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         provenance=_provenance(trace, window, pace),
     )
     model = replace(model, scatter=fit_scatter(evidence, gaps, model))
-    return Calibration(model=model, window=window, evidence=evidence, pace=pace)
+    return Calibration(model=model, window=window, evidence=evidence, pace=pace, log=log)
+
+
+def _read(trace: Trace) -> str:
+    """How many gc lines were read, and of how many processes."""
+    others = sum(oddity.kind == "other process" for oddity in trace.oddities)
+    of = f" of the process used, one of {others + 1} in the log," if others else ""
+    return f"{len(trace.cycles)} GC cycles{of}"
 
 
 def _told(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> Told:
@@ -121,29 +120,6 @@ def _told(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> T
         seen=Seen.by(info),
         limited=outside_heap(evidence, settings, rules_for(settings.go)),
         counted=None if info is None else counted_memory(info.heap_accounts, evidence),
-    )
-
-
-def _gogc(info: CaptureInfo | None, overrides: Overrides) -> int | None:
-    if overrides.gogc is not None or overrides.gogc_off:
-        return overrides.gogc
-    return 100 if info is None else info.gogc
-
-
-def _gomemlimit_bytes(info: CaptureInfo | None, overrides: Overrides) -> int | None:
-    if overrides.gomemlimit_bytes is not None or overrides.gomemlimit_off:
-        return overrides.gomemlimit_bytes
-    return None if info is None else info.gomemlimit_bytes
-
-
-def _settings(info: CaptureInfo | None, evidence: Evidence, overrides: Overrides) -> Settings:
-    logged_procs = int(np.median(evidence.gomaxprocs))
-    captured_go = None if info is None else info.go
-    return Settings(
-        gogc=_gogc(info, overrides),
-        gomemlimit_bytes=_gomemlimit_bytes(info, overrides),
-        gomaxprocs=overrides.gomaxprocs or logged_procs,
-        go=rules_for(overrides.go or captured_go or f"1.{NEWEST_MINOR}").go,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a log shows of its service besides numbers: the regime it ran in, and what it leaves weakly determined."""
+"""The regime that a log ran in, and the parameters that it determines weakly."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from gcsim.workload.model import Model
 from gcsim.workload.parameters import PARAMETER_NAMES, Parameter
 
 RegimeName = Literal["idle", "minimum-heap", "limit-bound", "assist-bound", "continuous", "paced"]
-Severity = Literal["note", "care", "distrust"]
 
 WEAK_REL_SD = 0.1  # a 90 % interval wider than about -15 % to +18 %
 WEAK_PRIOR_REL_SD = 0.02
@@ -27,15 +26,6 @@ _OVERRUN = 1.5  # of the runway
 _CONTINUOUS = 0.6  # share of the time with marking on
 _IDLE_GAP_SECONDS = 30.0
 _IDLE_PERIODIC_SHARE = 0.2  # of cycles started by the two-minute timer
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a reader of a fit should know, in one sentence."""
-
-    kind: str
-    severity: Severity
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

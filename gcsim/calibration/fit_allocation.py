@@ -17,6 +17,7 @@ from gcsim.calibration.standard_error import (
     standard_error,
 )
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING
+from gcsim.units import MIB
 from gcsim.workload.parameters import RANGES, Parameter
 from gcsim.workload.profile import Profile
 
@@ -26,6 +27,7 @@ BoolArray = NDArray[np.bool_]
 # CPU seconds per byte of heap peak that allocation pays after each collection: see _sweep_cost
 SWEEP_SMALL_OBJECTS = Parameter(5e-11, 1.2, "prior: measured on Go 1.27, small objects")
 SWEEP_UNKNOWN_SIZES = Parameter(4e-11, 1.3, "prior: measured on Go 1.27; object sizes unknown")
+_HIDDEN_BYTES = 0.25 * MIB  # allocated in a stretch whose printed sizes do not change, to a factor of e
 _RECOUNTED = "from the live heap and the slots' share of garbage"
 
 
@@ -118,10 +120,20 @@ def _recounted_shares(evidence: Evidence, gaps: Intervals) -> dict[str, Paramete
 
 def outside_rate(gaps: Intervals) -> tuple[float, float]:
     """Bytes per second that the program allocates while nothing marks, sweeping included; and the relative error."""
-    mean_bytes = max(float(gaps.allocated_bytes.mean()), 1.0)
+    mean_bytes = float(gaps.allocated_bytes.mean())
+    if mean_bytes < gaps.printed_bytes:
+        return _hidden_rate(gaps.seconds)
     rate = float(gaps.allocated_bytes.sum()) / max(float(gaps.seconds.sum()), 1e-9)
     each = standard_error(ratio_difference(gaps.allocated_bytes, gaps.seconds))
     return max(rate, 1.0), math.hypot(each, gaps.printed_bytes / mean_bytes)
+
+
+def _hidden_rate(seconds: FloatArray) -> tuple[float, float]:
+    """A rate, in bytes per second, and its relative error where whole MiB hide what is allocated in a stretch.
+
+    From nothing to a MiB goes unprinted: the 90 % interval is from a twentieth of a MiB to somewhat more than one.
+    """
+    return _HIDDEN_BYTES / max(float(seconds.mean()), 1e-9), 1.0
 
 
 def swept_per_byte(gaps: Intervals) -> float:
@@ -134,7 +146,11 @@ def _total_rate(evidence: Evidence, gaps: Intervals) -> Parameter:
     bytes_ = (evidence.allocated_between_bytes + evidence.allocated_bytes[:-1])[gaps.chosen]
     seconds = np.diff(evidence.start_seconds)[gaps.chosen]
     rate = float(bytes_.sum()) / max(float(seconds.sum()), 1e-9)
-    printed = math.hypot(gaps.printed_bytes, black_printing_error(evidence)) / max(float(bytes_.mean()), 1.0)
+    printed_bytes = math.hypot(gaps.printed_bytes, black_printing_error(evidence))
+    if float(bytes_.mean()) < printed_bytes:
+        rate, error = _hidden_rate(seconds)
+        return Parameter(rate, error, "log: whole MiB hide what is allocated in a cycle")
+    printed = printed_bytes / max(float(bytes_.mean()), 1.0)
     error = math.hypot(standard_error(ratio_difference(bytes_, seconds)), printed)
     return Parameter(max(rate, 1.0), min(error, 1.0), LOG)
 

@@ -1,13 +1,16 @@
-"""Logs that a model would mislead about: refused, with where it shows and the mend."""
+"""Logs that a model would mislead about: refused, with where it shows and how to go on."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.heap_goals import goals_of
 from gcsim.calibration.implied_gogc import MIN_RUN, GogcRun, gogc_runs, telling_cycles
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
 from gcsim.settings import Settings
-from gcsim.units import format_gogc
+from gcsim.units import format_go_bytes, format_gogc, format_mib
 
 _FOLLOWED_SHARE = 0.5  # of the telling cycles that must follow some setting for longer than MIN_RUN
 _SAME_GOAL = 0.02  # relative spread of goals that a memory limit set, while the heap moved
@@ -47,15 +50,47 @@ def _refuse_stated(trace: Trace, run: GogcRun, settings: Settings) -> None:
         return
     if settings.gogc is None and settings.gomemlimit_bytes is not None:
         return  # every goal is the limit's
-    spelled = f"{run.middle:.0f}" if np.isfinite(run.middle) else "off"
-    lower = settings.gomemlimit_bytes is None and np.isfinite(run.middle) and run.middle < stated
-    mend = f"pass --gogc {spelled}" + (
-        ", or --gomemlimit where a memory limit held the goals down" if lower else ""
+    raise InputError(contradiction(trace, run, settings))
+
+
+def contradiction(trace: Trace, run: GogcRun, settings: Settings) -> str:
+    """Why heap goals are not those of the settings, and which options to pass."""
+    where = _where(trace, run.first_row)
+    offer = limit_offer(trace) if settings.gomemlimit_bytes is None else None
+    spelled = f"--gogc {_gogc_option(run)}"
+    if offer is not None:
+        return (
+            f"heap goals from {where} on stay at {offer.goal}, which GOGC={format_gogc(settings.gogc)}, stated or"
+            f" assumed, does not explain: a memory limit sets them; pass {offer.options} with the limit that was set,"
+            f" or {spelled} if there was none"
+        )
+    lower = (
+        settings.gomemlimit_bytes is None
+        and np.isfinite(run.middle)
+        and (settings.gogc is None or run.middle < settings.gogc)
     )
-    raise InputError(
-        f"heap goals from {_where(trace, run.first_row)} on follow {run}, not the GOGC={format_gogc(settings.gogc)}"
-        f" stated or assumed; {mend}"
+    also = ", or --gomemlimit where a memory limit held the goals down" if lower else ""
+    return (
+        f"heap goals from {where} on follow {run}, not the GOGC={format_gogc(settings.gogc)} stated or assumed;"
+        f" pass {spelled}{also}"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitOffer:
+    """The options that would explain goals that stay put."""
+
+    goal: str
+    options: str
+
+
+def limit_offer(trace: Trace) -> LimitOffer | None:
+    """GOGC=off under a limit, where the goals of a log stay put; else None."""
+    goals = goals_of(trace)
+    if goals is None or not goals.stay:
+        return None
+    limit = format_go_bytes(goals.limit_bytes)
+    return LimitOffer(goal=format_mib(goals.median_bytes), options=f"--gogc off --gomemlimit {limit}")
 
 
 def _changed(trace: Trace, runs: list[GogcRun], limit: int | None) -> str:
@@ -64,18 +99,24 @@ def _changed(trace: Trace, runs: list[GogcRun], limit: int | None) -> str:
     longest = max(runs, key=lambda run: run.cycles)
     numbers = trace.cycles.cycle_number
     cut = f"keep only gc {numbers[longest.first_row]} to gc {numbers[longest.last_row]} and calibrate with --gogc"
-    reason = "a memory limit held the goals down, or GOGC changed in mid-run"
-    if limit is not None or not any(_looks_limited(trace, run) for run in runs):
+    offer = limit_offer(trace) if limit is None else None
+    if offer is None and (limit is not None or not any(_looks_limited(trace, run) for run in runs)):
         return f"GOGC changed in mid-run: goals follow {parts}{more}; {cut} {_gogc_option(longest)}"
-    return f"{reason}: goals follow {parts}{more}; pass --gomemlimit, or {cut} {_gogc_option(longest)}"
+    options = "--gomemlimit" if offer is None else f"{offer.options} with the limit that was set"
+    return (
+        f"a memory limit held the goals down, or GOGC changed in mid-run: goals follow {parts}{more};"
+        f" pass {options}, or {cut} {_gogc_option(longest)}"
+    )
 
 
 def _unsettled(trace: Trace, window: slice, limit: int | None) -> str:
     first = _where(trace, window.start or 0)
     if limit is None:
+        offer = limit_offer(trace)
+        options = "--gomemlimit" if offer is None else f"{offer.options} with the limit that was set"
         return (
             f"heap goals from {first} on follow no single GOGC for {MIN_RUN} cycles: a memory limit set them, or the"
-            " program tunes GOGC as it runs; pass --gomemlimit, or capture with the tuner switched off"
+            f" program tunes GOGC as it runs; pass {options}, or capture with the tuner switched off"
         )
     return (
         f"heap goals from {first} on follow no single GOGC for {MIN_RUN} cycles: the program tunes GOGC as it runs;"

@@ -46,6 +46,7 @@ def fit_scatter(evidence: Evidence, gaps: Intervals, model: Model) -> Scatter:
         heap_start_slack_bytes=_start_slack(evidence),
         mark_correlations=correlations(evidence.mark_cpu_seconds, time_factor, black_factor),
         most_allocated_black=np.array(max(float(most_black.max()), 1.0)),
+        most_past_goal=_most_past_goal(evidence, model, np.maximum(phases.allocated_bytes, runway)),
     )
 
 
@@ -72,13 +73,23 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
     runway: FloatArray = np.maximum(goal - evidence.heap_start_bytes, _SHORTEST_RUNWAY_BYTES)
     mark_cpu_s = np.maximum(evidence.mark_cpu_seconds, 1e-9)
     slowness = None
-    if lane.open_loop and model.profile.is_steady:
+    if model.profile.is_steady and lane.serves_arrivals.any():
         spread = factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence))
         slowness = program_slowness(mark_cpu_s / float(mark_cpu_s.mean()), spread)
     conditions = conditions_for(
         lane, mark_cpu_seconds=mark_cpu_s, runway_bytes=runway, pace=pace, slowness=slowness
     )
     return mark_phase(conditions), runway
+
+
+def _most_past_goal(evidence: Evidence, model: Model, within: FloatArray) -> FloatArray:
+    """The most that a mark phase of the log allocated beyond ``within``, over ``unhindered_mark_bytes``.
+
+    Where sizes are truncated, up to a MiB more may have been allocated than is printed.
+    """
+    lane = lane_parameters(model, [model.settings], central_draws(model))
+    most = float((evidence.allocated_bytes + evidence.heap_step_bytes - within).max())
+    return np.array(max(most / max(float(lane.unhindered_mark_bytes[0]), 1.0), 1e-6))
 
 
 def _black_factors(evidence: Evidence, expected_bytes: FloatArray) -> FloatArray:

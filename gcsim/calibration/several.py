@@ -14,10 +14,11 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.calibration.calibrate import Calibration, Overrides, calibrate
+from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.fit_allocation import fit_allocation, intervals, outside_rate, swept_per_byte
 from gcsim.calibration.fit_heap import LIVE_PER_DOUBLING
+from gcsim.calibration.log_settings import Overrides
 from gcsim.calibration.memory import OUTSIDE_HEAP, fit_resident, told_by_limit
 from gcsim.calibration.random_effects import USUAL_SCATTER, Pooled, pooled
 from gcsim.engine.draws import LEAST_FREE_OF_SWEEPING
@@ -36,8 +37,7 @@ FloatArray = NDArray[np.float64]
 
 _USUAL_LIVE_SCATTER = 0.005  # between runs of one program; of sizes, not of speeds
 _MOST_LIVE_APART = 1.5  # largest over smallest live heap of logs of one service
-_NEWTON_STEPS = 5
-_LEAST_EXPONENT = 0.02  # its error is relative, so it must not be 0
+_NEWTON_STEPS, _LEAST_EXPONENT = 5, 0.02  # the exponent's error is relative, so it must not be 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,10 +285,10 @@ def _efficiency(one: Calibration, speed: Parameter) -> Parameter:
 
 def _outside_heap(logs: list[Calibration]) -> dict[str, Parameter]:
     """What lies outside the heap, from the log whose limit's goals tell most of it; none where no limit set goals."""
-    told = [one.model.parameters for one in logs if told_by_limit(one.model.parameters)]
-    if not told:
+    limited = [one.model.parameters for one in logs if told_by_limit(one.model.parameters)]
+    if not limited:
         return {}
-    best = min(told, key=lambda p: p.allocated_stack_bytes.rel_sd * p.allocated_stack_bytes.value)
+    best = min(limited, key=lambda p: p.allocated_stack_bytes.rel_sd * p.allocated_stack_bytes.value)
     return {name: getattr(best, name) for name in OUTSIDE_HEAP}
 
 

@@ -72,10 +72,11 @@ def _quietest(phases: np.ndarray[tuple[int], np.dtype[np.complex128]]) -> float:
 
 
 def _crosses(evidence: Evidence, quiet: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Cycles that were marking at that instant of some period."""
+    """Cycles shorter than a period that were marking at that instant of one; a longer one always is."""
     before = np.floor(evidence.start_seconds / QUOTA_PERIOD_SECONDS - quiet)
     after = np.floor(evidence.end_seconds / QUOTA_PERIOD_SECONDS - quiet)
-    return np.asarray(after > before, dtype=np.bool_)
+    short = evidence.end_seconds - evidence.start_seconds < QUOTA_PERIOD_SECONDS
+    return np.asarray(short & (after > before), dtype=np.bool_)
 
 
 def _stretch(mark_seconds: FloatArray, crosses: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:

@@ -75,7 +75,7 @@ def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str
     cycles = trace.cycles if cycles is None else cycles
     if len(cycles) < 2:
         raise InputError(
-            f"the log holds {len(cycles)} GC cycle, metrics need at least two; capture for longer"
+            f"the log holds 1 GC cycle{_others(trace)}, metrics need at least two; capture for longer"
             if len(cycles) == 1
             else "the log holds no GC cycle; run the program with GODEBUG=gctrace=1"
         )
@@ -83,6 +83,12 @@ def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str
     if trace.info is not None and trace.info.rss_peak_bytes:
         observed["rss_peak_bytes"] = float(trace.info.rss_peak_bytes)
     return observed
+
+
+def _others(trace: Trace) -> str:
+    """How many other processes' gc lines were read, and left out; empty where there were none."""
+    others = sum(oddity.kind == "other process" for oddity in trace.oddities)
+    return f" of the process used (gc lines of {others + 1} processes were read)" if others else ""
 
 
 def _untruncated(cycles: CycleTable) -> CycleTable:

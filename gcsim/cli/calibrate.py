@@ -1,20 +1,27 @@
 """``gcsim calibrate``: logs in, a model file and a fit report out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit_rich, note, note_written
-from gcsim.cli.logs import overrides_of, read_logs, settings_of, warn_about
+from gcsim.cli.console import emit_json, emit_rich, note, note_written
+from gcsim.cli.logs import overrides_of, read_logs, warn_about
 from gcsim.cli.options import (
+    JsonOption,
     LoggedGogcOption,
     LoggedGomaxprocsOption,
     LoggedGomemlimitOption,
     LoggedGoOption,
     LogsArgument,
 )
+from gcsim.cli.service import exit_by_verdict
+from gcsim.errors import InputError
 from gcsim.printable import printable
+
+if TYPE_CHECKING:
+    from gcsim.api import CalibratedService
+    from gcsim.workload.model import Loop
 
 
 def calibrate(
@@ -31,54 +38,66 @@ def calibrate(
         bool,
         typer.Option(
             "--open-loop",
-            help="Requests come at their own pace, whatever a log looks like: near saturation none tells.",
+            help="Requests arrive at their own pace. Near saturation no log shows that.",
         ),
+    ] = False,
+    closed_loop: Annotated[
+        bool,
+        typer.Option("--closed-loop", help="The program works as fast as it can, as a batch job does."),
     ] = False,
     figures: Annotated[
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Folder for PNG and SVG figures of the fit."),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print every parameter, and every figure of the self-check.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Learn a model of one service from its logs, and say how far to trust it.
 
     Several logs are one service's at other settings, or repeated runs: what they share is pooled, and the model's
     settings are those nearest to GOGC=100 without a limit. The settings options say how the logs were made where
-    no side file of gcsim capture does.
+    no side file of gcsim capture does. Exit status 1 when the verdict is "do not trust"; the model is written all the
+    same.
     """
+    from gcsim.api import calibrate_service
     from gcsim.atomic import check_folder, check_output
-    from gcsim.calibration.requests import loop_of, result_file, with_requests
-    from gcsim.calibration.several import calibrate_logs
-    from gcsim.calibration.verdict import diagnose_logs, marked
-    from gcsim.report.fit_report import fit_report
 
+    if open_loop and closed_loop:
+        raise InputError("--open-loop and --closed-loop exclude each other; pass one of them")
+    loop: Loop | None = "open" if open_loop else "closed" if closed_loop else None
+    stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go, loop=loop)
     check_output(output)
     if figures is not None:
         check_folder(figures)
     traces = read_logs(logs)
-    stated = {}
     for log, trace in traces.items():
         warn_about(log, trace)
-        settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
-        beside = result_file(log)
-        told = None if beside is None else loop_of(beside)
-        stated[log] = overrides_of(settings, loop="open" if open_loop else told)
-    found = calibrate_logs(traces, name=printable(name or output.stem), overrides=stated)
-    diagnosis, checks = diagnose_logs(traces, found)
-    model = marked(found.model, diagnosis)
-    result = result_file(found.reference)
-    if result is not None:
-        model = with_requests(model, result, found.of_reference.evidence)
-    check, *others = checks.values()
-    trace = traces[found.reference]
-    emit_rich(
-        fit_report(trace, found.of_reference, diagnosis, check, [one for one in others if one is not None])
-    )
-    model.save(output)
+    found = calibrate_service(traces, name=printable(name or output.stem), overrides=stated)
+    if as_json:
+        emit_json(found.to_json())
+    else:
+        _print(found, output, verbose=verbose)
+    found.model.save(output)
     note(f"wrote {output}")
     if figures is not None:
         from gcsim.atomic import replacing_set
         from gcsim.report.fit_figures import write_fit_figures
 
         with replacing_set(figures) as files:
-            written = write_fit_figures(trace, found.of_reference, check, files)
+            written = write_fit_figures(found.trace, found.of_reference, found.check, files)
         note_written(figures, written)
+    exit_by_verdict(found.model)
+
+
+def _print(found: "CalibratedService", output: Path, *, verbose: bool) -> None:
+    from gcsim.report.fit_report import fit_report
+    from gcsim.report.fit_summary import fit_summary
+
+    others = {log: one for log, one in found.checks.items() if log != found.reference and one is not None}
+    about = (found.of_reference, found.diagnosis, found.check)
+    if verbose:
+        emit_rich(fit_report(found.trace, *about, list(others.values())))
+    else:
+        emit_rich(fit_summary(*about, others, model_file=str(output)))

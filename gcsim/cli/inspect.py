@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gcsim.cli.console import emit, emit_json, emit_table, note, note_written
-from gcsim.cli.logs import read_logs, settings_of, warn_about
+from gcsim.cli.logs import overrides_of, read_logs, warn_about
 from gcsim.cli.options import (
     JsonOption,
     LoggedGogcOption,
@@ -17,8 +17,9 @@ from gcsim.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from gcsim.calibration.log_settings import LogSettings
     from gcsim.gctrace.trace import Trace
-    from gcsim.settings import Settings
+    from gcsim.workload.assessment import Assessment
 
 
 def inspect(
@@ -28,7 +29,7 @@ def inspect(
         typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the heap and pauses."),
     ] = None,
     oddities: Annotated[
-        bool, typer.Option("--oddities", help="List every line that was skipped, mended or odd.")
+        bool, typer.Option("--oddities", help="List every line that was skipped, repaired or odd.")
     ] = False,
     gogc: LoggedGogcOption = None,
     gomemlimit: LoggedGomemlimitOption = None,
@@ -36,24 +37,28 @@ def inspect(
     go: LoggedGoOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happened: metrics, warnings, figures."""
+    """Show what happened: findings, metrics, figures."""
     from gcsim.atomic import check_folder
+    from gcsim.calibration.log_settings import log_settings
 
     if output is not None:
         check_folder(output)
+    stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     traces = read_logs(logs)
-    settings = {
-        log: settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
-        for log, trace in traces.items()
-    }
     observed = {log: _observed(log, trace) for log, trace in traces.items()}
+    settings = {log: log_settings(trace, stated) for log, trace in traces.items()}
+    found = {log: _assess(trace, settings[log]) for log, trace in traces.items()}
     if as_json:
-        documents = [_document(settings[log], observed[log]) for log in traces]
+        documents = [
+            _document(trace, settings[log], observed[log], found[log]) for log, trace in traces.items()
+        ]
         named = {"logs": [{"log": log, **document} for log, document in zip(traces, documents, strict=True)]}
         emit_json(documents[0] if len(documents) == 1 else named)
     else:
-        for log, trace in traces.items():
-            _print(log, trace, settings[log], observed[log])
+        for place, (log, trace) in enumerate(traces.items()):
+            if place:
+                emit("")
+            _print(log, trace, settings[log], observed[log], found[log])
     for log, trace in traces.items():
         _print_oddities(log, trace) if oddities else warn_about(log, trace)
     if output is not None:
@@ -70,27 +75,35 @@ def _observed(log: str, trace: "Trace") -> dict[str, float]:
         raise InputError(f"{log}: {error}") from error
 
 
-def _document(settings: "Settings", observed: dict[str, float]) -> dict[str, Any]:
+def _assess(trace: "Trace", settings: "LogSettings") -> "Assessment":
+    from gcsim.calibration.verdict import assess_log
+
+    return assess_log(trace, settings)
+
+
+def _document(
+    trace: "Trace", settings: "LogSettings", observed: dict[str, float], found: "Assessment"
+) -> dict[str, Any]:
     from gcsim.engine.run import settings_json
+    from gcsim.report.log_summary import roots_json
 
-    return {"settings": settings_json(settings), "metrics": observed}
+    return {
+        "settings": settings_json(settings.settings),
+        "origins": settings.to_json(),
+        "metrics": observed,
+        **roots_json(trace),
+        **found.to_json(),
+    }
 
 
-def _print(log: str, trace: "Trace", settings: "Settings", observed: dict[str, float]) -> None:
-    from gcsim.gctrace.source import source_name
-    from gcsim.report.text import METRIC_LABELS, format_metric
-    from gcsim.units import format_seconds
+def _print(
+    log: str, trace: "Trace", settings: "LogSettings", observed: dict[str, float], found: "Assessment"
+) -> None:
+    from gcsim.report.log_summary import log_heading, metric_rows, next_step, root_rows
 
-    cycles = trace.cycles
-    seconds = float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9
-    forced = int(cycles.forced.sum())
-    emit(
-        f"{source_name(log)}: {settings}; {len(cycles)} cycles in {format_seconds(seconds)}, {forced} forced\n\n"
-    )
-    emit_table(
-        ["", "observed"],
-        [[METRIC_LABELS[name], format_metric(name, value)] for name, value in observed.items()],
-    )
+    emit(log_heading(log, trace, settings, found) + "\n")
+    emit_table(["", "observed", ""], [*metric_rows(observed), *root_rows(trace)])
+    emit(f"\n{next_step(log, found)}")
 
 
 def _print_oddities(log: str, trace: "Trace") -> None:
@@ -100,11 +113,11 @@ def _print_oddities(log: str, trace: "Trace") -> None:
         note(f"{log}: {oddity}")
 
 
-def _draw(traces: dict[str, "Trace"], settings: dict[str, "Settings"], output: Path) -> None:
+def _draw(traces: dict[str, "Trace"], settings: dict[str, "LogSettings"], output: Path) -> None:
     from gcsim.atomic import replacing_set
     from gcsim.report.log_figures import write_log_figures
 
-    named = {log: (trace.cycles, settings[log]) for log, trace in traces.items()}
+    named = {log: (trace.cycles, settings[log].settings) for log, trace in traces.items()}
     with replacing_set(output) as files:
         written = write_log_figures(named, files)
     note_written(output, written)

@@ -1,16 +1,14 @@
-"""Logs on the command line: reading them, and the settings they were written at."""
+"""Logs on the command line: reading them, what the options state of them, and what a reader should know."""
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gcsim.cli.console import note
 from gcsim.errors import InputError
-from gcsim.settings import Settings
 from gcsim.units import parse_gogc, parse_gomemlimit
 
 if TYPE_CHECKING:
-    from gcsim.calibration import Overrides
+    from gcsim.calibration.log_settings import Overrides
     from gcsim.gctrace.trace import Trace
     from gcsim.workload.model import Loop
 
@@ -27,39 +25,27 @@ def read_logs(logs: list[str]) -> dict[str, "Trace"]:
     return {log: read_gctrace(log) for log in dict.fromkeys(logs)}
 
 
-def settings_of(
-    trace: "Trace",
+def overrides_of(
     *,
     gogc: str | None = None,
     gomemlimit: str | None = None,
     gomaxprocs: int | None = None,
     go: str | None = None,
-) -> Settings:
-    """The settings a log was written at: what the options say, then its side file, then Go's defaults."""
-    from gcsim.calibration.observed import observed_settings
+    loop: "Loop | None" = None,
+) -> "Overrides":
+    """What the options state of how a log was written. Raises InputError."""
+    from gcsim.calibration.log_settings import Overrides
     from gcsim.goruntime.versions import rules_for
 
-    known = observed_settings(trace)
-    return replace(
-        known,
-        gogc=known.gogc if gogc is None else parse_gogc(gogc),
-        gomemlimit_bytes=known.gomemlimit_bytes if gomemlimit is None else parse_gomemlimit(gomemlimit),
-        gomaxprocs=known.gomaxprocs if gomaxprocs is None else gomaxprocs,
-        go=known.go if go is None else rules_for(go).go,
-    )
-
-
-def overrides_of(settings: Settings, *, loop: "Loop | None" = None) -> "Overrides":
-    """The settings as calibration takes them, and what is known of the program's loop."""
-    from gcsim.calibration import Overrides
-
+    percent = None if gogc is None else parse_gogc(gogc)
+    limit = None if gomemlimit is None else parse_gomemlimit(gomemlimit)
     return Overrides(
-        gogc=settings.gogc,
-        gogc_off=settings.gogc is None,
-        gomemlimit_bytes=settings.gomemlimit_bytes,
-        gomemlimit_off=settings.gomemlimit_bytes is None,
-        gomaxprocs=settings.gomaxprocs,
-        go=settings.go,
+        gogc=percent,
+        gogc_off=gogc is not None and percent is None,
+        gomemlimit_bytes=limit,
+        gomemlimit_off=gomemlimit is not None and limit is None,
+        gomaxprocs=gomaxprocs,
+        go=None if go is None else rules_for(go).go,
         loop=loop,
     )
 

@@ -17,7 +17,7 @@ from gcsim.cli.options import (
     parse_memory,
     simulation,
 )
-from gcsim.cli.service import load_service
+from gcsim.cli.service import exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.errors import InputError
 
@@ -57,7 +57,8 @@ def plot(
     memory_bytes = parse_memory(memory)
     how = simulation(duration=duration, replicas=1, seed=seed, engine=engine)
     check_folder(output)
-    if source.endswith(".json"):
+    service = None if source.endswith(".json") else load_service(source)
+    if service is None:
         from gcsim.report.sweep_figures import about_model, write_grid_figures
         from gcsim.tuning.sweep_file import read_sweep
 
@@ -72,7 +73,6 @@ def plot(
         from gcsim.tuning.plan import Plan
         from gcsim.tuning.recorded import record_runs
 
-        service = load_service(source)
         settings = _settings(service, gogc, gomemlimit, gomaxprocs, go)
         note_upgrade(service, settings[0])
         plan = Plan(duration_seconds=how.duration_seconds, replicas=1, seed=how.seed, engine=how.engine)
@@ -82,6 +82,8 @@ def plot(
     if not written:
         raise InputError(f"{source}: nothing to draw, no setting collects twice; choose other settings")
     note_written(output, written)
+    if service is not None:
+        exit_by_verdict(service)
 
 
 def _settings(

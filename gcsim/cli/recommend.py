@@ -19,7 +19,7 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.progress import progress
-from gcsim.cli.service import load_service
+from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.units import parse_duration, parse_fraction
 
@@ -82,11 +82,11 @@ def recommend(
         )
     note_upgrade(service, found.settings)
     if as_json:
-        emit_json(found.to_json())
+        emit_json(assessed(found.to_json(), service))
     else:
         emit(
-            f"{service.name} on Go {found.settings.go}, GOMAXPROCS={found.settings.gomaxprocs};"
-            f" {how.describe(duration)}\n\n"
+            f"{verdict_heading(service)}{service.name} on Go {found.settings.go},"
+            f" GOMAXPROCS={found.settings.gomaxprocs}; {how.describe(duration)}\n\n"
         )
         if found.feasible:
             print_recommendation(found)
@@ -96,6 +96,7 @@ def recommend(
         _write_figures(service, found, output)
     if not found.feasible:
         raise typer.Exit(NOTHING_FEASIBLE)
+    exit_by_verdict(service)
 
 
 def _write_figures(service: "Model", found: "Recommendation", output: Path) -> None:

@@ -20,7 +20,7 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.progress import Report, progress
-from gcsim.cli.service import load_service
+from gcsim.cli.service import exit_by_verdict, load_service
 from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
 from gcsim.cli.upgrade import note_upgrade
 
@@ -89,6 +89,7 @@ def report(
     note_upgrade(service, grid.finished[0].settings)
     write_text_atomically(output, model_page(service, grid, recorded, found))
     note(f"wrote {output}")
+    exit_by_verdict(service)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from gcsim.cli.options import (
     chosen_settings,
     simulation,
 )
-from gcsim.cli.service import load_service
+from gcsim.cli.service import assessed, exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.errors import InputError
 from gcsim.units import parse_duration
@@ -108,12 +108,13 @@ def simulate(
         kinds=objects,
     )
     if as_json:
-        emit_json(run.to_json())
+        emit_json(assessed(run.to_json(), service))
     else:
         emit(f"{service.name} at {settings}; {how.describe(duration)}\n\n")
         emit_estimates(run.metrics)
     if trace_out is not None or timeline_out is not None or objects_out is not None:
         _write_run(service, settings, how, outputs)
+    exit_by_verdict(service)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

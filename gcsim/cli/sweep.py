@@ -21,7 +21,7 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.progress import progress
-from gcsim.cli.service import load_service
+from gcsim.cli.service import assessed, exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.interrupts import INTERRUPTED
 
@@ -88,7 +88,7 @@ def sweep(
     best = None if memory_bytes is None else best_of(result.finished, memory_bytes)
     note_upgrade(service, settings)
     if as_json:
-        emit_json(result.to_json())
+        emit_json(assessed(result.to_json(), service))
     else:
         setup = f"{service.name} on Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
         emit(f"{setup}; {how.describe(duration)}\n\n")
@@ -97,6 +97,7 @@ def sweep(
         _write_files(service, result, best, output)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+    exit_by_verdict(service)
 
 
 def _write_files(service: "Model", result: "Sweep", best: "Run | None", output: Path) -> None:
@@ -111,5 +112,6 @@ def _write_files(service: "Model", result: "Sweep", best: "Run | None", output: 
     with replacing_set(output) as files:
         figures = write_sweep_figures(result, recorded, files, about=about, chosen=best)
         table = files.write_text("sweep.csv", result.to_csv())
-        document = files.write_text("sweep.json", to_json_text(result.to_json()))  # last: it stands for all
+        text = to_json_text(assessed(result.to_json(), service))
+        document = files.write_text("sweep.json", text)  # last: it stands for all
     note_written(output, [document, table, *figures])

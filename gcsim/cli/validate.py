@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcsim.cli.console import emit, emit_json, emit_table, wrap
-from gcsim.cli.logs import read_logs, settings_of, warn_about
+from gcsim.cli.logs import overrides_of, read_logs, warn_about
 from gcsim.cli.options import (
     JsonOption,
     LoggedGogcOption,
@@ -18,12 +18,13 @@ from gcsim.cli.options import (
     SeedOption,
     simulation,
 )
-from gcsim.cli.service import load_service
+from gcsim.cli.service import assessed, exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.errors import InputError
 from gcsim.units import parse_fraction
 
 if TYPE_CHECKING:
+    from gcsim.calibration.log_settings import LogSettings
     from gcsim.calibration.validation import Comparison, Validation
 
 OUT_OF_BOUNDS = 1
@@ -53,16 +54,20 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the model's predictions with logs, setting by setting."""
+    from gcsim.calibration.log_settings import log_settings
     from gcsim.calibration.validation import validate as compare
 
     how = simulation(duration=duration or "10m", replicas=replicas, seed=seed, engine="lanes")
     seconds = None if duration is None else how.duration_seconds
     bound = None if max_error is None else parse_fraction(max_error, what="--max-error")
     service = load_service(model)
+    stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     found: dict[str, Validation] = {}
+    at: dict[str, LogSettings] = {}
     for log, trace in read_logs(logs).items():
         warn_about(log, trace)
-        settings = settings_of(trace, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+        at[log] = log_settings(trace, stated)
+        settings = at[log].settings
         note_upgrade(service, settings)
         try:
             found[log] = compare(
@@ -74,23 +79,26 @@ def validate(
     judged = all(validation.worst_error == validation.worst_error for validation in found.values())
     passed = bound is None or (judged and not broken)
     if as_json:
-        emit_json(
-            {
-                "passed": passed,
-                "logs": [{"log": log, **validation.to_json()} for log, validation in found.items()],
-                "max_error": bound,
-                "broken": [{"log": log, "metric": item.name, "error": item.error} for log, item in broken],
-            }
-        )
+        document = {
+            "passed": passed,
+            "logs": [
+                {"log": log, **validation.to_json(), "origins": at[log].to_json()}
+                for log, validation in found.items()
+            ],
+            "max_error": bound,
+            "broken": [{"log": log, "metric": item.name, "error": item.error} for log, item in broken],
+        }
+        emit_json(assessed(document, service))
     else:
         emit(f"{service.name}; {replicas} replicas, seed {seed}\n\n")
         for log, validation in found.items():
-            _print(log, validation)
+            _print(f"{log}: {at[log]}", validation)
             emit("")
         if bound is not None:
             _print_verdict(broken, bound, judged=judged)
     if not passed:
         raise typer.Exit(OUT_OF_BOUNDS)
+    exit_by_verdict(service)
 
 
 def _broken(found: "dict[str, Validation]", bound: float) -> "list[tuple[str, Comparison]]":
@@ -120,7 +128,7 @@ def _print_verdict(broken: "list[tuple[str, Comparison]]", bound: float, *, judg
         emit("failed: a log shows none of the judged metrics")
 
 
-def _print(log: str, validation: "Validation") -> None:
+def _print(title: str, validation: "Validation") -> None:
     from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
     from gcsim.units import format_error
 
@@ -134,7 +142,7 @@ def _print(log: str, validation: "Validation") -> None:
         ]
         for item in validation.comparisons
     ]
-    emit(wrap(f"{log}: {validation.settings}", indent="  "))
+    emit(wrap(title, indent="  "))
     emit_table(["", "predicted", "observed", "error", ""], rows)
     inside = sum(item.inside for item in validation.comparisons)
     emit(f"{inside} of {len(validation.comparisons)} inside the 90 % interval, ! marks the others")

@@ -51,6 +51,7 @@ def conditions_for(
     ``slowness`` is a steady open loop's ``program_slowness`` in each cycle: it takes the Ps that its arrivals need at
     that speed, and does not get them where the goal says otherwise, in slow cycles. The Ps that a log shows are the
     mean of both; they stand where it is None: of a load that moves, what arrives in a cycle is not known.
+    Where arrivals are not served while marking, the program holds itself up, and marks as a closed loop does.
     """
     per_cpu = parameters.mark_alloc_bytes_per_cpu_second
     mutator = parameters.mark_mutator_procs
@@ -69,7 +70,7 @@ def conditions_for(
         background_procs=parameters.mark_background_procs,
         busy_procs=parameters.mark_busy_procs,
         mutator_procs=mutator,
-        open_loop=parameters.open_loop,
+        open_loop=bool(parameters.serves_arrivals.any()),
         assist_cpu_share=parameters.assist_cpu_share,
     )
 

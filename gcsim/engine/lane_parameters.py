@@ -32,6 +32,7 @@ class LaneParameters:
     live_per_doubling: FloatArray  # near 1: what is kept where twice as much is allocated between collections
     root_bytes: FloatArray  # scanned stacks and globals
     arrival_bytes_per_second: FloatArray  # allocation that arrivals demand; infinite in a closed loop
+    serves_arrivals: BoolArray  # while marking too, and not only afterwards; the same in every lane
     capacity_bytes_per_second: FloatArray  # allocation at full speed outside marking
     sweep_seconds_per_byte: FloatArray  # at full speed outside marking, of the heap's last peak
     mark_alloc_bytes_per_cpu_second: FloatArray
@@ -58,6 +59,17 @@ class LaneParameters:
     def calibrated_peak_bytes(self) -> FloatArray:
         """The heap at the end of marking at calibration, on average."""
         return grown_peak_bytes(self.mark_cpu_heap_ratio, self.live_bytes, self.root_bytes)
+
+    @property
+    def unhindered_mark_bytes(self) -> FloatArray:
+        """Bytes that a mark phase of the mean mark CPU allocates where no assist slows the program."""
+        if self.open_loop:
+            mutator = np.minimum(self.mark_mutator_procs, self.gomaxprocs - self.mark_background_procs)
+        else:
+            mutator = self.mark_busy_procs
+        workers = np.maximum(self.gomaxprocs - mutator, self.mark_background_procs)
+        seconds = self.mark_cpu_seconds / np.maximum(workers, 1e-9)
+        return self.mark_alloc_bytes_per_cpu_second * mutator * seconds
 
     @property
     def open_loop(self) -> bool:

@@ -5,6 +5,7 @@ up to the trigger, marks (``fluid_mark``) and returns the cycle. The engine keep
 rule of the runtime.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,7 @@ class LaneEngine:
         self.state = initial_state(parameters, rules)
         self._cpu_factors = scatter.mark_cpu_factor
         self._most_black = float(scatter.most_allocated_black)
+        self._most_past_goal = float(scatter.most_past_goal)
         self._draws = CycleDraws(scatter, seed=seed, replicas=range(int(parameters.replica.max()) + 1))
         self._cycle = 0
 
@@ -101,8 +103,7 @@ class LaneEngine:
         conditions = self._conditions(start_s, mark_cpu_s, runway, cpu_factor)
         phase, limited_share = self._mark(wait_s, conditions)
         phase = phase.prolonged(time_factor, conditions.runway_bytes)
-        most = self._most_black * np.maximum(phase.allocated_bytes, runway)
-        allocated_black = np.minimum(phase.allocated_bytes * black_factor, most)
+        allocated_black = self._allocated_black(phase.allocated_bytes, black_factor, runway)
         heap_end = heap_start + allocated_black
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
         self._remember(live, allocated_black, phase, mark_s)
@@ -123,6 +124,15 @@ class LaneEngine:
             limited_seconds=limited_share * mark_s,
             mutator_bytes=allocated + allocated_black,
         )
+
+    def _allocated_black(self, expected: FloatArray, factor: FloatArray, runway: FloatArray) -> FloatArray:
+        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds from the log."""
+        within = np.maximum(expected, runway)
+        scattered = np.minimum(expected * factor, self._most_black * within)
+        if math.isinf(self._most_past_goal):
+            return scattered
+        beyond = self._most_past_goal * self.parameters.unhindered_mark_bytes
+        return np.minimum(scattered, within + beyond)
 
     def _draw(self, name: str) -> FloatArray:
         return self._draws.at(self._cycle, name)[self.parameters.replica]
@@ -182,7 +192,7 @@ class LaneEngine:
         return at(self.profile.mean_alloc(start_s, mark_phase(first).duration_seconds))
 
     def _slowness(self, cpu_factor: FloatArray) -> FloatArray | None:
-        if not (self.parameters.open_loop and self.profile.is_steady):
+        if not (self.profile.is_steady and self.parameters.serves_arrivals.any()):
             return None
         return program_slowness(cpu_factor, self._cpu_factors)
 

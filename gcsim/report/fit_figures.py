@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gcsim.atomic import FileSet
 from gcsim.calibration.calibrate import Calibration
 from gcsim.calibration.evidence import Evidence
-from gcsim.calibration.findings import allocation_rates
+from gcsim.calibration.movement_findings import allocation_rates
 from gcsim.calibration.validation import Comparison, Validation
 from gcsim.gctrace.trace import Trace
 from gcsim.report.figures import save_figure

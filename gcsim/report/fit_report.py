@@ -1,4 +1,4 @@
-"""The fit report: the verdict first, then what it stands on, for readers who would rather not believe it."""
+"""The fit report: the verdict and five lines by default, every parameter and check on request."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from gcsim.calibration.calibrate import Calibration
-from gcsim.calibration.diagnosis import Finding, is_weak
+from gcsim.calibration.diagnosis import is_weak
 from gcsim.calibration.validation import Validation
 from gcsim.calibration.verdict import Diagnosis
 from gcsim.gctrace.trace import Trace
 from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
 from gcsim.units import format_error, format_mib, format_number, format_seconds
-from gcsim.workload.parameters import MAY_BE_NEGATIVE, PARAMETER_NAMES, Parameter
+from gcsim.workload.assessment import Finding
+from gcsim.workload.parameter_interval import interval
+from gcsim.workload.parameters import PARAMETER_NAMES, Parameter
 
-_Z90 = 1.645  # standard deviations on either side of a 90 % interval
 _STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}
 _INDENT = (0, 0, 0, 2)
 
@@ -59,7 +60,7 @@ def _basis(trace: Trace, calibration: Calibration, diagnosis: Diagnosis) -> list
     first, last = window.start or 0, window.stop
     loop = "closed: GC slows the program" if model.loop == "closed" else "open: arrivals set the pace"
     rows = [
-        ("settings", str(model.settings)),
+        ("settings", str(calibration.log)),
         (
             "cycles used",
             f"gc {numbers[first]} to {numbers[last - 1]}, {last - first} of the log's {len(numbers)},"
@@ -78,30 +79,18 @@ def _notes(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _parameters(calibration: Calibration) -> list[RenderableType]:
-    table = _table("what was learned", ("", "value", "90 % interval", "", "from"), left=(0, 4))
+    table = _table("parameters", ("", "value", "90 % interval", "", "from"), left=(0, 4))
     for name in PARAMETER_NAMES:
         parameter: Parameter = getattr(calibration.model.parameters, name)
-        low, high = _interval(name, parameter)
-        interval = (
+        low, high = interval(name, parameter)
+        shown = (
             f"{_value(name, low)} to {_value(name, high)}"
             if parameter.rel_sd > 0 and parameter.value
             else "—"
         )
         weak = "weak" if is_weak(parameter) else ""
-        table.add_row(*_cells(name, _value(name, parameter.value), interval, weak, parameter.source))
+        table.add_row(*_cells(name, _value(name, parameter.value), shown, weak, parameter.source))
     return [Text(), table]
-
-
-def _interval(name: str, parameter: Parameter) -> tuple[float, float]:
-    if name in MAY_BE_NEGATIVE:
-        reach = _Z90 * parameter.rel_sd * abs(parameter.value)
-        return parameter.value - reach, parameter.value + reach
-    return parameter.value * _factor(parameter, -1), parameter.value * _factor(parameter, 1)
-
-
-def _factor(parameter: Parameter, side: int) -> float:
-    """``rel_sd`` is of the logarithm; an interval beyond a factor of 100 says no more than that it is wide."""
-    return float(min(max(2.718281828459045 ** (side * _Z90 * parameter.rel_sd), 0.01), 100.0))
 
 
 def _weak(diagnosis: Diagnosis) -> list[RenderableType]:
@@ -115,7 +104,7 @@ def _weak(diagnosis: Diagnosis) -> list[RenderableType]:
 
 def _check(check: Validation) -> list[RenderableType]:
     title = f"the model against its own log: {check.settings}"
-    table = _table(title, ("", "log", "model, 90 % interval", "off by", ""), left=(0,))
+    table = _table(title, ("", "log", "model, 90 % interval", "error", ""), left=(0,))
     for item in check.comparisons:
         table.add_row(
             *_cells(
@@ -127,9 +116,7 @@ def _check(check: Validation) -> list[RenderableType]:
             )
         )
     inside = sum(item.inside for item in check.comparisons)
-    counted = (
-        f"{inside} of {len(check.comparisons)} inside; a new run will be further off than the fitted log"
-    )
+    counted = f"{inside} of {len(check.comparisons)} inside; the error on a new run is larger than on the fitted log"
     return [Text(), table, Padding(Text(counted), _INDENT)]
 
 

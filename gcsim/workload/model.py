@@ -16,6 +16,7 @@ from gcsim.errors import InputError
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlimit
+from gcsim.workload.assessment import Assessment
 from gcsim.workload.parameters import Parameter, Parameters
 from gcsim.workload.pauses import Pauses
 from gcsim.workload.profile import Profile
@@ -47,6 +48,7 @@ class Model:
     cycles: int  # in the calibrated window
     requests: Requests | None = None  # where the calibrated run told
     provenance: Mapping[str, str] = field(default_factory=dict)
+    assessment: Assessment | None = None  # None where calibration gave no verdict
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -83,6 +85,7 @@ class Model:
             if "requests" in document
             else None,
             provenance={str(k): str(v) for k, v in document.get("provenance", {}).items()},
+            assessment=_assessment_from(document),
         )
 
     def save(self, path: str | Path) -> None:
@@ -103,6 +106,7 @@ class Model:
                 "go": self.settings.go,
             },
             "provenance": dict(self.provenance),
+            **({"assessment": self.assessment.to_document()} if self.assessment is not None else {}),
             "profile": self.profile.to_document(),
             "pauses": self.pauses.to_document(),
             "scatter": self.scatter.to_document(),
@@ -159,6 +163,13 @@ def _settings_from(entry: Mapping[str, Any]) -> Settings:
         gomaxprocs=whole_number(entry, "gomaxprocs"),
         go=rules_for(text_of(entry, "go"), what="settings.go").go,
     )
+
+
+def _assessment_from(document: Mapping[str, Any]) -> Assessment | None:
+    if "assessment" in document:
+        return Assessment.from_document(document["assessment"])
+    line = document.get("provenance", {}).get("verdict")
+    return None if line is None else Assessment.from_older(str(line))
 
 
 def _positive(document: Mapping[str, Any], name: str) -> float:

@@ -25,6 +25,8 @@ _MOST_BLACK = "most_allocated_black"
 _MOST_FACTOR = 1e6
 _MOST_MEAN = 4.0  # of a factor; calibration makes it about 1
 _MOST_SLACK_BYTES = float((1 << 48) - 1)
+_MOST_PAST_GOAL = "most_past_goal"
+_BOUNDS = (_MOST_BLACK, _MOST_PAST_GOAL)
 _FEW_CYCLES = 10.0  # so many cycles' worth of no correlation
 
 
@@ -37,7 +39,10 @@ class Scatter:
     (CPU, time), (CPU, bytes), (time, bytes). Drawn apart, their tails would multiply to peaks that no log shows.
     ``most_allocated_black``, shape (), 1 or more, bounds what one mark phase allocates, over the larger of its runway
     and what its length makes it: a phase that a burst fell into had a large factor of little, and not of much.
-    Infinite in models saved by gcsim before it knew of this.
+    ``most_past_goal``, shape (), more than 0, bounds what one mark phase allocates beyond that larger one, over what
+    the mean phase allocates where no assist slows the program. Factors of length and of bytes multiply, and a log with
+    one tiny runway allows any multiple of a runway: a long phase would allocate more than any cycle of the log.
+    Both bounds are infinite in models that lack them.
     """
 
     live_factor: FloatArray  # live heap of one cycle over the mean
@@ -50,12 +55,15 @@ class Scatter:
     heap_start_slack_bytes: FloatArray  # heapLive when a cycle starts, less the trigger
     mark_correlations: FloatArray
     most_allocated_black: FloatArray
+    most_past_goal: FloatArray
 
     def __post_init__(self) -> None:
         if self.mark_correlations.shape != (3,) or not bool((np.abs(self.mark_correlations) <= 1).all()):
             raise InputError(f"scatter: {_CORRELATIONS} must hold 3 numbers of -1 to 1")
         if self.most_allocated_black.shape != () or not self.most_allocated_black >= 1.0:
             raise InputError(f"scatter: {_MOST_BLACK} must be a number of 1 or more")
+        if self.most_past_goal.shape != () or not self.most_past_goal > 0.0:
+            raise InputError(f"scatter: {_MOST_PAST_GOAL} must be a number of more than 0")
         for name, quantiles in self.distributions.items():
             if quantiles.shape != LEVELS.shape:
                 raise InputError(f"scatter: {name} must hold {LEVELS.size} quantiles")
@@ -83,14 +91,15 @@ class Scatter:
             heap_start_slack_bytes=one * heap_start_slack_bytes,
             mark_correlations=np.zeros(3),
             most_allocated_black=np.array(np.inf),
+            most_past_goal=np.array(np.inf),
         )
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
-        """From a model file's table; an older one has no bound on what a mark phase allocates. Raises InputError."""
-        known = {_MOST_BLACK: np.inf, **entry}
-        lists = {f.name: numbers(known, f.name) for f in fields(cls) if f.name != _MOST_BLACK}
-        return cls(**lists, most_allocated_black=np.array(number(known, _MOST_BLACK)))
+        """From a model file's table; an older one has no bounds on what a mark phase allocates. Raises InputError."""
+        known = {**dict.fromkeys(_BOUNDS, np.inf), **entry}
+        lists = {f.name: numbers(known, f.name) for f in fields(cls) if f.name not in _BOUNDS}
+        return cls(**lists, **{name: np.array(number(known, name)) for name in _BOUNDS})
 
     def to_document(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name).tolist() for f in fields(self)}
@@ -99,7 +108,7 @@ class Scatter:
     def distributions(self) -> dict[str, FloatArray]:
         """The quantiles of every field that has some, by its name."""
         return {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in (_CORRELATIONS, _MOST_BLACK)
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in (_CORRELATIONS, *_BOUNDS)
         }
 
     def marking_factors(

@@ -17,7 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gcsim.calibration import calibrate
-from gcsim.calibration.calibrate import Calibration, Overrides
+from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.log_settings import Overrides
 from gcsim.cycles import CycleTable
 from gcsim.engine.des.knobs import fit_knobs
 from gcsim.engine.des.parameters import central_parameters

@@ -73,11 +73,13 @@ def test_residuals_are_of_every_cycle_and_about_nothing(fit: Fit) -> None:
 
 
 def test_calibrate_writes_model_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command prints the report, keeps the verdict in the model and draws what was asked for."""
+    """The command prints a summary, or the report with --verbose, keeps the verdict and draws what was asked for."""
     log = tmp_path / "service.log"
     log.write_text(example_log())
     figures = tmp_path / "figures"
     assert run(["calibrate", str(log), "-o", str(tmp_path / "m.toml"), "--figures", str(figures)]) == 0
+    assert "the model against its own log" not in capsys.readouterr().out
+    assert run(["calibrate", str(log), "-o", str(tmp_path / "m.toml"), "--verbose"]) == 0
     assert "the model against its own log" in capsys.readouterr().out
     assert "verdict" in (tmp_path / "m.toml").read_text()
     assert {path.name for path in figures.iterdir()} == {

@@ -1,5 +1,6 @@
 """A mark phase's factors are drawn together, as they went together in the log."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from scipy.stats import spearmanr
 
 from gcsim.calibration import calibrate
 from gcsim.engine.cycle_draws import CycleDraws
-from gcsim.engine.simulate import lanes_for
+from gcsim.engine.simulate import lanes_for, simulate
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 from gcsim.workload.model import Model
@@ -89,7 +90,10 @@ def test_bursts_do_not_multiply_into_heaps_that_the_log_never_had() -> None:
     log = CAPTURES / "bursty-go1.27.3-gogc100-limitoff-p2-r1.log.gz"
     found = calibrate(read_gctrace(log), name="bursty")
     model, peaks = found.model, found.evidence.heap_end_bytes
-    free = replace(model, scatter=replace(model.scatter, most_allocated_black=np.array(np.inf)))
+    no_bound = np.array(np.inf)
+    free = replace(
+        model, scatter=replace(model.scatter, most_allocated_black=no_bound, most_past_goal=no_bound)
+    )
 
     def highest(one: Model) -> float:
         engine = lanes_for(one, [model.settings], replicas=32)
@@ -100,10 +104,44 @@ def test_bursts_do_not_multiply_into_heaps_that_the_log_never_had() -> None:
     assert highest(free) > 1.4 * peaks.max()
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_one_tiny_runway_does_not_free_every_mark_phase(seed: int) -> None:
+    """Short and long phases, one of which began 2 MiB below its goal: peaks stay near the log's highest."""
+    trace = read_gctrace(io.BytesIO(_spiky_log(seed).encode()))
+    found = calibrate(trace, name="spiky")
+    model, peaks = found.model, found.evidence.heap_end_bytes
+    run = simulate(model, [model.settings], duration_seconds=model.duration_seconds, replicas=16)[0]
+    assert run.metrics["heap_peak_bytes"].value == pytest.approx(peaks.max(), rel=0.25)
+
+
+def _spiky_log(seed: int) -> str:
+    """256 MiB of live data that takes almost no marking; the operating system holds some phases up for long."""
+    generator = np.random.default_rng(seed)
+    lines, now_s, marked = [], 0.1, 270.0
+    for number in range(1, 251):
+        goal = 2.0 * marked
+        start = goal - (2.0 if number == 100 else generator.uniform(60.0, 100.0))
+        mark_ms = generator.uniform(5.0, 30.0) if generator.random() < 0.4 else generator.uniform(0.2, 0.5)
+        allocated = min(generator.uniform(2.0, 5.0) * mark_ms, 110.0)
+        cpu_ms = mark_ms * generator.uniform(0.02, 0.3)
+        now_s += (start - marked) / 4000.0
+        end, marked_now = start + allocated, 256.0 + allocated
+        lines.append(
+            f"gc {number} @{now_s:.3f}s 2%: 0.10+{mark_ms:.2g}+0.050 ms clock, 0.20+0/{cpu_ms:.2g}/0+0.10 ms cpu,"
+            f" {int(start)}->{int(end)}->{int(marked_now)} MB, {int(goal)} MB goal,"
+            " 0 MB stacks, 0 MB globals, 2 P\n"
+        )
+        now_s, marked = now_s + mark_ms / 1000.0, marked_now
+    return "".join(lines)
+
+
 def test_a_model_saved_before_the_bound_has_none() -> None:
     """It loads, and a bound below 1 is refused."""
     document = Scatter.none().to_document()
-    del document["most_allocated_black"]
+    del document["most_allocated_black"], document["most_past_goal"]
     assert Scatter.from_document(document).most_allocated_black == np.inf
+    assert Scatter.from_document(document).most_past_goal == np.inf
+    with pytest.raises(InputError, match="most_past_goal must be a number of more than 0"):
+        Scatter.from_document(document | {"most_past_goal": 0.0})
     with pytest.raises(InputError, match="most_allocated_black must be a number of 1 or more"):
         Scatter.from_document(document | {"most_allocated_black": 0.5})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcsim.calibration import calibrate
-from gcsim.calibration.observed import observed_settings
+from gcsim.calibration.log_settings import log_settings
 from gcsim.cli.main import run
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
@@ -83,7 +83,7 @@ def test_any_key_may_stand_alone(key: str, tmp_path: Path) -> None:
     trace = read_gctrace(a_log(tmp_path, {key: KEYS[key]}))
     assert trace.info is not None
     assert getattr(trace.info, key) is not None or KEYS[key] is None
-    assert calibrate(trace, name="x").model.settings == observed_settings(trace)
+    assert calibrate(trace, name="x").model.settings == log_settings(trace).settings
 
 
 def test_a_hand_written_gogc_is_the_log_s(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,7 @@ def test_a_hand_written_gogc_is_the_log_s(tmp_path: Path, capsys: pytest.Capture
     log = a_log(tmp_path, {"gogc": 200})
     assert run(["inspect", str(log)]) == 0
     printed = capsys.readouterr()
-    assert "GOGC=200 " in printed.out
+    assert "GOGC=200," in printed.out
     assert printed.err.count("x.log.meta.json") == 1
     assert "x.log.meta.json states only gogc" in printed.err
 
@@ -181,7 +181,7 @@ def test_a_side_file_of_another_log_is_ignored_with_a_note(
     assert printed.err.count("was written for another log and is ignored") == 1
     side_file(log).write_text(json.dumps({"gogc": 200, "log": vars_of(LogMark.of(data))}))
     assert run(["inspect", str(log)]) == 0
-    assert "GOGC=200 " in capsys.readouterr().out
+    assert "GOGC=200," in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("size", [0, 1, MARKED_BYTES - 1, MARKED_BYTES, 10 * MARKED_BYTES])

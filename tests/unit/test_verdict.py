@@ -113,11 +113,12 @@ def test_gogc_changed_in_mid_run_is_refused_with_the_place() -> None:
 
 @pytest.mark.parametrize("gogc", [25, 50, 200, 400, 800])
 def test_another_gogc_than_stated_is_refused_with_the_right_one(gogc: int) -> None:
-    """The goals give it away, and with it stated the log is taken."""
+    """The goals contradict what is stated; with nothing stated, GOGC is inferred from them."""
     trace = printed(simulated(gogc, seconds=120.0))
     with pytest.raises(InputError, match=f"--gogc {gogc}"):
-        calibrate(trace, name="service")
-    assert calibrate(trace, name="service", overrides=Overrides(gogc=gogc)).model.settings.gogc == gogc
+        calibrate(trace, name="service", overrides=Overrides(gogc=100))
+    found = calibrate(trace, name="service")
+    assert (found.model.settings.gogc, found.log.origins.gogc) == (gogc, "inferred")
 
 
 def test_an_unstated_memory_limit_is_suggested() -> None:
@@ -234,6 +235,17 @@ def test_a_model_that_misses_its_own_log_is_not_trusted() -> None:
     diagnosis = diagnose(trace, found, check)
     assert diagnosis.verdict == "do not trust"
     assert "mean heap peak" in diagnosis.reasons[0]
+
+
+@pytest.mark.parametrize("low", [90.0, 150.0])
+def test_a_highest_peak_missed_by_a_factor_is_not_trusted(low: float) -> None:
+    """Thrice the log's highest peak, even where the interval is wide enough to hold what was observed."""
+    trace = printed(simulated())
+    found, _ = judged(trace)
+    off = Comparison(name="heap_peak_bytes", predicted=Estimate(300.0, low, 700.0), observed=100.0)
+    diagnosis = diagnose(trace, found, Validation(settings=found.model.settings, comparisons=(off,)))
+    assert diagnosis.verdict == "do not trust"
+    assert "the highest heap peak is +200 % off" in diagnosis.reasons[0]
 
 
 def test_the_verdict_survives_the_model_file(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ class Collector:
         goal = process.heap.heap_goal_bytes(process.pacer, machine.heap_live_bytes, marking.triggered_bytes)
         mark_term = yield from self._pause(self._pauses.draw_mark_term, marking_begins=False)
         machine.arrival_rate = 0.0  # ``Allocation`` books arrivals itself
+        machine.backlog_bytes += self._held_up_bytes(mark_ns)
         if process.objects is not None:
             process.objects.end_mark(now_ns(env), process.cycles + 1, process.epoch_ns)
         process.run_program()
@@ -159,10 +160,10 @@ class Collector:
         else:
             # an open loop allocates what arrives, as soon as the machine's speed allows
             cpu_factor, spread = factors.cpu, process.scatter.mark_cpu_factor
-            steady = p.open_loop and process.profile.is_steady
+            steady = p.open_loop and process.profile.is_steady and p.served_share == 1.0
             request_factor = program_slowness(cpu_factor, spread) if steady else 1.0
             black_factor = 1.0 if steady else factors.allocated
-            process.machine.arrival_rate *= black_factor
+            process.machine.arrival_rate *= black_factor * self._served_share
         return Marking(
             machine=process.machine,
             pacer=process.pacer,
@@ -177,11 +178,28 @@ class Collector:
             alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
             assist_share_at_ease=p.assist_cpu_share,
             black_factor=black_factor,
-            most_black_bytes=float(process.scatter.most_allocated_black) * max(goal - heap_start, 1.0),
+            most_black_bytes=self._most_black_bytes(max(goal - heap_start, 1.0)),
             gomaxprocs=p.gomaxprocs,
             limiter=process.limiter,
             periodic=reason == "periodic",
         )
+
+    @property
+    def _served_share(self) -> float:
+        """Of what arrives while marking; of a load that moves calibration does not know it."""
+        return self.process.parameters.served_share if self.process.profile.is_steady else 1.0
+
+    def _held_up_bytes(self, mark_ns: int) -> float:
+        """What arrived while marking and waits, beyond what found no P."""
+        if self._served_share == 1.0 or self.process.serving is not None:
+            return 0.0
+        return (1.0 - self._served_share) * self.process.parameters.arrival_bytes_per_ns * mark_ns
+
+    def _most_black_bytes(self, runway_bytes: float) -> float:
+        """Bytes allocated in a mark phase up to which it may allocate faster than the pacer expects."""
+        scatter = self.process.scatter
+        past_goal = float(scatter.most_past_goal) * self.process.parameters.unhindered_mark_bytes
+        return min(float(scatter.most_allocated_black) * runway_bytes, runway_bytes + past_goal)
 
     def _scan_work_bytes(self, heap_bytes: float) -> float:
         p = self.process.parameters

@@ -37,12 +37,16 @@ class RunParameters:
     root_bytes: float
     open_loop: bool
     arrival_bytes_per_ns: float  # allocation that arrivals demand; 0 in a closed loop
+    served_share: float  # of arrivals while marking; the rest is served afterwards
     capacity_bytes_per_ns: float  # all Ps that the program keeps busy, outside marking
     busy_procs: float
     sweep_cpu_ns_per_byte: float  # of the heap's last peak, paid by allocation
     mark_alloc_bytes_per_cpu_ns: float
     alloc_bytes_per_cpu_ns: float  # outside marking
     mark_cpu_ns: float
+    unhindered_mark_bytes: (
+        float  # that a mark phase of so much CPU allocates where no assist slows the program
+    )
     assist_cpu_share: float  # of mark CPU, in a cycle with runway to spare
     mark_cpu_heap_exponent: float
     mark_cpu_heap_ratio: float
@@ -90,6 +94,7 @@ def run_parameters(
         gomaxprocs=procs,
         open_loop=open_loop,
         arrival_bytes_per_ns=of("arrival_bytes_per_second") / _NS if open_loop else 0.0,
+        served_share=_served_share(lanes, lane) if open_loop else 1.0,
         capacity_bytes_per_ns=capacity,
         busy_procs=capacity / alloc,
         sweep_cpu_ns_per_byte=drawn["sweep_cpu_seconds_per_byte"] * _NS,
@@ -107,8 +112,17 @@ def run_parameters(
     )
 
 
+def _served_share(lanes: LaneParameters, lane: int) -> float:
+    """Of arrivals while marking: all of them, or what the Ps that calibration measured allocate."""
+    if lanes.serves_arrivals[lane]:
+        return 1.0
+    marking = lanes.mark_alloc_bytes_per_cpu_second[lane] * lanes.mark_mutator_procs[lane]
+    return min(float(marking / lanes.arrival_bytes_per_second[lane]), 1.0)
+
+
 _SAME = (
     "live_bytes",
+    "unhindered_mark_bytes",
     "live_per_doubling",
     "root_bytes",
     "assist_cpu_share",

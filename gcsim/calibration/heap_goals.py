@@ -1,0 +1,75 @@
+"""Whether heap goals follow the marked heap, as GOGC makes them, or stay put, as a memory limit does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gcsim.calibration.evidence import FloatArray, evidence_from
+from gcsim.calibration.window import working_window
+from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.pacer import DEFAULT_HEAP_MINIMUM_BYTES
+from gcsim.units import MIB
+
+_FEWEST = 5  # goals
+_PRINTED_SD = 0.41 * MIB  # of a goal that is truncated to whole MiB
+_SAME = 0.02  # relative spread of goals that stay put
+_SIGMAS = 4.0  # of the correlation between goals and the heap marked before them
+_HEADROOM, _METADATA_BYTES = 1.05, 6.0 * MIB  # a limit over its goal: 3 % and metadata; and the least of it
+_STACKS = 2.0  # allocated over scanned, roughly
+_DIGITS = 2  # of a limit that is offered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goals:
+    """The heap goals of a log's working window beside the heap marked before each."""
+
+    median_bytes: float
+    spread_bytes: float  # standard deviation, by the outer tenths
+    follow_marked: bool  # whether they rise and fall with the heap marked before them, beyond chance
+    stack_bytes: float
+
+    @property
+    def stay(self) -> bool:
+        """Whether the goals stay put, for all that the marked heap says."""
+        still = self.spread_bytes <= max(_SAME * self.median_bytes, _PRINTED_SD)
+        return still and not self.follow_marked
+
+    @property
+    def limit_bytes(self) -> int:
+        """A round GOMEMLIMIT that would set such goals, roughly."""
+        whole = (_HEADROOM * self.median_bytes + _METADATA_BYTES + _STACKS * self.stack_bytes) / MIB
+        step = 10 ** max(int(np.log10(max(whole, 1.0))) + 1 - _DIGITS, 0)
+        return int(np.ceil(whole / step) * step) * MIB
+
+
+def goals_of(trace: Trace) -> Goals | None:
+    """The goals of a log; None where fewer than five are above the least heap, or where they are not printed."""
+    if trace.generation != "1.18" or len(trace.cycles) <= _FEWEST:
+        return None
+    evidence = evidence_from(trace)
+    evidence = evidence.select(working_window(evidence))
+    goal = evidence.heap_goal_bytes[1:]
+    marked = (evidence.heap_marked_bytes + evidence.stack_bytes + evidence.globals_bytes)[:-1]
+    usable = evidence.follows & np.isfinite(goal) & (goal > DEFAULT_HEAP_MINIMUM_BYTES + 2 * MIB)
+    goal, marked = goal[usable], marked[usable]
+    if goal.size < _FEWEST:
+        return None
+    return Goals(
+        median_bytes=float(np.median(goal)),
+        spread_bytes=_spread(goal),
+        follow_marked=_correlated(goal, marked),
+        stack_bytes=float(evidence.stack_bytes.mean()),
+    )
+
+
+def _correlated(goal: FloatArray, marked: FloatArray) -> bool:
+    """Whether both move together by more than chance allows (Student's t of the correlation)."""
+    if float(np.ptp(goal)) == 0 or float(np.ptp(marked)) == 0:
+        return False
+    found = min(float(np.corrcoef(goal, marked)[0, 1]), 1.0 - 1e-12)
+    return found > 0 and found * np.sqrt((goal.size - 2) / (1.0 - found**2)) > _SIGMAS
+
+
+def _spread(values: FloatArray) -> float:
+    low, high = (float(q) for q in np.quantile(values, (0.1, 0.9)))
+    return (high - low) / 2.563

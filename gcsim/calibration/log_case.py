@@ -1,0 +1,36 @@
+"""One log with what every check of it needs, computed once."""
+
+from dataclasses import dataclass
+
+from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.growth import growing_parts
+from gcsim.calibration.log_settings import LogSettings
+from gcsim.calibration.window import working_window
+from gcsim.gctrace.trace import Trace
+from gcsim.workload.assessment import Growth
+from gcsim.workload.model import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One log, as the checks look at it."""
+
+    trace: Trace
+    window: slice  # rows of the trace that show the service at work
+    evidence: Evidence  # those rows
+    log: LogSettings
+    growth: tuple[Growth, ...]
+    model: Model | None = None  # None for a log that is only looked at
+
+    @property
+    def seconds(self) -> float:
+        """From the window's first cycle to its last."""
+        return float(self.evidence.start_seconds[-1] - self.evidence.start_seconds[0])
+
+
+def case_of(trace: Trace, log: LogSettings) -> Case:
+    """A log that is not calibrated; at least one cycle."""
+    evidence = evidence_from(trace)
+    window = working_window(evidence)
+    evidence = evidence.select(window)
+    return Case(trace=trace, window=window, evidence=evidence, log=log, growth=growing_parts(evidence))

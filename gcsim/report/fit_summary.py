@@ -1,0 +1,150 @@
+"""What calibration found, in a dozen lines of 80 columns."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.validation import Comparison, Validation
+from gcsim.calibration.verdict import Diagnosis
+from gcsim.report.text import METRIC_LABELS, format_metric
+from gcsim.units import format_mib, format_seconds
+from gcsim.workload.model import Model
+
+WIDTH = 80
+_STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}
+_LABEL = 12  # columns
+_MOST_MISSED = 3  # named in the self-check
+_PERHAPS_CLOSED = 0.2  # of the CPU: a program that uses less does not work as fast as it can
+
+
+def fit_summary(
+    calibration: Calibration,
+    diagnosis: Diagnosis,
+    check: Validation | None,
+    others: Mapping[str, Validation] | None = None,
+    *,
+    model_file: str,
+) -> RenderableType:
+    """Verdict, the service in five lines, the self-check and the next command.
+
+    ``check`` is the model held against its own log, ``others`` against the other logs of a model of several, by name.
+    """
+    model = calibration.model
+    head = Text(f"{model.name}: ", style="bold")
+    head.append(diagnosis.verdict, style=_STYLES[diagnosis.verdict])
+    lines = [
+        *bullets(diagnosis.reasons or ("nothing in the log speaks against the fit",), "-"),
+        "",
+        *wrapped(f"{calibration.log}; {model.cycles} cycles in {format_seconds(model.duration_seconds)}"),
+        *(line for label, text in _in_words(calibration, diagnosis, check) for line in labelled(label, text)),
+        "",
+        *wrapped(_self_check("Self-check", check)),
+        *(
+            line
+            for log, other in (others or {}).items()
+            for line in wrapped(_self_check(f"Self-check of {log}", other))
+        ),
+        *wrapped(_loop_hint(calibration)),
+        *wrapped(f"Next: {_next(model, diagnosis, model_file)}"),
+    ]
+    return Group(head, *(Text(line) for line in lines))
+
+
+def wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
+    """A paragraph in lines of 80 columns; options and sizes are never cut."""
+    return textwrap.wrap(
+        text,
+        width=WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def bullets(sentences: Sequence[str], mark: str) -> list[str]:
+    """Each sentence as a paragraph after a mark."""
+    return [line for one in sentences for line in wrapped(one, first=f"{mark} ", rest="  ")]
+
+
+def labelled(label: str, text: str) -> list[str]:
+    """A paragraph beside its label."""
+    return wrapped(text, first=f"  {label:<{_LABEL}}", rest=" " * (_LABEL + 2))
+
+
+def _in_words(
+    calibration: Calibration, diagnosis: Diagnosis, check: Validation | None
+) -> list[tuple[str, str]]:
+    model = calibration.model
+    values = model.parameters
+    observed = {} if check is None else {item.name: item.observed for item in check.comparisons}
+    gc_cpu = observed.get("gc_cpu_fraction")
+    share = "" if gc_cpu is None else f"; GC takes {format_metric('gc_cpu_fraction', gc_cpu)} of all CPU"
+    roots = values.stack_bytes.value + values.globals_bytes.value
+    pace = "driven by arrivals" if model.loop == "open" else "works as fast as it can"
+    return [
+        ("live heap", f"{format_mib(values.live_bytes.value)}; stacks and globals {format_mib(roots)}"),
+        (
+            "allocation",
+            f"{format_mib(values.alloc_bytes_per_second.value)}/s; {pace} ({calibration.pace.source})",
+        ),
+        ("marking", f"{format_seconds(values.mark_cpu_seconds.value)} of CPU per cycle{share}"),
+        ("memory", _memory(model, observed.get("rss_peak_bytes"))),
+        ("regime", f"{diagnosis.regimes[0].name}: {diagnosis.regimes[0].text}"),
+    ]
+
+
+def _memory(model: Model, peak_bytes: float | None) -> str:
+    beside = f"about {format_mib(model.parameters.rss_beside_bytes.value)} of binary and C memory beside Go's"
+    if peak_bytes is None:
+        return f"{beside}; no resident peak is known: log with gcsim capture"
+    return f"{format_mib(peak_bytes)} resident at the peak; {beside}"
+
+
+def _self_check(name: str, check: Validation | None) -> str:
+    if check is None:
+        return f"{name}: none; this Go version is read but not simulated."
+    missed = sorted((item for item in check.comparisons if not item.inside), key=_size, reverse=True)
+    inside = len(check.comparisons) - len(missed)
+    found = (
+        f"{name}: {inside} of {len(check.comparisons)} of the log's own figures are inside their intervals"
+    )
+    if not missed:
+        return f"{found}."
+    named = ", ".join(f"{METRIC_LABELS[item.name]} {_error(item)}" for item in missed[:_MOST_MISSED])
+    more = f" and {len(missed) - _MOST_MISSED} more" if len(missed) > _MOST_MISSED else ""
+    return f"{found}; outside: {named}{more}."
+
+
+def _size(item: Comparison) -> tuple[bool, float]:
+    """Heap, rate and memory first: they decide."""
+    return item.name.endswith(("_bytes", "_hz")) or item.name == "gc_cpu_fraction", abs(item.error)
+
+
+def _error(item: Comparison) -> str:
+    if item.error != item.error:
+        return "where none was seen" if item.observed == 0 else "unknown"
+    return f"{100 * item.error:+.0f} %" if abs(item.error) < 2 else f"{item.error + 1:.2g} times too high"
+
+
+def _loop_hint(calibration: Calibration) -> str:
+    if "as stated" in calibration.pace.source:
+        return ""
+    if calibration.model.loop == "closed":
+        return "Is your service driven by arrivals? Then pass --open-loop."
+    used = calibration.pace.busy_procs / calibration.model.settings.gomaxprocs
+    if used < _PERHAPS_CLOSED:
+        return ""
+    return "Does your program work as fast as it can, as a batch job does? Then pass --closed-loop."
+
+
+def _next(model: Model, diagnosis: Diagnosis, model_file: str) -> str:
+    if any(part.what == "stacks" and part.continues for part in diagnosis.growth):
+        return "look at /debug/pprof/goroutine?debug=1 for what the goroutines wait for"
+    if any(part.continues for part in diagnosis.growth):
+        return "take two heap profiles some minutes apart and compare them (go tool pprof -base)"
+    memory = "2GiB" if model.parameters.live_bytes.value > 2**28 else "512MiB"
+    return f"gcsim recommend {model_file} --memory {memory}"

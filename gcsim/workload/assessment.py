@@ -1,0 +1,148 @@
+"""How far calibration trusts a model, and why: kept in the model file as data."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+
+from gcsim.errors import InputError
+
+Severity = Literal["note", "care", "distrust"]
+Verdict = Literal["trust", "trust with care", "do not trust"]
+Origin = Literal["stated", "captured", "logged", "inferred", "assumed"]
+GrowingPart = Literal["live heap", "stacks"]
+
+_VERDICTS: dict[Severity, Verdict] = {
+    "note": "trust",
+    "care": "trust with care",
+    "distrust": "do not trust",
+}
+_SETTINGS = ("gogc", "gomemlimit", "gomaxprocs", "go")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a reader of a fit should know, in one sentence."""
+
+    kind: str
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """A part of memory that grew through the log, by a straight line."""
+
+    what: GrowingPart
+    bytes_per_second: float  # more than 0
+    first_bytes: float  # of the line, where the calibrated window begins
+    last_bytes: float  # and where it ends
+    continues: bool  # as fast at the window's end as before; a warm-up slows down
+
+    def seconds_until(self, size_bytes: float) -> float:
+        """From the log's end until this part reaches a size, at the same rate; 0 where it already has."""
+        return max(size_bytes - self.last_bytes, 0.0) / self.bytes_per_second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origins:
+    """Where each setting of the calibrated log is from."""
+
+    gogc: Origin
+    gomemlimit: Origin
+    gomaxprocs: Origin
+    go: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The verdict on a model and what it rests on."""
+
+    findings: tuple[Finding, ...] = ()  # the gravest first
+    growth: tuple[Growth, ...] = ()
+    origins: Origins | None = None  # None where an older file does not say
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the gravest finding."""
+        severities = {finding.severity for finding in self.findings}
+        gravest: Severity = (
+            "distrust" if "distrust" in severities else "care" if "care" in severities else "note"
+        )
+        return _VERDICTS[gravest]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences behind a verdict other than trust."""
+        return tuple(finding.text for finding in self.findings if finding.severity != "note")
+
+    @property
+    def line(self) -> str:
+        """The verdict and its first reason, in one line."""
+        return self.verdict + (f": {self.reasons[0]}" if self.reasons else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """The three fields that every JSON document about a model carries."""
+        return {
+            "verdict": self.verdict,
+            "findings": [asdict(finding) for finding in self.findings],
+            "growth": [asdict(growth) for growth in self.growth],
+        }
+
+    def to_document(self) -> dict[str, Any]:
+        """The section of the model file. The verdict is there for readers; it follows from the findings."""
+        origins = {} if self.origins is None else {"origins": asdict(self.origins)}
+        return {**self.to_json(), **origins}
+
+    @classmethod
+    def from_document(cls, entry: Mapping[str, Any]) -> Self:
+        """The section of a model file. Raises InputError."""
+        found = cls(
+            findings=tuple(_finding(one) for one in _list(entry, "findings")),
+            growth=tuple(_growth(one) for one in _list(entry, "growth")),
+            origins=_origins(entry["origins"]) if "origins" in entry else None,
+        )
+        if entry.get("verdict", found.verdict) != found.verdict:
+            raise InputError(
+                f"assessment: verdict is {entry['verdict']!r}, but its findings make it {found.verdict!r}"
+            )
+        return found
+
+    @classmethod
+    def from_older(cls, verdict: str) -> Self:
+        """From the verdict's line, which is all that older model files hold."""
+        for severity, name in reversed(_VERDICTS.items()):
+            if verdict.startswith(name):
+                text = verdict.removeprefix(name).removeprefix(":").strip()
+                kept = severity != "note" or bool(text)
+                return cls(findings=(Finding("older model", severity, text or name),) if kept else ())
+        return cls()
+
+
+def _list(entry: Mapping[str, Any], name: str) -> list[Any]:
+    found = entry.get(name, [])
+    if not isinstance(found, list):
+        raise InputError(f"assessment: {name} must be a list")
+    return found
+
+
+def _choice(name: str, value: object, choices: tuple[str, ...]) -> Any:
+    if value not in choices:
+        raise InputError(f"assessment: {name} must be one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+def _finding(entry: Mapping[str, Any]) -> Finding:
+    severity: Severity = _choice("severity", entry["severity"], get_args(Severity))
+    return Finding(str(entry["kind"]), severity, str(entry["text"]))
+
+
+def _growth(entry: Mapping[str, Any]) -> Growth:
+    sizes = {name: float(entry[name]) for name in ("bytes_per_second", "first_bytes", "last_bytes")}
+    if not all(0.0 <= size < 2.0**63 for size in sizes.values()) or sizes["bytes_per_second"] <= 0:
+        raise InputError("assessment: growth must have finite sizes and a rate of more than 0")
+    what: GrowingPart = _choice("what", entry["what"], get_args(GrowingPart))
+    return Growth(what=what, continues=bool(entry["continues"]), **sizes)
+
+
+def _origins(entry: Mapping[str, Any]) -> Origins:
+    return Origins(**{name: _choice(name, entry[name], get_args(Origin)) for name in _SETTINGS})
