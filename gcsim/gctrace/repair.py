@@ -20,7 +20,7 @@ from gcsim.gctrace.torn import FAR, LINES_AHEAD, Reading, heads, readings
 _LINES_BACK = 8
 _LOST = 4  # up to so many cycles, the missing numbers after a line are those of lines that were lost
 _NEAR = 64  # cycles between two gc lines of a log that are taken for neighbours
-_HEADLESS = re.compile(rb"(?<![\w.#-])#?\d+[ \t]*@")
+_HEADLESS = re.compile(rb"""(?<![^\s"'(\[>])#?\d+[ \t]*@""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Repair:
         if near:
             found = [r for r in found if r.template.generation in {whole.generation for whole in near}]
             procs = {whole.gomaxprocs for whole in near}
-            found = [r for r in found if int(_entry(r).match["gomaxprocs"]) in procs] or found
+            found = [r for r in found if int(_entry(r).match["gomaxprocs"]) in procs]
         if not near or any(whole.pauses_agree for whole in near):
             found = [r for r in found if bool(pauses_agree(_entry(r).values))]
         unique = {

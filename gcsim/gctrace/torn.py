@@ -24,7 +24,7 @@ _HEADS_PER_LINE = 3
 FAR = 16 << 10  # bytes of foreign text that may follow the beginning of a gc line
 _NEXT_GC_LINE = re.compile(rb"gc[ \t]*#?\d+[ \t]*@|gc\d+\(\d+\):")
 _GC_LINE_PART = re.compile(
-    rb"\d ?ms ?c(?:lock|pu),|MB (?:goal|stacks|globals),|\d ?P\b|\d->\d|\bP(?: \(forced\))?\s*\Z"
+    rb"\d ?ms ?c(?:lock|pu),|MB (?:goal|stacks|globals),|\d ?P\b|\d->\d|\bP\s*\Z|\(forced\)"
 )
 _AFTER_A_NUMBER = re.compile(rb"""[A-SU-Za-z({\["'<=#$_]""")  # no text that begins with digits goes on so
 _PART_OF_SECONDS = re.compile(rb"\d{1,9}(?:\.\d{0,2})?")
@@ -142,7 +142,8 @@ def _completions(template: Template, pieces: list[bytes], offsets: list[int]) ->
         if done:
             return
         longer = {new for state in states for new in _beginnings(template, state, piece)}
-        waiting = {state for state in states if not state.is_open}
+        skips = not _is_damaged(piece)  # no part of another gc line stands between two of one
+        waiting = {state for state in states if skips and not state.is_open}
         states = set(sorted(longer | waiting, key=lambda state: (-len(state.text), state.text))[:_STATES])
 
 

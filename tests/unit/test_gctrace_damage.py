@@ -372,7 +372,7 @@ def test_devices_are_refused() -> None:
     for arguments, device in ((["/dev/zero"], "/dev/null"), (["-"], "/dev/zero")):
         with Path(device).open("rb") as stdin:
             done = subprocess.run(
-                [sys.executable, "-m", "gcsim.cli.main", "inspect", *arguments],
+                [sys.executable, "-m", "gcsim", "inspect", *arguments],
                 stdin=stdin, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
         assert done.returncode == 2
