@@ -23,6 +23,7 @@ MOST_BYTES = {"TOML": 16 << 20, "JSON": 64 << 20}  # of one file: models are som
 MOST_VALUES = 100_000  # in one list of numbers
 LONGEST_TEXT = 1000  # characters of a name or a note
 _LEAST_INTEGER, _MOST_INTEGER = -(1 << 63), (1 << 64) - 1
+_LONGEST_SENTENCE = 400  # characters of a refusal
 _LONGEST_REASON = 160  # characters of what a parser or a conversion says
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError)
 
@@ -53,7 +54,7 @@ def read_document(
             _check_numbers(document, form)
         return convert(document)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {_short(error, _LONGEST_SENTENCE)}") from error
     except _BROKEN as error:
         raise InputError(f"{path}: not {what} ({_described(error)}); {advice}") from error
 
@@ -141,15 +142,16 @@ def _entries(document: object) -> Iterator[tuple[str, object]]:
 
 def _described(error: BaseException) -> str:
     if isinstance(error, KeyError):
-        return f"{error.args[0]!r} is missing"
+        return f"{_shown(error.args[0])} is missing"
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return _short(error)
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException, most: int = _LONGEST_REASON) -> str:
+    """An error's text in one line: it may hold names and values of any length."""
     reason = " ".join(str(error).split())
-    return reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + " …"
+    return reason if len(reason) <= most else reason[:most] + " …"
 
 
 def _shown(value: object) -> str:
