@@ -17,7 +17,7 @@ from gcsim.engine.des.runner import run_cycles
 from gcsim.settings import Settings
 from gcsim.units import MIB
 from gcsim.workload.model import Model
-from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
+from gcsim.workload.parameters import PARAMETER_NAMES, RANGES, Parameter, Parameters
 from gcsim.workload.pauses import LEVELS, Pauses
 from gcsim.workload.profile import Profile
 from gcsim.workload.requests import Requests
@@ -30,7 +30,7 @@ _CALIBRATION_STEPS = 2_000_000
 def service() -> Model:
     """An order service that allocates 20 KiB a request, 60 MiB live, half of two Ps busy: made up for its figures."""
     rate = 20.0 * 1024 * REQUESTS_PER_SECOND
-    values = dict.fromkeys(PARAMETER_NAMES, 0.0) | {
+    values = {name: RANGES[name].low for name in PARAMETER_NAMES} | {
         "live_bytes": 40.0 * MIB,
         "globals_bytes": 0.2 * MIB,
         "alloc_bytes_per_second": rate,

@@ -238,6 +238,18 @@ def format_number(value: float, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def format_bound(value: float) -> str:
+    """A number in full, as in a sentence about its range: 0.000001, 0.8, 1,000,000; with an exponent beyond 2^63."""
+    if not 1e-12 <= abs(value) < MAX_INT64:
+        return f"{value:g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.12f}".rstrip("0").rstrip(".")
+
+
+def format_range(low: float, high: float) -> str:
+    """Both ends of a range in full: ``0.000001 to 1,000,000``."""
+    return f"{format_bound(low)} to {format_bound(high)}"
+
+
 def format_mib(size_bytes: float) -> str:
     """A size for people: three significant digits in the unit that suits it, MiB by preference."""
     return _in_units(size_bytes, ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"), (1, "B")))

@@ -22,7 +22,6 @@ from gcsim.tuning.reason import short
 from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep
 
-DRAWN_CYCLES = 5000  # of one run, in its pauses; the heap is drawn over some ten to forty of them
 CURVE_CYCLES = 8  # shown of the setting that collects least
 
 

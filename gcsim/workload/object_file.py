@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from gcsim.documents import number, read_document, text_of, whole_number
 from gcsim.errors import InputError
-from gcsim.units import parse_duration, parse_go_bytes
+from gcsim.units import format_bound, format_range, parse_duration, parse_go_bytes
 from gcsim.workload.lifetimes import Lifetime
 from gcsim.workload.objects import ObjectKind
 
@@ -138,7 +138,7 @@ def _pool(entry: Mapping[str, Any]) -> Pool:
 def _within(value: Number, name: str, low: float, high: float) -> Number:
     """The value. Raises InputError, naming it and its range, where it lies outside."""
     if not low <= value <= high:
-        raise InputError(f"{name} must be from {low:g} to {high:g}, got {value:g}")
+        raise InputError(f"{name} must be from {format_range(low, high)}, got {format_bound(value)}")
     return value
 
 

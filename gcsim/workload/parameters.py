@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gcsim.documents import number, table_of, text_of
 from gcsim.errors import InputError
+from gcsim.units import format_bound, format_range
 
 FloatArray = NDArray[np.float64]
 
@@ -115,7 +116,9 @@ class Range:
     def check(self, name: str, value: float) -> None:
         """Raises InputError, naming the parameter and its range, for a value outside."""
         if not self.low <= value <= self.high:
-            raise InputError(f"{name} must be from {self.low:g} to {self.high:g}, got {value:g}")
+            raise InputError(
+                f"{name} must be from {format_range(self.low, self.high)}, got {format_bound(value)}"
+            )
 
     def clip(self, values: FloatArray) -> FloatArray:
         """The values, those outside moved to the nearest one inside."""

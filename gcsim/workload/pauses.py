@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gcsim.documents import numbers
 from gcsim.errors import InputError
+from gcsim.units import format_bound
 
 FloatArray = NDArray[np.float64]
 
@@ -33,7 +34,9 @@ class Pauses:
             if quantiles.shape != LEVELS.shape:
                 raise InputError(f"pauses: each list must hold {LEVELS.size} quantiles")
             if not bool(((quantiles >= 0) & (quantiles <= _LONGEST_SECONDS)).all()):
-                raise InputError(f"pauses: quantiles must be from 0 to {_LONGEST_SECONDS:g} seconds")
+                raise InputError(
+                    f"pauses: quantiles must be from 0 to {format_bound(_LONGEST_SECONDS)} seconds"
+                )
             if bool((np.diff(quantiles) < 0).any()):
                 raise InputError("pauses: quantiles must not fall")
 

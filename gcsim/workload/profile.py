@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gcsim.documents import numbers
 from gcsim.errors import InputError
+from gcsim.units import format_bound, format_range
 
 FloatArray = NDArray[np.float64]
 
@@ -38,20 +39,23 @@ class Profile:
             raise InputError("profile: seconds, live_factor and alloc_factor must be lists of one length")
         steps = np.diff(self.seconds)
         if self.seconds[0] != 0 or not bool((steps >= _LEAST_STEP_SECONDS).all()):
-            raise InputError(f"profile: seconds must rise from 0, by {_LEAST_STEP_SECONDS:g} or more each")
+            raise InputError(
+                f"profile: seconds must rise from 0, by {format_bound(_LEAST_STEP_SECONDS)} or more each"
+            )
         if self.seconds.size > 1 and not _LEAST_PERIOD_SECONDS <= self.seconds[-1] <= _MOST_SECONDS:
             raise InputError(
-                f"profile: seconds must end between {_LEAST_PERIOD_SECONDS:g} and {_MOST_SECONDS:g}"
+                f"profile: seconds must end in the range {format_range(_LEAST_PERIOD_SECONDS, _MOST_SECONDS)}"
             )
         for factors in (self.live_factor, self.alloc_factor):
             if not bool(((factors >= 0) & (factors <= _MOST_FACTOR)).all()):
-                raise InputError(f"profile: factors must be from 0 to {_MOST_FACTOR:g}")
+                raise InputError(f"profile: factors must be from 0 to {format_bound(_MOST_FACTOR)}")
         between = steps * 0.5 * (self.alloc_factor[1:] + self.alloc_factor[:-1])
         done = np.concatenate([np.zeros(1), np.cumsum(np.maximum(between, 1e-9))])
         mean = float(self.alloc_factor[0]) if steps.size == 0 else float(done[-1] / self.seconds[-1])
         if mean < _LEAST_MEAN:
             raise InputError(
-                f"profile: alloc_factor must be {_LEAST_MEAN:g} or more on average, got {mean:g}"
+                f"profile: alloc_factor must be {format_bound(_LEAST_MEAN)} or more on average,"
+                f" got {format_bound(mean)}"
             )
         object.__setattr__(self, "_done", done)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gcsim.documents import number, whole_number
 from gcsim.errors import InputError
+from gcsim.units import format_bound, format_range
 from gcsim.workload.profile import Profile
 
 FloatArray = NDArray[np.float64]
@@ -55,7 +56,9 @@ class Requests:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise InputError(f"requests: {name} must be from {low:g} to {high:g}, got {value:g}")
+                raise InputError(
+                    f"requests: {name} must be from {format_range(low, high)}, got {format_bound(value)}"
+                )
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:

@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 
 from gcsim.documents import number, numbers
 from gcsim.errors import InputError
+from gcsim.units import format_bound, format_range
 from gcsim.workload.pauses import LEVELS
 
 FloatArray = NDArray[np.float64]
@@ -69,13 +70,14 @@ class Scatter:
                 raise InputError(f"scatter: {name} must hold {LEVELS.size} quantiles")
             most = _MOST_SLACK_BYTES if name == "heap_start_slack_bytes" else _MOST_FACTOR
             if not bool(((quantiles >= 0) & (quantiles <= most)).all()):
-                raise InputError(f"scatter: {name} must hold numbers from 0 to {most:g}")
+                raise InputError(f"scatter: {name} must hold numbers from 0 to {format_bound(most)}")
             if bool((np.diff(quantiles) < 0).any()):
                 raise InputError(f"scatter: {name} must not fall")
             mean = float(np.trapezoid(quantiles, LEVELS))
             if name != "heap_start_slack_bytes" and not 1.0 / _MOST_MEAN <= mean <= _MOST_MEAN:
                 raise InputError(
-                    f"scatter: {name} must have a mean of {1.0 / _MOST_MEAN:g} to {_MOST_MEAN:g}, got {mean:g}"
+                    f"scatter: {name} must have a mean of {format_range(1.0 / _MOST_MEAN, _MOST_MEAN)},"
+                    f" got {format_bound(mean)}"
                 )
 
     @classmethod

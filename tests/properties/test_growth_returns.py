@@ -62,7 +62,8 @@ def service(*, loop: Loop, live_mib: float, roots_over_live: float, gogc: int) -
         "assist_cpu_seconds": 0.01e-3 * reachable / MIB,
         "mark_cpu_heap_ratio": 1.0 + gogc / 100.0,
         "alloc_bytes_per_second": 0.5 * rate,
-        "mark_mutator_procs": 0.5,
+        "mark_mutator_procs": 0.5
+        / base.parameters.mark_alloc_efficiency.value,  # arrivals are served while marking
     }
     if loop == "closed":
         del values["mark_mutator_procs"]

@@ -132,7 +132,10 @@ def test_the_command_writes_objects_of_a_file_with_their_pools(tmp_path: Path) -
         ("[[kind]]\nsize_bytes = 8\nweight = 1\n", "'lifetime' is missing"),
         (FILE.replace("weight = 20", "weigth = 20"), "unknown key 'weigth'"),
         (FILE.replace('"2s"', '"2 parsecs"'), "not a duration"),
-        (FILE.replace("in_flight = 4", "in_flight = 0"), "more than 0"),
+        (
+            FILE.replace("in_flight = 4", "in_flight = 0"),
+            "in_flight must be from 0.000001 to 1,000,000, got 0",
+        ),
         ("[[kind", "TOML"),
     ],
 )
