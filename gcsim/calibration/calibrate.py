@@ -19,7 +19,6 @@ from gcsim.calibration.refusals import refuse_forced, refuse_goals
 from gcsim.calibration.scatter import fit_scatter
 from gcsim.calibration.standard_error import printing_error
 from gcsim.calibration.window import working_window
-from gcsim.engine.draws import LEAST_SERVED
 from gcsim.errors import InputError
 from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.trace import Trace
@@ -80,17 +79,13 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     steady_arrivals = pace.loop == "open" and profile.is_steady
     # without ends of spans counted again, as the engine's mark phases have none
     arriving = allocation["alloc_bytes_per_second"].value if steady_arrivals else None
-    while_marking = float(evidence.allocated_bytes.sum() / evidence.concurrent_seconds.sum())
-    mark_loop = pace.loop
-    if arriving is not None and while_marking < LEAST_SERVED * arriving:
-        arriving, mark_loop = None, "closed"
     model = Model(
         name=name,
         loop=pace.loop,
         settings=settings,
         parameters=Parameters(
             **fit_heap(evidence),
-            **fit_marking(evidence, mark_loop, arrival_bytes_per_second=arriving),
+            **fit_marking(evidence, pace.loop, arrival_bytes_per_second=arriving),
             **allocation,
             **memory,
             mark_cpu_heap_exponent=heap_exponent(told.counted),

@@ -73,7 +73,7 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
     runway: FloatArray = np.maximum(goal - evidence.heap_start_bytes, _SHORTEST_RUNWAY_BYTES)
     mark_cpu_s = np.maximum(evidence.mark_cpu_seconds, 1e-9)
     slowness = None
-    if model.profile.is_steady and lane.serves_arrivals.any():
+    if model.profile.is_steady and lane.open_loop:
         spread = factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence))
         slowness = program_slowness(mark_cpu_s / float(mark_cpu_s.mean()), spread)
     conditions = conditions_for(

@@ -22,9 +22,6 @@ FloatArray = NDArray[np.float64]
 _UNFILLED_WITHOUT_GOGC = 1.35
 LEAST_FREE_OF_SWEEPING = 0.4  # of the mutator's time outside marking is left to the program
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
-# of arrivals while marking: a program that serves fewer, with Ps to spare, waits for itself, and catches up afterwards;
-# open loops that left Ps idle 0.92 to 1.8, programs that wait for their own locks, or for a few clients, 0.41 to 0.71
-LEAST_SERVED = 0.8
 _HEAP_EXPONENT_RANGE = (-0.7, 0.8)  # near 1, marking would outgrow its own heap
 
 
@@ -111,7 +108,6 @@ def lane_parameters(
         live_per_doubling=of("live_per_doubling"),
         root_bytes=roots,
         arrival_bytes_per_second=arrival,
-        serves_arrivals=np.full(procs.shape, open_loop and _serves_arrivals(model)),
         capacity_bytes_per_second=of("alloc_bytes_per_cpu_second") * at_full_speed,
         sweep_seconds_per_byte=of("sweep_cpu_seconds_per_byte") / at_full_speed,
         mark_alloc_bytes_per_cpu_second=of("alloc_bytes_per_cpu_second") * of("mark_alloc_efficiency"),
@@ -133,18 +129,6 @@ def lane_parameters(
         * per_setting([_more_unfilled(model, s) for s in settings]),
         allocated_stack_bytes=of("allocated_stack_bytes"),
     )
-
-
-def arrivals_served_share(model: Model) -> float:
-    """Allocation per second while marking, over that of an open loop's arrivals, as calibration measured both."""
-    known = model.parameters
-    per_cpu = known.alloc_bytes_per_cpu_second.value * known.mark_alloc_efficiency.value
-    return per_cpu * known.mark_mutator_procs.value / max(known.alloc_bytes_per_second.value, 1.0)
-
-
-def _serves_arrivals(model: Model) -> bool:
-    """Whether arrivals were served while marking; taken to be so of a load that moves, whose arrivals are not known."""
-    return not model.profile.is_steady or arrivals_served_share(model) >= LEAST_SERVED
 
 
 def _more_unfilled(model: Model, settings: Settings) -> float:

@@ -48,16 +48,20 @@ def conditions_for(
     """What lanes meet, one cycle each, or one lane in many cycles; ``pace`` is the profile's allocation factor.
 
     In an open loop the pace moves what is asked for, in a closed one how fast the program can allocate.
-    ``slowness`` is a steady open loop's ``program_slowness`` in each cycle: it takes the Ps that its arrivals need at
-    that speed, and does not get them where the goal says otherwise, in slow cycles. The Ps that a log shows are the
-    mean of both; they stand where it is None: of a load that moves, what arrives in a cycle is not known.
-    Where arrivals are not served while marking, the program holds itself up, and marks as a closed loop does.
+    ``slowness`` is a steady open loop's ``program_slowness`` in each cycle. At that speed
+
+        Ps on the mutator = min(arrivals / speed, the Ps of the log x slowness)
+
+    Arrivals bound it. A program that waits for locks or for few clients serves fewer of them while marking, as its
+    log shows, and the rest afterwards (``LaneState.backlog_bytes``). Where ``slowness`` is None the Ps of the log hold:
+    of a load that moves, the arrivals of one cycle are not known.
     """
     per_cpu = parameters.mark_alloc_bytes_per_cpu_second
     mutator = parameters.mark_mutator_procs
     if slowness is not None:
         per_cpu = per_cpu / slowness
-        mutator = parameters.arrival_bytes_per_second / np.maximum(per_cpu, 1.0)
+        asked = parameters.arrival_bytes_per_second / np.maximum(per_cpu, 1.0)
+        mutator = np.minimum(asked, mutator * slowness)
     elif parameters.open_loop:
         mutator = mutator * pace
     else:
@@ -70,7 +74,7 @@ def conditions_for(
         background_procs=parameters.mark_background_procs,
         busy_procs=parameters.mark_busy_procs,
         mutator_procs=mutator,
-        open_loop=bool(parameters.serves_arrivals.any()),
+        open_loop=parameters.open_loop,
         assist_cpu_share=parameters.assist_cpu_share,
     )
 

@@ -192,7 +192,7 @@ class LaneEngine:
         return at(self.profile.mean_alloc(start_s, mark_phase(first).duration_seconds))
 
     def _slowness(self, cpu_factor: FloatArray) -> FloatArray | None:
-        if not (self.profile.is_steady and self.parameters.serves_arrivals.any()):
+        if not (self.profile.is_steady and self.parameters.open_loop):
             return None
         return program_slowness(cpu_factor, self._cpu_factors)
 

