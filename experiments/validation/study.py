@@ -24,7 +24,7 @@ from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
 from gcsim.metrics import METRICS, Estimate
 from gcsim.units import MIB
-from gcsim.workload.model import Model
+from gcsim.workload.model import Loop, Model
 
 REPLICAS = 48
 _THREE = (50, 100, 400)  # GOGC of the logs calibrated on together
@@ -146,7 +146,8 @@ def _study_group(group: list[RunPlan], folder: Path, long_folder: Path) -> _Part
     if home is None:
         return none("no usable run at GOGC=100 to calibrate on")
     try:
-        model = calibrate(home.trace, name=home.plan.label, fit_check=False).model
+        stated = Overrides(loop=_loop_of(home))
+        model = calibrate(home.trace, name=home.plan.label, overrides=stated, fit_check=False).model
         alone = _of_log_alone(home)
     except InputError as error:
         return none(f"calibration refused: {error}")
@@ -159,9 +160,14 @@ def _study_group(group: list[RunPlan], folder: Path, long_folder: Path) -> _Part
     return _Part(rows=rows(seen), early_rows=rows(early), left_out=left_out)
 
 
+def _loop_of(home: Observation) -> Loop:
+    """The loop of the program, as its user states it with --open-loop or --closed-loop."""
+    return "closed" if home.closed_loop else "open"
+
+
 def _of_log_alone(home: Observation) -> Model:
-    """A model of the log without its side file: the user states the Go version, and the rest is the log's."""
-    stated = Overrides(go=home.settings.go)
+    """A model of the log without its side file: the user states Go version and loop, and the rest is the log's."""
+    stated = Overrides(go=home.settings.go, loop=_loop_of(home))
     bare = replace(home.trace, info=None)
     return calibrate(bare, name=home.plan.label, overrides=stated, fit_check=False).model
 
@@ -176,7 +182,8 @@ def _of_three_logs(seen: Iterable[Observation], home: Observation) -> Model | No
     if len(logs) < len(_THREE):
         return None
     try:
-        return calibrate_logs(logs, name=home.plan.label, fit_check=False).model
+        stated = Overrides(loop=_loop_of(home))
+        return calibrate_logs(logs, name=home.plan.label, overrides=stated, fit_check=False).model
     except InputError:
         return None
 

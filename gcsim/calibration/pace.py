@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 
 from gcsim.calibration.evidence import Evidence
+from gcsim.engine.draws import LEAST_SERVED
 from gcsim.workload.model import Loop
 
 _IDLE_SHARE = 0.03  # of P while marking; below it every P had work, so the program was at full speed
 # the mutator's share of all Ps, outside marking: from here on the program is taken to be at full speed but for waits
 # among its own; measured: closed loops 0.77 and more, open ones 0.61 and less, near saturation 0.76
 _BUSY_SHARE = 0.7
-# of what is allocated outside, while marking: open loops that left Ps idle 0.92 to 1.8, programs that wait for their
-# own locks 0.41 to 0.71
-_LEAST_SERVED = 0.8
 _MARK_SPEED = 0.8  # mutator speed while marking, of that outside; measured on Go 1.26 and 1.27: 0.6 to 1.0
 _MARK_SPEED_REL_SD = 0.155  # that range as 90 %
 _FASTER_THAN_OUTSIDE = 1.1  # apparent speed while marking if all Ps had been busy outside: they were not
@@ -62,7 +60,7 @@ def find_pace(
     if idle_share <= _IDLE_SHARE and stated != "open":
         return Pace(loop="closed", busy_procs=procs, source="idle workers hardly marked: every P was busy")
     while_marking = float(evidence.allocated_bytes.sum()) / max(outside_bytes_per_second * mark_s, 1e-9)
-    if not left_idle and while_marking < _LEAST_SERVED and stated != "open":
+    if not left_idle and while_marking < LEAST_SERVED and stated != "open":
         source = f"{marked}, but allocation per second fell to {100 * while_marking:.0f} % while marking"
         return Pace(loop="closed", busy_procs=procs, source=source)
     marking_procs = float(evidence.mark_cpu_seconds.sum()) / mark_s

@@ -50,18 +50,17 @@ def conditions_for(
     In an open loop the pace moves what is asked for, in a closed one how fast the program can allocate.
     ``slowness`` is a steady open loop's ``program_slowness`` in each cycle. At that speed
 
-        Ps on the mutator = min(arrivals / speed, the Ps of the log x slowness)
+        Ps that the program asks for = served_share * arrivals / speed
 
-    Arrivals bound it. A program that waits for locks or for few clients serves fewer of them while marking, as its
-    log shows, and the rest afterwards (``LaneState.backlog_bytes``). Where ``slowness`` is None the Ps of the log hold:
-    of a load that moves, the arrivals of one cycle are not known.
+    and the goal may leave it fewer, in slow cycles. The Ps that a log shows are the mean of both. A program that waits
+    for locks or for few clients serves fewer arrivals while marking, and the rest afterwards. Where ``slowness`` is
+    None the Ps of the log hold: of a load that moves, the arrivals of one cycle are not known.
     """
     per_cpu = parameters.mark_alloc_bytes_per_cpu_second
     mutator = parameters.mark_mutator_procs
     if slowness is not None:
         per_cpu = per_cpu / slowness
-        asked = parameters.arrival_bytes_per_second / np.maximum(per_cpu, 1.0)
-        mutator = np.minimum(asked, mutator * slowness)
+        mutator = parameters.served_share * parameters.arrival_bytes_per_second / np.maximum(per_cpu, 1.0)
     elif parameters.open_loop:
         mutator = mutator * pace
     else:

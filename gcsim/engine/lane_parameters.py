@@ -32,6 +32,7 @@ class LaneParameters:
     live_per_doubling: FloatArray  # near 1: what is kept where twice as much is allocated between collections
     root_bytes: FloatArray  # scanned stacks and globals
     arrival_bytes_per_second: FloatArray  # allocation that arrivals demand; infinite in a closed loop
+    served_share: FloatArray  # of arrivals, while marking; the rest is served afterwards
     capacity_bytes_per_second: FloatArray  # allocation at full speed outside marking
     sweep_seconds_per_byte: FloatArray  # at full speed outside marking, of the heap's last peak
     mark_alloc_bytes_per_cpu_second: FloatArray

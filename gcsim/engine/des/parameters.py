@@ -94,7 +94,7 @@ def run_parameters(
         gomaxprocs=procs,
         open_loop=open_loop,
         arrival_bytes_per_ns=of("arrival_bytes_per_second") / _NS if open_loop else 0.0,
-        served_share=_served_share(lanes, lane) if open_loop else 1.0,
+        served_share=of("served_share"),
         capacity_bytes_per_ns=capacity,
         busy_procs=capacity / alloc,
         sweep_cpu_ns_per_byte=drawn["sweep_cpu_seconds_per_byte"] * _NS,
@@ -110,12 +110,6 @@ def run_parameters(
         pass_interval_ns=knobs.pass_interval_ns,
         **{name: of(name) for name in _SAME},
     )
-
-
-def _served_share(lanes: LaneParameters, lane: int) -> float:
-    """Of arrivals while marking: what the Ps that calibration measured allocate, all of them at most."""
-    marking = lanes.mark_alloc_bytes_per_cpu_second[lane] * lanes.mark_mutator_procs[lane]
-    return min(float(marking / lanes.arrival_bytes_per_second[lane]), 1.0)
 
 
 _SAME = (
