@@ -1,12 +1,12 @@
 """The Go programs among a process and what it has started, looked at through /proc (Linux)."""
 
+import mmap
 import os
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-from gcsim.errors import InputError
-from gcsim.gctrace.buildinfo import go_version_in
+from gcsim.gctrace.buildinfo import find_go_version
 from gcsim.gctrace.run_settings import GoProgram
 
 _PROC = Path("/proc")
@@ -49,9 +49,13 @@ def age_seconds(pid: int) -> float:
 
 
 def program_of(pid: int) -> str:
-    """The path of the executable that a process runs; empty where it cannot be read."""
+    """The path of the executable that a process runs; empty where it cannot be read.
+
+    The kernel marks the path of a file that was replaced or removed while it runs, as a new build does. The process is
+    still the same program.
+    """
     try:
-        return str((_PROC / str(pid) / "exe").readlink())
+        return str((_PROC / str(pid) / "exe").readlink()).removesuffix(" (deleted)")
     except OSError:
         return ""
 
@@ -62,20 +66,21 @@ def go_program_of(pid: int) -> GoProgram | None:
     None too for a moment while the process is being started: its environment is empty until the kernel has set it up
     (``create_elf_tables``), later than its program.
     """
-    exe = _PROC / str(pid) / "exe"
     try:
-        status = exe.stat()
-        key = (status.st_dev, status.st_ino)
-        if key not in _SEEN:
-            _SEEN[key] = None  # stays where it cannot be read, or is of Go 1.17 or older
-            _SEEN[key] = go_version_in(exe)
+        # one look at the file: between two, "exec" may have put another program in its place
+        with (_PROC / str(pid) / "exe").open("rb") as binary:
+            status = os.fstat(binary.fileno())
+            key = (status.st_dev, status.st_ino)
+            if key not in _SEEN:
+                with mmap.mmap(binary.fileno(), 0, access=mmap.ACCESS_READ) as image:
+                    _SEEN[key] = find_go_version(image) or None  # empty for Go 1.17 or older
         version = _SEEN[key]
         if version is None:
             return None
         environ = (_PROC / str(pid) / "environ").read_bytes()
         if not environ:
             return None
-    except (OSError, InputError):
+    except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
         return None
     pairs = (item.partition("=") for item in os.fsdecode(environ).split("\0") if "=" in item)
     env = {name: value for name, _, value in pairs}
