@@ -24,9 +24,11 @@ OPEN_LIMITED = (0.02, 0.03, 0.06)
 TIGHT = (0.04, 0.06, 0.10)
 # Engines differ more between replicas, each another possible service, than between the cycles of one: many short runs.
 REPLICAS = 32
-# Of these settings, by number, the event engine is run in the suite; of all with --large.
+# The suite compares two settings in short runs; --large, as in .ci/run, compares all.
 IN_SUITE = (4, 10)  # GOGC=100 and the tight limit
 SECONDS: dict[Engine, float] = {"lanes": 600.0, "des": 60.0}
+IN_SUITE_REPLICAS = 12
+IN_SUITE_SECONDS: dict[Engine, float] = {"lanes": 600.0, "des": 15.0}
 
 
 def _allowed(model: Model, settings: Settings) -> tuple[float, float, float]:
@@ -63,18 +65,20 @@ def test_engines_agree_on_shipped_models(
     # one by one, requests take the event engine several times as long
     model = replace(Model.load(name), requests=None)
     every = _settings(model)
-    chosen = range(len(every)) if request.config.getoption("--large") else IN_SUITE
+    large = request.config.getoption("--large")
+    chosen, seconds = (range(len(every)), SECONDS) if large else (IN_SUITE, IN_SUITE_SECONDS)
+    replicas = REPLICAS if large else IN_SUITE_REPLICAS
     settings = [every[i] for i in chosen]
     fast, slow = (
-        replica_metrics(model, settings, duration_seconds=SECONDS[engine], replicas=REPLICAS, engine=engine)
-        for engine in SECONDS
+        replica_metrics(model, settings, duration_seconds=seconds[engine], replicas=replicas, engine=engine)
+        for engine in seconds
     )
     lines, apart = [f"{name}: des / lanes - 1 (two standard errors; allowed)"], []
     for i, one in enumerate(settings):
         cells = []
         for metric, allowed in zip(METRICS, _allowed(model, one), strict=True):
             ratio = slow[metric][i] / fast[metric][i] - 1.0
-            luck = 2.0 * float(ratio.std(ddof=1)) / np.sqrt(REPLICAS)
+            luck = 2.0 * float(ratio.std(ddof=1)) / np.sqrt(replicas)
             difference = float(ratio.mean())
             cells.append(f"{metric} {100 * difference:+5.1f} % ({100 * luck:.1f}; {100 * allowed:.1f})")
             if abs(difference) > max(allowed, luck):

@@ -16,7 +16,7 @@ from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
 
 
 def _with_slots(share: float) -> Model:
-    model = Model.load("order-service-open")
+    model = replace(Model.load("order-service-open"), requests=None)  # arrivals as a stream, which is quicker
     return replace(
         model, parameters=replace(model.parameters, slot_garbage_share=Parameter(share, 0.0, "test"))
     )
