@@ -32,7 +32,7 @@ from gcsim.gctrace.writer import format_gctrace
 from gcsim.goruntime.memory import MOST_SLOT_GARBAGE, counted_once
 from gcsim.settings import Settings
 
-SERVICES, SEED = 200, 1
+SERVICES, SEED = 400, 1
 IMPROBABLE = (
     0.001  # of one parameter; 26 tests of honest intervals fail once in forty seeds, and the seed is fixed
 )
@@ -54,7 +54,7 @@ def rows_at(ranks: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[Recovered
 
 @pytest.mark.parametrize("name", RANKED)
 def test_known_services_are_recovered(name: str) -> None:
-    """Of 200 services each true parameter ranks uniformly among draws of the calibrated one."""
+    """Of 400 services each true parameter ranks uniformly among draws of the calibrated one."""
     found = uniformity(by_parameter(recovery())[name])
     assert min(found.chi_square_p, found.kolmogorov_p) > IMPROBABLE, np.histogram(found.places, bins=10)[0]
 
