@@ -186,5 +186,5 @@ def test_a_process_that_keeps_standard_error_is_reported(tmp_path: Path) -> None
     done = run_capture(["sh", "-c", "sleep 20 & exit 3"], tmp_path / "log", echo=False)
     assert any("still has its standard error" in note for note in done.notes)
     assert done.exit_status == 3
-    done = run_capture(["sh", "-c", "sleep 20 2>/dev/null & exit 3"], tmp_path / "log", echo=False)
+    done = run_capture(["sh", "-c", "sleep 20 2>/dev/null & sleep 0.5; exit 3"], tmp_path / "log", echo=False)
     assert not any("still has its standard error" in note for note in done.notes)

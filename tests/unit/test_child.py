@@ -26,7 +26,7 @@ def test_peak_memory_leaves_the_parent_out(polled: int, reaped: int, parent: int
 def test_a_small_child_of_a_large_parent_is_small() -> None:
     """The 200 MB that this process touches do not show in the child's peak."""
     ballast = bytearray(os.urandom(1)) * (200 << 20)
-    usage = run_child(["sleep", "0.2"], env=dict(os.environ), on_stderr=lambda _piece: None)
+    usage = run_child(["sleep", "1"], env=dict(os.environ), on_stderr=lambda _piece: None)
     assert 0 < usage.rss_peak_bytes < len(ballast) // 4
 
 
