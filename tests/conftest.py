@@ -18,6 +18,20 @@ settings.load_profile("gcsim")
 GO = ("golang/",)
 
 CAPTURES = (
+    "unit/test_api.py::test_a_captured_log_gives_the_same_file_from_both",
+    "unit/test_api.py::test_a_refused_log_is_named",
+    "unit/test_api.py::test_an_older_model_keeps_its_verdict",
+    "unit/test_api.py::test_json_is_one_document_with_verdict_settings_and_intervals",
+    "unit/test_api.py::test_several_logs_give_the_same_file_from_both",
+    "unit/test_api.py::test_the_experiments_use_the_same_model",
+    "unit/test_api.py::test_the_model_file_keeps_the_assessment_as_data",
+    "unit/test_cli_width.py::test_inspect_and_calibrate_fit_80_columns",
+    "unit/test_growth.py::test_of_real_programs_only_the_leak_grows",
+    "unit/test_log_settings.py::test_a_limit_is_never_taken_for_a_gogc",
+    "unit/test_log_settings.py::test_a_side_file_that_lacks_gogc_leaves_it_to_the_goals",
+    "unit/test_log_settings.py::test_gogc_is_inferred_from_real_goals",
+    "unit/test_log_settings.py::test_the_side_file_and_then_the_user_decide",
+    "unit/test_shipped_models.py::test_a_shipped_model_is_what_its_captures_give",
     "unit/test_cli_commands.py::test_a_limit_stated_to_be_off_is_off_whatever_the_side_file_says",
     "unit/test_counted_memory.py",
     "unit/test_disturbance.py",
