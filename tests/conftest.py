@@ -69,9 +69,7 @@ TOGETHER = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds ``--large``."""
-    parser.addoption(
-        "--large", action="store_true", help="Run the largest tests at full size, as .ci/run does."
-    )
+    parser.addoption("--large", action="store_true", help="Run the largest tests at full size.")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

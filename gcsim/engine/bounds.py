@@ -7,7 +7,6 @@ import numpy as np
 
 from gcsim.errors import InputError
 
-MAX_CYCLES = 1_000_000  # of one run that is summed up
 MAX_RECORDED_CYCLES = 100_000  # of one run whose cycles are kept
 MAX_EVENTS = 20_000_000  # of one run of the event-by-event engine
 MAX_REQUESTS_PER_SECOND = 1e6

@@ -24,7 +24,7 @@ OPEN_LIMITED = (0.02, 0.03, 0.06)
 TIGHT = (0.04, 0.06, 0.10)
 # Engines differ more between replicas, each another possible service, than between the cycles of one: many short runs.
 REPLICAS = 24
-# The suite compares two settings in short runs; --large, as in .ci/run, compares all.
+# The suite compares two settings in short runs; --large compares all.
 IN_SUITE = (2, 5)  # GOGC=100 and the tight limit
 SECONDS: dict[Engine, float] = {"lanes": 600.0, "des": 20.0}
 
