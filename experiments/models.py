@@ -15,8 +15,7 @@ The same captures give the same bytes. Make the models again after any change to
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gcsim.calibration import calibrate
-from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.log_settings import Overrides
 from gcsim.calibration.requests import loop_of, result_file, with_requests
 from gcsim.calibration.several import Several, calibrate_logs, with_slots

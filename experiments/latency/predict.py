@@ -9,7 +9,7 @@ from typing import NamedTuple
 from experiments.latency import matrix
 from gcsim.api import calibrate
 from gcsim.atomic import write_text_atomically
-from gcsim.calibration import Overrides
+from gcsim.calibration.log_settings import Overrides
 from gcsim.engine.simulate import simulate
 from gcsim.settings import Settings
 from gcsim.workload.model import Model

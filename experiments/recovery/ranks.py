@@ -14,7 +14,7 @@ from scipy.stats import chisquare, kstest
 from experiments.recovery.logs import Logged, logged
 from experiments.recovery.services import BATCH, Service, draw_batch
 from gcsim.api import calibrate
-from gcsim.calibration import Overrides
+from gcsim.calibration.log_settings import Overrides
 from gcsim.engine.draws import draw_parameters
 from gcsim.errors import InputError
 from gcsim.streams import stream

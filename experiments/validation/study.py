@@ -17,7 +17,7 @@ from experiments.validation.observations import (
     regime,
 )
 from gcsim.api import calibrate, calibrate_logs
-from gcsim.calibration import Overrides
+from gcsim.calibration.log_settings import Overrides
 from gcsim.calibration.validation import Comparison
 from gcsim.engine.discrepancy import course_of
 from gcsim.engine.simulate import simulate

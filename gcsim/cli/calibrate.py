@@ -61,7 +61,6 @@ def calibrate(
     no side file of gcsim capture does. Exit status 1 when the verdict is "do not trust"; the model is written all the
     same.
     """
-    from gcsim.api import calibrate_service
     from gcsim.atomic import check_folder, check_output
 
     if open_loop and closed_loop:
@@ -74,6 +73,8 @@ def calibrate(
     traces = read_logs(logs)
     for log, trace in traces.items():
         warn_about(log, trace)
+    from gcsim.api import calibrate_service
+
     found = calibrate_service(traces, name=printable(name or output.stem), overrides=stated)
     if as_json:
         emit_json(found.to_json())

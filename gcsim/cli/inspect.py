@@ -39,12 +39,13 @@ def inspect(
 ) -> None:
     """Show what happened: findings, metrics, figures."""
     from gcsim.atomic import check_folder
-    from gcsim.calibration.log_settings import log_settings
 
     if output is not None:
         check_folder(output)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     traces = read_logs(logs)
+    from gcsim.calibration.log_settings import log_settings
+
     observed = {log: _observed(log, trace) for log, trace in traces.items()}
     settings = {log: log_settings(trace, stated) for log, trace in traces.items()}
     found = {log: _assess(trace, settings[log]) for log, trace in traces.items()}

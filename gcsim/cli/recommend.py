@@ -55,8 +55,6 @@ def recommend(
 ) -> None:
     """Choose GOGC and GOMEMLIMIT for a container; exit status 1 when nothing is feasible."""
     from gcsim.atomic import check_folder
-    from gcsim.cli.answer import print_miss, print_recommendation
-    from gcsim.tuning.recommend import recommend as choose
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     memory_bytes = parse_memory(memory)
@@ -66,6 +64,9 @@ def recommend(
     service = load_service(model)
     if output is not None:
         check_folder(output)
+    from gcsim.cli.answer import print_miss, print_recommendation
+    from gcsim.tuning.recommend import recommend as choose
+
     with progress("recommend") as report:
         found = choose(
             service,

@@ -46,11 +46,7 @@ def report(
     """Write one self-contained HTML page: the grid, the heap over time and, with --memory, a setting."""
     from gcsim.atomic import check_output, write_text_atomically
     from gcsim.errors import InputError
-    from gcsim.report.model_page import model_page
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
-    from gcsim.tuning.plan import Plan
-    from gcsim.tuning.recorded import record_runs, settings_to_record
-    from gcsim.tuning.sweep import sweep
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     gogcs, limits, memory_bytes = (
@@ -62,6 +58,11 @@ def report(
         raise InputError("--gogc and --gomemlimit make one setting; a report needs two or more")
     service = load_service(model)
     check_output(output)
+    from gcsim.report.model_page import model_page
+    from gcsim.tuning.plan import Plan
+    from gcsim.tuning.recorded import record_runs, settings_to_record
+    from gcsim.tuning.sweep import sweep
+
     plan = Plan(
         duration_seconds=how.duration_seconds, replicas=how.replicas, seed=how.seed, engine=how.engine
     )

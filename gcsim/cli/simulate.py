@@ -79,7 +79,6 @@ def simulate(
 ) -> None:
     """Predict one setting; what is not given stays as calibrated."""
     from gcsim.atomic import check_output
-    from gcsim.engine.simulate import simulate as run_simulation
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     _check_outputs(how, timeline_out, timeline_step, objects_out, objects)
@@ -89,6 +88,8 @@ def simulate(
     force_gc_seconds = None if force_gc is None else parse_duration(force_gc, what="--force-gc")
     service = load_service(model)
     settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+    from gcsim.engine.simulate import simulate as run_simulation
+
     run = run_simulation(
         service,
         [settings],

@@ -57,8 +57,6 @@ def sweep(
     """Predict every pair of a grid of GOGC and GOMEMLIMIT: heat maps, curves, table."""
     from gcsim.atomic import check_folder
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
-    from gcsim.tuning.recommend import best_of
-    from gcsim.tuning.sweep import sweep as run_sweep
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     gogcs, limits = parse_gogc_grid(gogc), parse_gomemlimit_grid(gomemlimit)
@@ -66,6 +64,9 @@ def sweep(
     service = load_service(model)
     if output is not None:
         check_folder(output)
+    from gcsim.tuning.recommend import best_of
+    from gcsim.tuning.sweep import sweep as run_sweep
+
     with progress("sweep") as report:
         result = run_sweep(
             service,

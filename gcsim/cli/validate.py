@@ -54,17 +54,18 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the model's predictions with logs, setting by setting."""
-    from gcsim.calibration.log_settings import log_settings
-    from gcsim.calibration.validation import validate as compare
-
     how = simulation(duration=duration or "10m", replicas=replicas, seed=seed, engine="lanes")
     seconds = None if duration is None else how.duration_seconds
     bound = None if max_error is None else parse_fraction(max_error, what="--max-error")
     service = load_service(model)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+    traces = read_logs(logs)
+    from gcsim.calibration.log_settings import log_settings
+    from gcsim.calibration.validation import validate as compare
+
     found: dict[str, Validation] = {}
     at: dict[str, LogSettings] = {}
-    for log, trace in read_logs(logs).items():
+    for log, trace in traces.items():
         warn_about(log, trace)
         at[log] = log_settings(trace, stated)
         settings = at[log].settings

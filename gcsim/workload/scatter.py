@@ -10,8 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
 from gcsim.documents import number, numbers
 from gcsim.errors import InputError
@@ -121,6 +119,8 @@ class Scatter:
         A Gaussian copula; arrays of one shape. Element by element: a phase's factors depend on its own draws only, to
         the last bit, which a matrix product does not promise.
         """
+        from scipy.special import ndtr  # takes longer to import than a model takes to read
+
         cpu_time, cpu_bytes, time_bytes = self.mark_correlations
         matrix = np.array([[1, cpu_time, cpu_bytes], [cpu_time, 1, time_bytes], [cpu_bytes, time_bytes, 1]])
         values, vectors = np.linalg.eigh(matrix)  # three correlations of one matrix, but for rounding
@@ -151,9 +151,18 @@ def correlations(cpu: FloatArray, time: FloatArray, allocated: FloatArray) -> Fl
     cycles = cpu.size
     if cycles < 3:
         return np.zeros(3)
-    scores = [ndtri((rankdata(values) - 0.5) / cycles) for values in (cpu, time, allocated)]
+    from scipy.special import ndtri
+
+    scores = [ndtri((_ranks(values) - 0.5) / cycles) for values in (cpu, time, allocated)]
     if min(float(score.std()) for score in scores) == 0.0:
         return np.zeros(3)
     matrix: FloatArray = np.atleast_2d(np.corrcoef(scores))
     found: FloatArray = matrix[np.triu_indices(3, 1)] * cycles / (cycles + _FEW_CYCLES)
     return np.clip(found, -1.0, 1.0)
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 1 to n, shape (n,); equal values share their mean rank. SciPy's own costs half a second to import."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: FloatArray = (np.cumsum(count) - (count - 1) / 2)[place.reshape(-1)]
+    return ranks

@@ -9,7 +9,7 @@ from go_toolchain import GoToolchain
 from experiments.capture import RunPlan, capture_run
 from experiments.validation.baselines import keep
 from experiments.validation.observations import Observation, observe
-from gcsim.calibration import calibrate
+from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.validation import Comparison, validate
 
 # Twice the 90th percentile of what repeated 10 s runs on a quiet machine differ by, and as much again for

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from gcsim.calibration import calibrate
+from gcsim.calibration.calibrate import calibrate
 from gcsim.gctrace import read_gctrace
 from gcsim.workload.model import Model
 

@@ -16,8 +16,7 @@ from example_service import example_service
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gcsim.calibration import calibrate
-from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.log_settings import Overrides
 from gcsim.cycles import CycleTable
 from gcsim.engine.des.knobs import fit_knobs

@@ -10,7 +10,7 @@ from example_service import example_log
 from rich.console import Console
 
 from gcsim.atomic import replacing_set
-from gcsim.calibration import Calibration, calibrate
+from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.validation import Validation
 from gcsim.calibration.verdict import Diagnosis, check_fit, diagnose
 from gcsim.cli.main import run

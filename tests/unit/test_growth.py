@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gcsim.calibration import calibrate
+from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.growth import growing_parts
 from gcsim.calibration.verdict import diagnose

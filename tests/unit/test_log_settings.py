@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gcsim.calibration import Overrides, calibrate
-from gcsim.calibration.log_settings import log_settings
+from gcsim.calibration.calibrate import calibrate
+from gcsim.calibration.log_settings import Overrides, log_settings
 from gcsim.errors import InputError
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.workload.assessment import Origins

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcsim.calibration import calibrate
+from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.limit_goals import outside_heap
 from gcsim.calibration.memory import fit_memory

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gcsim.calibration import Overrides, calibrate
+from gcsim.calibration.calibrate import calibrate
+from gcsim.calibration.log_settings import Overrides
 from gcsim.calibration.verdict import check_fit
 from gcsim.gctrace import read_gctrace
 from gcsim.workload.model import Loop

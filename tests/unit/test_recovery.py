@@ -20,7 +20,7 @@ from experiments.recovery.ranks import (
     recover,
     uniformity,
 )
-from gcsim.calibration import calibrate
+from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.evidence import evidence_from, time_steps
 from gcsim.calibration.fit_allocation import intervals
 from gcsim.calibration.standard_error import printing_error, printing_scatter, standard_error

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from gcsim.calibration import calibrate
+from gcsim.calibration.calibrate import calibrate
 from gcsim.engine.cycle_draws import CycleDraws
 from gcsim.engine.simulate import lanes_for, simulate
 from gcsim.errors import InputError

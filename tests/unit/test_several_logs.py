@@ -9,7 +9,7 @@ import pytest
 
 from experiments.recovery.logs import logged
 from experiments.recovery.services import Service, at_gogc, draw_batch
-from gcsim.calibration import Overrides
+from gcsim.calibration.log_settings import Overrides
 from gcsim.calibration.random_effects import pooled
 from gcsim.calibration.several import Several, calibrate_logs
 from gcsim.calibration.validation import validate

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcsim.calibration import calibrate
+from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.log_settings import log_settings
 from gcsim.cli.main import run
 from gcsim.errors import InputError

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from example_service import example_service
 
-from gcsim.calibration import Calibration, Overrides, calibrate
+from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.diagnosis import _groups
+from gcsim.calibration.log_settings import Overrides
 from gcsim.calibration.validation import Comparison, Validation
 from gcsim.calibration.verdict import Diagnosis, diagnose, marked
 from gcsim.cycles import CycleTable
