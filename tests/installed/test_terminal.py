@@ -73,7 +73,7 @@ def test_an_interrupt_shows_the_cursor_again(installed: Installed) -> None:
     """After the progress bar hid it; the last line says what happened."""
     grid = ["--gogc", "25:800:60", "--gomemlimit", "128MiB:2GiB:40", "--replicas", "100"]
     status, shown = on_a_terminal(
-        installed, ["sweep", "order-service", *grid], columns=80, interrupt_after_seconds=5.0
+        installed, ["sweep", "order-service", *grid], columns=80, interrupt_after_seconds=2.5
     )
     assert status == 130, shown
     assert "Traceback" not in shown

@@ -110,7 +110,7 @@ class Ledger:
 
 
 @given(workload=workloads)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_is_made_or_lost_between_events(workload: dict) -> None:
     """Clock, CPU time, scan credit and heap bytes balance at every event of a dozen cycles."""
     model, knobs = service(workload)

@@ -176,10 +176,10 @@ def gcsim(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_timeline_of_too_many_steps_is_refused(tmp_path: Path) -> None:
-    """Through the command line: a nanosecond for a second of simulated time."""
+    """Through the command line: a nanosecond for half a second of simulated time."""
     path, out = tmp_path / "model.toml", tmp_path / "timeline.json"
     example_service().save(path)
-    options = ("--engine", "des", "--replicas", "1", "--duration", "1s", "--timeline-out", out)
+    options = ("--engine", "des", "--replicas", "1", "--duration", "500ms", "--timeline-out", out)
     done = gcsim("simulate", path, *options, "--timeline-step", "1ns")
     assert done.returncode == 2
     assert "--timeline-step" in done.stderr

@@ -14,6 +14,8 @@ from gcsim.settings import Settings
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
 
+SECONDS: dict[Engine, float] = {"lanes": 120.0, "des": 60.0}
+
 
 def _with_slots(share: float) -> Model:
     model = replace(Model.load("order-service-open"), requests=None)  # arrivals as a stream, which is quicker
@@ -41,7 +43,9 @@ def test_arrivals_stay_what_they_are_while_heap_live_grows_faster(engine: Engine
     """At any GOGC the service allocates what arrives; the cycle rate is higher by what is counted again."""
     settings = [Settings(gogc=gogc, gomaxprocs=2, go="1.27") for gogc in (60, 200)]
     without, with_slots = (
-        replica_metrics(_with_slots(share), settings, duration_seconds=120.0, replicas=4, engine=engine)
+        replica_metrics(
+            _with_slots(share), settings, duration_seconds=SECONDS[engine], replicas=4, engine=engine
+        )
         for share in (0.0, 0.9)
     )
     assert np.allclose(with_slots["throughput_ratio"].mean(axis=1), 1.0, atol=0.03)

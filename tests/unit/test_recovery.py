@@ -32,16 +32,22 @@ from gcsim.gctrace.writer import format_gctrace
 from gcsim.goruntime.memory import MOST_SLOT_GARBAGE, counted_once
 from gcsim.settings import Settings
 
-SERVICES, SEED = 400, 1
+SERVICES, SERVICES_IN_SUITE, SEED = 400, 120, 1
 IMPROBABLE = (
     0.001  # of one parameter; 26 tests of honest intervals fail once in forty seeds, and the seed is fixed
 )
 
 
 @cache
-def recovery() -> Recovery:
+def recovered(services: int) -> Recovery:
     """The services of one seed, recovered."""
-    return recover(SERVICES, SEED)
+    return recover(services, SEED)
+
+
+@pytest.fixture
+def recovery(large: bool) -> Recovery:
+    """400 services with ``--large``; the first 120 of them in the suite."""
+    return recovered(SERVICES if large else SERVICES_IN_SUITE)
 
 
 def rows_at(ranks: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[Recovered]:
@@ -53,15 +59,15 @@ def rows_at(ranks: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[Recovered
 
 
 @pytest.mark.parametrize("name", RANKED)
-def test_known_services_are_recovered(name: str) -> None:
-    """Of 400 services each true parameter ranks uniformly among draws of the calibrated one."""
-    found = uniformity(by_parameter(recovery())[name])
+def test_known_services_are_recovered(name: str, recovery: Recovery) -> None:
+    """Over all services each true parameter ranks uniformly among draws of the calibrated one."""
+    found = uniformity(by_parameter(recovery)[name])
     assert min(found.chi_square_p, found.kolmogorov_p) > IMPROBABLE, np.histogram(found.places, bins=10)[0]
 
 
-def test_hardly_a_service_is_left_out() -> None:
+def test_few_services_are_left_out(recovery: Recovery, large: bool) -> None:
     """A recovery that drops its hard cases would prove nothing."""
-    assert sum(recovery().left_out.values()) <= 0.03 * SERVICES
+    assert sum(recovery.left_out.values()) <= 0.03 * (SERVICES if large else SERVICES_IN_SUITE)
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.5), (0.0, 0.6), (0.5, 1.0)])
@@ -87,10 +93,10 @@ def test_the_band_holds_uniform_samples_and_no_others() -> None:
     assert inside(2.0) < 0.1
 
 
-def test_the_page_names_every_ranked_parameter_and_the_smallest_p_value() -> None:
+def test_the_page_names_every_ranked_parameter_and_the_smallest_p_value(recovery: Recovery) -> None:
     """What docs/calibration.md claims comes from the recovery that it shows."""
-    found = [uniformity(rows) for rows in by_parameter(recovery()).values()]
-    page = calibration_page(recovery(), found)
+    found = [uniformity(rows) for rows in by_parameter(recovery).values()]
+    page = calibration_page(recovery, found)
     smallest = min(min(one.chi_square_p, one.kolmogorov_p) for one in found)
     assert all(f"| `{name}` |" in page for name in RANKED)
     assert f"{smallest:.2g}" in page

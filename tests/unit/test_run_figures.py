@@ -78,7 +78,7 @@ def test_figures_of_the_event_engine_are_its_own(
     model: str, drawn: list[tuple[Settings, CycleTable]], tmp_path: Path
 ) -> None:
     """``sweep --engine des`` and ``plot --engine des`` draw that engine's cycles."""
-    asked = ["--engine", "des", "--duration", "3s", "--replicas", "2", "--seed", "3"]
+    asked = ["--engine", "des", "--duration", "1s", "--replicas", "1", "--seed", "3"]
     assert run(["sweep", model, *GRID, *asked, "-o", str(tmp_path / "out")]) == 0
     assert run(["plot", model, "--gogc", "50", *asked[:4], *asked[6:], "-o", str(tmp_path / "plot")]) == 0
     assert len(drawn) >= 3
@@ -86,7 +86,7 @@ def test_figures_of_the_event_engine_are_its_own(
         (again,) = simulate(
             example_service(),
             [settings],
-            duration_seconds=3.0,
+            duration_seconds=1.0,
             replicas=1,
             seed=3,
             record=True,
