@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, settings
 HERE = Path(__file__).parent
 
 # No test fails for want of time: machines that do other things are slow.
-settings.register_profile("gcsim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "gcsim", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("gcsim")
 
 GO = ("golang/",)
@@ -47,23 +49,35 @@ CAPTURES = (
 )
 
 SLOW = (
+    "installed/test_bad_input.py",
+    "installed/test_signals.py",
+    "installed/test_streams.py",
+    "installed/test_terminal.py",
     "properties/test_assist_queue.py::test_fluid_limiter_follows_the_bucket",
     "properties/test_des_conservation.py::test_nothing_is_made_or_lost_between_events",
-    "properties/test_gctrace_roundtrip.py::test_quantized_cycles_are_what_is_read_back",
+    "properties/test_gctrace_roundtrip.py",
+    "properties/test_growth_returns.py::test_the_event_engine_has_the_same_peak_at_calibration",
+    "properties/test_keyed_randomness.py::test_events_alone_in_a_grid_and_in_any_order",
+    "properties/test_keyed_randomness.py::test_lanes_alone_in_a_grid_and_in_any_order",
+    "properties/test_keyed_randomness.py::test_more_replicas_leave_the_first_ones_as_they_are",
+    "properties/test_pacer_forms.py::test_scalar_and_array_form_agree",
+    "unit/test_bounds.py::test_a_plot_of_a_million_hours_ends",
+    "unit/test_bounds.py::test_a_run_without_collections_has_nothing_to_record",
+    "unit/test_bounds.py::test_a_timeline_of_too_many_steps_is_refused",
+    "unit/test_child.py",
+    "unit/test_cli_answers.py::test_a_report_shows_today_and_pastes_only_what_fits",
+    "unit/test_cli_commands.py::test_a_dollar_sign_in_a_models_name_is_drawn",
+    "unit/test_cli_commands.py::test_plot_redraws_a_sweep_byte_for_byte",
+    "unit/test_cli_service.py::test_the_verdict_goes_with_the_model",
     "unit/test_des.py",
     "unit/test_des_views.py::test_the_command_writes_objects_of_a_file_with_their_pools",
     "unit/test_engines_agree.py",
+    "unit/test_fit_report.py::test_the_same_fit_gives_the_same_figures",
     "unit/test_recovery.py",
+    "unit/test_run_figures.py",
+    "unit/test_stride.py",
     "unit/test_survivors.py",
-    "unit/test_tuning_recommend.py::test_more_memory_never_costs_more_cpu",
-)
-
-# Files whose tests share an expensive fixture: `pytest -n 2 --dist loadgroup` gives each to one worker.
-TOGETHER = (
-    "golang/test_live_accuracy.py",
-    "golang/test_real_pacer.py",
-    "unit/test_recovery.py",
-    "unit/test_several_logs.py",
+    "unit/test_tuning_recommend.py",
 )
 
 
@@ -78,7 +92,13 @@ def large(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--large"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+@pytest.fixture
+def only_large(large: bool) -> None:
+    """Skips a test that runs with ``--large`` only."""
+    if not large:
+        pytest.skip("runs with --large")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Adds the markers."""
     for item in items:
@@ -90,8 +110,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.captures)
         if go or captures or _named(test, SLOW):
             item.add_marker(pytest.mark.slow)
-        if _named(test, TOGETHER):
-            item.add_marker(pytest.mark.xdist_group(test.split("::")[0]))
 
 
 def _named(test: str, table: tuple[str, ...]) -> bool:

@@ -23,6 +23,7 @@ PIPE_BYTES = (
     1 << 20
 )  # room for bursts: a full pipe would make the child wait for us while it writes its trace
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+_COUNT_ERROR = 0.02  # of resident memory: each CPU counts some pages for itself (percpu_counter)
 WRAPPER_SECONDS = 2.0  # for a wrapper to end when its program has
 
 
@@ -106,7 +107,9 @@ class Child:
                 self.ended = (status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
                 self.ended_at = time.monotonic()
                 self.family.reaped(self.ended_at)
-        return self.ended is not None and self.family.chief is None
+        if self.ended is None or self.family.chief is not None:
+            return False
+        return not self.family.may_start(time.monotonic())
 
     @property
     def _target(self) -> int:
@@ -168,11 +171,12 @@ def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
     """The child's peak resident memory from the two ways to see it.
 
     Linux counts what was resident before exec into ``ru_maxrss`` (``exec_mmap``), with vfork all of this
-    process: ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes``. Otherwise the
+    process: ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes`` by ``_COUNT_ERROR``. Otherwise the
     last poll of the child's high-water mark, at most POLL_SECONDS old, stands: low by what it grew since,
     never high.
     """
-    return reaped_bytes if reaped_bytes > parent_bytes or polled_bytes == 0 else polled_bytes
+    is_the_childs = reaped_bytes > parent_bytes * (1.0 + _COUNT_ERROR)
+    return reaped_bytes if is_the_childs or polled_bytes == 0 else polled_bytes
 
 
 def _started(

@@ -64,9 +64,9 @@ class OwnLines:
         return b"".join(kept)
 
     def end(self) -> bytes:
-        """What was held back, when nothing follows."""
+        """What was held back, when nothing follows; the runtime's line may be cut where a signal ended the program."""
         held, self._held = self._held, b""
-        return b"" if _is_trace(held) else held
+        return b"" if _is_trace(held) or _begins_trace(held) else held
 
     def _may_begin(self, text: bytes) -> bool:
         last = text[text.rfind(b"\n") + 1 :]
@@ -79,6 +79,12 @@ def _lines(text: bytes) -> list[bytes]:
     """Lines that end in a line feed; a carriage return is part of a line."""
     lines = text.split(b"\n")
     return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def _begins_trace(text: bytes) -> bool:
+    """Whether a text without a line end is the beginning of a trace line."""
+    begun = _NUMBER.sub(b"#", text)
+    return text.startswith(_BEGINNINGS) and any(line.startswith(begun) for line in _TRACE_LINES)
 
 
 def _is_trace(line: bytes) -> bool:

@@ -17,6 +17,7 @@ MAP_SECONDS, MAP_COST = 0.5, 200.0
 # between looks for other Go programs: while none is known, and from then on
 SEARCH_SECONDS, SEARCH_COST = 0.02, 20.0
 MORE_SECONDS, MORE_COST = 0.5, 1000.0
+START_SECONDS = 1.0  # for a process that a wrapper left behind to become the Go program
 MOST_WATCHED = 8  # at a time: a build starts hundreds
 
 
@@ -84,6 +85,7 @@ class Family:
         self.others: list[ProcessWatch] = []
         self.next_look = 0.0
         self._own_group = own_group
+        self._may_start_until = started
         self._last_search = started
         self._next_search = started + (MORE_SECONDS if self.root.go else SEARCH_SECONDS)
 
@@ -115,6 +117,13 @@ class Family:
             watch.has_ended |= watch.pid == self.root.pid
         if self.is_followed and not self.go_programs:
             self._search(now)
+            self._may_start_until = now + START_SECONDS
+
+    def may_start(self, now: float) -> bool:
+        """Whether a wrapper has just left a process behind that may become a Go program."""
+        if now >= self._may_start_until or self.go_programs:
+            return False
+        return bool(descendants_of(self.root.pid, own_group=self._own_group))
 
     def look(self, now: float) -> None:
         """When ``next_look`` has come."""

@@ -59,9 +59,10 @@ def test_a_wrapper_that_drops_the_environment_is_reported(app: Path, tmp_path: P
     assert f"{app.resolve()} did not get our GODEBUG" in done.stderr
 
 
-def test_a_program_left_behind_by_its_wrapper_is_waited_for(app: Path, tmp_path: Path) -> None:
-    """The capture lasts as long as the Go program."""
-    done = capture(tmp_path / "a.log", "sh", "-c", '"$0" -duration 1s & exit 4', app)
+@pytest.mark.parametrize("start", ['"$0"', 'sleep 0.2; "$0"'])
+def test_a_program_left_behind_by_its_wrapper_is_waited_for(app: Path, tmp_path: Path, start: str) -> None:
+    """The capture lasts as long as the Go program, which may start after the wrapper has ended."""
+    done = capture(tmp_path / "a.log", "sh", "-c", f"({start} -duration 1s) & exit 4", app)
     assert done.returncode == 4
     assert done.stderr.startswith("ready\ndone\n")
 

@@ -124,6 +124,7 @@ def test_live_size_is_about_what_was_asked(
     assert live[-1] / MIB == pytest.approx(40, abs=14)
 
 
+@pytest.mark.usefixtures("only_large")
 def test_an_open_loop_keeps_its_rate_and_its_seed(go_toolchain: GoToolchain, tmp_path: Path) -> None:
     """Arrivals follow the clock, not the service: a Poisson count, equal for equal seeds."""
     counts = {
@@ -137,6 +138,7 @@ def test_an_open_loop_keeps_its_rate_and_its_seed(go_toolchain: GoToolchain, tmp
     assert abs(counts["1"][0] - 2000) < 5 * 2000**0.5
 
 
+@pytest.mark.usefixtures("only_large")
 def test_an_overloaded_open_loop_shows_its_queue(go_toolchain: GoToolchain, tmp_path: Path) -> None:
     """No coordinated omission: latency counts from when a request was due, so overload shows in it."""
     result = captured("idle", go_toolchain, tmp_path, "-rate", "4000").result
@@ -144,6 +146,7 @@ def test_an_overloaded_open_loop_shows_its_queue(go_toolchain: GoToolchain, tmp_
     assert result["load_seconds"] > 1.5
 
 
+@pytest.mark.usefixtures("only_large")
 def test_a_smaller_live_set_collects_more_often(go_toolchain: GoToolchain, tmp_path: Path) -> None:
     """At one rate of allocation, -live sets how often the load collects once the live set is built."""
     cycles = {}

@@ -23,9 +23,9 @@ OPEN_LIMITED = (0.02, 0.03, 0.06)
 # one takes them for regular, at debts as of the phase's beginning: GC CPU is 5 to 7 % apart, cycle rate 3 to 5 %.
 TIGHT = (0.04, 0.06, 0.10)
 # Engines differ more between replicas, each another possible service, than between the cycles of one: many short runs.
-REPLICAS = 12
-# The suite compares one setting of each model; --large compares all, in twice the replicas.
-IN_SUITE = {"order-service": 5, "order-service-open": 2}  # the tight limit, and GOGC=100
+REPLICAS = 24
+# The suite compares one setting of each model: the tight limit, and GOGC=100; --large compares all.
+IN_SUITE = {"order-service": (5, 8), "order-service-open": (2, REPLICAS)}  # place, replicas
 SECONDS: dict[Engine, float] = {"lanes": 600.0, "des": 20.0}
 
 
@@ -61,8 +61,8 @@ def test_engines_agree_on_shipped_models(name: str, capsys: pytest.CaptureFixtur
     # one by one, requests take the event engine several times as long
     model = replace(Model.load(name), requests=None)
     every = _settings(model)
-    settings = every if large else [every[IN_SUITE[name]]]
-    replicas = 2 * REPLICAS if large else REPLICAS
+    place, replicas = IN_SUITE[name]
+    settings, replicas = (every, REPLICAS) if large else ([every[place]], replicas)
     fast, slow = (
         replica_metrics(model, settings, duration_seconds=SECONDS[engine], replicas=replicas, engine=engine)
         for engine in SECONDS

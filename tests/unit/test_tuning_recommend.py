@@ -13,7 +13,7 @@ from gcsim.tuning.constraints import pareto_front, worst_margin
 from gcsim.tuning.recommend import Recommendation, best_of, recommend
 from gcsim.units import GIB, MIB, parse_gogc, parse_gomemlimit
 
-QUICK = {"duration_seconds": 30.0, "replicas": 4, "seed": 3}
+QUICK = {"duration_seconds": 20.0, "replicas": 4, "seed": 3}
 
 
 @pytest.fixture(scope="module")
