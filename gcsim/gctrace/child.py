@@ -171,9 +171,9 @@ def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
     """The child's peak resident memory from the two ways to see it.
 
     Linux counts what was resident before exec into ``ru_maxrss`` (``exec_mmap``), with vfork all of this
-    process: ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes`` by ``_COUNT_ERROR``. Otherwise the
-    last poll of the child's high-water mark, at most POLL_SECONDS old, stands: low by what it grew since,
-    never high.
+    process: ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes`` by ``_COUNT_ERROR``.
+    Otherwise the last poll of the child's high-water mark, at most POLL_SECONDS old, stands: low by what it grew
+    since, never high.
     """
     is_the_childs = reaped_bytes > parent_bytes * (1.0 + _COUNT_ERROR)
     return reaped_bytes if is_the_childs or polled_bytes == 0 else polled_bytes

@@ -19,7 +19,7 @@ from gcsim.gctrace.child import rss_peak, run_child
     [(90, 100, 60, 100), (20, 60, 60, 20), (0, 60, 60, 60), (20, 59, 60, 20), (2000, 6050, 6000, 2000)],
 )
 def test_peak_memory_leaves_the_parent_out(polled: int, reaped: int, parent: int, peak: int) -> None:
-    """ru_maxrss counts only once it is above what this process could have put into it, which the kernel counts inexactly."""
+    """ru_maxrss counts only once it is above what this process could have put into it, give or take a little."""
     assert rss_peak(polled_bytes=polled, reaped_bytes=reaped, parent_bytes=parent) == peak
 
 
