@@ -173,8 +173,11 @@ def _target(path: Path) -> Path:
     """The file itself, links followed. Raises IsADirectoryError for a folder."""
     try:
         target = path.resolve()
-    except RuntimeError:  # Python 3.11 and 3.12 raise it for links that form a loop
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+        is_loop = target.is_symlink()
+    except RuntimeError:  # Python 3.11 and 3.12; from 3.13 on the links are left as they are
+        is_loop = True
+    if is_loop:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     return target

@@ -110,13 +110,10 @@ MOVING = (
 )  # fmt: skip  # -live is not all, or not at all times
 
 
+@pytest.mark.usefixtures("only_large")
 @pytest.mark.parametrize("name", [n for n in DRIVEN if n not in MOVING])
-def test_live_size_is_about_what_was_asked(
-    name: str, go_toolchain: GoToolchain, tmp_path: Path, large: bool
-) -> None:
+def test_live_size_is_about_what_was_asked(name: str, go_toolchain: GoToolchain, tmp_path: Path) -> None:
     """What is live when a cycle begins, by the trace, is within a third of -live."""
-    if not large and name not in IN_SUITE:
-        pytest.skip("runs with --large")
     cycles = read_gctrace(
         captured(name, go_toolchain, tmp_path, "-live", "40MiB", *CLOSED.get(name, ())).log
     ).cycles

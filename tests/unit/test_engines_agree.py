@@ -25,7 +25,7 @@ TIGHT = (0.04, 0.06, 0.10)
 # Engines differ more between replicas, each another possible service, than between the cycles of one: many short runs.
 REPLICAS = 24
 # The suite compares one setting of each model: the tight limit, and GOGC=100; --large compares all.
-IN_SUITE = {"order-service": (5, 8), "order-service-open": (2, REPLICAS)}  # place, replicas
+IN_SUITE = {"order-service": (5, 6), "order-service-open": (2, REPLICAS)}  # place, replicas
 SECONDS: dict[Engine, float] = {"lanes": 600.0, "des": 20.0}
 
 

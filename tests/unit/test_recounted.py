@@ -14,7 +14,7 @@ from gcsim.settings import Settings
 from gcsim.workload.model import Model
 from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
 
-SECONDS: dict[Engine, float] = {"lanes": 120.0, "des": 30.0}
+SECONDS: dict[Engine, float] = {"lanes": 120.0, "des": 20.0}
 
 
 def _with_slots(share: float) -> Model:

@@ -32,7 +32,7 @@ from gcsim.gctrace.writer import format_gctrace
 from gcsim.goruntime.memory import MOST_SLOT_GARBAGE, counted_once
 from gcsim.settings import Settings
 
-SERVICES, SERVICES_IN_SUITE, SEED = 400, 120, 1
+SERVICES, SERVICES_IN_SUITE, SEED = 400, 60, 1
 IMPROBABLE = (
     0.001  # of one parameter; 26 tests of honest intervals fail once in forty seeds, and the seed is fixed
 )
