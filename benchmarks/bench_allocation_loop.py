@@ -18,9 +18,9 @@ from pathlib import Path
 
 from experiments import toolchains
 from gcsim.goruntime.versions import rules_for
+from gcsim.service.objects.lifetimes import Lifetime
+from gcsim.service.objects.object_heap import ObjectHeap, ObjectKind
 from gcsim.streams import stream
-from gcsim.workload.lifetimes import Lifetime
-from gcsim.workload.objects import ObjectHeap, ObjectKind
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 208, 512, 1024, 4096)  # each as frequent as 1/size
 STEP_OBJECTS = 100_000  # between two control events: 4 ms of real allocation

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gcsim.engine.des.cycle import Cycle
-from gcsim.engine.des.parameters import Knobs, central_parameters
-from gcsim.engine.des.runner import run_cycles
+from gcsim.engine.des.run.cycle import Cycle
+from gcsim.engine.des.run.parameters import Knobs, central_parameters
+from gcsim.engine.des.run.runner import run_cycles
+from gcsim.service.model import Model
+from gcsim.service.parameters import PARAMETER_NAMES, RANGES, Parameter, Parameters
+from gcsim.service.pauses import LEVELS, Pauses
+from gcsim.service.profile import Profile
+from gcsim.service.requests import Requests
+from gcsim.service.variability import Scatter
 from gcsim.settings import Settings
 from gcsim.units import MIB
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import PARAMETER_NAMES, RANGES, Parameter, Parameters
-from gcsim.workload.pauses import LEVELS, Pauses
-from gcsim.workload.profile import Profile
-from gcsim.workload.requests import Requests
-from gcsim.workload.scatter import Scatter
 
 REQUESTS_PER_SECOND = 12_000.0
 _CALIBRATION_STEPS = 2_000_000

@@ -15,10 +15,10 @@ import numpy as np
 from gcsim.engine.simulate import lanes_for, run_lanes, simulate
 from gcsim.goruntime.pacer_state import MarkResult, PacerState
 from gcsim.goruntime.versions import rules_for
+from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
 from gcsim.units import MAX_INT64, MIB
-from gcsim.workload.model import Model
 
 DURATION_SECONDS = 600.0
 

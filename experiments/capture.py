@@ -27,9 +27,9 @@ from typing import Any
 from experiments import toolchains
 from experiments.cpu_speed import SpeedProbe
 from gcsim.atomic import make_folder, write_text_atomically
+from gcsim.capture.info import CaptureInfo, side_file
+from gcsim.capture.run import run_capture
 from gcsim.errors import InputError
-from gcsim.gctrace.capture import run_capture
-from gcsim.gctrace.capture_info import CaptureInfo, side_file
 from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, parse_duration, parse_gogc, parse_gomemlimit
 

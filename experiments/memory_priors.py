@@ -1,13 +1,13 @@
 """Measure memory outside the heap and resident memory on real Go, by version and heap shape.
 
     python experiments/memory_priors.py measure --go 1.27=PATH/TO/go --go 1.19=… --out measured.jsonl
-    python experiments/memory_priors.py fit measured.jsonl > gcsim/goruntime/memory_priors.py
+    python experiments/memory_priors.py fit measured.jsonl > gcsim/priors/process_memory.py
     python experiments/memory_priors.py stacks --go 1.27=PATH/TO/go
 
 ``measure`` builds ``programs/memory_priors`` with each toolchain and runs it over shapes, live sizes and
 settings (about 3 s a run, 28 runs a version). ``fit`` reduces the runs to the table that ships with gcsim. ``stacks``
 sets what 2,000 goroutines have allocated for their stacks beside what marking scans of them, for goroutines that wait
-at several depths and go deeper for each request or not: the prior of ``gcsim/calibration/memory_parts.py``.
+at several depths and go deeper for each request or not: the prior of ``gcsim/calibration/memory/parts.py``.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.calibration.memory_parts import OWN_STACK_BYTES
+from gcsim.calibration.memory.parts import OWN_STACK_BYTES
 from gcsim.units import MIB
 
 PROGRAM = Path(__file__).parent / "programs" / "memory_priors" / "main.go"
@@ -212,10 +212,10 @@ linux/amd64, GOMAXPROCS=2, live heaps of 20, 80 and 200 MiB in four shapes (smal
 and a memory limit; ``runtime/metrics`` every 2 ms and VmHWM. Values are medians over the shapes, low and high
 their extremes. Resident errors are over all 19 or 20 runs without a limit, the same runs that gave the
 metadata line, so they are in-sample. The binary was small (2 MB): a larger one's
-resident text and data come on top. ``gcsim.goruntime.memory.MemoryPrior`` tells the fields.
+resident text and data come on top. ``gcsim.priors.records.MemoryPrior`` tells the fields.
 """
 
-from gcsim.goruntime.memory import MemoryPrior
+from gcsim.priors.records import MemoryPrior
 
 '''
 FOOTER = '''

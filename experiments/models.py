@@ -16,15 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gcsim.calibration.calibrate import Calibration, calibrate
-from gcsim.calibration.log_settings import Overrides
-from gcsim.calibration.requests import loop_of, result_file, with_requests
-from gcsim.calibration.several import Several, calibrate_logs, with_slots
-from gcsim.calibration.verdict import diagnose_logs, marked
+from gcsim.calibration.checks.verdict import diagnose_logs, marked
+from gcsim.calibration.estimate.requests import loop_of, result_file, with_requests
+from gcsim.calibration.pooling import Several, calibrate_logs, with_slots
+from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.cli.logs import read_logs
 from gcsim.gctrace.trace import Trace
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import Parameter
-from gcsim.workload.requests import Requests
+from gcsim.service.model import Model
+from gcsim.service.parameters import Parameter
+from gcsim.service.requests import Requests
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "models"

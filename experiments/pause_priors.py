@@ -3,7 +3,7 @@
     python experiments/pause_priors.py --go 1.27=PATH/TO/go [--prefix CMD] [--seconds 4]
 
 Prints, for each version, GOMAXPROCS and load (all Ps busy, or most idle), quantiles of w1 and w2 (gctrace's
-first and last clock figure) and the parts that ``gcsim/goruntime/stw.py`` ships. Run it on
+first and last clock figure) and the parts that ``gcsim/goruntime/study/stw.py`` ships. Run it on
 a quiet machine: anything else on the CPUs adds to the time to stop.
 """
 

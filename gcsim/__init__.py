@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gcsim.api import CalibratedService, calibrate, calibrate_logs, calibrate_service
-    from gcsim.calibration.log_settings import Overrides
+    from gcsim.calibration.settings.log_settings import Overrides
     from gcsim.engine.simulate import simulate
     from gcsim.errors import InputError
     from gcsim.gctrace import read_gctrace
+    from gcsim.service.model import Model
     from gcsim.settings import Settings
     from gcsim.tuning.recommend import recommend
     from gcsim.tuning.sweep import sweep
-    from gcsim.workload.model import Model
 
 __all__ = [
     "CalibratedService",
@@ -35,10 +35,10 @@ __all__ = [
 
 _HOMES = {
     "InputError": "gcsim.errors",
-    "Model": "gcsim.workload.model",
+    "Model": "gcsim.service.model",
     "Settings": "gcsim.settings",
     "CalibratedService": "gcsim.api",
-    "Overrides": "gcsim.calibration.log_settings",
+    "Overrides": "gcsim.calibration.settings.log_settings",
     "calibrate": "gcsim.api",
     "calibrate_logs": "gcsim.api",
     "calibrate_service": "gcsim.api",

@@ -7,21 +7,21 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.checks.verdict import Diagnosis, diagnose_logs, marked
+from gcsim.calibration.estimate.loop import Pace
+from gcsim.calibration.estimate.requests import loop_of, result_file, with_requests
 from gcsim.calibration.evidence import Evidence
-from gcsim.calibration.log_settings import LogSettings, Overrides
-from gcsim.calibration.pace import Pace
-from gcsim.calibration.requests import loop_of, result_file, with_requests
-from gcsim.calibration.several import Several
-from gcsim.calibration.several import calibrate_logs as estimate
+from gcsim.calibration.pooling import Several
+from gcsim.calibration.pooling import calibrate_logs as estimate
+from gcsim.calibration.settings.log_settings import LogSettings, Overrides
 from gcsim.calibration.validation import Validation
-from gcsim.calibration.verdict import Diagnosis, diagnose_logs, marked
 from gcsim.engine.run import settings_json
 from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.trace import Trace
-from gcsim.workload.assessment import Assessment, Verdict
-from gcsim.workload.model import Model
-from gcsim.workload.parameter_interval import interval
-from gcsim.workload.parameters import PARAMETER_NAMES
+from gcsim.service.assessment import Assessment, Verdict
+from gcsim.service.model import Model
+from gcsim.service.parameter_interval import interval
+from gcsim.service.parameters import PARAMETER_NAMES
 
 Log = str | PathLike[str] | Trace
 _TRACE = "log"  # the name of a log that has no path

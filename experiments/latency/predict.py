@@ -9,10 +9,10 @@ from typing import NamedTuple
 from experiments.latency import matrix
 from gcsim.api import calibrate
 from gcsim.atomic import write_text_atomically
-from gcsim.calibration.log_settings import Overrides
+from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.engine.simulate import simulate
+from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.workload.model import Model
 
 PREDICTIONS = Path(__file__).parent / "predictions.json"
 METRICS = ("request_p50_seconds", "request_p99_seconds")

@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.recovery.services import Service
-from gcsim.engine.draws import central_draws, lane_parameters
-from gcsim.engine.lane_parameters import LaneParameters
-from gcsim.engine.lanes import CycleStep, LaneEngine
-from gcsim.engine.record import CycleRecorder
+from gcsim.capture.info import CaptureInfo
+from gcsim.engine.inputs.draws import central_draws, lane_parameters
+from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.lanes.engine import CycleStep, LaneEngine
+from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.gctrace import Trace, read_gctrace
-from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.records import PacerEnds
 from gcsim.gctrace.writer import format_gctrace
 from gcsim.goruntime.versions import rules_for
+from gcsim.service.parameters import PARAMETER_NAMES
 from gcsim.streams import stream
 from gcsim.units import MIB
-from gcsim.workload.parameters import PARAMETER_NAMES
 
 FloatArray = NDArray[np.float64]
 

@@ -14,11 +14,11 @@ from scipy.stats import chisquare, kstest
 from experiments.recovery.logs import Logged, logged
 from experiments.recovery.services import BATCH, Service, draw_batch
 from gcsim.api import calibrate
-from gcsim.calibration.log_settings import Overrides
-from gcsim.engine.draws import draw_parameters
+from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.engine.inputs.draws import draw_parameters
 from gcsim.errors import InputError
+from gcsim.service.model import Model
 from gcsim.streams import stream
-from gcsim.workload.model import Model
 
 FloatArray = NDArray[np.float64]
 

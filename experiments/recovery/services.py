@@ -26,17 +26,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from gcsim.calibration.fit_allocation import SWEEP_SMALL_OBJECTS, SWEEP_UNKNOWN_SIZES
-from gcsim.calibration.memory import SLOTS_SMALL_OBJECTS, SLOTS_UNKNOWN_SIZES
-from gcsim.goruntime.memory import MOST_SLOT_GARBAGE
+from gcsim.calibration.estimate.allocation import SWEEP_SMALL_OBJECTS, SWEEP_UNKNOWN_SIZES
+from gcsim.calibration.memory.fit import SLOTS_SMALL_OBJECTS, SLOTS_UNKNOWN_SIZES
 from gcsim.goruntime.workers import background_share
+from gcsim.service.model import Loop, Model
+from gcsim.service.parameters import PARAMETER_NAMES, Parameter, Parameters
+from gcsim.service.pauses import LEVELS, Pauses
+from gcsim.service.profile import Profile
+from gcsim.service.variability import Scatter
 from gcsim.settings import Settings
+from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE
 from gcsim.units import MIB
-from gcsim.workload.model import Loop, Model
-from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
-from gcsim.workload.pauses import LEVELS, Pauses
-from gcsim.workload.profile import Profile
-from gcsim.workload.scatter import Scatter
 
 FloatArray = NDArray[np.float64]
 

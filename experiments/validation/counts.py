@@ -10,14 +10,14 @@ from experiments.capture import CapturedRun, RunPlan, load_run
 from experiments.validation.matrix import MAIN_GO, MAIN_PROCS
 from experiments.validation.observations import captured_plans
 from experiments.validation.tables import Lines, table
-from gcsim.calibration.counted_memory import CountedMemory, counted_memory
 from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.memory.counted import CountedMemory, counted_memory
 from gcsim.calibration.window import working_window
+from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.cycles import CycleTable
 from gcsim.errors import InputError
 from gcsim.gctrace import Trace, read_gctrace
-from gcsim.gctrace.heap_accounts import HeapAccounts
-from gcsim.goruntime.memory import recounted_bytes, unfilled_slot_bytes
+from gcsim.submodels.process_memory import recounted_bytes, unfilled_slot_bytes
 from gcsim.units import MIB
 
 _HEAD = (
@@ -167,7 +167,7 @@ def _opening(programs: int) -> Lines:
         "At GOGC=100 without a limit: heap peak, metadata and stacks, slots that no allocation has filled when marking "
         "ends, in MiB and as a share of the peak, and the share of what is allocated that goes into slots of swept "
         "spans. Then unfilled slots at other settings over what gcsim makes of these, the fourth root of the peak "
-        "(`goruntime/memory.py`): median and range over settings. gcsim takes 1 for the first two and 1.35 for "
+        "(`submodels/process_memory.py`): median and range over settings. gcsim takes 1 for the first two and 1.35 for "
         "GOGC=off: live objects that came while nothing was collected hold spans that are never full again.",
         "",
         "Last, by how much heapLive grows more than the program allocates. A span that a P takes to fill it counts "

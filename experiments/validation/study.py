@@ -17,14 +17,14 @@ from experiments.validation.observations import (
     regime,
 )
 from gcsim.api import calibrate, calibrate_logs
-from gcsim.calibration.log_settings import Overrides
+from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.validation import Comparison
-from gcsim.engine.discrepancy import course_of
 from gcsim.engine.simulate import simulate
+from gcsim.engine.summary.intervals import course_of
 from gcsim.errors import InputError
 from gcsim.metrics import METRICS, Estimate
+from gcsim.service.model import Loop, Model
 from gcsim.units import MIB
-from gcsim.workload.model import Loop, Model
 
 REPLICAS = 48
 _THREE = (50, 100, 400)  # GOGC of the logs calibrated on together

@@ -3,32 +3,32 @@
 import math
 from dataclasses import dataclass, replace
 
-from gcsim.calibration.counted_memory import counted_memory
+from gcsim.calibration.checks.refusals import refuse_forced, refuse_goals
+from gcsim.calibration.estimate.allocation import Intervals, fit_allocation, intervals, outside_rate
+from gcsim.calibration.estimate.heap import fit_heap
+from gcsim.calibration.estimate.live_heap import heap_exponent
+from gcsim.calibration.estimate.loop import Pace, find_pace
+from gcsim.calibration.estimate.marking import fit_marking
+from gcsim.calibration.estimate.movement import find_profile
+from gcsim.calibration.estimate.variability import fit_scatter
 from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
-from gcsim.calibration.fit_allocation import Intervals, fit_allocation, intervals, outside_rate
-from gcsim.calibration.fit_heap import fit_heap
-from gcsim.calibration.fit_marking import fit_marking
-from gcsim.calibration.heap_exponent import heap_exponent
-from gcsim.calibration.limit_goals import outside_heap
-from gcsim.calibration.log_settings import LogSettings, Overrides, log_settings
-from gcsim.calibration.memory import fit_memory
-from gcsim.calibration.memory_parts import Seen, Told
-from gcsim.calibration.movement import find_profile
-from gcsim.calibration.pace import Pace, find_pace
-from gcsim.calibration.refusals import refuse_forced, refuse_goals
-from gcsim.calibration.scatter import fit_scatter
-from gcsim.calibration.standard_error import printing_error
+from gcsim.calibration.memory.counted import counted_memory
+from gcsim.calibration.memory.fit import fit_memory
+from gcsim.calibration.memory.limit_goals import outside_heap
+from gcsim.calibration.memory.parts import Seen, Told
+from gcsim.calibration.settings.log_settings import LogSettings, Overrides, log_settings
+from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.calibration.window import working_window
+from gcsim.capture.info import CaptureInfo
 from gcsim.errors import InputError
-from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.trace import Trace
-from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import rules_for
+from gcsim.priors.process_memory import memory_prior
+from gcsim.service.model import Loop, Model
+from gcsim.service.parameters import Parameter, Parameters
+from gcsim.service.pauses import Pauses
+from gcsim.service.variability import Scatter
 from gcsim.settings import Settings
-from gcsim.workload.model import Loop, Model
-from gcsim.workload.parameters import Parameter, Parameters
-from gcsim.workload.pauses import Pauses
-from gcsim.workload.scatter import Scatter
 
 MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
 _LEAST_OUTSIDE = 0.3  # of the time: where marking hardly ends, CPU time says little of what lies between

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from gcsim.cycles import NOT_LOGGED
 from gcsim.gctrace.numbers import printed_step_ns, untruncated_ms
 from gcsim.gctrace.trace import Trace
-from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.pacer import runway_bytes
+from gcsim.submodels.process_memory import recounted_bytes
 from gcsim.units import MIB
 
 FloatArray = NDArray[np.float64]

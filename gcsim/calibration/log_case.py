@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from gcsim.calibration.checks.growth import growing_parts
 from gcsim.calibration.evidence import Evidence, evidence_from
-from gcsim.calibration.growth import growing_parts
-from gcsim.calibration.log_settings import LogSettings
+from gcsim.calibration.settings.log_settings import LogSettings
 from gcsim.calibration.window import working_window
 from gcsim.gctrace.trace import Trace
-from gcsim.workload.assessment import Growth
-from gcsim.workload.model import Model
+from gcsim.service.assessment import Growth
+from gcsim.service.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from gcsim.errors import InputError
 from gcsim.gctrace.numbers import untruncated_ms
 from gcsim.gctrace.trace import Trace
 from gcsim.metrics import METRICS, Estimate, cycle_metrics
+from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.workload.model import Model
 
 #: The metrics that ``validate --max-error`` judges: those that the settings are chosen by.
 JUDGED = ("heap_peak_mean_bytes", "gc_rate_hz", "gc_cpu_fraction", "rss_peak_bytes")

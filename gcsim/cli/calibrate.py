@@ -21,7 +21,7 @@ from gcsim.printable import printable
 
 if TYPE_CHECKING:
     from gcsim.api import CalibratedService
-    from gcsim.workload.model import Loop
+    from gcsim.service.model import Loop
 
 
 def calibrate(

@@ -9,7 +9,7 @@ from gcsim.cli.console import note
 from gcsim.units import format_go_bytes, format_gogc, format_mib, parse_duration
 
 if TYPE_CHECKING:
-    from gcsim.gctrace.capture_info import CaptureInfo
+    from gcsim.capture.info import CaptureInfo
 
 
 def capture(
@@ -29,7 +29,7 @@ def capture(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes of gcsim's own.")] = False,
 ) -> int:
     """Run a Go program with its GC trace on; its output, signals and exit status pass through."""
-    from gcsim.gctrace.capture import run_capture
+    from gcsim.capture.run import run_capture
 
     def say(text: str) -> None:
         if not quiet:

@@ -17,9 +17,9 @@ from gcsim.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gcsim.calibration.log_settings import LogSettings
+    from gcsim.calibration.settings.log_settings import LogSettings
     from gcsim.gctrace.trace import Trace
-    from gcsim.workload.assessment import Assessment
+    from gcsim.service.assessment import Assessment
 
 
 def inspect(
@@ -44,7 +44,7 @@ def inspect(
         check_folder(output)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     traces = read_logs(logs)
-    from gcsim.calibration.log_settings import log_settings
+    from gcsim.calibration.settings.log_settings import log_settings
 
     observed = {log: _observed(log, trace) for log, trace in traces.items()}
     settings = {log: log_settings(trace, stated) for log, trace in traces.items()}
@@ -77,7 +77,7 @@ def _observed(log: str, trace: "Trace") -> dict[str, float]:
 
 
 def _assess(trace: "Trace", settings: "LogSettings") -> "Assessment":
-    from gcsim.calibration.verdict import assess_log
+    from gcsim.calibration.checks.verdict import assess_log
 
     return assess_log(trace, settings)
 

@@ -8,9 +8,9 @@ from gcsim.errors import InputError
 from gcsim.units import parse_gogc, parse_gomemlimit
 
 if TYPE_CHECKING:
-    from gcsim.calibration.log_settings import Overrides
+    from gcsim.calibration.settings.log_settings import Overrides
     from gcsim.gctrace.trace import Trace
-    from gcsim.workload.model import Loop
+    from gcsim.service.model import Loop
 
 _MAX_ODDITIES_SHOWN = 5
 _DISTURBED_SHARE = 0.05  # of all CPU used by other processes during a capture
@@ -34,7 +34,7 @@ def overrides_of(
     loop: "Loop | None" = None,
 ) -> "Overrides":
     """What the options state of how a log was written. Raises InputError."""
-    from gcsim.calibration.log_settings import Overrides
+    from gcsim.calibration.settings.log_settings import Overrides
     from gcsim.goruntime.versions import rules_for
 
     percent = None if gogc is None else parse_gogc(gogc)

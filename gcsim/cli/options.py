@@ -12,7 +12,7 @@ from gcsim.units import parse_count, parse_duration, parse_gogc, parse_gomemlimi
 
 if TYPE_CHECKING:
     from gcsim.engine.simulate import Engine
-    from gcsim.workload.model import Model
+    from gcsim.service.model import Model
 
 MAX_REPLICAS = 10_000
 

@@ -22,8 +22,8 @@ from gcsim.cli.upgrade import note_upgrade
 from gcsim.errors import InputError
 
 if TYPE_CHECKING:
+    from gcsim.service.model import Model
     from gcsim.settings import Settings
-    from gcsim.workload.model import Model
 
 _MAX_CURVES = 6
 

@@ -24,8 +24,8 @@ from gcsim.cli.upgrade import note_upgrade
 from gcsim.units import parse_duration, parse_fraction
 
 if TYPE_CHECKING:
+    from gcsim.service.model import Model
     from gcsim.tuning.recommend import Recommendation
-    from gcsim.workload.model import Model
 
 NOTHING_FEASIBLE = 1
 

@@ -25,9 +25,9 @@ from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
 from gcsim.cli.upgrade import note_upgrade
 
 if TYPE_CHECKING:
+    from gcsim.service.model import Model
     from gcsim.tuning.plan import Plan
     from gcsim.tuning.recommend import Recommendation
-    from gcsim.workload.model import Model
 
 
 def report(

@@ -12,15 +12,15 @@ import typer
 from gcsim.cli.console import note
 
 if TYPE_CHECKING:
-    from gcsim.workload.assessment import Assessment
-    from gcsim.workload.model import Model
+    from gcsim.service.assessment import Assessment
+    from gcsim.service.model import Model
 
 NOT_TRUSTED = 1  # exit status
 
 
 def load_service(name_or_path: str) -> "Model":
     """A model by path or shipped name; notes its verdict where that is not trust. Raises InputError."""
-    from gcsim.workload.model import Model
+    from gcsim.service.model import Model
 
     model = Model.load(name_or_path)
     if model.assessment is not None:

@@ -30,8 +30,8 @@ from gcsim.units import parse_duration
 
 if TYPE_CHECKING:
     from gcsim.cycles import CycleTable
+    from gcsim.service.model import Model
     from gcsim.settings import Settings
-    from gcsim.workload.model import Model
 
 
 def simulate(
@@ -150,7 +150,7 @@ def _check_outputs(
     if timeline_step is not None:
         parse_duration(timeline_step, what="--timeline-step")
     if objects is not None:
-        from gcsim.workload.object_file import read_objects
+        from gcsim.service.objects.kinds_file import read_objects
 
         read_objects(objects)
 
@@ -173,9 +173,9 @@ def _write_run(service: "Model", settings: "Settings", how: Simulation, outputs:
 def _write_events(service: "Model", settings: "Settings", how: Simulation, outputs: _Outputs) -> "CycleTable":
     """Timeline and object-level view of one run; returns its cycles."""
     from gcsim.atomic import write_text_atomically
-    from gcsim.engine.des.simulate import record_events
-    from gcsim.engine.des.timeline import chrome_trace
-    from gcsim.workload.object_file import assumed_objects, read_objects
+    from gcsim.engine.des.run.replicas import record_events
+    from gcsim.engine.des.run.timeline import chrome_trace
+    from gcsim.service.objects.kinds_file import assumed_objects, read_objects
 
     objects = None
     if outputs.objects is not None:

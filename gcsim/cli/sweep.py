@@ -27,8 +27,8 @@ from gcsim.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
     from gcsim.engine.run import Run
+    from gcsim.service.model import Model
     from gcsim.tuning.sweep import Sweep
-    from gcsim.workload.model import Model
 
 GogcGrid = Annotated[
     str, typer.Option("--gogc", metavar="GRID", help="GOGC values: a list, a range from:to:count, or both.")

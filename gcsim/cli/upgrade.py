@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from gcsim.cli.console import note
 
 if TYPE_CHECKING:
+    from gcsim.service.model import Model
     from gcsim.settings import Settings
-    from gcsim.workload.model import Model
 
 
 def note_upgrade(model: "Model", asked: "Settings") -> None:

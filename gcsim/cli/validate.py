@@ -24,7 +24,7 @@ from gcsim.errors import InputError
 from gcsim.units import parse_fraction
 
 if TYPE_CHECKING:
-    from gcsim.calibration.log_settings import LogSettings
+    from gcsim.calibration.settings.log_settings import LogSettings
     from gcsim.calibration.validation import Comparison, Validation
 
 OUT_OF_BOUNDS = 1
@@ -60,7 +60,7 @@ def validate(
     service = load_service(model)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     traces = read_logs(logs)
-    from gcsim.calibration.log_settings import log_settings
+    from gcsim.calibration.settings.log_settings import log_settings
     from gcsim.calibration.validation import validate as compare
 
     found: dict[str, Validation] = {}

@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.cycles import CycleTable
-from gcsim.engine.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
-from gcsim.engine.discrepancy import course_of, distance, widened
-from gcsim.engine.draws import central_draws, draw_parameters, lane_parameters
-from gcsim.engine.lane_metrics import PAUSE_QUANTILES, lane_metrics
-from gcsim.engine.lane_parameters import LaneParameters
-from gcsim.engine.lanes import LaneEngine
-from gcsim.engine.record import CycleRecorder
+from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
+from gcsim.engine.inputs.draws import central_draws, draw_parameters, lane_parameters
+from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.lanes.engine import LaneEngine
+from gcsim.engine.lanes.recorder import CycleRecorder
+from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
 from gcsim.engine.run import Run
-from gcsim.engine.stride import MAX_MOVING_CYCLES, repeats
-from gcsim.engine.totals import LaneTotals
+from gcsim.engine.summary.intervals import course_of, distance, widened
+from gcsim.engine.summary.metrics import PAUSE_QUANTILES, lane_metrics
+from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import GoRules, rules_for
+from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.streams import stream
-from gcsim.workload.model import Model
 
 FloatArray = NDArray[np.float64]
 
@@ -123,7 +123,7 @@ def replica_metrics(
     parameters = lane_parameters(model, settings, drawn)
     latencies: dict[str, FloatArray] = {}
     if engine == "des":
-        from gcsim.engine.des.simulate import event_totals  # simpy is not needed elsewhere
+        from gcsim.engine.des.run.replicas import event_totals
 
         totals, latencies = event_totals(
             model,
@@ -210,7 +210,7 @@ def run_lanes(
 
     A steady service stops after MAX_STEADY_CYCLES cycles and a moving one after MAX_PERIODS periods of its
     profile: rates and means are known by then, and ``lane_metrics`` moves the peak out to the whole run's. Where a
-    moving one has very many cycles, each stands for several (``engine.stride``).
+    moving one has very many cycles, each stands for several (``engine.lanes.stride``).
     """
     for _ in range(warm_up_cycles):
         engine.step()
@@ -252,7 +252,7 @@ def _recorded(
 ) -> CycleTable:
     if engine == "lanes":
         return record_cycles(model, settings, duration_seconds=duration_seconds, seed=seed)
-    from gcsim.engine.des.simulate import record_events
+    from gcsim.engine.des.run.replicas import record_events
 
     return record_events(model, settings, duration_seconds=duration_seconds, seed=seed).cycles
 

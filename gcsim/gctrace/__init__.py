@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gcsim.gctrace.capture_info import CaptureInfo
+    from gcsim.capture.info import CaptureInfo
     from gcsim.gctrace.reader import read_gctrace, read_processes
     from gcsim.gctrace.trace import Oddity, Trace
     from gcsim.gctrace.writer import format_gctrace, quantize_cycles, write_gctrace

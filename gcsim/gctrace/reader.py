@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gcsim.capture.info import CaptureInfo, read_side_file
 from gcsim.cycles import Int64Array
 from gcsim.errors import InputError
-from gcsim.gctrace.capture_info import CaptureInfo, read_side_file
 from gcsim.gctrace.lines import KEYWORDS, parse_line
 from gcsim.gctrace.repair import Repair, WholeLines, line_numbers, torn_marks
 from gcsim.gctrace.rows import LINE, RowStore

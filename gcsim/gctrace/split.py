@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.capture.info import CaptureInfo
 from gcsim.cycles import BoolArray, CycleTable, Int64Array
-from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.formats import OTHERS
 from gcsim.gctrace.log_cycles import LogCycles
 from gcsim.gctrace.records import (

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from gcsim.capture.info import CaptureInfo
 from gcsim.cycles import BoolArray, CycleTable, Int64Array
-from gcsim.gctrace.capture_info import CaptureInfo
 from gcsim.gctrace.formats import CYCLES
 from gcsim.gctrace.records import (
     Columns,

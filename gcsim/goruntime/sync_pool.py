@@ -121,7 +121,7 @@ def pool_hit_rate(
     cycles] - E[peak of 1].
 
     With more Ps an upper bound, since other Ps' private slots are out of reach: against the simulation of
-    ``workload.pool_users``, too high by up to 4 points at 6 Gets per P and cycle, half a point from 40 on.
+    ``service.objects.pool_users``, too high by up to 4 points at 6 Gets per P and cycle, half a point from 40 on.
     """
     peak = _ExpectedPeak.of(in_flight, goroutines)
     cycle = np.asarray(gc_period_seconds, dtype=np.float64)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gcsim.atomic import FileSet
 from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.checks.movement_findings import allocation_rates
 from gcsim.calibration.evidence import Evidence
-from gcsim.calibration.movement_findings import allocation_rates
 from gcsim.calibration.validation import Comparison, Validation
 from gcsim.gctrace.trace import Trace
 from gcsim.report.figures import save_figure

@@ -8,15 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from gcsim.calibration.calibrate import Calibration
-from gcsim.calibration.diagnosis import is_weak
+from gcsim.calibration.checks.diagnosis import is_weak
+from gcsim.calibration.checks.verdict import Diagnosis
 from gcsim.calibration.validation import Validation
-from gcsim.calibration.verdict import Diagnosis
 from gcsim.gctrace.trace import Trace
 from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
+from gcsim.service.assessment import Finding
+from gcsim.service.parameter_interval import interval
+from gcsim.service.parameters import PARAMETER_NAMES, Parameter
 from gcsim.units import format_error, format_mib, format_number, format_seconds
-from gcsim.workload.assessment import Finding
-from gcsim.workload.parameter_interval import interval
-from gcsim.workload.parameters import PARAMETER_NAMES, Parameter
 
 _STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}
 _INDENT = (0, 0, 0, 2)

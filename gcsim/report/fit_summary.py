@@ -7,11 +7,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.checks.verdict import Diagnosis
 from gcsim.calibration.validation import Comparison, Validation
-from gcsim.calibration.verdict import Diagnosis
 from gcsim.report.text import METRIC_LABELS, format_metric
+from gcsim.service.model import Model
 from gcsim.units import format_mib, format_seconds
-from gcsim.workload.model import Model
 
 WIDTH = 80
 _STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}

@@ -4,13 +4,13 @@ from pathlib import PurePath
 
 import numpy as np
 
-from gcsim.calibration.log_settings import LogSettings
+from gcsim.calibration.settings.log_settings import LogSettings
 from gcsim.gctrace.source import source_name
 from gcsim.gctrace.trace import Trace
 from gcsim.report.fit_summary import bullets, wrapped
 from gcsim.report.text import METRIC_LABELS, format_metric
+from gcsim.service.assessment import Assessment
 from gcsim.units import format_mib, format_seconds
-from gcsim.workload.assessment import Assessment
 
 _LONG_PAUSE_NS = 5_000_000
 _HIGH_GC_CPU, _HIGH_ASSISTS = (

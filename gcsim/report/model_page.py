@@ -7,11 +7,11 @@ from gcsim.report.figures import heap_figure, heat_map_figure, pauses_figure, tr
 from gcsim.report.heatmap import heat_map_data
 from gcsim.report.page import Section, estimate_rows, html_page, kubernetes_env
 from gcsim.report.sweep_figures import about_model, recommendation_points, recorded_curves
+from gcsim.service.model import Model
 from gcsim.tuning.reason import short
 from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep
 from gcsim.units import format_seconds
-from gcsim.workload.model import Model
 
 
 def model_page(

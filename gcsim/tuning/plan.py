@@ -7,8 +7,8 @@ from typing import Any
 
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, DEFAULT_REPLICAS, DEFAULT_SEED, Engine, simulate
+from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.workload.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

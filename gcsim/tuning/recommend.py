@@ -10,6 +10,7 @@ from gcsim.engine.simulate import (
     DEFAULT_SEED,
     Engine,
 )
+from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.choose import (
     Alternative,
@@ -34,7 +35,6 @@ from gcsim.tuning.search import (
     outline,
 )
 from gcsim.tuning.sweep import Progress, base_settings, simulate_in_chunks
-from gcsim.workload.model import Model
 
 STRESS_FACTOR = 1.25
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
+from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import pareto_front
 from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.plan import Plan
 from gcsim.tuning.sweep import Sweep
-from gcsim.workload.model import Model
 
 SHOWN_CYCLES = 500  # as many as a figure's p99 pause needs; the curves over time show fewer
 _SANE_GC_CPU = 0.25  # the pacer's own plan while marking: Go gcBackgroundUtilization

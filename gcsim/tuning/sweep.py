@@ -12,12 +12,12 @@ from gcsim.engine.run import Run
 from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, DEFAULT_SEED, Engine
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import METRICS, Estimate
+from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.grid import settings_grid
 from gcsim.tuning.plan import Plan
 from gcsim.units import format_go_bytes, format_gogc
-from gcsim.workload.model import Model
 
 FloatArray = NDArray[np.float64]
 

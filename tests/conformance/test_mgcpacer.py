@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from gcsim.errors import InputError
-from gcsim.goruntime import run_pacer_scenario
-from gcsim.goruntime.pacer_scenario import INPUTS, INTEGER_INPUTS, OUTPUTS
+from gcsim.goruntime.study.pacer_scenario import INPUTS, INTEGER_INPUTS, OUTPUTS, run_pacer_scenario
 from gcsim.units import MAX_INT64
 
 DATA = Path(__file__).parent / "data"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcsim.goruntime.pacer_reference import ReferenceCycle, ReferenceInput, run_go116, run_go117
+from gcsim.goruntime.study.pacer_reference import ReferenceCycle, ReferenceInput, run_go116, run_go117
 from gcsim.units import KIB, MIB
 
 PACERS = {"go116": run_go116, "go117": run_go117}

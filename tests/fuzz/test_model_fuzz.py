@@ -22,9 +22,9 @@ from gcsim.engine.run import Run
 from gcsim.engine.simulate import record_cycles, simulate
 from gcsim.errors import InputError
 from gcsim.report.text import format_estimate
+from gcsim.service.model import Model, shipped_models
 from gcsim.settings import Settings
 from gcsim.tuning.sweep import sweep
-from gcsim.workload.model import Model, shipped_models
 
 FILES = 150
 SECONDS_EACH = 5

@@ -12,8 +12,8 @@ import pytest
 from capture_app import GCSIM, PROGRAM, capture
 from go_toolchain import GoToolchain
 
+from gcsim.capture.info import side_file
 from gcsim.gctrace import read_gctrace
-from gcsim.gctrace.capture_info import side_file
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from capture_app import GCSIM, PROGRAM, capture
 from go_toolchain import GoToolchain
 
-from gcsim.gctrace.capture_info import CaptureInfo, side_file
+from gcsim.capture.info import CaptureInfo, side_file
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from gcsim.goruntime.mark_profile import effective_workers, mark_profile
 from gcsim.goruntime.object_graph import NIL, Int64Array, ObjectGraph, binary_tree, linked_list
-from gcsim.goruntime.span_scan import scans_dense, visit_spans
+from gcsim.goruntime.study.span_scan import scans_dense, visit_spans
 from gcsim.goruntime.versions import rules_for
 
 if TYPE_CHECKING:

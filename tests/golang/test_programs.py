@@ -13,10 +13,10 @@ from go_toolchain import GoToolchain
 
 from experiments.capture import CapturedRun, RunPlan, capture_run, load_run, main
 from experiments.toolchains import PROGRAMS
+from gcsim.capture.info import CaptureInfo, side_file
+from gcsim.capture.run import run_capture
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
-from gcsim.gctrace.capture import run_capture
-from gcsim.gctrace.capture_info import CaptureInfo, side_file
 
 MIB = 1 << 20
 LIVE_MIB = 12
@@ -185,7 +185,7 @@ def test_capture_passes_everything_through(go_toolchain: GoToolchain, tmp_path: 
     """Standard output is untouched, standard error is logged, its trace is not shown, a signal ends the child."""
     binary, log = go_toolchain.build(PROGRAMS / "tinyheap"), tmp_path / "trace.log"
     script = (
-        "import sys; from pathlib import Path; from gcsim.gctrace.capture import run_capture;"
+        "import sys; from pathlib import Path; from gcsim.capture.run import run_capture;"
         "sys.exit(run_capture(sys.argv[2:], Path(sys.argv[1])).exit_status)"
     )
     command = [sys.executable, "-c", script, str(log), str(binary), "-duration", "30s"]

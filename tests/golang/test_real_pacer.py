@@ -14,7 +14,6 @@ import pytest
 
 from experiments import toolchains
 from experiments.toolchains import Toolchain
-from gcsim.goruntime import rules_for, run_pacer_scenario
 from gcsim.goruntime.cons_mark import (
     ConsMarkMemory,
     idle_utilization,
@@ -33,7 +32,8 @@ from gcsim.goruntime.pacer import (
     sweep_min_trigger_bytes,
     trigger_bytes,
 )
-from gcsim.goruntime.pacer_scenario import OUTPUTS
+from gcsim.goruntime.study.pacer_scenario import OUTPUTS, run_pacer_scenario
+from gcsim.goruntime.versions import rules_for
 from gcsim.units import GIB, MAX_INT64, MIB, TIB
 
 DRIVERS = Path(__file__).parent / "real_pacer"

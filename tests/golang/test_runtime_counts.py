@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from go_toolchain import GoToolchain
 
-from gcsim.gctrace import heap_accounts
-from gcsim.gctrace.heap_accounts import AccountReader
+from gcsim.capture import runtime_counters as heap_accounts
+from gcsim.capture.runtime_counters import AccountReader
 
 OFFSETS = """package main
 

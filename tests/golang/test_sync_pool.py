@@ -9,7 +9,7 @@ from go_toolchain import GoToolchain
 
 from gcsim.goruntime.sync_pool import PoolState, collect, get, put
 from gcsim.goruntime.versions import rules_for
-from gcsim.workload.pool_users import PoolUsers, simulate_pool_hits
+from gcsim.service.objects.pool_users import PoolUsers, simulate_pool_hits
 
 SCRIPT_PROGRAM = """\
 package main

@@ -7,13 +7,13 @@ from dataclasses import fields, replace
 
 from example_service import example_service
 
-from gcsim.engine.des.parameters import Knobs
-from gcsim.engine.des.runner import record_run
+from gcsim.engine.des.run.parameters import Knobs
+from gcsim.engine.des.run.runner import record_run
+from gcsim.service.model import Model
+from gcsim.service.objects.kinds_file import assumed_objects
+from gcsim.service.parameters import Parameter
+from gcsim.service.requests import Requests
 from gcsim.units import MIB
-from gcsim.workload.model import Model
-from gcsim.workload.object_file import assumed_objects
-from gcsim.workload.parameters import Parameter
-from gcsim.workload.requests import Requests
 
 
 def open_service() -> Model:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gcsim.calibration.calibrate import calibrate
 from gcsim.gctrace import read_gctrace
-from gcsim.workload.model import Model
+from gcsim.service.model import Model
 
 CYCLES = 240
 LIVE_MIB = 100.0

@@ -13,7 +13,7 @@ COMMANDS = (
 def test_the_installed_package_runs_not_the_checkout(installed: Installed) -> None:
     """Both the code and the models that ship with it."""
     python = installed.script.parent / "python"
-    code = "import gcsim; from gcsim.workload.model import shipped_models; print(gcsim.__file__, shipped_models())"
+    code = "import gcsim; from gcsim.service.model import shipped_models; print(gcsim.__file__, shipped_models())"
     found = subprocess.run(
         [python, "-c", code], capture_output=True, text=True, timeout=300, cwd=installed.folder, check=True
     )

@@ -7,17 +7,17 @@ from example_service import example_service
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gcsim.engine.des.collector import Collector
-from gcsim.engine.des.cycle import Cycle
-from gcsim.engine.des.machine import Activity
-from gcsim.engine.des.parameters import Knobs, central_parameters
-from gcsim.engine.des.process import GoProcess
+from gcsim.engine.des.gc.collector import Collector
+from gcsim.engine.des.heap.machine import Activity
+from gcsim.engine.des.run.cycle import Cycle
+from gcsim.engine.des.run.parameters import Knobs, central_parameters
+from gcsim.engine.des.run.process import GoProcess
 from gcsim.goruntime.versions import rules_for
+from gcsim.service.model import Model
+from gcsim.service.parameters import Parameter
+from gcsim.service.requests import Requests
 from gcsim.settings import Settings
 from gcsim.units import MIB
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import Parameter
-from gcsim.workload.requests import Requests
 
 ROUNDING = 1e-6
 

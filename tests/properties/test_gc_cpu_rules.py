@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcsim.goruntime import assists, limiter, memory, memory_limit, pacer, scavenger, stw, sweep, workers
-from gcsim.goruntime.memory_priors import MEMORY_PRIORS, memory_prior
+from gcsim.goruntime import assists, limiter, memory_limit, pacer, scavenger, sweep, workers
+from gcsim.goruntime.study import stw
 from gcsim.goruntime.versions import rules_for
+from gcsim.priors.process_memory import MEMORY_PRIORS, memory_prior
+from gcsim.submodels import process_memory as memory
 from gcsim.units import MAX_INT64, MIB
 
 SIZES = st.integers(0, 2**40)

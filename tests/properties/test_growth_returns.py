@@ -17,21 +17,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gcsim.calibration.calibrate import Calibration, calibrate
-from gcsim.calibration.log_settings import Overrides
+from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.cycles import CycleTable
-from gcsim.engine.des.knobs import fit_knobs
-from gcsim.engine.des.parameters import central_parameters
-from gcsim.engine.des.simulate import record_events
-from gcsim.engine.draws import central_draws, lane_parameters
+from gcsim.engine.des.run.parameters import central_parameters
+from gcsim.engine.des.run.replicas import record_events
+from gcsim.engine.des.run.scheduler import fit_knobs
+from gcsim.engine.inputs.draws import central_draws, lane_parameters
 from gcsim.engine.simulate import record_cycles
 from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.writer import format_gctrace
+from gcsim.service.model import Loop, Model
+from gcsim.service.parameters import Parameter
+from gcsim.service.profile import Profile
 from gcsim.settings import Settings
+from gcsim.submodels.heap_growth import grown_peak_bytes, heap_growth
 from gcsim.units import MIB
-from gcsim.workload.heap_growth import grown_peak_bytes, heap_growth
-from gcsim.workload.model import Loop, Model
-from gcsim.workload.parameters import Parameter
-from gcsim.workload.profile import Profile
 
 STANDARD_ERRORS = 5.0  # of normal errors none in a million, and these have heavier tails
 # what a log shows of the heap and its marking; speeds are judged in tests/unit/test_recovery.py, by their ranks

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gcsim.engine.simulate import Engine, replica_metrics, simulate
+from gcsim.service.model import Model
+from gcsim.service.parameters import Parameter
+from gcsim.service.profile import Profile
 from gcsim.settings import Settings
 from gcsim.tuning import sweep as sweep_module
 from gcsim.tuning.sweep import sweep
 from gcsim.units import MIB
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import Parameter
-from gcsim.workload.profile import Profile
 
 SECONDS: dict[Engine, float] = {"lanes": 40.0, "des": 0.5}
 GOGCS = (10, 50, 100, 170, 400, None)

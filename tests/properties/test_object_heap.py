@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from gcsim.goruntime.versions import rules_for
+from gcsim.service.objects.lifetimes import Lifetime
+from gcsim.service.objects.object_heap import ObjectHeap, ObjectKind
+from gcsim.service.objects.spans import Spans
 from gcsim.streams import stream
-from gcsim.workload.lifetimes import Lifetime
-from gcsim.workload.objects import ObjectHeap, ObjectKind
-from gcsim.workload.spans import Spans
 
 LIFETIMES = st.one_of(
     st.just(Lifetime.at_once()),

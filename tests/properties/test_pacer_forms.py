@@ -27,7 +27,7 @@ from gcsim.goruntime.pacer import (
     sweep_min_trigger_bytes,
     trigger_bytes,
 )
-from gcsim.goruntime.pacer_before_119 import (
+from gcsim.goruntime.study.pacer_before_119 import (
     bounded_trigger_ratio,
     expected_scan_work_bytes,
     float_trigger_bytes,

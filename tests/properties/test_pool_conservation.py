@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gcsim.goruntime.sync_pool import LOCAL_BYTES, PoolState, collect, get, pool_hit_rate, put
 from gcsim.goruntime.versions import rules_for
-from gcsim.workload.pool_users import PoolUsers, pool_hit_curve, simulate_pool_hits
+from gcsim.service.objects.pool_users import PoolUsers, pool_hit_curve, simulate_pool_hits
 
 RULES = rules_for("1.27")
 OPERATIONS = st.lists(st.tuples(st.sampled_from("ppppggggc"), st.integers(0, 7)), max_size=200)

@@ -18,10 +18,9 @@ from gcsim.goruntime.object_graph import (
     linked_list,
     random_graph,
 )
-from gcsim.goruntime.span_scan import marked_by_span, span_scan_work_bytes, visit_spans
-from gcsim.goruntime.tricolor import MarkResult, mark
-from gcsim.goruntime.versions import known_versions, rules_for
-from gcsim.goruntime.write_barriers import (
+from gcsim.goruntime.study.span_scan import marked_by_span, span_scan_work_bytes, visit_spans
+from gcsim.goruntime.study.tricolor import MarkResult, mark
+from gcsim.goruntime.study.write_barriers import (
     DIJKSTRA,
     HYBRID,
     STOP_THE_WORLD,
@@ -30,6 +29,7 @@ from gcsim.goruntime.write_barriers import (
     barrier_of,
     random_schedule,
 )
+from gcsim.goruntime.versions import known_versions, rules_for
 
 UNBARRED = Barrier()
 DELETION_ONLY = Barrier(shades_old=True)

@@ -11,7 +11,7 @@ import pytest
 import gcsim
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
-from gcsim.workload.model import Model
+from gcsim.service.model import Model
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
 SCRIPT = Path(sys.executable).with_name("gcsim")

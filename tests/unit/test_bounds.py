@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 from example_service import example_service
 
-from gcsim.engine.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
+from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
 from gcsim.engine.simulate import _run, record_cycles, simulate
 from gcsim.errors import InputError
 from gcsim.report.sweep_figures import recorded_curves
+from gcsim.service.model import Model
+from gcsim.service.parameters import PARAMETER_NAMES, RANGES, Parameter
+from gcsim.service.profile import Profile
+from gcsim.service.requests import Requests
 from gcsim.settings import Settings
 from gcsim.tuning.plan import Plan
 from gcsim.tuning.recorded import SHOWN_CYCLES, record_runs
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import PARAMETER_NAMES, RANGES, Parameter
-from gcsim.workload.profile import Profile
-from gcsim.workload.requests import Requests
 
 GCSIM = (sys.executable, "-m", "gcsim")
 SETTINGS = Settings(gogc=100, gomaxprocs=2)

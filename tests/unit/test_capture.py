@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gcsim.capture.buildinfo import MAGIC, find_go_version, go_version_of
+from gcsim.capture.info import side_file
+from gcsim.capture.log_file import LogFile
+from gcsim.capture.run import gogc_in, gomaxprocs_in, gomemlimit_in, run_capture, traced
 from gcsim.errors import InputError
-from gcsim.gctrace.buildinfo import MAGIC, find_go_version, go_version_of
-from gcsim.gctrace.capture import gogc_in, gomaxprocs_in, gomemlimit_in, run_capture, traced
-from gcsim.gctrace.capture_info import side_file
-from gcsim.gctrace.log_file import LogFile
 
 
 def header(version: str, *, flags: int = 2) -> bytes:

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from gcsim.gctrace.child import rss_peak, run_child
+from gcsim.capture.child import rss_peak, run_child
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from example_service import example_log, example_service
 
 from gcsim.cli.main import run
-from gcsim.workload.assessment import Assessment, Finding, Growth, Severity
+from gcsim.service.assessment import Assessment, Finding, Growth, Severity
 
 GROWS = Growth(what="live heap", bytes_per_second=3.6e6, first_bytes=1e7, last_bytes=9e7, continues=True)
 QUICK = ("--duration", "20s", "--replicas", "2")

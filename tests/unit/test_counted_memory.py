@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcsim.calibration.counted_memory import counted_memory
+from gcsim.calibration.estimate.live_heap import heap_exponent
 from gcsim.calibration.evidence import Evidence, evidence_from
-from gcsim.calibration.heap_exponent import heap_exponent
-from gcsim.calibration.memory import fit_memory
-from gcsim.calibration.memory_parts import Told
+from gcsim.calibration.memory.counted import counted_memory
+from gcsim.calibration.memory.fit import fit_memory
+from gcsim.calibration.memory.parts import Told
+from gcsim.capture.runtime_counters import HeapAccount, HeapAccounts
 from gcsim.gctrace import read_gctrace
-from gcsim.gctrace.heap_accounts import HeapAccount, HeapAccounts
-from gcsim.goruntime.memory_priors import memory_prior
+from gcsim.priors.process_memory import memory_prior
 from gcsim.units import MIB
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"

@@ -17,19 +17,19 @@ import simpy
 from des_fingerprint import fingerprint, open_service
 from example_service import example_service
 
-from gcsim.engine.des.cycle import Cycle
-from gcsim.engine.des.order import Order, after
-from gcsim.engine.des.parameters import Knobs, central_parameters
-from gcsim.engine.des.runner import record_run, run_cycles
-from gcsim.engine.des.timeline import chrome_trace
+from gcsim.engine.des.run.cycle import Cycle
+from gcsim.engine.des.run.order import Order, after
+from gcsim.engine.des.run.parameters import Knobs, central_parameters
+from gcsim.engine.des.run.runner import record_run, run_cycles
+from gcsim.engine.des.run.timeline import chrome_trace
 from gcsim.engine.simulate import simulate
 from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.writer import format_gctrace, quantize_cycles
+from gcsim.service.model import Model
+from gcsim.service.parameters import Parameter
+from gcsim.service.variability import Scatter
 from gcsim.settings import Settings
 from gcsim.units import MIB
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import Parameter
-from gcsim.workload.scatter import Scatter
 
 KNOBS = Knobs()
 

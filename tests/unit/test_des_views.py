@@ -10,13 +10,13 @@ from example_service import example_service
 from typer.testing import CliRunner
 
 from gcsim.cli.main import app
-from gcsim.engine.des.parameters import Knobs
-from gcsim.engine.des.records import Recording
-from gcsim.engine.des.runner import record_run
-from gcsim.engine.des.timeline import chrome_trace
+from gcsim.engine.des.run.parameters import Knobs
+from gcsim.engine.des.run.recorder import Recording
+from gcsim.engine.des.run.runner import record_run
+from gcsim.engine.des.run.timeline import chrome_trace
 from gcsim.errors import InputError
+from gcsim.service.objects.kinds_file import assumed_objects, read_objects
 from gcsim.units import MIB
-from gcsim.workload.object_file import assumed_objects, read_objects
 
 LIVE = 100.0 * MIB
 

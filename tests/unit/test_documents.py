@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from example_service import example_service
 
-from gcsim.calibration.requests import loop_of
+from gcsim.calibration.estimate.requests import loop_of
+from gcsim.capture.info import CaptureInfo
 from gcsim.errors import InputError
-from gcsim.gctrace.capture_info import CaptureInfo
+from gcsim.service.model import Model
+from gcsim.service.objects.kinds_file import read_objects
 from gcsim.tuning.sweep_file import read_sweep
-from gcsim.workload.model import Model
-from gcsim.workload.object_file import read_objects
 
 DEEP = 100_000
 TOML: tuple[Callable[[Path], object], ...] = (Model.load, read_objects)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gcsim.engine.simulate import Engine, replica_metrics
+from gcsim.service.model import Model, shipped_models
 from gcsim.settings import Settings
 from gcsim.units import MIB
-from gcsim.workload.model import Model, shipped_models
 
 GOGC = (25, 50, 100, 200, 800)
 # (GOGC, limit over live heap): tight, moderate, roomy

@@ -11,14 +11,14 @@ from rich.console import Console
 
 from gcsim.atomic import replacing_set
 from gcsim.calibration.calibrate import Calibration, calibrate
+from gcsim.calibration.checks.verdict import Diagnosis, check_fit, diagnose
 from gcsim.calibration.validation import Validation
-from gcsim.calibration.verdict import Diagnosis, check_fit, diagnose
 from gcsim.cli.main import run
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.report.fit_figures import residuals, write_fit_figures
 from gcsim.report.fit_report import fit_report
 from gcsim.report.text import METRIC_LABELS
-from gcsim.workload.parameters import PARAMETER_NAMES
+from gcsim.service.parameters import PARAMETER_NAMES
 
 Fit = tuple[Trace, Calibration, Diagnosis, Validation]
 

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from gcsim.calibration.calibrate import calibrate
+from gcsim.calibration.checks.growth import growing_parts
+from gcsim.calibration.checks.verdict import diagnose
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.growth import growing_parts
-from gcsim.calibration.verdict import diagnose
 from gcsim.calibration.window import working_window
 from gcsim.gctrace import Trace, read_gctrace
-from gcsim.workload.assessment import Growth
+from gcsim.service.assessment import Growth
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
 SECONDS_APART = 0.5

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gcsim.gctrace.capture_info import CaptureInfo
-from gcsim.gctrace.heap_accounts import MOST_SAMPLES, AccountReader, HeapAccount, HeapAccounts, _head
+from gcsim.capture.info import CaptureInfo
+from gcsim.capture.runtime_counters import MOST_SAMPLES, AccountReader, HeapAccount, HeapAccounts, _head
 
 
 def _account(seconds: float) -> HeapAccount:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gcsim.engine.discrepancy import DISCREPANCY, Course, Distance, distance, widened
+from gcsim.engine.summary.intervals import DISCREPANCY, Course, Distance, distance, widened
 from gcsim.metrics import METRICS, Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.upgrade import upgrade_note

@@ -4,8 +4,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from gcsim.engine.fluid_mark import MarkConditions, mark_phase
-from gcsim.engine.limited_mark import LIMITER_SECONDS_PER_PROC, FloatArray, limited_mark_phase
+from gcsim.submodels.limited_mark_phase import LIMITER_SECONDS_PER_PROC, FloatArray, limited_mark_phase
+from gcsim.submodels.mark_phase import MarkConditions, mark_phase
 
 
 def lanes(runways: list[float], mark_cpu_seconds: float = 0.2) -> MarkConditions:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gcsim.calibration.calibrate import calibrate
-from gcsim.calibration.log_settings import Overrides, log_settings
+from gcsim.calibration.settings.log_settings import Overrides, log_settings
 from gcsim.errors import InputError
 from gcsim.gctrace import Trace, read_gctrace
-from gcsim.workload.assessment import Origins
+from gcsim.service.assessment import Origins
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
 

@@ -1,6 +1,6 @@
 """A process's memory map: what is Go's heap in it, in every version's layout."""
 
-from gcsim.gctrace.memory_map import MemoryMap, memory_map, parse_smaps
+from gcsim.capture.memory_map import MemoryMap, memory_map, parse_smaps
 
 KIB = 1 << 10
 MIB = 1 << 20

@@ -7,19 +7,19 @@ import pytest
 
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.evidence import Evidence, evidence_from
-from gcsim.calibration.limit_goals import outside_heap
-from gcsim.calibration.memory import fit_memory
-from gcsim.calibration.memory_parts import Seen, Told
-from gcsim.calibration.several import calibrate_logs
+from gcsim.calibration.memory.fit import fit_memory
+from gcsim.calibration.memory.limit_goals import outside_heap
+from gcsim.calibration.memory.parts import Seen, Told
+from gcsim.calibration.pooling import calibrate_logs
 from gcsim.engine.simulate import replica_metrics
 from gcsim.gctrace import read_gctrace
-from gcsim.goruntime.memory import recounted_bytes
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
-from gcsim.goruntime.memory_priors import memory_prior
 from gcsim.goruntime.versions import rules_for
+from gcsim.priors.process_memory import memory_prior
+from gcsim.service.model import Model
 from gcsim.settings import Settings
+from gcsim.submodels.process_memory import recounted_bytes
 from gcsim.units import MIB
-from gcsim.workload.model import Model
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
 

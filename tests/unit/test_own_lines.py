@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcsim.gctrace.own_lines import OwnLines
+from gcsim.capture.own_lines import OwnLines
 
 GC_LINE = (
     b"gc 7 @0.600s 2%: 0.018+1.2+0.003 ms clock, 0.036+0.1/0.2/0.3+0.006 ms cpu, 3->4->1 MB, 4 MB goal,"

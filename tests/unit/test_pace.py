@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from gcsim.calibration.calibrate import calibrate
-from gcsim.calibration.log_settings import Overrides
-from gcsim.calibration.verdict import check_fit
+from gcsim.calibration.checks.verdict import check_fit
+from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.gctrace import read_gctrace
-from gcsim.workload.model import Loop
+from gcsim.service.model import Loop
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
 OPEN = (

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcsim.engine.simulate import lanes_for
+from gcsim.service.parameters import Parameter
+from gcsim.service.profile import Profile
 from gcsim.settings import Settings
-from gcsim.workload.parameters import Parameter
-from gcsim.workload.profile import Profile
 
 BURSTS = Profile(  # a twentieth of the time at ten times the pace of the rest
     seconds=np.array([0.0, 0.05, 0.0501, 1.0]),

@@ -7,12 +7,12 @@ import pytest
 
 from experiments.validation.counts import counted_runs, recounted_runs
 from experiments.validation.matrix import CAPTURES, plans
-from gcsim.engine.draws import draw_parameters
+from gcsim.engine.inputs.draws import draw_parameters
 from gcsim.engine.simulate import Engine, replica_metrics
-from gcsim.goruntime.memory import MOST_SLOT_GARBAGE, recounted_bytes
+from gcsim.service.model import Model
+from gcsim.service.parameters import PARAMETER_NAMES, Parameter, Parameters
 from gcsim.settings import Settings
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import PARAMETER_NAMES, Parameter, Parameters
+from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, recounted_bytes
 
 SECONDS: dict[Engine, float] = {"lanes": 120.0, "des": 20.0}
 

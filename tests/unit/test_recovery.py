@@ -21,16 +21,16 @@ from experiments.recovery.ranks import (
     uniformity,
 )
 from gcsim.calibration.calibrate import calibrate
+from gcsim.calibration.estimate.allocation import intervals
 from gcsim.calibration.evidence import evidence_from, time_steps
-from gcsim.calibration.fit_allocation import intervals
-from gcsim.calibration.standard_error import printing_error, printing_scatter, standard_error
+from gcsim.calibration.stats.standard_error import printing_error, printing_scatter, standard_error
 from gcsim.cycles import CycleTable
 from gcsim.engine.simulate import record_cycles
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.gctrace.numbers import printed_step_ns, quantize_ms, untruncated_ms
 from gcsim.gctrace.writer import format_gctrace
-from gcsim.goruntime.memory import MOST_SLOT_GARBAGE, counted_once
 from gcsim.settings import Settings
+from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, counted_once
 
 SERVICES, SERVICES_IN_SUITE, SEED = 400, 60, 1
 IMPROBABLE = (
@@ -170,7 +170,7 @@ def test_no_interval_spans_lost_lines() -> None:
 
 def test_dearer_sweeping_makes_allocation_faster_and_more_counted_again_makes_it_slower() -> None:
     """Whatever sweeping and share of slots are drawn, the calibrated run's speeds come back."""
-    from gcsim.engine.draws import draw_parameters
+    from gcsim.engine.inputs.draws import draw_parameters
 
     model = example_service()
     drawn = draw_parameters(model, replicas=400, seed=1)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from example_service import example_service
 
-from gcsim.calibration.requests import result_file, with_requests
+from gcsim.calibration.estimate.requests import result_file, with_requests
 from gcsim.errors import InputError
+from gcsim.service.profile import Profile
+from gcsim.service.requests import Requests, arrival_seconds, service_seconds
 from gcsim.streams import stream
-from gcsim.workload.profile import Profile
-from gcsim.workload.requests import Requests, arrival_seconds, service_seconds
 
 RESULT = {"rate": 1000.0, "workers": 32, "service_seconds": {"p50": 1e-4, "p90": 2e-4}}
 

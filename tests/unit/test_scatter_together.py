@@ -9,13 +9,13 @@ import pytest
 from scipy.stats import spearmanr
 
 from gcsim.calibration.calibrate import calibrate
-from gcsim.engine.cycle_draws import CycleDraws
+from gcsim.engine.inputs.cycle_draws import CycleDraws
 from gcsim.engine.simulate import lanes_for, simulate
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
-from gcsim.workload.model import Model
-from gcsim.workload.pauses import LEVELS
-from gcsim.workload.scatter import MARK_FACTORS, Scatter, correlations
+from gcsim.service.model import Model
+from gcsim.service.pauses import LEVELS
+from gcsim.service.variability import MARK_FACTORS, Scatter, correlations
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
 DRAWS = 40_000

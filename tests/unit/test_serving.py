@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from example_service import example_service
 
-from gcsim.engine.des.knobs import fit_knobs
-from gcsim.engine.des.records import Rows
-from gcsim.engine.des.runner import record_run
-from gcsim.engine.des.runqueue import SYSMON_POLL_NS, Request, RunQueue
-from gcsim.workload.requests import Requests
+from gcsim.engine.des.program.run_queue import SYSMON_POLL_NS, Request, RunQueue
+from gcsim.engine.des.run.recorder import Rows
+from gcsim.engine.des.run.runner import record_run
+from gcsim.engine.des.run.scheduler import fit_knobs
+from gcsim.service.requests import Requests
 
 SLICE_NS = 15e6
 

@@ -9,20 +9,20 @@ import pytest
 
 from experiments.recovery.logs import logged
 from experiments.recovery.services import Service, at_gogc, draw_batch
-from gcsim.calibration.log_settings import Overrides
-from gcsim.calibration.random_effects import pooled
-from gcsim.calibration.several import Several, calibrate_logs
+from gcsim.calibration.checks.verdict import diagnose_logs
+from gcsim.calibration.pooling import Several, calibrate_logs
+from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.calibration.stats.random_effects import pooled
 from gcsim.calibration.validation import validate
-from gcsim.calibration.verdict import diagnose_logs
 from gcsim.cli.main import run
 from gcsim.errors import InputError
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.gctrace.writer import write_gctrace
+from gcsim.service.model import Model
+from gcsim.service.parameters import Parameter
 from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.units import MIB
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import Parameter
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
 EXPONENT, SWEEP, KEPT = 0.4, 2e-10, 1.008
@@ -162,7 +162,7 @@ def test_the_command_takes_several_logs(tmp_path: Path, capsys: pytest.CaptureFi
 
 def _side_file(gogc: int, log: Path) -> None:
     """What gcsim capture would have written beside the log."""
-    from gcsim.gctrace.capture_info import CaptureInfo, side_file
+    from gcsim.capture.info import CaptureInfo, side_file
 
     CaptureInfo(
         gogc=gogc, gomemlimit_bytes=None, gomaxprocs=2, go_version="go1.27.3", go="1.27", rss_peak_bytes=0,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments.models import MODELS, SHIPPED, shipped_model
-from gcsim.workload.model import Model, shipped_models
+from gcsim.service.model import Model, shipped_models
 
 
 def test_every_shipped_model_has_its_captures() -> None:

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcsim.calibration.calibrate import calibrate
-from gcsim.calibration.log_settings import log_settings
+from gcsim.calibration.settings.log_settings import log_settings
+from gcsim.capture.info import CaptureInfo, read_side_file, side_file
+from gcsim.capture.log_mark import MARKED_BYTES, LogMark
+from gcsim.capture.side_values import side_values
 from gcsim.cli.main import run
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
-from gcsim.gctrace.capture_info import CaptureInfo, read_side_file, side_file
-from gcsim.gctrace.log_mark import MARKED_BYTES, LogMark
-from gcsim.gctrace.side_values import side_values
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 CAPTURED = Path(__file__).parents[1] / "data" / "quiet-blobcache.log.gz"

@@ -3,8 +3,8 @@
 import tracemalloc
 from pathlib import Path
 
+from gcsim.calibration.checks.stalls import find_stalls
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.stalls import find_stalls
 from gcsim.gctrace import read_gctrace
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"

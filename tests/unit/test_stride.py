@@ -7,13 +7,13 @@ import pytest
 from example_service import example_service
 
 from gcsim.engine import simulate as engine
-from gcsim.engine import stride
-from gcsim.engine.lanes import LaneEngine
-from gcsim.engine.stride import EXACT_CYCLES, MAX_MOVING_CYCLES, repeats
+from gcsim.engine.lanes import stride
+from gcsim.engine.lanes.engine import LaneEngine
+from gcsim.engine.lanes.stride import EXACT_CYCLES, MAX_MOVING_CYCLES, repeats
+from gcsim.service.model import Model
+from gcsim.service.profile import Profile
 from gcsim.settings import Settings
 from gcsim.units import MIB
-from gcsim.workload.model import Model
-from gcsim.workload.profile import Profile
 
 WAVES = Profile(
     seconds=np.array([0.0, 150.0, 300.0, 450.0, 600.0]),

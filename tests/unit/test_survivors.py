@@ -7,10 +7,10 @@ import pytest
 from example_service import example_service
 
 from gcsim.engine.simulate import Engine, simulate
+from gcsim.service.model import Model
+from gcsim.service.parameters import Parameter
 from gcsim.settings import Settings
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import Parameter
-from gcsim.workload.survivors import doublings, kept_share
+from gcsim.submodels.live_heap import doublings, kept_share
 
 
 def test_doublings_count_what_is_allocated_between_collections() -> None:

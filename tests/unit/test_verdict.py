@@ -12,19 +12,19 @@ import pytest
 from example_service import example_service
 
 from gcsim.calibration.calibrate import Calibration, calibrate
-from gcsim.calibration.diagnosis import _groups
-from gcsim.calibration.log_settings import Overrides
+from gcsim.calibration.checks.diagnosis import _groups
+from gcsim.calibration.checks.verdict import Diagnosis, diagnose, marked
+from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.validation import Comparison, Validation
-from gcsim.calibration.verdict import Diagnosis, diagnose, marked
 from gcsim.cycles import CycleTable
 from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.gctrace.writer import format_gctrace
 from gcsim.metrics import Estimate
+from gcsim.service.model import Model
+from gcsim.service.parameters import PARAMETER_NAMES
 from gcsim.settings import Settings
-from gcsim.workload.model import Model
-from gcsim.workload.parameters import PARAMETER_NAMES
 
 DATA = Path(__file__).parent.parent / "data"
 ANY_LIMIT = 150 << 20

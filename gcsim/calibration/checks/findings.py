@@ -1,0 +1,211 @@
+"""Reasons not to trust a log: each check looks at one thing and says it in one sentence, with how to go on."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from gcsim.calibration.checks.movement_findings import movement_findings, printing_findings
+from gcsim.calibration.checks.refusals import limit_offer
+from gcsim.calibration.checks.stalls import LONG_PAUSE_SECONDS, find_stalls
+from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.log_case import Case
+from gcsim.gctrace.trace import Trace
+from gcsim.service.assessment import Finding
+from gcsim.units import format_gogc, format_seconds
+
+_FEW_CYCLES, _TOO_FEW_CYCLES = 30, 6  # the pacer itself remembers five; quantiles of scatter need more
+_WARM_SHARE = 0.4  # of the log's time before the window
+_GAPS_SPOIL = 0.05  # of cycles missing
+_FORCED_CARE, _FORCED_DISTRUST = 0.1, 0.5
+_FOREIGN_CARE, _FOREIGN_DISTRUST = (
+    0.05,
+    0.25,
+)  # of all CPU; measured: throughput falls threefold on shared cores
+_LONG_CARE, _LONG_DISTRUST = 0.01, 0.05  # of pauses
+_ZERO_CLOCK = 0.02  # of mark phases printed as 0
+_KILLED = 137
+
+
+def log_findings(case: Case) -> Iterator[Finding]:
+    """Everything that the log itself and its side file give reason to say."""
+    for check in _CHECKS:
+        yield from check(case)
+
+
+def _length(case: Case) -> Iterator[Finding]:
+    count, seconds = len(case.evidence), case.seconds
+    if count < _TOO_FEW_CYCLES:
+        yield Finding(
+            "few cycles",
+            "distrust",
+            f"only {count} cycles show the service at work, too few for their scatter: log until there are 30",
+        )
+    elif count < _FEW_CYCLES:
+        yield Finding(
+            "few cycles",
+            "care",
+            f"only {count} cycles in {format_seconds(seconds)} were used: means are rough and rare pauses are missing;"
+            " log for longer",
+        )
+
+
+def _warm_up(case: Case) -> Iterator[Finding]:
+    start = case.window.start or 0
+    seconds = case.trace.cycles.start_ns / 1e9
+    before, lasted = float(seconds[start] - seconds[0]), float(seconds[-1] - seconds[0])
+    if lasted > 0 and before / lasted > _WARM_SHARE:
+        yield Finding(
+            "warm-up",
+            "care",
+            f"warm-up takes {format_seconds(before)} of the log's {format_seconds(lasted)}: the heap may not have"
+            " settled; log for longer",
+        )
+
+
+def _goals(case: Case) -> Iterator[Finding]:
+    offer = limit_offer(case.trace) if case.log.implied_limit_bytes is not None else None
+    if offer is not None:
+        yield Finding(
+            "unstated limit",
+            "care",
+            f"heap goals stay at {offer.goal} and do not follow GOGC={format_gogc(case.log.settings.gogc)}: a memory"
+            f" limit sets them; pass {offer.options} with the limit that was set",
+        )
+
+
+def _numbering(case: Case) -> Iterator[Finding]:
+    numbers = case.trace.cycles.cycle_number[case.window]
+    missing = int(numbers[-1] - numbers[0] + 1 - len(numbers))
+    if missing <= 0:
+        return
+    jump = int(np.flatnonzero(np.diff(numbers) != 1)[0])
+    share = missing / (len(numbers) + missing)
+    yield Finding(
+        "lost lines",
+        "distrust" if share > _GAPS_SPOIL else "care",
+        f"{missing} of {len(numbers) + missing} cycles are missing, the first after gc {numbers[jump]}: figures"
+        " are of the lines that are left; keep standard error whole, by gcsim capture or a file of its own",
+    )
+
+
+def _processes(case: Case) -> Iterator[Finding]:
+    others = [oddity for oddity in case.trace.oddities if oddity.kind == "other process"]
+    if not others or len(case.trace.line_numbers) == 0:
+        return
+    first, last = int(case.trace.line_numbers[0]), int(case.trace.line_numbers[-1])
+    before = sum(oddity.line_number < first for oddity in others)
+    amid = sum(first < oddity.line_number < last for oddity in others)
+    where = (
+        f"{amid} of them between its lines"
+        if amid
+        else f"{before} before it and {len(others) - before} after it, as where a service was restarted"
+    )
+    yield Finding(
+        "several processes",
+        "care",
+        f"the log holds {len(others) + 1} processes; used is the one with most cycles, {len(case.trace.cycles)} from"
+        f" line {first} to {last}; {where}: check that it is the right one, or cut the log",
+    )
+
+
+def _processors(case: Case) -> Iterator[Finding]:
+    procs = case.trace.cycles.gomaxprocs[case.window]
+    change = np.flatnonzero(np.diff(procs))
+    if change.size:
+        row = (case.window.start or 0) + int(change[0]) + 1
+        number = case.trace.cycles.cycle_number[row]
+        yield Finding(
+            "P changed",
+            "distrust",
+            f"GOMAXPROCS changed from {procs[change[0]]} to {procs[change[0] + 1]} at gc {number}:"
+            " one model cannot describe both; cut the log there",
+        )
+
+
+def _forced(case: Case) -> Iterator[Finding]:
+    share = 1.0 - float(case.evidence.natural.mean())
+    if share >= _FORCED_CARE:
+        yield Finding(
+            "forced cycles",
+            "distrust" if share >= _FORCED_DISTRUST else "care",
+            f"{100 * share:.0f} % of cycles were forced by runtime.GC or a timer. They come at any setting, and the"
+            " model predicts only those that the pacer starts",
+        )
+
+
+def _stalls(case: Case) -> Iterator[Finding]:
+    whole = evidence_from(case.trace)
+    stalls = find_stalls(whole)
+    if stalls.throttled:
+        yield Finding(
+            "throttled",
+            "distrust",
+            "cycles start and end in step with the 100 ms period of a CPU quota, and marking that meets its end is"
+            " stretched: the process was throttled; raise the quota or set GOMAXPROCS to it, and log again"
+            " (nr_throttled in cpu.stat counts it)",
+        )
+    elif stalls.in_step:
+        yield Finding(
+            "in step",
+            "care",
+            "cycles keep step with 100 ms: either work comes on that beat, or a CPU quota throttles the process"
+            " (look for nr_throttled in its cpu.stat)",
+        )
+    share = stalls.long_pauses / stalls.pauses
+    if not stalls.throttled and stalls.long_pauses >= 3 and share > _LONG_CARE and not is_coarse(case.trace):
+        yield Finding(
+            "stalled",
+            "distrust" if share > _LONG_DISTRUST else "care",
+            f"{stalls.long_pauses} of {stalls.pauses} pauses lasted {1e3 * LONG_PAUSE_SECONDS:.0f} ms or more, up to"
+            f" {1e3 * stalls.longest_pause_seconds:.0f} ms: the process was kept off the CPU, by a quota or by its"
+            " neighbours; log where it has its cores to itself",
+        )
+
+
+def _clock(case: Case) -> Iterator[Finding]:
+    if is_coarse(case.trace):
+        zeros = float((case.trace.cycles.mark_ns <= 0).mean())
+        yield Finding(
+            "coarse clock",
+            "care",
+            f"{100 * zeros:.0f} % of mark phases are printed as 0 ms: the machine's clock is coarse (Windows ticks"
+            " every 0.5 to 16 ms); pauses and mark cost are means at best, pause percentiles mean nothing",
+        )
+
+
+def _capture(case: Case) -> Iterator[Finding]:
+    info = case.trace.info
+    if info is None:
+        yield Finding(
+            "no side file",
+            "note",
+            f"no side file says how the log was made; settings are {case.log}",
+        )
+        return
+    foreign = info.foreign_cpu_fraction
+    if foreign is not None and not math.isnan(foreign) and foreign > _FOREIGN_CARE:
+        yield Finding(
+            "crowded machine",
+            "distrust" if foreign > _FOREIGN_DISTRUST else "care",
+            f"other processes used {100 * foreign:.0f} % of the machine's CPU during the capture: the service was"
+            " slower than it is alone; repeat the capture on a quiet machine",
+        )
+    if info.exit_status == _KILLED:
+        yield Finding(
+            "killed",
+            "care",
+            "the process was killed (status 137), most often because memory ran out: its last cycles may not be usual",
+        )
+
+
+def is_coarse(trace: Trace) -> bool:
+    """Whether the machine's clock ticks so slowly that mark phases are printed as 0."""
+    return float((trace.cycles.mark_ns <= 0).mean()) > _ZERO_CLOCK
+
+
+_Check = Callable[[Case], Iterator[Finding]]
+_CHECKS: tuple[_Check, ...] = (
+    movement_findings, _stalls, printing_findings, _processors, _numbering, _forced, _goals, _length, _capture,
+    _processes, _clock, _warm_up,
+)  # fmt: skip

@@ -1,0 +1,122 @@
+"""Whether live heap or stacks grow through a log, and how fast."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gcsim.calibration.evidence import Evidence, FloatArray
+from gcsim.calibration.stats.standard_error import standard_error
+from gcsim.service.assessment import Finding, GrowingPart, Growth
+from gcsim.units import MIB, format_mib
+
+_FEWEST_CYCLES = 6
+_MOST_BLOCKS, _CYCLES_PER_BLOCK = 8, 2  # means over blocks tell a slope from scatter
+_RISING = (
+    0.75  # of pairs of blocks, the later one larger, less those with the earlier one larger (Kendall's tau)
+)
+_ENOUGH = 0.15  # of the first level
+_LEAST_BYTES = 2.0 * MIB  # more than truncated printing makes
+_SIGMAS = 4.0
+_SLOWER = 0.4  # of the whole log's slope: growth that ends within the log is as slow in its last third
+_LEAST_STACK_SHARE = 0.1  # of the live heap, that stacks must grow by
+
+
+def growing_parts(evidence: Evidence) -> tuple[Growth, ...]:
+    """The parts of memory that grow through the rows given, the fastest first."""
+    found = [
+        _growth("live heap", evidence.start_seconds, evidence.live_bytes, least_bytes=_LEAST_BYTES),
+        _growth(
+            "stacks",
+            evidence.start_seconds,
+            evidence.stack_bytes,
+            least_bytes=max(_LEAST_BYTES, _LEAST_STACK_SHARE * float(evidence.live_bytes.mean())),
+        ),
+    ]
+    growing = [growth for growth in found if growth is not None]
+    return tuple(sorted(growing, key=lambda growth: -growth.bytes_per_second))
+
+
+def _growth(
+    what: GrowingPart, seconds: FloatArray, values: FloatArray, *, least_bytes: float
+) -> Growth | None:
+    """A rise over time that scatter between cycles does not explain; None where there is none."""
+    lasted = float(seconds[-1] - seconds[0]) if seconds.size else 0.0
+    if values.size < _FEWEST_CYCLES or lasted <= 0 or _tau(_blocks(values)) < _RISING:
+        return None
+    slope, level = _line(seconds - seconds[0], values)
+    first, last = max(level, 0.0), level + slope * lasted
+    if last - first < max(least_bytes, _ENOUGH * first):
+        return None
+    residuals = values - level - slope * (seconds - seconds[0])
+    if last - first < _SIGMAS * 2.0 * standard_error(residuals):
+        return None
+    third = slice(2 * values.size // 3, None)
+    latest, _ = _line(seconds[third] - seconds[0], values[third])
+    return Growth(
+        what=what,
+        bytes_per_second=slope,
+        first_bytes=first,
+        last_bytes=last,
+        continues=latest >= _SLOWER * slope,
+    )
+
+
+def _blocks(values: FloatArray) -> FloatArray:
+    count = max(min(_MOST_BLOCKS, values.size // _CYCLES_PER_BLOCK), 3)
+    return np.array([float(part.mean()) for part in np.array_split(values, count)])
+
+
+def _tau(values: FloatArray) -> float:
+    signs = np.sign(values[None, :] - values[:, None])[np.triu_indices(values.size, 1)]
+    return float(signs.mean())
+
+
+def _line(seconds: FloatArray, values: FloatArray) -> tuple[float, float]:
+    """Slope and level at 0 of the least-squares line."""
+    middle, mean = float(seconds.mean()), float(values.mean())
+    spread = float(((seconds - middle) ** 2).sum())
+    slope = float(((seconds - middle) * (values - mean)).sum()) / spread if spread > 0 else 0.0
+    return slope, mean - slope * middle
+
+
+def growth_findings(growth: tuple[Growth, ...], *, peak_ratio: float, gogc: str) -> Iterator[Finding]:
+    """One finding for each growing part. ``peak_ratio`` is heap peak over live heap."""
+    for part in growth:
+        if part.continues:
+            yield Finding("growth", "distrust", _leak(part, peak_ratio, gogc))
+        else:
+            text = f"{_moved(part)}, and slows down towards the log's end: a warm-up; log for longer"
+            yield Finding("growth", "care", text)
+
+
+def _moved(part: Growth) -> str:
+    return (
+        f"{part.what} {'grow' if part.what == 'stacks' else 'grows'} {format_mib(part.bytes_per_second)}/s,"
+        f" from {format_mib(part.first_bytes)} to {format_mib(part.last_bytes)}"
+    )
+
+
+def _leak(part: Growth, peak_ratio: float, gogc: str) -> str:
+    if part.what == "stacks":
+        return (
+            f"{_moved(part)}: goroutines accumulate; look at /debug/pprof/goroutine. No GC setting fixes that, and"
+            " predictions hold for the log's length only"
+        )
+    size = _next_size(peak_ratio * part.last_bytes)
+    reached = part.seconds_until(size / peak_ratio)
+    return (
+        f"{_moved(part)}; at this rate the heap peak reaches {format_mib(size)} in {_duration(reached)} at"
+        f" GOGC={gogc}: a leak or a warm-up. No GC setting fixes a leak, and predictions hold for the log's length only"
+    )
+
+
+def _next_size(size_bytes: float) -> float:
+    """The next power of two at least half as large again: a container that would be too small."""
+    return float(2.0 ** np.ceil(np.log2(max(1.5 * size_bytes, MIB))))
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= length:
+            return f"{seconds / length:.{0 if seconds >= 10.0 * length else 1}f} {unit}"
+    return f"{max(seconds, 1.0):.0f} s"

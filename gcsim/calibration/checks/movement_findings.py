@@ -1,0 +1,93 @@
+"""Findings about movement: growth, steps and trends, and sizes whose movement printing hides."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from gcsim.calibration.checks.growth import growth_findings
+from gcsim.calibration.evidence import HALF_MIB, Evidence, FloatArray
+from gcsim.calibration.log_case import Case
+from gcsim.calibration.stats.standard_error import black_printing_error, printing_error
+from gcsim.service.assessment import Finding
+from gcsim.units import format_gogc, format_mib
+
+_FEW_CYCLES = 30  # fewer say little of steps
+_MOVED = 0.15  # a third of the window against the next
+_SIGMAS = 4.0
+_HARDLY_PRINTED = 2.0  # times the printing error: less allocation in a cycle is mostly what printing hides
+
+
+def movement_findings(case: Case) -> Iterator[Finding]:
+    """Growth of live heap and stacks; and live heap and allocation rate that are not steady."""
+    evidence, model = case.evidence, case.model
+    ratio = float(evidence.heap_end_bytes.mean()) / max(float(evidence.live_bytes.mean()), 1.0)
+    gogc = format_gogc(case.log.settings.gogc)
+    yield from growth_findings(case.growth, peak_ratio=max(ratio, 1.0), gogc=gogc)
+    if model is None:
+        return
+    grows = any(part.what == "live heap" for part in case.growth)
+    if not grows and _moved(evidence.live_bytes):
+        yield _unsteady("live heap", evidence.live_bytes, model.profile.live_factor, model.loop)
+    rates = allocation_rates(evidence)
+    if _moved(rates):
+        yield _unsteady("allocation rate", rates, model.profile.alloc_factor, model.loop)
+
+
+def _unsteady(what: str, values: FloatArray, factors: FloatArray, loop: str) -> Finding:
+    moved = f"the {what} moved by {100 * _swing(values):.0f} % between thirds of the log"
+    if float(np.ptp(factors)) > 0:
+        return Finding(
+            "not steady", "note", f"{moved}; predictions replay its course, once per length of the log"
+        )
+    if what == "allocation rate" and loop == "closed":
+        cause = "as the program ran faster or slower; if its work is steady, repeat on a quiet machine"
+    else:
+        cause = "and the model holds the mean only; log one whole period of the load"
+    return Finding("not steady", "care", f"{moved}, {cause}")
+
+
+def printing_findings(case: Case) -> Iterator[Finding]:
+    """Sizes that hardly change where they are printed in whole MiB: printing hides what is allocated."""
+    evidence = case.evidence
+    if len(evidence) < 2 or bool(evidence.exact.all()):
+        return
+    each = evidence.allocated_between_bytes + evidence.allocated_bytes[1:]
+    error = math.hypot(
+        printing_error(evidence.heap_start_bytes, evidence.heap_step_bytes),
+        printing_error(evidence.heap_marked_bytes, evidence.marked_step_bytes),
+        black_printing_error(evidence),
+    )
+    mean = max(float(each.mean()), 0.0)
+    if mean >= _HARDLY_PRINTED * error:
+        return
+    most = (mean + 2.0 * HALF_MIB) * (len(evidence) - 1) / max(case.seconds, 1e-9)
+    yield Finding(
+        "printing precision",
+        "distrust",
+        "heap sizes, printed in whole MiB, hardly change from cycle to cycle: the program allocates anything from 0 to"
+        f" {format_mib(most)}/s; log with gcsim capture, whose pacer lines give sizes to the byte",
+    )
+
+
+def allocation_rates(evidence: Evidence) -> FloatArray:
+    """Bytes per second from each cycle's end to the next one's, marking included; shape (n - 1,)."""
+    allocated = evidence.allocated_between_bytes + evidence.allocated_bytes[1:]
+    return np.asarray(allocated / np.maximum(np.diff(evidence.end_seconds), 1e-9), dtype=np.float64)
+
+
+def _parts(values: FloatArray, count: int) -> FloatArray:
+    return np.array([float(part.mean()) for part in np.array_split(values, count)])
+
+
+def _moved(values: FloatArray) -> bool:
+    """Thirds that differ by more than their scatter explains."""
+    if values.size < _FEW_CYCLES:
+        return False
+    within = np.concatenate([part - part.mean() for part in np.array_split(values, 3)])
+    error = float(within.std()) * math.sqrt(3.0 * 3.0 / values.size)  # successive cycles are correlated
+    return _swing(values) > _MOVED and float(np.ptp(_parts(values, 3))) > _SIGMAS * error
+
+
+def _swing(values: FloatArray) -> float:
+    return float(np.ptp(_parts(values, 3))) / max(float(values.mean()), 1.0)

@@ -1,0 +1,151 @@
+"""The verdict on a fit: trust, trust with care, or do not trust, and why."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from gcsim.calibration.calibrate import Calibration
+from gcsim.calibration.checks.diagnosis import Regime, Weak, regimes, weakly_determined
+from gcsim.calibration.checks.findings import log_findings
+from gcsim.calibration.checks.growth import growing_parts
+from gcsim.calibration.log_case import Case, case_of
+from gcsim.calibration.pooling import Several
+from gcsim.calibration.settings.log_settings import LogSettings
+from gcsim.calibration.validation import Validation, validate
+from gcsim.engine.simulate import OLDEST_SIMULATED_MINOR
+from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.versions import rules_for
+from gcsim.service.assessment import Assessment, Finding, Growth, Origins, Severity, Verdict
+from gcsim.service.model import Model
+from gcsim.settings import Settings
+
+# How far the same program at the same setting, run again on a quiet machine, is off in one run of ten: a model that
+# misses its own log by less is as good as a repeated run, one that misses by three times as much is broken.
+_REPEATED_RUN_P90 = {
+    "heap_peak_mean_bytes": ("mean heap peak", 0.04),
+    "heap_peak_bytes": ("the highest heap peak", 0.05),
+    "gc_rate_hz": ("the cycle rate", 0.06),
+    "gc_cpu_fraction": ("GC CPU", 0.26),
+    "rss_peak_bytes": ("peak resident memory", 0.04),
+}
+_BROKEN = 3.0
+_FACTOR = 0.5  # relative error of a size that is a miss even inside a wide interval
+_REPLICAS, _SEED = 64, 1
+_ORDER: dict[Severity, int] = {"distrust": 0, "care": 1, "note": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What to make of a calibration."""
+
+    regimes: tuple[Regime, ...]  # the governing one first
+    weak: tuple[Weak, ...]
+    findings: tuple[Finding, ...]  # the gravest first
+    growth: tuple[Growth, ...] = ()
+    origins: Origins | None = None
+
+    @property
+    def assessment(self) -> Assessment:
+        """The part that the model file keeps."""
+        return Assessment(findings=self.findings, growth=self.growth, origins=self.origins)
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the gravest finding; wide intervals speak for themselves and are no reason for distrust."""
+        return self.assessment.verdict
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences behind a verdict other than trust."""
+        return self.assessment.reasons
+
+
+def check_fit(trace: Trace, calibration: Calibration, settings: Settings | None = None) -> Validation | None:
+    """The model simulated at its log's own settings and length, set beside the log: a posterior predictive check.
+
+    ``settings`` are the log's where they are not the model's. None for Go versions that are read but not simulated.
+    """
+    settings = settings or calibration.model.settings
+    if rules_for(settings.go).minor < OLDEST_SIMULATED_MINOR:
+        return None
+    return validate(calibration.model, trace, settings, replicas=_REPLICAS, seed=_SEED)
+
+
+def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = None) -> Diagnosis:
+    """Regime, weak spots and findings of a calibrated log; ``check`` is the model held against that same log."""
+    case = Case(
+        trace=trace,
+        window=calibration.window,
+        evidence=calibration.evidence,
+        log=calibration.log,
+        growth=growing_parts(calibration.evidence),
+        model=calibration.model,
+    )
+    found = [*log_findings(case)]
+    if check is not None:
+        found += _misses(check)
+    return Diagnosis(
+        regimes=regimes(trace, calibration.window, calibration.evidence, calibration.model.settings),
+        weak=weakly_determined(calibration.model, trace),
+        findings=tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])),
+        growth=case.growth,
+        origins=calibration.log.origins,
+    )
+
+
+def assess_log(trace: Trace, log: LogSettings) -> Assessment:
+    """Findings and growth of a log that is only looked at; what a side file would tell is not missed."""
+    case = case_of(trace, log)
+    found = [finding for finding in log_findings(case) if finding.kind != "no side file"]
+    findings = tuple(sorted(found, key=lambda finding: _ORDER[finding.severity]))
+    return Assessment(findings=findings, growth=case.growth, origins=log.origins)
+
+
+def diagnose_logs(
+    traces: Mapping[str, Trace], found: Several, *, fit_check: bool = True
+) -> tuple[Diagnosis, dict[str, Validation | None]]:
+    """The diagnosis of a model of several logs, and the model held against each of them, the reference first.
+
+    Regimes and weak spots are the reference's; findings are of every log, and the others' name theirs.
+    """
+    order = [found.reference, *(log for log in traces if log != found.reference)]
+    checks: dict[str, Validation | None] = {}
+    diagnoses: list[Diagnosis] = []
+    for log in order:
+        own = found.calibrations[log]
+        pooled = replace(own, model=found.model)
+        checks[log] = check_fit(traces[log], pooled, own.model.settings) if fit_check else None
+        diagnoses.append(diagnose(traces[log], pooled, checks[log]))
+    others = [
+        replace(finding, text=f"{log}: {finding.text}")
+        for log, one in zip(order[1:], diagnoses[1:], strict=True)
+        for finding in one.findings
+    ]
+    findings = sorted([*diagnoses[0].findings, *others], key=lambda finding: _ORDER[finding.severity])
+    return replace(diagnoses[0], findings=tuple(findings)), checks
+
+
+def marked(model: Model, diagnosis: Diagnosis) -> Model:
+    """The model with its assessment, so that every command that loads the file repeats it."""
+    assessment = diagnosis.assessment
+    return replace(model, assessment=assessment, provenance={**model.provenance, "verdict": assessment.line})
+
+
+def _misses(check: Validation) -> Iterator[Finding]:
+    """Where the model does not reproduce the log that it was learned from."""
+    for comparison in check.comparisons:
+        if comparison.name not in _REPEATED_RUN_P90 or math.isnan(comparison.error):
+            continue
+        what, bound = _REPEATED_RUN_P90[comparison.name]
+        by_a_factor = comparison.name.endswith("_bytes") and comparison.error > _FACTOR
+        if comparison.inside and not by_a_factor:
+            continue
+        if abs(comparison.error) > bound:
+            broken = by_a_factor or abs(comparison.error) > _BROKEN * bound
+            yield Finding(
+                "own log missed",
+                "distrust" if broken else "care",
+                f"simulated at the log's own settings, {what} is {100 * comparison.error:+.0f} % off,"
+                f" {'inside' if comparison.inside else 'outside'} its interval: the model lacks something that this"
+                " service does",
+            )

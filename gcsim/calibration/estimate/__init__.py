@@ -1,0 +1,1 @@
+"""Estimators: from evidence to parameters."""

@@ -1,0 +1,195 @@
+"""Mark CPU, who does it and what the program gets meanwhile, from the log; each with its standard error."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.calibration.evidence import LOG, Evidence
+from gcsim.calibration.stats.standard_error import (
+    black_printing_error,
+    ratio_difference,
+    ratio_of_sums,
+    standard_error,
+    time_printing_error,
+)
+from gcsim.goruntime.workers import FORCE_PREEMPT_NS
+from gcsim.service.model import Loop
+from gcsim.service.parameters import Parameter
+from gcsim.service.pauses import LEVELS
+from gcsim.submodels.mark_cost import program_slowness
+from gcsim.submodels.mark_phase import idle_displaced, owed_share
+
+FloatArray = NDArray[np.float64]
+
+_CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
+_ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
+_LEAST_FREELY = 0.2  # of what assists paid, taken to be at ease where the account would leave less
+# of what assists paid, or of cycles: where more was forced, what they pay at ease is what an uncertain account
+# leaves; in services simulated with known parameters (``experiments.recovery``) it was off by a sixth, at times by half
+_MOST_FORCED, _FORCED_UNSURE = 0.1, 0.3
+_UNSEEN = 0.5  # relative error of allocation while marking beyond which the log does not show it
+
+
+def fit_marking(
+    evidence: Evidence, loop: Loop, *, arrival_bytes_per_second: float | None
+) -> dict[str, Parameter]:
+    """Mark CPU, and who does it. What arrives is None for closed loops and for loads that move."""
+    cpu = evidence.mark_cpu_seconds
+    mean = max(float(cpu.mean()), 1e-9)
+    cpu_error = (
+        math.hypot(standard_error(cpu), *(time_printing_error(part) for part in _parts(evidence))) / mean
+    )
+    assist = _assist_cpu(evidence, loop, arrival_bytes_per_second)
+    return {
+        "mark_cpu_seconds": Parameter(mean, min(cpu_error, 1.0), LOG),
+        "mark_background_procs": _procs_while_marking(evidence, evidence.background_cpu_seconds, least=1e-6),
+        "mark_idle_procs": _procs_while_marking(evidence, evidence.idle_cpu_seconds),
+        "assist_cpu_seconds": replace(assist, value=min(assist.value, mean)),  # a part of the mark CPU
+    }
+
+
+def _parts(evidence: Evidence) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return evidence.assist_cpu_seconds, evidence.background_cpu_seconds, evidence.idle_cpu_seconds
+
+
+def _procs_while_marking(evidence: Evidence, cpu_seconds: FloatArray, *, least: float = 0.0) -> Parameter:
+    """CPU time over the time that marking took."""
+    marking = evidence.concurrent_seconds
+    procs = ratio_of_sums(cpu_seconds, marking)
+    if procs <= least:
+        return Parameter(least, 0.0, LOG)
+    error = standard_error(ratio_difference(cpu_seconds, marking))
+    printed = math.hypot(
+        time_printing_error(cpu_seconds) / cpu_seconds.mean(), time_printing_error(marking) / marking.mean()
+    )
+    return Parameter(procs, min(math.hypot(error, printed), 1.0), LOG)
+
+
+def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float | None) -> Parameter:
+    """CPU that assists take in a cycle with the runway that pacing gives, and credit to spare.
+
+    Where cycles end at their goal, assists paid what the goal demanded, and how little they would have paid at
+    ease stays unseen: then credit's delay tells. Fractional workers first run when a time slice ends, and until
+    then assists pay for all that is allocated (Go 1.19+ ``findRunnableGCWorker``, ``forcePreemptNS``).
+    """
+    paid = float(evidence.assist_cpu_seconds.mean())
+    rows = evidence.natural & np.isfinite(evidence.heap_goal_bytes)
+    runway = np.maximum(evidence.heap_goal_bytes[rows] - evidence.heap_start_bytes[rows], 0.0)
+    if not rows.any() or runway.mean() <= 0:
+        return Parameter(paid, 0.5, "log: cycles without a runway, an upper bound")
+    chosen = evidence.select(rows)
+    reach = chosen.allocated_bytes / np.maximum(runway, 1.0)
+    reached = float(np.median(reach))
+    mark_s = float(chosen.concurrent_seconds.sum())
+    mutator = mark_mutator_procs(chosen)
+    per_mutator_s = float(chosen.allocated_bytes.sum()) / mark_s / mutator
+    if reached <= _ASSIST_BOUND_REACH:
+        arriving = None if arrival_bytes_per_second is None else arrival_bytes_per_second / per_mutator_s
+        held_share = float((reach > _ASSIST_BOUND_REACH).mean()) if loop == "closed" else 0.0
+        return _assist_at_ease(chosen, runway, mutator, per_mutator_s, loop, arriving, held_share)
+    debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
+    busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
+    delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
+    return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal")
+
+
+def _assist_at_ease(
+    evidence: Evidence,
+    runway: FloatArray,
+    mutator_procs: float,
+    bytes_per_mutator_s: float,
+    loop: Loop,
+    arriving_procs: float | None,
+    held_share: float,
+) -> Parameter:
+    """What assists paid, without what they were forced to, over the share of marking that they owed in each cycle.
+
+    ``arriving_procs`` is how many Ps the arrivals of a steady open loop need while marking, ``held_share`` how many
+    cycles of a closed one ended at their goal.
+    """
+    paid, cpu = evidence.assist_cpu_seconds, evidence.mark_cpu_seconds
+    machine = cpu / float(cpu.mean())
+    slowness, wanted = np.ones(cpu.size), np.full(cpu.size, mutator_procs)
+    if arriving_procs is not None:
+        slowness = program_slowness(machine, np.quantile(machine, LEVELS))
+        wanted = slowness * arriving_procs
+    debt = cpu * bytes_per_mutator_s / slowness / np.maximum(runway, 1.0)
+
+    def freely(faster: float) -> tuple[float, FloatArray, float]:
+        """CPU of a cycle at ease if allocation were so much faster than measured; what was owed, what was forced."""
+        forced, free = _forced_assists(evidence, wanted, debt * faster, loop)
+        owed = owed_share(debt * faster) * cpu * free
+        at_ease = max(float((paid - forced).mean()), _LEAST_FREELY * float(paid.mean()))
+        return (
+            at_ease * float(cpu.mean()) / max(float(owed.mean()), 1e-15),
+            owed,
+            1.0 - at_ease / max(paid.mean(), 1e-15),
+        )
+
+    value, owed, forced_share = freely(1.0)
+    if value <= 0:
+        return Parameter(0.0, 0.0, LOG)
+    each = standard_error(ratio_difference(paid, owed) + cpu / float(cpu.mean()))
+    speed = marking_rate_error(evidence, mutator_procs)
+    if speed > _UNSEEN:
+        return Parameter(value, _UNSEEN, "prior: what is allocated while marking is too little to print")
+    of_speed = 0.5 * abs(math.log(freely(math.exp(speed))[0] / freely(math.exp(-speed))[0]))
+    forced_share = max(forced_share, held_share)
+    if forced_share > _MOST_FORCED:
+        return Parameter(value, _UNSEEN, "prior: the goal forced more than a tenth of what assists paid")
+    error = math.hypot(
+        each, time_printing_error(paid) / float(paid.mean()), of_speed, _FORCED_UNSURE * forced_share
+    )
+    return Parameter(value, min(error, 1.0), LOG)
+
+
+def _forced_assists(
+    evidence: Evidence, wanted_procs: FloatArray, debt: FloatArray, loop: Loop
+) -> tuple[FloatArray, FloatArray]:
+    """CPU of each cycle's assists that displaced idle workers, by the engine's own account of an open loop.
+
+    And the share of assists at ease that it leaves.
+    """
+    if loop == "closed":
+        return np.zeros(debt.size), np.ones(debt.size)
+    procs = evidence.gomaxprocs
+    displaced = idle_displaced(wanted_procs * (1.0 + debt) / procs)
+    served = np.minimum(wanted_procs, procs / (1.0 + debt))
+    room_s = (procs - served) * evidence.concurrent_seconds - evidence.background_cpu_seconds
+    return np.maximum(room_s, 0.0) * displaced, 1.0 - displaced
+
+
+def mark_mutator_procs(evidence: Evidence) -> float:
+    """Ps on the mutator while marking: those that neither workers nor assists have."""
+    procs = float(evidence.gomaxprocs.mean())
+    return max(procs - ratio_of_sums(evidence.mark_cpu_seconds, evidence.concurrent_seconds), 0.02 * procs)
+
+
+def _mutator_each(evidence: Evidence, mutator_procs: float) -> FloatArray:
+    """What each cycle adds to the relative error of the Ps left to the mutator."""
+    marking, cpu = evidence.concurrent_seconds, evidence.mark_cpu_seconds
+    used = float(cpu.sum() / marking.sum())
+    return -ratio_difference(cpu, marking) * used / mutator_procs
+
+
+def _mutator_printing(evidence: Evidence, mutator_procs: float) -> float:
+    marking = evidence.concurrent_seconds
+    used = float(evidence.mark_cpu_seconds.sum() / marking.sum())
+    parts = math.hypot(*(time_printing_error(part) for part in _parts(evidence))) / float(marking.mean())
+    return math.hypot(parts, used * time_printing_error(marking) / float(marking.mean())) / mutator_procs
+
+
+def mark_mutator_error(evidence: Evidence, mutator_procs: float) -> float:
+    each = standard_error(_mutator_each(evidence, mutator_procs))
+    return min(math.hypot(each, _mutator_printing(evidence, mutator_procs)), 1.0)
+
+
+def marking_rate_error(evidence: Evidence, mutator_procs: float) -> float:
+    """Of bytes allocated per second of mutator time while marking, relative."""
+    allocated, marking = evidence.allocated_bytes, evidence.concurrent_seconds
+    each = ratio_difference(allocated, marking) - _mutator_each(evidence, mutator_procs)
+    printed = black_printing_error(evidence) / max(float(allocated.mean()), 1.0)
+    clock = time_printing_error(marking) / float(marking.mean())
+    return math.hypot(standard_error(each), printed, clock, _mutator_printing(evidence, mutator_procs))

@@ -1,0 +1,1 @@
+"""Memory outside the heap: prior, evidence and posterior."""

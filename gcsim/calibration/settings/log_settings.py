@@ -1,0 +1,168 @@
+"""The settings that a log was written at, each with where it is from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.settings.heap_goals import Goals, goals_of
+from gcsim.calibration.settings.implied_gogc import MIN_RUN, GogcRun, gogc_runs, telling_cycles
+from gcsim.calibration.window import working_window
+from gcsim.gctrace.trace import Trace
+from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
+from gcsim.service.assessment import Origin, Origins
+from gcsim.service.model import Loop
+from gcsim.settings import Settings
+from gcsim.units import format_go_bytes, format_gogc
+
+_NEWEST_OF_GENERATION = {
+    "1.2": 2, "1.3": 3, "1.4": 4, "1.5beta": 5, "1.5": 5, "1.6": 17, "1.18": NEWEST_MINOR,
+}  # fmt: skip
+FOLLOWED_SHARE = 0.5  # of the telling cycles that must follow some setting for longer than MIN_RUN
+_NARROW = 1.3  # highest over lowest GOGC that the goals allow: a wider range infers nothing
+_NEAR = 0.02  # relative: a default this far from the implied GOGC is a rounding
+_LEAST_INFERRED = (
+    5.0  # percent: goals as low as what was marked are not GOGC's, but a limit's that is too low
+)
+_DEFAULT_GOGC = 100
+_TEXT: dict[Origin, str] = {
+    "stated": "",
+    "captured": "",
+    "logged": "",
+    "inferred": "from the heap goals",
+    "assumed": "assumed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """Settings of the calibrated run that the user states; None leaves them to the side file and the log."""
+
+    gogc: int | None = None
+    gogc_off: bool = False
+    gomemlimit_bytes: int | None = None
+    gomemlimit_off: bool = False
+    gomaxprocs: int | None = None
+    go: str | None = None
+    loop: Loop | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """The settings of one log, where each is from, and the limit that its goals point to."""
+
+    settings: Settings
+    origins: Origins
+    implied_limit_bytes: int | None = None  # where goals stay put and nothing says that a limit was set
+
+    def __str__(self) -> str:
+        """In one line; what is assumed or inferred is marked."""
+        known, origins = self.settings, self.origins
+        parts = (
+            (f"GOGC={format_gogc(known.gogc)}", origins.gogc, "--gogc"),
+            (f"GOMEMLIMIT={format_go_bytes(known.gomemlimit_bytes)}", origins.gomemlimit, "--gomemlimit"),
+            (f"GOMAXPROCS={known.gomaxprocs}", origins.gomaxprocs, "--gomaxprocs"),
+            (f"Go {known.go}", origins.go, "--go"),
+        )
+        return ", ".join(_marked(*part) for part in parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The origin of each setting."""
+        names = ("gogc", "gomemlimit", "gomaxprocs", "go")
+        return {name: getattr(self.origins, name) for name in names}
+
+
+def _marked(text: str, origin: Origin, option: str) -> str:
+    mark = _TEXT[origin]
+    if origin == "assumed":
+        mark += f"; pass {option}"
+    return f"{text} ({mark})" if mark else text
+
+
+def log_settings(trace: Trace, stated: Overrides | None = None) -> LogSettings:
+    """The settings of a log: what the user states, then the side file, then what the log implies, then defaults.
+
+    A bare log prints the processors. Its heap goals imply GOGC where they follow one value. It shows the Go version
+    within the range that printed its spelling: the newest of them is assumed. No memory limit is assumed.
+    """
+    known = stated or Overrides()
+    limit, limit_origin = _gomemlimit(trace, known)
+    goals = goals_of(trace)
+    run = None if _captured(trace, "gogc") else _only_run(trace, limit)
+    gogc, gogc_origin = _gogc(trace, known, run, goals, limit)
+    procs, procs_origin = _gomaxprocs(trace, known)
+    go, go_origin = _go(trace, known)
+    open_question = gogc_origin == limit_origin == "assumed" and not (run is not None and _is_default(run))
+    return LogSettings(
+        settings=Settings(gogc=gogc, gomemlimit_bytes=limit, gomaxprocs=procs, go=go),
+        origins=Origins(gogc=gogc_origin, gomemlimit=limit_origin, gomaxprocs=procs_origin, go=go_origin),
+        implied_limit_bytes=goals.limit_bytes if open_question and goals is not None and goals.stay else None,
+    )
+
+
+def _gomemlimit(trace: Trace, stated: Overrides) -> tuple[int | None, Origin]:
+    if stated.gomemlimit_bytes is not None or stated.gomemlimit_off:
+        return stated.gomemlimit_bytes, "stated"
+    if trace.info is not None and _captured(trace, "gomemlimit_bytes"):
+        return trace.info.gomemlimit_bytes, "captured"
+    return None, "assumed"
+
+
+def _captured(trace: Trace, knob: str) -> bool:
+    """Whether the side file states GOGC or GOMEMLIMIT."""
+    return trace.info is not None and knob not in trace.info.assumed
+
+
+def _gomaxprocs(trace: Trace, stated: Overrides) -> tuple[int, Origin]:
+    if stated.gomaxprocs is not None:
+        return stated.gomaxprocs, "stated"
+    if trace.info is not None and trace.info.gomaxprocs is not None:
+        return trace.info.gomaxprocs, "captured"
+    printed = trace.cycles.gomaxprocs[trace.cycles.gomaxprocs > 0]
+    return (int(np.bincount(printed).argmax()), "logged") if printed.size else (1, "assumed")
+
+
+def _go(trace: Trace, stated: Overrides) -> tuple[str, Origin]:
+    if stated.go is not None:
+        return rules_for(stated.go).go, "stated"
+    if trace.info is not None and trace.info.go is not None:
+        return rules_for(trace.info.go).go, "captured"
+    return rules_for(f"1.{_NEWEST_OF_GENERATION[trace.generation]}").go, "assumed"
+
+
+def _gogc(
+    trace: Trace, stated: Overrides, run: GogcRun | None, goals: Goals | None, limit: int | None
+) -> tuple[int | None, Origin]:
+    if stated.gogc is not None or stated.gogc_off:
+        return stated.gogc, "stated"
+    if trace.info is not None and _captured(trace, "gogc"):
+        return trace.info.gogc, "captured"
+    if run is None:
+        return _DEFAULT_GOGC, "assumed"
+    if limit is not None:  # goals are GOGC's at most, so that GOGC is no lower than they say
+        return (None, "inferred") if run.low > _DEFAULT_GOGC else (_DEFAULT_GOGC, "assumed")
+    if np.isinf(run.middle):
+        return None, "inferred"
+    if run.low < _LEAST_INFERRED or run.high > _NARROW * run.low:
+        return _DEFAULT_GOGC, "assumed"
+    if _is_default(run):
+        return _DEFAULT_GOGC, "inferred"
+    follows = goals is not None and goals.follow_marked
+    return (round(run.middle), "inferred") if follows else (_DEFAULT_GOGC, "assumed")
+
+
+def _is_default(run: GogcRun) -> bool:
+    return run.low <= (1.0 + _NEAR) * _DEFAULT_GOGC and run.high >= (1.0 - _NEAR) * _DEFAULT_GOGC
+
+
+def _only_run(trace: Trace, limit: int | None) -> GogcRun | None:
+    """The one GOGC that the goals of the log's working window follow; None where there is not just one."""
+    if len(trace.cycles) < MIN_RUN:
+        return None
+    window = working_window(evidence_from(trace))
+    runs = gogc_runs(trace, window, gomemlimit_bytes=limit)
+    telling = telling_cycles(trace, window, gomemlimit_bytes=limit)
+    if len(runs) != 1 or runs[0].cycles < FOLLOWED_SHARE * telling:
+        return None
+    return runs[0]

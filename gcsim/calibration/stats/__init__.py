@@ -1,0 +1,1 @@
+"""Statistics that estimators share."""

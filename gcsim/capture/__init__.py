@@ -1,0 +1,1 @@
+"""Runs a Go program and writes its log and its side file."""

@@ -1,0 +1,270 @@
+"""Run a child process: copy its standard error, pass signals on, and keep what it used."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from gcsim.capture.memory_map import MemoryMap
+from gcsim.capture.run_settings import GoProgram
+from gcsim.capture.signals import SignalRelay
+from gcsim.capture.watch import POLL_SECONDS, Family, ProcessWatch, own_rss_peak
+from gcsim.errors import InputError
+
+GATHER_SECONDS = 0.004  # what is written within it is copied together: each wake-up costs CPU
+CHUNK_BYTES = 1 << 16
+PIPE_BYTES = (
+    1 << 20
+)  # room for bursts: a full pipe would make the child wait for us while it writes its trace
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+_COUNT_ERROR = 0.02  # of resident memory: each CPU counts some pages for itself (percpu_counter)
+WRAPPER_SECONDS = 2.0  # for a wrapper to end when its program has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildUsage:
+    """What a child that has ended used; ``exit_status`` is 128 + n where signal n killed it.
+
+    Where the child was not Go's or became another program, all but the exit status is of the busiest Go program
+    that was found, if any; its figures are then the last ones read while it ran.
+    """
+
+    exit_status: int
+    total_wall_seconds: float  # of the child, whatever is described
+    total_cpu_seconds: float  # with that of the children it has waited for
+    wall_seconds: float
+    cpu_seconds: float
+    rss_peak_bytes: int
+    memory: MemoryMap | None  # the highest of each that was read; None where the kernel tells none
+    go_programs: tuple[ProcessWatch, ...] = ()  # the busiest, which is described here, first
+    is_wrapper: bool = False  # the child was not Go's
+    is_stopped: bool = False  # by ``stop_after_seconds``
+    leaves_stderr_open: bool = False  # another process still has it
+
+
+class Child:
+    """A started program, until it has been reaped."""
+
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", started: float, relay: SignalRelay, go: GoProgram | None
+    ) -> None:
+        self.pid = process.pid
+        self.started = started
+        self.family = Family(process.pid, started, go=go, own_group=relay.own_group)
+        self.ended: tuple[int, float, int] | None = None  # wait status, CPU seconds, ru_maxrss bytes
+        self.ended_at = started
+        self.is_stopped = False
+        self._relay = relay
+        self._stop: signal.Signals | None = None
+        self._stopped: list[int] = []  # pids that got it
+        self._stopped_at = 0.0  # when the last of them was seen running
+
+    def pass_signals(self) -> None:
+        """Hand on what has come for the program."""
+        for number in self._relay.take():
+            target = self._target
+            self._send(target, number)
+            if number in STOP_SIGNALS and self.family.is_followed:
+                self._stop, self._stopped = signal.Signals(number), [target]
+
+    def stop(self) -> None:
+        """SIGTERM, once."""
+        if not self.is_stopped:
+            self.is_stopped = True
+            self._stop, self._stopped = signal.SIGTERM, [self._target]
+            self._send(self._target, signal.SIGTERM)
+
+    def stop_the_rest(self, now: float) -> None:
+        """The stop signal for a wrapper that goes on, or starts its program again, when the program has ended."""
+        if self._stop is None or self._is_running(self._stopped[-1]):
+            self._stopped_at = now
+            return
+        if self.family.chief is None and now < self._stopped_at + WRAPPER_SECONDS:
+            return
+        is_next = self.ended is None and self.pid not in self._stopped
+        target = self.pid if is_next else self._target
+        if target not in self._stopped:
+            self._stopped.append(target)
+            self._send(target, self._stop)
+
+    def _is_running(self, pid: int) -> bool:
+        if pid == self.pid:
+            return self.ended is None
+        return any(watch.pid == pid and not watch.has_ended for watch in self.family.go_programs)
+
+    def has_ended(self) -> bool:
+        """Whether the child has ended, and the Go program that it started, if that is the one meant."""
+        if self.ended is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                unit = 1 if sys.platform == "darwin" else 1024
+                self.ended = (status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+                self.ended_at = time.monotonic()
+                self.family.reaped(self.ended_at)
+        if self.ended is None or self.family.chief is not None:
+            return False
+        return not self.family.may_start(time.monotonic())
+
+    @property
+    def _target(self) -> int:
+        chief = self.family.chief
+        return self.pid if chief is None else chief.pid
+
+    def _send(self, pid: int, number: int) -> None:
+        if pid == self.pid and self.ended is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdout: int | IO[bytes] | None = None,
+    on_stderr: Callable[[bytes], None],
+    on_start: Callable[[], None] = lambda: None,
+    on_look: Callable[[Family, float], None] = lambda _family, _seconds: None,
+    relay: SignalRelay | None = None,
+    stop_after_seconds: float | None = None,
+    go: GoProgram | None = None,
+) -> ChildUsage:
+    """Run to the end; standard input and output are the child's own, standard error comes in pieces.
+
+    ``go`` says what the command is where it is a Go program. ``on_start`` is called once the program runs, ``on_look``
+    again and again with the seconds since. Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT,
+    SIGUSR1 and SIGUSR2 on to the child, or to the Go program that the child has started where the child is not Go's; an
+    entered ``relay`` keeps them for longer than the call. After ``stop_after_seconds`` it sends SIGTERM. What other
+    processes still write to standard error after the child's end is not waited for. Raises InputError where the
+    program cannot be started.
+    """
+    if relay is None:
+        with SignalRelay() as own:
+            return run_child(
+                command, env=env, stdout=stdout, on_stderr=on_stderr, on_start=on_start, on_look=on_look,
+                relay=own, stop_after_seconds=stop_after_seconds, go=go,
+            )  # fmt: skip
+    early = relay.take()
+    started = time.monotonic()
+    process = _started(command, env, stdout, relay)
+    relay.started()
+    child = Child(process, started, relay, go)
+    for number in early:
+        os.kill(child.pid, number)
+    on_start()
+    assert process.stderr is not None
+    with process.stderr as pipe:
+        _enlarge(pipe.fileno())
+        is_open = _attend(child, pipe.fileno(), on_stderr, on_look, stop_after_seconds)
+    assert child.ended is not None
+    process.returncode = os.waitstatus_to_exitcode(child.ended[0])  # reaped here, not by Popen
+    return _usage(child, leaves_stderr_open=is_open)
+
+
+def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
+    """The child's peak resident memory from the two ways to see it.
+
+    Linux counts what was resident before exec into ``ru_maxrss`` (``exec_mmap``), with vfork all of this
+    process: ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes`` by ``_COUNT_ERROR``.
+    Otherwise the last poll of the child's high-water mark, at most POLL_SECONDS old, stands: low by what it grew
+    since, never high.
+    """
+    is_the_childs = reaped_bytes > parent_bytes * (1.0 + _COUNT_ERROR)
+    return reaped_bytes if is_the_childs or polled_bytes == 0 else polled_bytes
+
+
+def _started(
+    command: Sequence[str], env: Mapping[str, str], stdout: int | IO[bytes] | None, relay: SignalRelay
+) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            list(command), env=dict(env), stdout=stdout, stderr=subprocess.PIPE, bufsize=0,
+            process_group=0 if relay.own_group else None,
+        )  # fmt: skip
+    except OSError as error:
+        raise InputError(f"{command[0]}: cannot be started ({error.strerror})") from error
+
+
+def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
+    assert child.ended is not None
+    status, cpu_seconds, reaped_bytes = child.ended
+    code = os.waitstatus_to_exitcode(status)
+    go_programs = tuple(child.family.go_programs)
+    chief = go_programs[0] if go_programs else child.family.root
+    is_root = chief is child.family.root
+    if is_root and not child.family.became_another:
+        wall_seconds = child.ended_at - child.started
+        peak = rss_peak(
+            polled_bytes=chief.rss_peak_bytes, reaped_bytes=reaped_bytes, parent_bytes=own_rss_peak()
+        )
+    else:
+        wall_seconds, cpu_seconds, peak = (
+            chief.last_seen - chief.started, chief.cpu_seconds, chief.rss_peak_bytes,
+        )  # fmt: skip
+    return ChildUsage(
+        exit_status=128 - code if code < 0 else code,
+        total_wall_seconds=child.ended_at - child.started,
+        is_wrapper=child.family.is_followed,
+        total_cpu_seconds=child.ended[1],
+        wall_seconds=wall_seconds,
+        cpu_seconds=cpu_seconds,
+        rss_peak_bytes=peak,
+        memory=chief.memory,
+        go_programs=go_programs,
+        is_stopped=child.is_stopped,
+        leaves_stderr_open=leaves_stderr_open,
+    )
+
+
+def _attend(
+    child: Child,
+    pipe: int,
+    on_stderr: Callable[[bytes], None],
+    on_look: Callable[[Family, float], None],
+    stop_after_seconds: float | None,
+) -> bool:
+    """Copy and watch to the end; whether another process has standard error open then."""
+    os.set_blocking(pipe, False)
+    is_open, pause = True, 0.001
+    while not child.has_ended():
+        child.pass_signals()
+        now = time.monotonic()
+        if stop_after_seconds is not None and now >= child.started + stop_after_seconds:
+            child.stop()
+        child.stop_the_rest(now)
+        if now >= child.family.next_look:
+            child.family.look(now)
+            on_look(child.family, now - child.started)
+        if not is_open:  # standard error is closed: the end is near, as a rule
+            time.sleep(pause)
+            pause = min(2 * pause, POLL_SECONDS)
+        elif select.select([pipe], [], [], max(child.family.next_look - time.monotonic(), 0.0))[0]:
+            time.sleep(GATHER_SECONDS)
+            is_open = _drain(pipe, on_stderr)
+    return is_open and _drain(pipe, on_stderr)
+
+
+def _drain(pipe: int, on_stderr: Callable[[bytes], None]) -> bool:
+    """Pass on what there is, at most a pipe's fill; False at the end of the stream."""
+    for _ in range(PIPE_BYTES // CHUNK_BYTES):
+        try:
+            piece = os.read(pipe, CHUNK_BYTES)
+        except BlockingIOError:
+            return True
+        if not piece:
+            return False
+        on_stderr(piece)
+    return True
+
+
+def _enlarge(pipe: int) -> None:
+    with contextlib.suppress(ImportError, OSError):  # Linux only, and the system may set a bound
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

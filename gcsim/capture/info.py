@@ -1,0 +1,124 @@
+"""What a gctrace log cannot tell about the run that wrote it: the side file ``LOG.meta.json``."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self
+
+from gcsim.atomic import write_text_atomically
+from gcsim.capture.log_mark import LogMark
+from gcsim.capture.runtime_counters import HeapAccounts
+from gcsim.capture.side_values import KNOBS, side_values
+from gcsim.documents import read_document
+from gcsim.errors import InputError
+from gcsim.settings import Settings
+
+SUFFIX = ".meta.json"
+_NUMBERS = re.compile(r"\[[\d\s.,]+\]")  # a list of them, which goes on one line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureInfo:
+    """One run: the settings as the process saw them, and what it used. None is not known.
+
+    ``gogc`` and ``gomemlimit_bytes`` are the exceptions: None is off, and where a side file does not state one of
+    them, it has Go's default here and stands in ``assumed``.
+    """
+
+    gogc: int | None = 100  # percent
+    gomemlimit_bytes: int | None = None
+    gomaxprocs: int | None = None
+    go_version: str | None = None  # "go1.27.3", from the binary's build information
+    go: str | None = None  # "1.27"
+    rss_peak_bytes: int | None = None  # the process's own, not its children's
+    start_time: str | None = None  # ISO 8601, UTC
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None  # user and system
+    exit_status: int | None = None  # as a shell reports it: 128 + n when killed by signal n
+    command: list[str] | None = None
+    foreign_cpu_fraction: float | None = None  # of all cores, used by other processes during the run
+    heap_mapped_bytes: int | None = None  # by the heap: objects, stacks, free pages and those given back
+    rss_outside_heap_bytes: int | None = None  # resident outside it: metadata, binary, C memory
+    heap_accounts: HeapAccounts | None = None  # the runtime's own counts
+    log: LogMark | None = None  # the log that this was written for
+    assumed: tuple[str, ...] = ()  # of "gogc" and "gomemlimit_bytes": those that are not known
+
+    @property
+    def settings(self) -> Settings:
+        """The knobs of the run. Raises InputError where GOMAXPROCS or the Go version is not known."""
+        if self.gomaxprocs is None or self.go is None:
+            raise InputError("the side file states no gomaxprocs or no go; add them or capture again")
+        return self.settings_over(Settings())
+
+    def settings_over(self, assumed: Settings) -> Settings:
+        """The knobs of the run; those that are not known are taken from ``assumed``."""
+        return Settings(
+            gogc=assumed.gogc if "gogc" in self.assumed else self.gogc,
+            gomemlimit_bytes=(
+                assumed.gomemlimit_bytes if "gomemlimit_bytes" in self.assumed else self.gomemlimit_bytes
+            ),
+            gomaxprocs=assumed.gomaxprocs if self.gomaxprocs is None else self.gomaxprocs,
+            go=assumed.go if self.go is None else self.go,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the side file, whole or not at all. Raises InputError."""
+        record = {name: value for name, value in asdict(self).items() if name not in self.assumed}
+        del record["assumed"]
+        text = json.dumps(record, indent=2)
+        write_text_atomically(path, _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a side file. Raises InputError, naming it, where it is not one."""
+        return cls.load_with_note(path)[0]
+
+    @classmethod
+    def load_with_note(cls, path: Path) -> tuple[Self, str]:
+        """A side file; and which of its keys are missing or malformed, in one sentence, empty where none is."""
+        keys = tuple(field.name for field in fields(cls) if field.name != "assumed")
+        values, note = side_values(_object(path), keys)
+        unknown = tuple(name for name in KNOBS if name not in values)
+        return cls(**values, assumed=unknown), f"{path.name} {note}" if note else ""
+
+
+def side_file(log: Path) -> Path:
+    """Where the capture of a log keeps its CaptureInfo: the log's path plus ``.meta.json``."""
+    return log.with_name(log.name + SUFFIX)
+
+
+def read_side_file(log: Path) -> tuple[CaptureInfo | None, str]:
+    """The side file of a log, None where there is none that belongs to it; and a note, empty where all is well.
+
+    A side file that says for which log it was written is not believed of another. Raises InputError where it is
+    not JSON.
+    """
+    path = side_file(log)
+    if not path.is_file():
+        return None, ""
+    info, note = CaptureInfo.load_with_note(path)
+    if info.log is not None and not info.log.fits(log):
+        return None, (
+            f"{path.name} was written for another log and is ignored; capture again,"
+            ' or take out its key "log" if its settings are those of this log'
+        )
+    return info, note
+
+
+def _object(path: Path) -> dict[str, object]:
+    """A side file's keys; their values are checked one by one, so that one of them does not spoil the rest."""
+    return read_document(
+        path,
+        _record,
+        form="JSON",
+        what="a side file",
+        advice="capture again or remove it",
+        check_numbers=False,
+    )
+
+
+def _record(document: object) -> dict[str, object]:
+    if not isinstance(document, dict):
+        raise InputError("is not a side file, which is one JSON object; capture again or remove it")
+    return document

@@ -1,0 +1,173 @@
+"""What is looked at while a captured program runs: its memory, its CPU time, and the Go programs that it starts."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+from gcsim.capture.memory_map import MemoryMap, memory_map
+from gcsim.capture.process_tree import age_seconds, descendants_of, go_program_of, program_of, stat_of
+from gcsim.capture.run_settings import GoProgram
+from gcsim.capture.runtime_counters import AccountReader
+
+POLL_SECONDS = 0.05
+ACCOUNT_SECONDS = 0.02  # between looks at the runtime's own counts, of some 20 us each
+# between looks at its memory map: at least so long, or so many looks' time
+MAP_SECONDS, MAP_COST = 0.5, 200.0
+# between looks for other Go programs: while none is known, and from then on
+SEARCH_SECONDS, SEARCH_COST = 0.02, 20.0
+MORE_SECONDS, MORE_COST = 0.5, 1000.0
+START_SECONDS = 1.0  # for a process that a wrapper left behind to become the Go program
+MOST_WATCHED = 8  # at a time: a build starts hundreds
+
+
+class ProcessWatch:
+    """One process, each of its figures at its own pace."""
+
+    def __init__(self, pid: int, started: float, go: GoProgram | None, program: str) -> None:
+        """``started`` on the monotonic clock; ``go`` where it is a Go program; ``program`` as /proc names it."""
+        self.pid = pid
+        self.started = started
+        self.go = go
+        self.program = program
+        self.rss_peak_bytes = 0
+        self.cpu_seconds = 0.0
+        self.memory: MemoryMap | None = None
+        self.accounts: AccountReader | None = None
+        self.last_seen = started
+        self.has_ended = False
+        self.next_look = 0.0
+        if go is not None:
+            self.accounts = AccountReader(gogc=go.gogc, gomemlimit_bytes=go.gomemlimit_bytes, minor=go.minor)
+        stat = stat_of(pid)
+        self._start_ticks = None if stat is None else stat.start_ticks
+        self._next_poll = 0.0
+        self._next_map = started + MAP_SECONDS
+
+    def look(self, now: float) -> None:
+        """When ``next_look`` has come."""
+        if now >= self._next_poll:
+            self._poll(now)
+            self._next_poll = now + POLL_SECONDS
+        self.next_look = self._next_poll
+        if self.has_ended:
+            return
+        if self.accounts is not None and self.accounts.wanted:
+            self.accounts.look(self.pid, now - self.started)
+            self.next_look = min(self.next_look, now + ACCOUNT_SECONDS)
+        if now >= self._next_map:
+            seen = memory_map(self.pid)
+            if seen is not None:
+                self.memory = seen.highest(self.memory)
+            self._next_map = now + max(MAP_SECONDS, MAP_COST * (time.monotonic() - now))
+
+    def _poll(self, now: float) -> None:
+        stat = stat_of(self.pid)
+        if stat is None or stat.is_zombie or stat.start_ticks != self._start_ticks:
+            self.has_ended = self._start_ticks is not None
+            return
+        program = program_of(self.pid)
+        self.program = self.program or program  # it cannot always be read while the kernel starts it
+        if program and program != self.program:  # it has become another program, as "exec ./app" does
+            self.has_ended = True
+            return
+        self.cpu_seconds = stat.cpu_seconds
+        self.rss_peak_bytes = max(self.rss_peak_bytes, rss_peak_of(self.pid))
+        self.last_seen = now
+
+
+class Family:
+    """The program that was started, and the Go programs that it became or has started."""
+
+    def __init__(self, root: int, started: float, *, go: GoProgram | None, own_group: bool) -> None:
+        """``root`` has just been started as ``go``, in a process group of its own where ``own_group``."""
+        self.root = ProcessWatch(root, started, go, program_of(root))
+        self.others: list[ProcessWatch] = []
+        self.next_look = 0.0
+        self._own_group = own_group
+        self._may_start_until = started
+        self._last_search = started
+        self._next_search = started + (MORE_SECONDS if self.root.go else SEARCH_SECONDS)
+
+    @property
+    def go_programs(self) -> list[ProcessWatch]:
+        """All Go programs found, the busiest first."""
+        seen = [watch for watch in (self.root, *self.others) if watch.go is not None]
+        return sorted(seen, key=lambda watch: (-watch.cpu_seconds, watch.started - watch.last_seen))
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the started program is not Go's, so that one below it is meant."""
+        return self.root.go is None
+
+    @property
+    def chief(self) -> ProcessWatch | None:
+        """The busiest Go program that still runs, where the started one is not Go's."""
+        running = [watch for watch in self.go_programs if not watch.has_ended]
+        return running[0] if self.is_followed and running else None
+
+    @property
+    def became_another(self) -> bool:
+        """Whether the started process has become another program ("exec ./app")."""
+        return any(watch.pid == self.root.pid for watch in self.others)
+
+    def reaped(self, now: float) -> None:
+        """The started process is gone, whatever program it ran last; it may have left one behind."""
+        for watch in (self.root, *self.others):
+            watch.has_ended |= watch.pid == self.root.pid
+        if self.is_followed and not self.go_programs:
+            self._search(now)
+            self._may_start_until = now + START_SECONDS
+
+    def may_start(self, now: float) -> bool:
+        """Whether a wrapper has just left a process behind that may become a Go program."""
+        if now >= self._may_start_until or self.go_programs:
+            return False
+        return bool(descendants_of(self.root.pid, own_group=self._own_group))
+
+    def look(self, now: float) -> None:
+        """When ``next_look`` has come."""
+        for watch in self._running():
+            if now >= watch.next_look:
+                watch.look(now)
+                if watch.has_ended:  # it may have become another program, or have given way to one
+                    self._next_search = min(self._next_search, now + SEARCH_SECONDS)
+        if now >= self._next_search:
+            self._search(now)
+        self.next_look = min([self._next_search, *(watch.next_look for watch in self._running())])
+
+    def _running(self) -> list[ProcessWatch]:
+        return [watch for watch in (self.root, *self.others) if not watch.has_ended]
+
+    def _search(self, now: float) -> None:
+        root = self.root
+        found = descendants_of(root.pid, own_group=self._own_group)
+        running = self._running()
+        known = {(watch.pid, watch.program) for watch in running}
+        for pid in [root.pid, *found]:
+            program = program_of(pid)
+            if not program or (pid, program) in known or len(running) >= MOST_WATCHED:
+                continue
+            go = go_program_of(pid)
+            if go is not None:
+                # it was not there at the last search; one that was has become a Go program since
+                started = max(now - age_seconds(pid), self._last_search)
+                running.append(ProcessWatch(pid, started, go, program))
+                self.others.append(running[-1])
+        self._last_search = now
+        few, cost = (MORE_SECONDS, MORE_COST) if self.go_programs else (SEARCH_SECONDS, SEARCH_COST)
+        self._next_search = now + max(few, cost * (time.monotonic() - now))
+
+
+def rss_peak_of(pid: int) -> int:
+    """VmHWM of a running process; 0 where there is no /proc, or it has ended."""
+    try:
+        match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(errors="replace"))
+    except OSError:
+        return 0
+    return int(match[1]) << 10 if match else 0
+
+
+def own_rss_peak() -> int:
+    """Of this process."""
+    return rss_peak_of(os.getpid())

@@ -1,0 +1,1 @@
+"""The collector event by event: marking, workers, sweeping, scavenging, the CPU limiter."""

@@ -1,0 +1,1 @@
+"""The heap and the machine that events act on."""

@@ -1,0 +1,1 @@
+"""The program event by event: allocation, goroutines, requests."""

@@ -1,0 +1,82 @@
+"""Requests to come, block by block: when they are due, what they take, and what an idle P needs to notice them."""
+
+import numpy as np
+
+from gcsim.engine.des.program.run_queue import Request
+from gcsim.service.profile import Profile
+from gcsim.service.requests import Requests, arrival_seconds, service_seconds
+from gcsim.streams import stream
+
+_BLOCK = 8192
+
+
+class Arrivals:
+    """Plain lists, from ``next`` on not yet taken; all times ns."""
+
+    __slots__ = (
+        "_arrival_draws", "_last_seconds", "_mean_seconds", "_profile", "_rate_per_second", "_requests",
+        "_service_draws", "_wake_draws", "due", "next", "service", "wakes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        requests: Requests,
+        profile: Profile,
+        *,
+        rate_per_second: float,
+        mean_seconds: float,
+        seed: int,
+        replica: int,
+    ) -> None:
+        self._requests, self._profile = requests, profile
+        self._rate_per_second, self._mean_seconds = rate_per_second, mean_seconds
+        self._arrival_draws = stream(seed, "des arrivals", replica)
+        self._service_draws = stream(seed, "des services", replica)
+        self._wake_draws = stream(seed, "des wake-ups", replica)
+        self._last_seconds = 0.0
+        self.due: list[float] = []
+        self.service: list[float] = []  # at full speed
+        self.wakes: list[float] = []  # until a P notices this arrival, if all are idle
+        self.next = 0
+
+    def refill(self) -> None:
+        """The next block of arrivals; those taken are dropped."""
+        requests, taken = self._requests, self.next
+        due = arrival_seconds(
+            requests,
+            self._arrival_draws,
+            _BLOCK,
+            rate_per_second=self._rate_per_second,
+            profile=self._profile,
+            after_seconds=self._last_seconds,
+        )
+        self._last_seconds = float(due[-1])
+        service = service_seconds(requests, self._service_draws, _BLOCK, mean_seconds=self._mean_seconds)
+        wakes = requests.wake_seconds * self._wake_draws.standard_exponential(_BLOCK)
+        self.due = self.due[taken:] + (due * 1e9).tolist()
+        self.service = self.service[taken:] + np.maximum(service * 1e9, 1.0).tolist()
+        self.wakes = self.wakes[taken:] + (wakes * 1e9).tolist()
+        self.next = 0
+
+    @property
+    def next_due_ns(self) -> float:
+        """When the next one is due."""
+        if self.next == len(self.due):
+            self.refill()
+        return self.due[self.next]
+
+    def due_by(self, now_ns: float) -> list[Request]:
+        """Takes the requests due by now."""
+        taken: list[Request] = []
+        due, place = self.due, self.next
+        while True:
+            if place == len(due):
+                self.next = place
+                self.refill()
+                due, place = self.due, 0
+            if due[place] > now_ns:
+                self.next = place
+                return taken
+            service = self.service[place]
+            taken.append(Request(due[place], -1.0, service, service))
+            place += 1

@@ -1,0 +1,137 @@
+"""What one simulated run is given: one service at one setting, in scalars of bytes and nanoseconds."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gcsim.engine.inputs.draws import lane_parameters
+from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.service.model import Model
+from gcsim.service.parameters import PARAMETER_NAMES
+from gcsim.settings import Settings
+from gcsim.submodels.heap_growth import grown_peak_bytes
+
+_NS = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knobs:
+    """What a gctrace does not tell: of the scheduler, and of what objects hold."""
+
+    pass_interval_ns: int = 10_000_000  # at most sysmon's slice
+    scannable_share: float = 0.8  # of the live heap's bytes: how much 64 KiB of scan work is
+    goroutines_per_p: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParameters:
+    """One lane of the cycle-by-cycle engine, in this engine's units, and what no gctrace tells."""
+
+    gc_percent: int  # -1: off
+    memory_limit_bytes: int  # MAX_INT64: off
+    gomaxprocs: int
+    live_bytes: float
+    live_per_doubling: float
+    root_bytes: float
+    open_loop: bool
+    arrival_bytes_per_ns: float  # allocation that arrivals demand; 0 in a closed loop
+    served_share: float  # of arrivals while marking; the rest is served afterwards
+    capacity_bytes_per_ns: float  # all Ps that the program keeps busy, outside marking
+    busy_procs: float
+    sweep_cpu_ns_per_byte: float  # of the heap's last peak, paid by allocation
+    mark_alloc_bytes_per_cpu_ns: float
+    alloc_bytes_per_cpu_ns: float  # outside marking
+    mark_cpu_ns: float
+    unhindered_mark_bytes: (
+        float  # that a mark phase of so much CPU allocates where no assist slows the program
+    )
+    assist_cpu_share: float  # of mark CPU, in a cycle with runway to spare
+    mark_cpu_heap_exponent: float
+    mark_cpu_heap_ratio: float
+    metadata_base_bytes: float
+    metadata_share: float
+    slot_garbage_share: float
+    unfilled_slot_share: float
+    allocated_stack_bytes: float
+    rss_base_bytes: float
+    rss_ratio: float  # resident bytes per byte of retained heap
+    pause_scale: float
+    goroutines: int  # that allocate
+    scannable_share: float
+    explicit_gc_period_ns: int  # between two calls of runtime.GC; 0: none
+    pass_interval_ns: int  # a running goroutine gives its P to the scheduler after this, at the latest
+
+    @property
+    def calibrated_peak_bytes(self) -> float:
+        """The heap at the end of marking at calibration, on average."""
+        return float(grown_peak_bytes(self.mark_cpu_heap_ratio, self.live_bytes, self.root_bytes))
+
+
+def run_parameters(
+    lanes: LaneParameters,
+    lane: int,
+    *,
+    drawn: Mapping[str, float],
+    knobs: Knobs,
+    explicit_gc_seconds: float | None = None,
+) -> RunParameters:
+    """One lane's numbers; ``drawn`` are the model's parameters in that lane's replica."""
+
+    def of(name: str) -> float:
+        return float(getattr(lanes, name)[lane])
+
+    procs = int(lanes.gomaxprocs[lane])
+    mark_alloc = of("mark_alloc_bytes_per_cpu_second") / _NS
+    alloc = drawn["alloc_bytes_per_cpu_second"] / _NS
+    open_loop = math.isfinite(of("arrival_bytes_per_second"))
+    # arrivals that marking held up are caught up on with every P; the model's figure is what was in use
+    capacity = alloc * procs if open_loop else of("capacity_bytes_per_second") / _NS
+    return RunParameters(
+        gc_percent=int(lanes.gc_percent[lane]),
+        memory_limit_bytes=int(lanes.memory_limit_bytes[lane]),
+        gomaxprocs=procs,
+        open_loop=open_loop,
+        arrival_bytes_per_ns=of("arrival_bytes_per_second") / _NS if open_loop else 0.0,
+        served_share=of("served_share"),
+        capacity_bytes_per_ns=capacity,
+        busy_procs=capacity / alloc,
+        sweep_cpu_ns_per_byte=drawn["sweep_cpu_seconds_per_byte"] * _NS,
+        mark_alloc_bytes_per_cpu_ns=mark_alloc,
+        alloc_bytes_per_cpu_ns=alloc,
+        mark_cpu_ns=of("mark_cpu_seconds") * _NS,
+        rss_base_bytes=drawn["rss_base_bytes"],
+        rss_ratio=drawn["rss_ratio"],
+        pause_scale=drawn["pause_scale"],
+        goroutines=knobs.goroutines_per_p * procs,
+        scannable_share=knobs.scannable_share,
+        explicit_gc_period_ns=0 if explicit_gc_seconds is None else max(int(explicit_gc_seconds * _NS), 1),
+        pass_interval_ns=knobs.pass_interval_ns,
+        **{name: of(name) for name in _SAME},
+    )
+
+
+_SAME = (
+    "live_bytes",
+    "unhindered_mark_bytes",
+    "live_per_doubling",
+    "root_bytes",
+    "assist_cpu_share",
+    "mark_cpu_heap_exponent",
+    "mark_cpu_heap_ratio",
+    "metadata_base_bytes",
+    "metadata_share",
+    "slot_garbage_share",
+    "unfilled_slot_share",
+    "allocated_stack_bytes",
+)
+
+
+def central_parameters(
+    model: Model, settings: Settings, knobs: Knobs, *, explicit_gc_seconds: float | None = None
+) -> RunParameters:
+    """A run at the model's central values."""
+    central = {name: getattr(model.parameters, name).value for name in PARAMETER_NAMES}
+    lanes = lane_parameters(model, [settings], {name: np.array([value]) for name, value in central.items()})
+    return run_parameters(lanes, 0, drawn=central, knobs=knobs, explicit_gc_seconds=explicit_gc_seconds)

@@ -1,0 +1,140 @@
+"""One simulated Go process: the state that its program, its collector and its background share."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from simpy import Environment
+
+from gcsim.engine.des.gc.cpu_limiter import CpuLimiter
+from gcsim.engine.des.gc.mark_progress import MarkedHeap, even_profile
+from gcsim.engine.des.gc.scavenger import Scavenger
+from gcsim.engine.des.gc.sweeper import Sweeper
+from gcsim.engine.des.heap.heap_memory import HeapMemory
+from gcsim.engine.des.heap.machine import PROGRAM, Machine
+from gcsim.engine.des.heap.objects import ObjectFollower
+from gcsim.engine.des.program.closed_loop import ClosedServing
+from gcsim.engine.des.program.host import HostSpeed
+from gcsim.engine.des.program.latency import Interruptions
+from gcsim.engine.des.program.serving import Serving
+from gcsim.engine.des.run.cycle import MarkFactors
+from gcsim.engine.des.run.order import now_ns
+from gcsim.engine.des.run.parameters import RunParameters
+from gcsim.engine.inputs.cycle_draws import CycleDraws
+from gcsim.goruntime.pacer_state import PacerState
+from gcsim.goruntime.versions import GoRules
+from gcsim.service.profile import Profile
+from gcsim.service.requests import Requests
+from gcsim.service.variability import Scatter
+from gcsim.streams import stream
+
+_LEAST_FACTOR = 1e-3  # of a mark phase: it takes some time and some CPU
+
+
+class GoProcess:
+    """Ps, heap, pacer and limiter; every part is advanced by the SimPy processes that hold this one."""
+
+    def __init__(
+        self,
+        env: Environment,
+        parameters: RunParameters,
+        *,
+        profile: Profile,
+        scatter: Scatter,
+        rules: GoRules,
+        seed: int,
+        replica: int,
+        requests: Requests | None = None,
+    ) -> None:
+        p = parameters
+        self.env = env
+        self.parameters = p
+        self.profile = profile
+        self.rules = rules
+        self.scatter = scatter
+        self._draws = CycleDraws(scatter, seed=seed, replicas=(replica,))
+        peak_bytes = p.calibrated_peak_bytes
+        self.heap = HeapMemory(parameters=p, heap_live_bytes=p.live_bytes, heap_peak_bytes=peak_bytes)
+        self.machine = Machine(p.gomaxprocs, self.heap)
+        self.limiter = CpuLimiter(self.machine, p.gomaxprocs)
+        self.pacer = _initial_pacer(p, rules)
+        self.sweeper = Sweeper(env, self.machine, self.heap, p)
+        self.scavenger = Scavenger(self.heap, p, rules)
+        self.profile_of_marks = even_profile(p.scannable_share)
+        self.objects: ObjectFollower | None = None
+        self.marked_heap: MarkedHeap | None = None  # while a cycle marks
+        self.observer: Callable[[], None] | None = None  # of the heap between collections
+        self.epoch_ns = 0  # the profile's time 0
+        self.cycles = 0
+        self.last_live_bytes = p.live_bytes  # when the last cycle began
+        self.interruptions = Interruptions()
+        self.serving: Serving | None = None
+        if requests is not None:
+            host = HostSpeed(
+                scatter.mark_cpu_factor,
+                memory_seconds=requests.host_memory_seconds,
+                draws=stream(seed, "des host", replica),
+            )
+            kind = Serving if p.open_loop else ClosedServing
+            self.serving = kind(self.machine, p, requests, profile, host, seed=seed, replica=replica)
+
+    def start(self) -> None:
+        """Starts what runs in the background."""
+        self.env.process(self.sweeper.run(self.env))
+        self.env.process(self.scavenger.run(self.env))
+
+    def notice(self) -> None:
+        """Something about the heap has changed."""
+        if self.observer is not None:
+            self.observer()
+
+    @property
+    def idle_procs(self) -> float:
+        """Ps that the program leaves idle between collections, on average."""
+        p = self.parameters
+        busy = self.rates()[1] / p.alloc_bytes_per_cpu_ns if p.open_loop else p.busy_procs
+        return max(p.gomaxprocs - busy, 0.0)
+
+    def draw(self, name: str) -> float:
+        """One of Scatter's fields but for marking's, of the cycle to come or under way."""
+        return float(self._draws.at(self.cycles, name)[0])
+
+    def draw_marking(self) -> MarkFactors:
+        """The factors of that cycle's mark phase."""
+        cpu, time, allocated = self._draws.marking_at(self.cycles)[:, 0]
+        return MarkFactors(max(float(cpu), _LEAST_FACTOR), max(float(time), _LEAST_FACTOR), float(allocated))
+
+    def live_factor(self) -> float:
+        """The live heap of now over the mean."""
+        return float(self.profile.live_at(self._profile_seconds())[0])
+
+    def alloc_factor(self) -> float:
+        """The pace of allocation of now over the mean."""
+        return float(self.profile.alloc_at(self._profile_seconds())[0])
+
+    def rates(self, scatter: float = 1.0) -> tuple[float, float]:
+        """(capacity, arrivals) in bytes per ns, at a pace multiplied by ``scatter``."""
+        p = self.parameters
+        factor = max(self.alloc_factor() * scatter, 1e-9)
+        return p.capacity_bytes_per_ns * (1.0 if p.open_loop else factor), p.arrival_bytes_per_ns * factor
+
+    def run_program(self) -> None:
+        """Marking is over: as many Ps run the program as it keeps busy."""
+        p = self.parameters
+        for processor in range(math.ceil(min(p.busy_procs, p.gomaxprocs) - 1e-9)):
+            self.machine.begin(processor, PROGRAM)
+
+    def _profile_seconds(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.array([max(now_ns(self.env) - self.epoch_ns, 0) * 1e-9])
+
+
+def _initial_pacer(p: RunParameters, rules: GoRules) -> PacerState:
+    """As after a cycle that ended at the live heap; roots count as globals."""
+    fresh = PacerState.initial(gc_percent=p.gc_percent, memory_limit_bytes=p.memory_limit_bytes, rules=rules)
+    return replace(
+        fresh,
+        heap_marked_bytes=int(p.live_bytes),
+        last_heap_scan_bytes=int(p.scannable_share * p.live_bytes),
+        globals_scan_bytes=int(p.root_bytes),
+    ).commit(sweep_done=False)

@@ -1,0 +1,158 @@
+"""Runs of the event-by-event engine, with the cycle-by-cycle engine's draws and sums: one set of metrics."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.des.program.latency import LatencySums
+from gcsim.engine.des.run.cycle import Cycle
+from gcsim.engine.des.run.parameters import RunParameters, run_parameters
+from gcsim.engine.des.run.recorder import Recording
+from gcsim.engine.des.run.runner import record_run, run_cycles
+from gcsim.engine.des.run.scheduler import fit_knobs
+from gcsim.engine.inputs.bounds import MAX_REQUESTS_PER_SECOND
+from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.lanes.engine import CycleStep
+from gcsim.engine.summary.totals import LaneTotals
+from gcsim.errors import InputError
+from gcsim.service.model import Model
+from gcsim.service.objects.kinds_file import Objects
+from gcsim.settings import Settings
+from gcsim.submodels.mark_phase import MarkPhase
+
+FloatArray = NDArray[np.float64]
+
+MAX_STEADY_CYCLES = 300  # of a steady service; more would only repeat them
+MAX_PERIODS = 1  # of a service that moves
+_QUANTILES = {"request_p50_seconds": 0.50, "request_p99_seconds": 0.99}
+
+
+def event_totals(
+    model: Model,
+    settings: Sequence[Settings],
+    lanes: LaneParameters,
+    drawn: dict[str, FloatArray],
+    *,
+    duration_seconds: float,
+    seed: int,
+    explicit_gc_seconds: float | None = None,
+) -> tuple[LaneTotals, dict[str, FloatArray]]:
+    """Plays every lane (setting by setting, replica by replica), sums its cycles and takes latency quantiles.
+
+    A steady service stops after MAX_STEADY_CYCLES cycles, a moving one after MAX_PERIODS periods.
+    """
+    replicas = lanes.lanes // len(settings)
+    _refuse_too_many_requests(model, lanes)
+    knobs = fit_knobs(model, seed=seed)
+    totals = LaneTotals.zero(lanes.lanes)
+    quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
+    steady = model.profile.is_steady
+    if not steady:
+        duration_seconds = min(duration_seconds, MAX_PERIODS * model.profile.period_seconds)
+    for lane in range(lanes.lanes):
+        replica = lane % replicas
+        one, latencies = _run_lane(
+            model,
+            settings[lane // replicas],
+            run_parameters(
+                lanes,
+                lane,
+                drawn={name: float(values[replica]) for name, values in drawn.items()},
+                knobs=knobs,
+                explicit_gc_seconds=explicit_gc_seconds,
+            ),
+            replica=replica,
+            seed=seed,
+            duration_seconds=duration_seconds,
+            most_cycles=MAX_STEADY_CYCLES if steady else None,
+        )
+        one.scatter_into(totals, np.array([lane]))
+        if latencies is not None:
+            for name, level in _QUANTILES.items():
+                quantiles[name][lane] = latencies.quantile_seconds(level)
+    return totals, quantiles if model.requests is not None else {}
+
+
+def _refuse_too_many_requests(model: Model, lanes: LaneParameters) -> None:
+    """Raises InputError where requests are so small that a run would not end."""
+    if model.requests is None:
+        return
+    rate = np.minimum(lanes.arrival_bytes_per_second, lanes.capacity_bytes_per_second)
+    most = float(rate.max()) / model.requests.bytes_per_request
+    if most > MAX_REQUESTS_PER_SECOND:
+        raise InputError(
+            f"{model.name}: {most:,.0f} requests a second, and at most {MAX_REQUESTS_PER_SECOND:,.0f} are simulated;"
+            " check requests.bytes_per_request"
+        )
+
+
+def _run_lane(
+    model: Model,
+    settings: Settings,
+    parameters: RunParameters,
+    *,
+    replica: int,
+    seed: int,
+    duration_seconds: float,
+    most_cycles: int | None,
+) -> tuple[LaneTotals, LatencySums | None]:
+    """The sums over one run's cycles, after a warm-up, and its requests' latencies."""
+    totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
+
+    def add(cycle: Cycle, start_s: float) -> None:
+        totals.add(_step(cycle, start_s), counted)
+
+    latencies = run_cycles(
+        model, settings, parameters, add,
+        replica=replica, seed=seed, duration_seconds=duration_seconds, most_cycles=most_cycles,
+    )  # fmt: skip
+    return totals, latencies
+
+
+def _step(cycle: Cycle, start_s: float) -> CycleStep:
+    def one(value: float) -> FloatArray:
+        return np.array([value], dtype=np.float64)
+
+    return CycleStep(
+        start_seconds=one(start_s),
+        trigger_bytes=one(cycle.trigger_bytes),
+        heap_start_bytes=one(cycle.heap_start_bytes),
+        heap_end_bytes=one(cycle.heap_end_bytes),
+        heap_marked_bytes=one(cycle.heap_marked_bytes),
+        heap_goal_bytes=one(cycle.heap_goal_bytes),
+        phase=MarkPhase(
+            duration_seconds=one(cycle.mark_ns * 1e-9),
+            allocated_bytes=one(cycle.heap_end_bytes - cycle.heap_start_bytes),
+            assist_cpu_seconds=one(cycle.assist_ns * 1e-9),
+            background_cpu_seconds=one(cycle.background_ns * 1e-9),
+            idle_cpu_seconds=one(cycle.idle_mark_ns * 1e-9),
+        ),
+        limited_seconds=one(cycle.limited_ns * 1e-9),
+        mutator_bytes=one(cycle.mutator_bytes),
+    )
+
+
+def record_events(
+    model: Model,
+    settings: Settings,
+    *,
+    duration_seconds: float,
+    seed: int,
+    objects: Objects | None = None,
+    explicit_gc_seconds: float | None = None,
+) -> Recording:
+    """One run at the model's central values with every row kept: cycles, pauses, assists, Ps, requests, heap.
+
+    With ``objects`` there is an object-level view beside them.
+    """
+    knobs = fit_knobs(model, seed=seed)
+    return record_run(
+        model,
+        settings,
+        duration_seconds=duration_seconds,
+        seed=seed,
+        knobs=knobs,
+        objects=objects,
+        explicit_gc_seconds=explicit_gc_seconds,
+    )

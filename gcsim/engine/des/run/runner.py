@@ -1,0 +1,190 @@
+"""One run of the event-by-event engine, from warm-up to its end."""
+
+import math
+from collections.abc import Callable, Generator
+from typing import Any
+
+from simpy import Event
+
+from gcsim.engine.des.gc.collector import Collector
+from gcsim.engine.des.heap.objects import ObjectFollower
+from gcsim.engine.des.program.latency import LatencySums
+from gcsim.engine.des.run.bounded import BoundedEnvironment
+from gcsim.engine.des.run.cycle import Cycle
+from gcsim.engine.des.run.order import Order, after, now_ns
+from gcsim.engine.des.run.parameters import Knobs, RunParameters, central_parameters
+from gcsim.engine.des.run.process import GoProcess
+from gcsim.engine.des.run.recorder import Recorder, Recording, cycle_table
+from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace
+from gcsim.errors import InputError
+from gcsim.goruntime.versions import rules_for
+from gcsim.service.model import Model
+from gcsim.service.objects.kinds_file import Objects
+from gcsim.settings import Settings
+
+WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
+
+
+def run_cycles(
+    model: Model,
+    settings: Settings,
+    parameters: RunParameters,
+    on_cycle: Callable[[Cycle, float], None],
+    *,
+    replica: int,
+    seed: int,
+    duration_seconds: float,
+    most_cycles: int | None,
+) -> LatencySums | None:
+    """Plays one run and hands over each cycle with its start, in seconds since the end of the warm-up.
+
+    Returns the latencies where the model has requests.
+    """
+    run = _Run(model, settings, parameters, on_cycle, replica=replica, seed=seed)
+    run.play(duration_seconds=duration_seconds, most_cycles=most_cycles)
+    return run.latencies
+
+
+def record_run(
+    model: Model,
+    settings: Settings,
+    *,
+    duration_seconds: float,
+    seed: int,
+    knobs: Knobs,
+    objects: Objects | None = None,
+    explicit_gc_seconds: float | None = None,
+) -> Recording:
+    """One run at the model's central values, with all its rows: memory grows with the simulated time.
+
+    With ``objects`` its allocation is followed object by object; with ``explicit_gc_seconds`` the program calls
+    runtime.GC that often.
+    """
+    kept: list[Cycle] = []
+
+    def keep(cycle: Cycle, start_s: float) -> None:
+        kept.append(cycle)
+        check_pace(len(kept), start_s, duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
+
+    run = _Run(
+        model,
+        settings,
+        central_parameters(model, settings, knobs, explicit_gc_seconds=explicit_gc_seconds),
+        keep,
+        replica=0,
+        seed=seed,
+    )
+    run.record, run.objects = True, objects
+    run.play(duration_seconds=duration_seconds, most_cycles=None)
+    if run.recorder is None:
+        raise InputError(
+            f"no run to record: fewer than {WARM_UP_CYCLES} GC cycles at {settings} in {duration_seconds:g} s;"
+            " choose a longer --duration or a lower GOGC"
+        )
+    table = cycle_table(
+        kept,
+        epoch_ns=run.process.epoch_ns,
+        gomaxprocs=settings.gomaxprocs,
+        stack_bytes=int(model.parameters.stack_bytes.value),
+        globals_bytes=int(model.parameters.globals_bytes.value),
+    )
+    followed = run.process.objects
+    return run.recorder.recording(table, None if followed is None else followed.view())
+
+
+class _Run:
+    """A process in its environment, and who listens to it."""
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        parameters: RunParameters,
+        on_cycle: Callable[[Cycle, float], None],
+        *,
+        replica: int,
+        seed: int,
+    ) -> None:
+        self.env = BoundedEnvironment()
+        self._stop = self.env.event()
+        self._on_cycle = on_cycle
+        self._duration_s = math.inf
+        self._most_cycles: int | None = None
+        self.record = False
+        self.objects: Objects | None = None
+        self._seed = seed
+        self.recorder: Recorder | None = None
+        self.process = GoProcess(
+            self.env,
+            parameters,
+            profile=model.profile,
+            scatter=model.scatter,
+            rules=rules_for(settings.go),
+            seed=seed,
+            replica=replica,
+            requests=model.requests,
+        )
+        self._collector = Collector(
+            self.process, pauses=model.pauses, seed=seed, replica=replica, on_cycle=self._seen
+        )
+        self.latencies: LatencySums | None = None
+        if self.process.serving is not None and model.requests is not None:
+            self.latencies = LatencySums()
+
+    def play(self, *, duration_seconds: float, most_cycles: int | None) -> None:
+        """Until a cycle starts after the duration, or so many cycles after the warm-up.
+
+        Where no cycle comes (GOGC=off and no limit), until twice the duration.
+        """
+        self._duration_s, self._most_cycles = duration_seconds, most_cycles
+        self.process.start()
+        self.env.process(self._collector.run())
+        if math.isfinite(duration_seconds):
+            self.env.process(self._give_up(duration_seconds))
+        self.env.run(until=self._stop)
+
+    def _follow_objects(self) -> None:
+        process, p = self.process, self.process.parameters
+        if self.objects is None:
+            return
+        process.objects = ObjectFollower(
+            process.machine,
+            self.objects,
+            rules=process.rules,
+            gomaxprocs=p.gomaxprocs,
+            seed=self._seed,
+        )
+        pace = p.arrival_bytes_per_ns if p.open_loop else p.capacity_bytes_per_ns
+        process.objects.build(p.live_bytes, pace * 1e9)
+        process.objects.follow_from(now_ns(self.env))
+
+    def _give_up(self, duration_s: float) -> Generator[Event, Any, None]:
+        """Ends a run in which collections stay away."""
+        waited, cycles = 0, -1
+        while not self._stop.triggered:
+            yield after(self.env, int(max(duration_s, 1.0) * 2e9), Order.OBSERVER)
+            waited = waited + 1 if self.process.cycles == cycles else 0
+            cycles = self.process.cycles
+            if waited and not self._stop.triggered:
+                self._stop.succeed()
+
+    def _seen(self, cycle: Cycle) -> None:
+        process = self.process
+        finished = [] if process.serving is None else process.serving.finished()
+        if cycle.number <= WARM_UP_CYCLES:
+            process.epoch_ns = cycle.end_ns
+            if self.record and cycle.number == WARM_UP_CYCLES:
+                self.recorder = Recorder(process)
+                self._follow_objects()
+            return
+        for block in finished:
+            assert self.latencies is not None  # there are requests
+            parts = self.latencies.add(block, process.interruptions)
+            if self.recorder is not None:
+                self.recorder.add_requests(block, parts)
+        start_s = (cycle.start_ns - process.epoch_ns) * 1e-9
+        if start_s <= self._duration_s:
+            self._on_cycle(cycle, start_s)
+        done = start_s > self._duration_s or cycle.number - WARM_UP_CYCLES == self._most_cycles
+        if done and not self._stop.triggered:
+            self._stop.succeed()

@@ -1,0 +1,1 @@
+"""What both engines are given: parameters drawn from a model, random numbers and bounds."""

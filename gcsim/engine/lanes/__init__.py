@@ -1,0 +1,1 @@
+"""The fast engine: many runs side by side, one GC cycle a step."""

@@ -1,0 +1,246 @@
+"""The cycle-by-cycle engine: thousands of runs side by side, advanced one GC cycle at a time in arrays.
+
+A lane is one (setting, replica). Each step asks ``goruntime`` for goal and trigger, lets the program allocate
+up to the trigger, marks (``fluid_mark``) and returns the cycle. The engine keeps time and state; it holds no
+rule of the runtime.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.inputs.cycle_draws import CycleDraws
+from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.lanes.goals import goals_and_triggers, runway_ahead_bytes
+from gcsim.engine.lanes.mark_conditions import conditions_for
+from gcsim.engine.lanes.state import initial_state
+from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
+from gcsim.goruntime.versions import GoRules
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.service.profile import Profile
+from gcsim.service.variability import Scatter
+from gcsim.submodels.heap_growth import heap_growth
+from gcsim.submodels.limited_mark_phase import LIMITER_SECONDS_PER_PROC, limited_mark_phase
+from gcsim.submodels.live_heap import kept_share
+from gcsim.submodels.mark_cost import mark_cpu_factor, program_slowness
+from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_phase
+from gcsim.submodels.process_memory import recounted_bytes
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
+_MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between
+_LARGEST_SIZE = float(1 << 62)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleStep:
+    """One cycle in each lane, in gctrace's terms; arrays of shape (lanes,)."""
+
+    start_seconds: FloatArray
+    trigger_bytes: FloatArray
+    heap_start_bytes: FloatArray
+    heap_end_bytes: FloatArray
+    heap_marked_bytes: FloatArray
+    heap_goal_bytes: FloatArray
+    phase: MarkPhase
+    limited_seconds: FloatArray  # with the GC CPU limiter on
+    mutator_bytes: FloatArray  # allocated since the last cycle's end
+
+
+class LaneEngine:
+    """Runs of one service, side by side; ``step`` advances each by one cycle."""
+
+    def __init__(
+        self, parameters: LaneParameters, *, profile: Profile, scatter: Scatter, rules: GoRules, seed: int
+    ) -> None:
+        self.parameters = parameters
+        self.profile = profile
+        self.rules = rules
+        self.state = initial_state(parameters, rules)
+        self._cpu_factors = scatter.mark_cpu_factor
+        self._most_black = float(scatter.most_allocated_black)
+        self._most_past_goal = float(scatter.most_past_goal)
+        self._draws = CycleDraws(scatter, seed=seed, replicas=range(int(parameters.replica.max()) + 1))
+        self._cycle = 0
+
+    def keep(self, lanes: BoolArray) -> None:
+        """Drops the lanes that are done."""
+        self.parameters = self.parameters.select(lanes)
+        self.state = self.state.select(lanes)
+
+    def restart_clock(self) -> None:
+        """Sets time to 0 in every lane, and keeps all else: the end of a warm-up."""
+        self.state.now_seconds = np.zeros(self.parameters.lanes)
+
+    def repeat_last(
+        self, times: FloatArray, *, since_seconds: FloatArray, since_fill_seconds: FloatArray
+    ) -> None:
+        """Moves each lane on as if its last cycle had happened ``times`` times.
+
+        ``since_seconds`` and ``since_fill_seconds`` are the clock and the limiter's bucket before that cycle.
+        """
+        state = self.state
+        state.now_seconds = since_seconds + times * (state.now_seconds - since_seconds)
+        fill = since_fill_seconds + times * (state.limiter_fill_seconds - since_fill_seconds)
+        most = np.maximum(LIMITER_SECONDS_PER_PROC * self.parameters.gomaxprocs, state.limiter_fill_seconds)
+        state.limiter_fill_seconds = np.clip(fill, 0.0, most)
+
+    def step(self) -> CycleStep:
+        """Advances every lane to the end of its next cycle."""
+        parameters, state = self.parameters, self.state
+        goal, trigger = goals_and_triggers(parameters, state, self.rules)
+        wait_s, grown, allocated = self._allocate_until(trigger)
+        start_s = state.now_seconds + wait_s
+        heap_start = state.heap_marked_bytes + grown
+        live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
+        live = np.minimum(live * self._kept_share(), heap_start)
+        cpu_factor, time_factor, black_factor = self._draws.marking_at(self._cycle)[:, parameters.replica]
+        mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
+        runway = runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live)
+        conditions = self._conditions(start_s, mark_cpu_s, runway, cpu_factor)
+        phase, limited_share = self._mark(wait_s, conditions)
+        phase = phase.prolonged(time_factor, conditions.runway_bytes)
+        allocated_black = self._allocated_black(phase.allocated_bytes, black_factor, runway)
+        heap_end = heap_start + allocated_black
+        mark_s = phase.duration_seconds + parameters.sweep_term_seconds
+        self._remember(live, allocated_black, phase, mark_s)
+        self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)
+        state.now_seconds = start_s + mark_s + parameters.mark_term_seconds
+        state.heap_marked_bytes = live + allocated_black
+        state.heap_end_bytes = heap_end
+        state.live_bytes = live
+        self._cycle += 1
+        return CycleStep(
+            start_seconds=start_s,
+            trigger_bytes=trigger,
+            heap_start_bytes=heap_start,
+            heap_end_bytes=heap_end,
+            heap_marked_bytes=state.heap_marked_bytes,
+            heap_goal_bytes=np.maximum(goal, 0.0),
+            phase=phase,
+            limited_seconds=limited_share * mark_s,
+            mutator_bytes=allocated + allocated_black,
+        )
+
+    def _allocated_black(self, expected: FloatArray, factor: FloatArray, runway: FloatArray) -> FloatArray:
+        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds from the log."""
+        within = np.maximum(expected, runway)
+        scattered = np.minimum(expected * factor, self._most_black * within)
+        if math.isinf(self._most_past_goal):
+            return scattered
+        beyond = self._most_past_goal * self.parameters.unhindered_mark_bytes
+        return np.minimum(scattered, within + beyond)
+
+    def _draw(self, name: str) -> FloatArray:
+        return self._draws.at(self._cycle, name)[self.parameters.replica]
+
+    def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Seconds until the next cycle starts, how far heapLive grows by then, and the bytes allocated."""
+        parameters, state = self.parameters, self.state
+        grown = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
+        grown = np.clip(grown, _MIN_STEP_BYTES, _LARGEST_SIZE)
+        slot_garbage = parameters.slot_garbage_share
+        wanted = grown - recounted_bytes(grown, state.live_bytes, slot_garbage=slot_garbage)
+        slowness = np.maximum(self._draw("alloc_time_factor"), 1e-3)
+        sweep_s = parameters.sweep_seconds_per_byte * state.heap_end_bytes
+        at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second + sweep_s
+        if parameters.open_loop:
+            wait_s = self._wait_for_arrivals(wanted, slowness, at_capacity_s)
+        else:
+            wait_s = self.profile.wait_seconds(state.now_seconds, at_capacity_s)
+        due = (wait_s > FORCED_GC_PERIOD_SECONDS) & (parameters.gc_percent >= 0)
+        if not due.any():
+            return wait_s, grown, wanted
+        share = np.where(due, FORCED_GC_PERIOD_SECONDS / wait_s, 1.0)
+        return wait_s * share, grown * share, wanted * share
+
+    def _wait_for_arrivals(
+        self, wanted: FloatArray, slowness: FloatArray, at_capacity_s: FloatArray
+    ) -> FloatArray:
+        """Until arrivals have asked for the bytes, what marking held up first; never faster than full speed."""
+        parameters, state = self.parameters, self.state
+        missing = np.maximum(wanted - state.backlog_bytes, 0.0)
+        arriving_s = missing * slowness / parameters.arrival_bytes_per_second
+        wait_s = self.profile.wait_seconds(state.now_seconds, arriving_s)
+        at_full_speed = at_capacity_s > wait_s
+        pace = self.profile.mean_alloc(state.now_seconds, at_capacity_s)
+        rate = parameters.arrival_bytes_per_second * pace / slowness
+        left = np.maximum(state.backlog_bytes + rate * at_capacity_s - wanted, 0.0)
+        state.backlog_bytes = np.where(at_full_speed, left, 0.0)
+        return np.maximum(wait_s, at_capacity_s)
+
+    def _conditions(
+        self, start_s: FloatArray, mark_cpu_s: FloatArray, runway: FloatArray, cpu_factor: FloatArray
+    ) -> MarkConditions:
+        """What the mark phase meets, at the pace of the time that it takes: a burst may end before it does."""
+
+        def at(pace: FloatArray) -> MarkConditions:
+            return conditions_for(
+                self.parameters,
+                mark_cpu_seconds=mark_cpu_s,
+                runway_bytes=runway,
+                pace=pace,
+                slowness=self._slowness(cpu_factor),
+            )
+
+        first = at(self.profile.alloc_at(start_s))
+        if self.profile.is_steady:
+            return first
+        return at(self.profile.mean_alloc(start_s, mark_phase(first).duration_seconds))
+
+    def _slowness(self, cpu_factor: FloatArray) -> FloatArray | None:
+        if not (self.profile.is_steady and self.parameters.open_loop):
+            return None
+        return program_slowness(cpu_factor, self._cpu_factors)
+
+    def _kept_share(self) -> FloatArray:
+        parameters = self.parameters
+        grown = heap_growth(self.state.heap_end_bytes, parameters.live_bytes, parameters.root_bytes)
+        return kept_share(parameters.live_per_doubling, grown, parameters.mark_cpu_heap_ratio)
+
+    def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:
+        parameters = self.parameters
+        return parameters.mark_cpu_seconds * mark_cpu_factor(
+            live,
+            self.state.heap_end_bytes,
+            root_bytes=parameters.root_bytes,
+            calibrated_live_bytes=parameters.live_bytes,
+            calibrated_growth=parameters.mark_cpu_heap_ratio,
+            heap_exponent=parameters.mark_cpu_heap_exponent,
+        )
+
+    def _mark(self, wait_s: FloatArray, conditions: MarkConditions) -> tuple[MarkPhase, FloatArray]:
+        """The mark phase, and the share of it for which the limiter had switched assists off."""
+        drained_s = np.maximum(self.state.limiter_fill_seconds - wait_s * conditions.gomaxprocs, 0.0)
+        phase, limited_share, self.state.limiter_fill_seconds = limited_mark_phase(conditions, drained_s)
+        return phase, limited_share
+
+    def _remember(
+        self, live: FloatArray, allocated_black: FloatArray, phase: MarkPhase, mark_s: FloatArray
+    ) -> None:
+        parameters = self.parameters
+        offered_s = mark_s * parameters.gomaxprocs
+        utilization = BACKGROUND_UTILIZATION + phase.assist_cpu_seconds / offered_s
+        measured = measured_cons_mark(
+            allocated_black.astype(np.int64),
+            (live + parameters.root_bytes).astype(np.int64),
+            np.minimum(utilization, 0.999),
+            phase.idle_cpu_seconds / offered_s,
+        )
+        grew = allocated_black >= 1.0
+        self.state.memory = next_cons_mark(self.state.memory, measured, grew, rules=self.rules)
+
+    def _queue_arrivals(self, start_s: FloatArray, mark_s: FloatArray, allocated: FloatArray) -> None:
+        """What arrives while marking and is not served becomes backlog; a closed loop has none.
+
+        It may be negative: a phase that allocated more than arrived has served requests that were dearer than the mean,
+        and the next ones are cheaper. Forgiven, it would raise the rate over all above what arrives.
+        """
+        parameters, state = self.parameters, self.state
+        if parameters.open_loop:
+            arrived = parameters.arrival_bytes_per_second * self.profile.mean_alloc(start_s, mark_s) * mark_s
+            state.backlog_bytes = state.backlog_bytes + arrived - allocated

@@ -1,0 +1,120 @@
+"""Goal, trigger and runway of every lane's next cycle: ``goruntime``'s rules, asked with the lanes' state."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.lanes.state import LaneState
+from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
+from gcsim.goruntime.pacer import (
+    assist_ratio,
+    gc_percent_heap_goal_bytes,
+    heap_goal_bytes,
+    heap_minimum_bytes,
+    runway_bytes,
+    sweep_min_trigger_bytes,
+    trigger_bytes,
+)
+from gcsim.goruntime.versions import GoRules
+from gcsim.submodels.process_memory import (
+    free_slot_bytes,
+    limited_end_bytes,
+    limited_trigger_bytes,
+    unfilled_slot_bytes,
+)
+from gcsim.units import MAX_INT64
+
+FloatArray = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+NO_LIMIT_GOAL = MAX_INT64
+
+
+def goals_and_triggers(
+    parameters: LaneParameters, state: LaneState, rules: GoRules
+) -> tuple[FloatArray, FloatArray]:
+    """Heap goals and triggers, shape (lanes,), in bytes."""
+    marked = state.heap_marked_bytes.astype(np.int64)
+    percent = parameters.gc_percent
+    gc_goal = gc_percent_heap_goal_bytes(
+        marked, parameters.root_bytes.astype(np.int64), 0, percent, heap_minimum_bytes(percent)
+    )
+    sweep_min = sweep_min_trigger_bytes(marked)
+    work = (state.live_bytes + parameters.root_bytes).astype(np.int64)
+    runway = runway_bytes(state.memory.cons_mark, work)
+    goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
+    trigger = trigger_bytes(marked, goal, runway, sweep_min)
+    limited = parameters.memory_limit_bytes < MAX_INT64
+    if not limited.any():
+        return goal.astype(np.float64), trigger.astype(np.float64)
+    limit_goal, limit_trigger = _limit_goals_and_triggers(parameters, state, rules, marked, runway)
+    binds = limited & (limit_trigger < trigger)
+    return (
+        np.where(binds, limit_goal, goal).astype(np.float64),
+        np.where(binds, limit_trigger, trigger).astype(np.float64),
+    )
+
+
+def _limit_goals_and_triggers(
+    parameters: LaneParameters, state: LaneState, rules: GoRules, marked: Int64Array, runway: Int64Array
+) -> tuple[Int64Array, Int64Array]:
+    """Goal and trigger from the memory limit, when the heap has grown to the trigger.
+
+    The runtime evaluates the goal at every look, and free slots of swept spans count as memory outside the
+    heap until they are filled again, so the goal rises with the heap: the trigger is where the two meet.
+    """
+    peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
+    unfilled = unfilled_slot_bytes(
+        peak, share=parameters.unfilled_slot_share, calibrated_peak_bytes=parameters.calibrated_peak_bytes
+    )
+    metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
+    outside = metadata + parameters.allocated_stack_bytes + unfilled
+    available, slot_garbage = parameters.memory_limit_bytes - outside, parameters.slot_garbage_share
+    trigger = limited_trigger_bytes(
+        marked,
+        available,
+        runway_bytes=runway,
+        last_peak_bytes=peak,
+        slot_garbage=slot_garbage,
+        rules=rules,
+    ).astype(np.int64)
+    # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
+    ends = limited_end_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
+    slots = free_slot_bytes(ends, last_peak_bytes=peak, slot_garbage=slot_garbage)
+    non_heap = (outside + slots).astype(np.int64)
+    goal = memory_limit_heap_goal_bytes(marked, parameters.memory_limit_bytes, non_heap, 0, rules=rules)
+    return np.maximum(goal, trigger), trigger
+
+
+def runway_ahead_bytes(
+    parameters: LaneParameters,
+    state: LaneState,
+    *,
+    goal: FloatArray,
+    heap_start: FloatArray,
+    live: FloatArray,
+) -> FloatArray:
+    """From the heap at the start to the goal, as assists see it.
+
+    More live than expected moves the goal out along the planned slope; a heap that starts past its goal
+    gets a tenth more, against the worst case of work (Go 1.19+ ``gcControllerState.revise``).
+    """
+    growth = np.maximum(live / np.maximum(state.live_bytes, 1.0), 1.0)
+    runway: FloatArray = np.maximum(goal - heap_start, 0.0) * growth
+    over = heap_start > goal
+    if not over.any():
+        return runway
+    work = live[over] + parameters.root_bytes[over]
+    start = heap_start[over].astype(np.int64)
+    allocated_roots = np.maximum(parameters.root_bytes, parameters.allocated_stack_bytes)[over]
+    per_byte, _ = assist_ratio(
+        heap_live_bytes=start,
+        heap_goal_bytes=goal[over].astype(np.int64),
+        triggered_bytes=start,
+        scan_work_bytes=np.zeros_like(start),
+        expected_scan_work_bytes=work.astype(np.int64),
+        max_scan_work_bytes=(heap_start[over] + allocated_roots).astype(np.int64),
+        gc_percent=parameters.gc_percent[over],
+    )
+    runway[over] = work / per_byte
+    return runway

@@ -1,0 +1,47 @@
+"""What a lane carries from one GC cycle to the next."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.goruntime.cons_mark import ConsMarkMemory, initial_cons_mark
+from gcsim.goruntime.versions import GoRules
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(slots=True, kw_only=True)
+class LaneState:
+    """What a lane carries from one cycle to the next; arrays of shape (lanes,)."""
+
+    now_seconds: FloatArray  # end of the last cycle
+    heap_marked_bytes: FloatArray
+    heap_end_bytes: FloatArray
+    live_bytes: FloatArray
+    backlog_bytes: FloatArray  # that arrivals asked for and marking held up; below 0 where it ran ahead
+    memory: ConsMarkMemory[FloatArray]
+    limiter_fill_seconds: FloatArray
+
+    def select(self, keep: BoolArray) -> Self:
+        """The lanes that ``keep`` marks."""
+        arrays = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "memory"}
+        memory = ConsMarkMemory(self.memory.cons_mark[keep], tuple(kept[keep] for kept in self.memory.kept))
+        return type(self)(memory=memory, **arrays)
+
+
+def initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:
+    """Every lane as after a cycle that ended at its own live heap."""
+    zero = np.zeros(parameters.lanes)
+    return LaneState(
+        now_seconds=zero,
+        heap_marked_bytes=parameters.live_bytes.copy(),
+        heap_end_bytes=parameters.calibrated_peak_bytes,
+        live_bytes=parameters.live_bytes.copy(),
+        backlog_bytes=zero,
+        memory=initial_cons_mark(zero, rules=rules),
+        limiter_fill_seconds=zero,
+    )

@@ -1,0 +1,1 @@
+"""From totals of runs to metrics with intervals."""

@@ -1,0 +1,89 @@
+"""Sums over the cycles of each lane: what metrics need, without keeping the cycles."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.engine.lanes.engine import CycleStep
+from gcsim.units import MIB
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Int64Array = NDArray[np.int64]
+
+
+@dataclass(slots=True, kw_only=True)
+class LaneTotals:
+    """Arrays of shape (lanes,). Sizes are as gctrace prints them: whole MiB, truncated, in MiB.
+
+    Work and pauses of a lane's last cycle lie outside its window (``gcsim.metrics.cycle_metrics``), so each
+    cycle's are added when the next one starts.
+    """
+
+    cycles: FloatArray
+    first_start_seconds: FloatArray
+    last_start_seconds: FloatArray
+    heap_end_mib: FloatArray
+    heap_end_max_mib: FloatArray
+    heap_end_max_bytes: FloatArray
+    heap_marked_mib: FloatArray
+    heap_goal_mib: FloatArray
+    heap_live_mib: FloatArray
+    assist_cpu_seconds: FloatArray
+    background_cpu_seconds: FloatArray
+    idle_cpu_seconds: FloatArray
+    limited_seconds: FloatArray
+    mutator_bytes: FloatArray
+    last_assist_cpu_seconds: FloatArray
+    last_background_cpu_seconds: FloatArray
+    last_idle_cpu_seconds: FloatArray
+
+    @classmethod
+    def zero(cls, lanes: int) -> Self:
+        """No cycle yet."""
+        return cls(**{f.name: np.zeros(lanes) for f in fields(cls)})
+
+    def add(self, step: CycleStep, counted: BoolArray, times: FloatArray | None = None) -> None:
+        """Adds one cycle to each lane that ``counted`` marks, ``times`` over where it stands for several."""
+        weight = counted.astype(np.float64)
+        if times is not None:
+            weight *= times
+        first = counted & (self.cycles == 0)
+        self.first_start_seconds = np.where(first, step.start_seconds, self.first_start_seconds)
+        self.last_start_seconds = np.where(counted, step.start_seconds, self.last_start_seconds)
+        self.cycles = self.cycles + weight
+        self._add_heap(step, counted, weight)
+        self._add_cpu(step, counted, weight)
+        self.mutator_bytes += np.where(first, 0.0, weight * step.mutator_bytes)
+
+    def _add_heap(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
+        start_mib = np.floor(step.heap_start_bytes / MIB)
+        end_mib = np.floor(step.heap_end_bytes / MIB)
+        marked_mib = np.floor(step.heap_marked_bytes / MIB)
+        self.heap_end_mib += weight * end_mib
+        self.heap_end_max_mib = np.maximum(self.heap_end_max_mib, counted * end_mib)
+        self.heap_end_max_bytes = np.maximum(self.heap_end_max_bytes, counted * step.heap_end_bytes)
+        self.heap_marked_mib += weight * marked_mib
+        self.heap_goal_mib += weight * np.floor(step.heap_goal_bytes / MIB)
+        self.heap_live_mib += weight * np.maximum(marked_mib - (end_mib - start_mib), 0.0)
+
+    def _add_cpu(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
+        self.assist_cpu_seconds += counted * self.last_assist_cpu_seconds
+        self.background_cpu_seconds += counted * self.last_background_cpu_seconds
+        self.idle_cpu_seconds += counted * self.last_idle_cpu_seconds
+        self.limited_seconds += weight * step.limited_seconds
+        phase = step.phase
+        self.last_assist_cpu_seconds = weight * phase.assist_cpu_seconds
+        self.last_background_cpu_seconds = weight * phase.background_cpu_seconds
+        self.last_idle_cpu_seconds = weight * phase.idle_cpu_seconds
+
+    def select(self, keep: BoolArray) -> Self:
+        """The lanes that ``keep`` marks."""
+        return type(self)(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+
+    def scatter_into(self, whole: Self, places: Int64Array) -> None:
+        """Writes these lanes to ``places`` of a table of all lanes."""
+        for f in fields(self):
+            getattr(whole, f.name)[places] = getattr(self, f.name)

@@ -1,0 +1,1 @@
+"""What the runtime does, or did, that no engine runs: kept for comparison and for learning."""

@@ -1,0 +1,1 @@
+"""What calibration learns of one service: the model and its file."""

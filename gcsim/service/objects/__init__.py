@@ -1,0 +1,1 @@
+"""The heap object by object, for the event engine's object-level view."""

@@ -1,0 +1,140 @@
+"""Requests: what arrives, what each one costs, and who serves it.
+
+A request's size is known by what it allocates; its CPU time follows from the model's allocation per CPU second,
+and the arrival rate from the model's allocation per second, so that a stress of the load, or the uncertainty of
+either, acts on requests and on the heap alike.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.documents import number, whole_number
+from gcsim.errors import InputError
+from gcsim.service.profile import Profile
+from gcsim.units import format_bound, format_range
+
+FloatArray = NDArray[np.float64]
+
+_Z90 = 1.2815515655446004  # standard normal quantile of 0.9
+_MAX_SIGMA = 3.0
+_MOST_SECONDS = 3600.0
+_RANGES = {
+    "bytes_per_request": (1.0, float((1 << 48) - 1)),
+    "workers": (1, 100_000),
+    "service_sigma": (0.0, _MAX_SIGMA),
+    "burst_size": (1.0, 10_000.0),
+    "think_seconds": (0.0, _MOST_SECONDS),
+    "host_memory_seconds": (0.0, _MOST_SECONDS),
+    "stall_share": (0.0, 0.9),
+    "stall_seconds": (0.0, _MOST_SECONDS),
+    "wake_seconds": (0.0, _MOST_SECONDS),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """The requests of a service; open loop where the model is, else each worker sends its next one itself."""
+
+    bytes_per_request: float  # mean allocation
+    workers: int  # goroutines that serve
+    service_sigma: float = 0.5  # of the logarithm of a request's CPU time, which is lognormal
+    burst_size: float = 1.0  # mean number that arrive at one instant: geometric, 1 is a Poisson stream
+    think_seconds: float = 0.0  # closed loop: mean rest of a worker between two requests
+    host_memory_seconds: float = (
+        0.0  # for which the machine keeps its speed, whose spread is Scatter.mark_cpu_factor
+    )
+    stall_share: float = 0.0  # of requests' time on a P, in which the host had taken its processor away
+    stall_seconds: float = 0.0013  # mean length of such a stall, exponential
+    wake_seconds: float = 0.0  # from an arrival that finds a P idle to its start: poller, wake-up, hand-over
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(
+                    f"requests: {name} must be from {format_range(low, high)}, got {format_bound(value)}"
+                )
+
+    @classmethod
+    def from_document(cls, entry: Mapping[str, Any]) -> Self:
+        """From a model file's table. Raises InputError."""
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(entry) - known)
+        if unknown:
+            raise InputError(f"requests: unknown entry {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        values: dict[str, Any] = {name: number(entry, name) for name in entry}
+        return cls(**(values | {"workers": whole_number(entry, "workers")}))
+
+    def to_document(self) -> dict[str, float | int]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def requests_from_result(result: Mapping[str, Any], *, alloc_bytes_per_second: float) -> Requests:
+    """From the figures that a load driver printed at the end of the calibrated run.
+
+    ``result`` has ``rate`` (requests per second), ``workers`` and ``service_seconds`` with ``p50`` and ``p90``,
+    as ``experiments/programs`` print them. Service times hold pauses and assists too, which reach the highest
+    quantiles only. Raises InputError.
+    """
+    try:
+        rate, workers = float(result["rate"]), int(result["workers"])
+        median, p90 = float(result["service_seconds"]["p50"]), float(result["service_seconds"]["p90"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the result file lacks a figure on requests ({error})") from error
+    if rate <= 0 or median <= 0:
+        raise InputError("the result file counts no requests")
+    return Requests(
+        bytes_per_request=alloc_bytes_per_second / rate,
+        workers=workers,
+        service_sigma=min(max(math.log(max(p90 / median, 1.0)) / _Z90, 0.0), _MAX_SIGMA),
+    )
+
+
+def service_seconds(
+    requests: Requests, generator: np.random.Generator, count: int, *, mean_seconds: float
+) -> FloatArray:
+    """Times on a P of ``count`` requests at full speed, shape (count,): lognormal, and now and then a stall."""
+    sigma, stalled = requests.service_sigma, requests.stall_share * mean_seconds
+    logarithms = sigma * generator.standard_normal(count) - 0.5 * sigma * sigma
+    times: FloatArray = (mean_seconds - stalled) * np.exp(logarithms)
+    if stalled > 0 and requests.stall_seconds > 0:
+        stalls = generator.poisson(stalled / requests.stall_seconds, size=count)
+        times += requests.stall_seconds * generator.standard_gamma(stalls)
+    return times
+
+
+def arrival_seconds(
+    requests: Requests,
+    generator: np.random.Generator,
+    count: int,
+    *,
+    rate_per_second: float,
+    profile: Profile,
+    after_seconds: float,
+) -> FloatArray:
+    """The next ``count`` arrivals after a time, rising, shape (count,).
+
+    Bursts of geometric size come as a Poisson stream whose rate follows the profile's allocation factor: it is
+    taken at each burst's predecessor, exact where the factor is steady over a gap between arrivals.
+    """
+    bursts = generator.geometric(1.0 / requests.burst_size, size=count)
+    bursts = bursts[: int(np.searchsorted(np.cumsum(bursts), count)) + 1]
+    gaps = generator.exponential(requests.burst_size / rate_per_second, size=bursts.size)
+    times = after_seconds + np.cumsum(gaps)
+    if not profile.is_steady:
+        times = _warped(times, profile, after_seconds)
+    return np.repeat(times, bursts)[:count]
+
+
+def _warped(times: FloatArray, profile: Profile, after_seconds: float) -> FloatArray:
+    """Times of a stream of mean rate 1 moved so that the rate follows the profile."""
+    span = float(times[-1] - after_seconds)
+    grid = after_seconds + np.linspace(0.0, 4.0 * span + profile.period_seconds, 4096)
+    factor = np.maximum(profile.alloc_at(grid), 1e-6)
+    passed = np.concatenate([[0.0], np.cumsum(0.5 * (factor[1:] + factor[:-1]) * np.diff(grid))])
+    return np.interp(times - after_seconds, passed, grid)

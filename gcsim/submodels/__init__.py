@@ -1,0 +1,1 @@
+"""Approximations of runtime and program, each with its stated error, for engines and calibration alike."""

@@ -1,0 +1,107 @@
+"""A mark phase under the GC CPU limiter: what the bucket lets through of its assists."""
+
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcsim.goruntime.limiter import (
+    CAPACITY_PER_P_NS,
+    UPDATE_PERIOD_NS,
+    Window,
+    fluid_window,
+    least_assisting_ns,
+    waiting_share,
+)
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.priors.goroutines import goroutines_per_p
+from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_debt, mark_phase
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+_Record = TypeVar("_Record", MarkConditions, MarkPhase)
+
+LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
+
+
+def limited_mark_phase(
+    conditions: MarkConditions, fill_seconds: FloatArray
+) -> tuple[MarkPhase, FloatArray, FloatArray]:
+    """The phase, the share of it for which the limiter was on, and the bucket's CPU seconds after it.
+
+    ``fill_seconds`` is what the bucket holds when marking begins; shapes are the conditions'. With fewer assists
+    marking takes longer, and the limiter's turns, which do not, are a smaller part of it: seen once more, then.
+    """
+    free = mark_phase(conditions)
+    busy, gc_share = _busy_and_gc_share(conditions, free)
+    fill = np.maximum(fill_seconds + (2.0 * gc_share - 1.0) * busy * free.duration_seconds, 0.0)
+    full = fill >= LIMITER_SECONDS_PER_PROC * conditions.gomaxprocs
+    limited_share = np.zeros_like(fill)
+    if not full.any():
+        return free, limited_share, fill
+    held, here, before = _select(conditions, full), _select(free, full), fill_seconds[full]
+    phase, window = _limited(held, here, here, before)
+    phase, window = _limited(held, here, phase, before)
+    limited_share[full], fill[full] = window.limited_share, window.fill
+    return _replaced(free, full, phase), limited_share, fill
+
+
+def _select(record: _Record, lanes: BoolArray) -> _Record:
+    """The lanes of a record whose fields are arrays, but for flags."""
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    chosen: dict[str, Any] = {name: a[lanes] for name, a in values.items() if isinstance(a, np.ndarray)}
+    return replace(record, **chosen)
+
+
+def _replaced(phase: MarkPhase, lanes: BoolArray, by: MarkPhase) -> MarkPhase:
+    arrays = {f.name: getattr(phase, f.name).copy() for f in fields(phase)}
+    for name, array in arrays.items():
+        array[lanes] = getattr(by, name)
+    return MarkPhase(**arrays)
+
+
+def _busy_and_gc_share(conditions: MarkConditions, free: MarkPhase) -> tuple[FloatArray, FloatArray]:
+    """Ps that are not idle, and GC's share of them as the limiter counts it, with assists as asked for."""
+    busy = np.maximum(conditions.gomaxprocs - free.idle_cpu_seconds / free.duration_seconds, 1e-9)
+    marking = BACKGROUND_UTILIZATION * conditions.gomaxprocs + free.assist_cpu_seconds / free.duration_seconds
+    return busy, marking / busy
+
+
+def _limited(
+    conditions: MarkConditions, free: MarkPhase, lasting: MarkPhase, fill_seconds: FloatArray
+) -> tuple[MarkPhase, Window]:
+    """The phase when assists that the phase ``free`` asks for are held for as long as ``lasting`` lasts."""
+    procs = conditions.gomaxprocs
+    busy, gc_share = _busy_and_gc_share(conditions, free)
+    assisting = free.assist_cpu_seconds / free.duration_seconds
+    background = BACKGROUND_UTILIZATION * procs / busy
+    mark_ns = np.maximum(lasting.duration_seconds * 1e9, 1.0)
+    owed_ns = _owed_ns(conditions, background)
+    window = fluid_window(
+        fill_seconds,
+        LIMITER_SECONDS_PER_PROC * procs,
+        busy * lasting.duration_seconds,
+        gc_share_assisting=gc_share,
+        gc_share_limited=background,
+        # the pauses end either turn
+        off=np.minimum(least_assisting_ns(procs, owed_ns) / mark_ns, 1.0),
+        on=np.minimum(UPDATE_PERIOD_NS / mark_ns, 1.0),
+    )
+    limited = window.let_through < 1.0
+    allowed = assisting * window.let_through
+    waiting = np.zeros_like(allowed)
+    if not conditions.open_loop:  # of an open loop's many goroutines others run
+        waits = np.minimum(waiting_share(window.over_share, procs, owed_ns) * busy, allowed)
+        waiting = np.where(limited, waits, 0.0)
+    met = replace(conditions, busy_procs=conditions.busy_procs - waiting)
+    return mark_phase(met, np.where(limited, allowed - waiting, np.inf)), window
+
+
+def _owed_ns(conditions: MarkConditions, background: FloatArray) -> FloatArray:
+    """Wall ns of marking that a goroutine owes when the limiter switches off.
+
+    It is for what was allocated while it was on, by all goroutines alike.
+    """
+    each = goroutines_per_p(open_loop=conditions.open_loop)
+    return UPDATE_PERIOD_NS * (1.0 - background) * mark_debt(conditions) / each
