@@ -112,20 +112,6 @@ def finish_gc_transition(state: LimiterState, now_ns: Any) -> LimiterState:
     return replace(accumulate(state, mutator_ns=0, gc_ns=stopped_ns), last_update_ns=now_ns)
 
 
-def reset_capacity(state: LimiterState, gomaxprocs: Any, *, now_ns: Any) -> LimiterState:
-    """GOMAXPROCS has changed: settle, resize, spill what no longer fits. ``resetCapacity``."""
-    settled = update(state, now_ns)
-    capacity_ns = gomaxprocs * CAPACITY_PER_P_NS
-    spills, has_room = settled.fill_ns > capacity_ns, settled.fill_ns < capacity_ns
-    return replace(
-        settled,
-        gomaxprocs=gomaxprocs,
-        capacity_ns=capacity_ns,
-        fill_ns=minimum(settled.fill_ns, capacity_ns),
-        enabled=where(spills, True, where(has_room, False, settled.enabled)),
-    )
-
-
 def least_assisting_ns(gomaxprocs: Any, owed_ns: Any) -> Any:
     """For how long goroutines assist at least before the limiter can switch on again, wall ns.
 

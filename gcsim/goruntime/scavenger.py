@@ -19,8 +19,6 @@ Source: Go 1.19+ ``gcPaceScavenger``, ``scavengerState.run`` and ``sleep``, ``pi
 ``mheap.allocSpan``.
 """
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 from gcsim.goruntime.arithmetic import IntT, maximum, minimum, to_float64, truncate_to_int64, where
@@ -31,13 +29,7 @@ NO_GOAL = MAX_INT64  # the runtime's ^uint64(0): nothing to do
 PHYSICAL_PAGE_BYTES = 4096
 RETAIN_EXTRA_DIVISOR = 10  # retainExtraPercent: keep a tenth more than the goal needs
 CPU_SHARE = 0.01  # scavengePercent, of GOMAXPROCS
-QUANTUM_BYTES = 64 * 1024  # scavengeQuantum: released in one go
-MIN_WORK_NS = 1e6  # minScavWorkTime: a batch lasts at least this
-STARTING_SLEEP_RATIO = 0.001  # startingScavSleepRatio, also the fallback
-COOLDOWN_NS = 5e9  # fixed sleeping after the controller has failed
 _FAR_ABOVE_ANY_HEAP_BYTES = float(2**61)  # cap, so that a tenth more is still an int64
-_KP, _TI_NS, _TT_NS = 0.3375, 3.2e6, 1e9
-_MIN_RATIO, _MAX_RATIO = 0.001, 1000.0
 
 RELEASE_BYTES_PER_CPU_SECOND = 12.5e9  # measured prior, see above; 9e9 to 17e9
 
@@ -89,78 +81,8 @@ def background_scavenger_works(
     return (heap_retained_bytes > gc_percent_goal_bytes) | (mapped_ready_bytes > limit_goal_bytes)
 
 
-def allocation_scavenge_bytes(
-    scavenged_bytes: Any,
-    growth_bytes: Any,
-    *,
-    mapped_ready_bytes: Any,
-    memory_limit_bytes: Any,
-    heap_retained_bytes: Any,
-    gc_percent_goal_bytes: Any,
-    limiting: Any,
-) -> Any:
-    """What an allocation of pages must release first; its time counts as assist time for the CPU limiter.
-
-    ``scavenged_bytes``: pages of the new span that are not resident; ``growth_bytes``: by how much the heap
-    had to grow for it; ``limiting``: the CPU limiter is on, which lets the limit be passed. Source:
-    ``mheap.allocSpan``.
-    """
-    over_limit = maximum(scavenged_bytes + mapped_ready_bytes - memory_limit_bytes, 0)
-    over_limit = where(limiting, 0, over_limit)
-    overage = maximum(heap_retained_bytes + growth_bytes - gc_percent_goal_bytes, 0)
-    return maximum(over_limit, minimum(growth_bytes, overage))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScavengerPace:
-    """State of the background scavenger's controller (``scavengerState``)."""
-
-    sleep_ratio: float = STARTING_SLEEP_RATIO  # time worked / time slept
-    error_integral: float = 0.0
-    cooldown_ns: float = 0.0
-
-    def sleep_ns(self, worked_ns: float) -> int:
-        """How long to sleep after a batch, which counts as 1 ms at least. ``scavengerState.sleep``."""
-        return int(max(worked_ns, MIN_WORK_NS) / self.sleep_ratio)
-
-    def after_sleep(self, worked_ns: float, slept_ns: float, *, gomaxprocs: int) -> "ScavengerPace":
-        """The pace after a batch and its sleep: a PI step toward 1 % of GOMAXPROCS.
-
-        A controller that overflows is reset and left alone for 5 s. Source: ``scavengerState.sleep``,
-        ``piController.next``.
-        """
-        worked_ns = max(worked_ns, MIN_WORK_NS)
-        period_ns = slept_ns + worked_ns
-        if self.cooldown_ns > 0:
-            left_ns = max(self.cooldown_ns - period_ns, 0.0)
-            return ScavengerPace(
-                sleep_ratio=self.sleep_ratio, error_integral=self.error_integral, cooldown_ns=left_ns
-            )
-        error = CPU_SHARE - worked_ns / (period_ns * gomaxprocs)
-        raw = _KP * error + self.error_integral
-        ratio = min(max(raw, _MIN_RATIO), _MAX_RATIO)
-        integral = (
-            self.error_integral + (_KP * period_ns / _TI_NS) * error + period_ns / _TT_NS * (ratio - raw)
-        )
-        if not (math.isfinite(raw) and math.isfinite(integral)):
-            return ScavengerPace(cooldown_ns=COOLDOWN_NS)
-        return ScavengerPace(sleep_ratio=ratio, error_integral=integral)
-
-
 def released_bytes_per_second(
     gomaxprocs: Any, *, bytes_per_cpu_second: float = RELEASE_BYTES_PER_CPU_SECOND
 ) -> Any:
     """The background scavenger's steady rate per second of wall time; it settles within about a second."""
     return CPU_SHARE * gomaxprocs * bytes_per_cpu_second
-
-
-def heap_retained_after_bytes(
-    heap_retained_bytes: Any, *, goal_bytes: Any, seconds: Any, gomaxprocs: Any
-) -> Any:
-    """Heap in use + heap free after ``seconds`` of background scavenging toward the lower of its goals.
-
-    For a cycle at a time: before the next peak it is this, at the peak the larger of this and heap in use.
-    NO_GOAL leaves it as it is.
-    """
-    fallen = heap_retained_bytes - released_bytes_per_second(gomaxprocs) * seconds
-    return minimum(heap_retained_bytes, maximum(fallen, goal_bytes))

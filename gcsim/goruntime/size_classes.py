@@ -113,18 +113,6 @@ def slots_per_span(size_class: Ints, scan: Bools, *, rules: GoRules) -> Ints:
 
 
 @overload
-def span_tail_bytes(size_class: int, scan: bool, *, rules: GoRules) -> int: ...
-@overload
-def span_tail_bytes(size_class: Int64Array, scan: Bools, *, rules: GoRules) -> Int64Array: ...
-def span_tail_bytes(size_class: Ints, scan: Bools, *, rules: GoRules) -> Ints:
-    """Bytes of a span that no slot uses: the remainder and the bits kept inside the span; 0 for class 0."""
-    number = np.asarray(size_class, dtype=np.int64)
-    slots = np.asarray(slots_per_span(number, np.asarray(scan), rules=rules))
-    tail = SIZE_CLASS_PAGES[number] * PAGE_BYTES - slots * SIZE_CLASS_BYTES[number]
-    return same_kind(tail, size_class, scan)
-
-
-@overload
 def tiny_place(block_offset: int, size_bytes: int) -> tuple[int, bool]: ...
 @overload
 def tiny_place(block_offset: Int64Array, size_bytes: Int64Array) -> tuple[Int64Array, NDArray[np.bool_]]: ...

@@ -104,11 +104,3 @@ def fractional_worker_starts(marked_ns: int, since_mark_start_ns: int, *, goal: 
     if goal == 0.0:
         return False
     return since_mark_start_ns <= 0 or marked_ns / since_mark_start_ns <= goal
-
-
-def fractional_worker_stops(marked_ns: int, since_mark_start_ns: int, *, goal: float) -> bool:
-    """Whether a running fractional worker leaves, asked every DRAIN_CHECK_BYTES; counts this stretch.
-
-    Source: ``pollFractionalWorkerExit``.
-    """
-    return since_mark_start_ns <= 0 or marked_ns / since_mark_start_ns > FRACTIONAL_EXIT_SLACK * goal

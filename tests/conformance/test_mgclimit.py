@@ -6,6 +6,7 @@ import numpy as np
 
 from gcsim.goruntime import limiter as rules
 from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, UPDATE_PERIOD_NS, LimiterState
+from gcsim.goruntime.study import limiter_resize
 
 PROCS = 14
 MS, SECOND, HOUR = 1_000_000, 1_000_000_000, 3_600_000_000_000
@@ -91,12 +92,14 @@ def ending_and_resizing(bench: Bench, overflow_ns: int) -> None:
     bench.state = rules.finish_gc_transition(bench.state, bench.advance(5 * MS))
     overflow_ns += (SECOND // 2 + 6 * MS) * PROCS
     bench.check(full_ns, limiting=True, overflow_ns=overflow_ns)
-    bench.state = rules.reset_capacity(bench.state, PROCS + 10, now_ns=bench.advance(0))
+    bench.state = limiter_resize.reset_capacity(bench.state, PROCS + 10, now_ns=bench.advance(0))
     bench.check(full_ns, limiting=False, overflow_ns=overflow_ns)
-    bench.state = rules.reset_capacity(bench.state, PROCS - 10, now_ns=bench.advance(0))
+    bench.state = limiter_resize.reset_capacity(bench.state, PROCS - 10, now_ns=bench.advance(0))
     assert bench.state.capacity_ns == (PROCS - 10) * CAPACITY_PER_P_NS
     bench.check(bench.state.capacity_ns, limiting=True, overflow_ns=overflow_ns)
-    bench.state = rules.reset_capacity(bench.state, PROCS, now_ns=bench.advance(CAPACITY_PER_P_NS * PROCS))
+    bench.state = limiter_resize.reset_capacity(
+        bench.state, PROCS, now_ns=bench.advance(CAPACITY_PER_P_NS * PROCS)
+    )
 
 
 def run_the_test(bench: Bench) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from go_toolchain import GoToolchain
 
-from gcsim.goruntime.allocator import refill_charge_bytes, swept_spans
 from gcsim.goruntime.size_classes import (
     LARGE_CLASS,
     PAGE_BYTES,
@@ -16,6 +15,7 @@ from gcsim.goruntime.size_classes import (
     size_class,
     slots_per_span,
 )
+from gcsim.goruntime.study.span_accounts import refill_charge_bytes, swept_spans
 from gcsim.goruntime.versions import rules_for
 
 CHARGE_PROGRAM = """\

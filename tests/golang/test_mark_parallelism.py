@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gcsim.goruntime.mark_profile import effective_workers, mark_profile
-from gcsim.goruntime.object_graph import NIL, Int64Array, ObjectGraph, binary_tree, linked_list
+from gcsim.goruntime.mark_profile import mark_profile
+from gcsim.goruntime.object_graph import NIL, Int64Array, ObjectGraph
+from gcsim.goruntime.study.graphs import binary_tree, linked_list
+from gcsim.goruntime.study.mark_workers import effective_workers
 from gcsim.goruntime.study.span_scan import scans_dense, visit_spans
 from gcsim.goruntime.versions import rules_for
 

@@ -5,23 +5,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcsim.goruntime.allocator import (
-    cached_lead_bytes,
-    flush_credit_bytes,
-    overcharge_bytes,
-    refill_charge_bytes,
-    refills,
-)
+from gcsim.goruntime.allocator import refills
 from gcsim.goruntime.size_classes import (
     NUM_SIZE_CLASSES,
     SIZE_CLASS_BYTES,
     round_up_size,
     size_class,
     slots_per_span,
-    span_tail_bytes,
     tiny_blocks_per_object,
     tiny_place,
 )
+from gcsim.goruntime.study.span_accounts import (
+    cached_lead_bytes,
+    flush_credit_bytes,
+    overcharge_bytes,
+    refill_charge_bytes,
+)
+from gcsim.goruntime.study.span_tails import span_tail_bytes
 from gcsim.goruntime.versions import rules_for
 
 VERSIONS = st.sampled_from(["1.19", "1.21", "1.22", "1.25", "1.26", "1.27"]).map(rules_for)

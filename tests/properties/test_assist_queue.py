@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcsim.goruntime import limiter
-from gcsim.goruntime.assists import CREDIT_SLACK_BYTES, flush_credit, share_credit
+from gcsim.goruntime.assists import CREDIT_SLACK_BYTES, share_credit
+from gcsim.goruntime.study.assist_queue import flush_credit
 from gcsim.goruntime.workers import MEAN_SLICE_NS
 
 DEBTS = st.lists(st.integers(0, 10**7), max_size=8)

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcsim.goruntime import assists, limiter, memory_limit, pacer, scavenger, sweep, workers
-from gcsim.goruntime.study import stw
+from gcsim.goruntime.study import (
+    assist_queue,
+    fractional_workers,
+    limiter_resize,
+    scavenger_pace,
+    stw,
+    sweep_target,
+)
 from gcsim.goruntime.versions import rules_for
 from gcsim.priors.process_memory import MEMORY_PRIORS, memory_prior
 from gcsim.submodels import process_memory as memory
@@ -56,7 +63,7 @@ def test_fractional_workers_never_stay_far_ahead(goal: float, steps: list[tuple[
         now_ns += step_ns
         if running:
             marked_ns += step_ns
-            running = not workers.fractional_worker_stops(marked_ns, now_ns, goal=goal)
+            running = not fractional_workers.fractional_worker_stops(marked_ns, now_ns, goal=goal)
             assert running == (marked_ns / now_ns <= 1.2 * goal)
         else:
             running = workers.fractional_worker_starts(marked_ns, now_ns, goal=goal)
@@ -84,7 +91,7 @@ def drive(state: Any, events: list[tuple[str, int, int]], form: Callable[[int], 
             now_ns += 10**5
             state = limiter.finish_gc_transition(state, form(now_ns))
         elif event == "resize" and not marking:
-            state = limiter.reset_capacity(state, form(gomaxprocs), now_ns=form(now_ns))
+            state = limiter_resize.reset_capacity(state, form(gomaxprocs), now_ns=form(now_ns))
         else:
             now_ns += amount
             state = limiter.update(state, form(now_ns))
@@ -109,8 +116,8 @@ def test_limiter_of_lanes_equals_scalars(gomaxprocs: int, events: list[tuple[str
 def test_credit_is_never_created_by_stealing(balance: int, credit: int, work_per_byte: float) -> None:
     """What leaves the pool is what is no longer to be marked, and an assist buys at least 64 KiB of work."""
     ratio = {"work_per_byte": work_per_byte, "bytes_per_work": 1 / work_per_byte}
-    demand, _ = assists.assist_demand(balance, **ratio)
-    bought = assists.steal_credit(balance, credit, **ratio)
+    demand, _ = assist_queue.assist_demand(balance, **ratio)
+    bought = assist_queue.steal_credit(balance, credit, **ratio)
     assert demand >= assists.OVER_ASSIST_WORK_BYTES
     assert credit - bought.bg_scan_credit_bytes == demand - bought.scan_work_bytes
     assert 0 <= bought.scan_work_bytes <= demand
@@ -120,7 +127,7 @@ def test_credit_is_never_created_by_stealing(balance: int, credit: int, work_per
 @given(st.lists(st.integers(-(2**30), -1), max_size=12), st.integers(0, 2**34), RATIOS)
 def test_flushed_credit_goes_to_the_queue_in_order(queue: list[int], work: int, work_per_byte: float) -> None:
     """Heads are released first, one at most is paid in part and goes last; no credit is created."""
-    flushed = assists.flush_credit(
+    flushed = assist_queue.flush_credit(
         tuple(queue), work, work_per_byte=work_per_byte, bytes_per_work=1 / work_per_byte
     )
     paid = sum(-balance for balance in queue) + sum(flushed.queue_bytes)
@@ -134,9 +141,9 @@ def test_flushed_credit_goes_to_the_queue_in_order(queue: list[int], work: int, 
 def test_fluid_assists_are_those_of_gos_pacer_test(rows: list[tuple[float, float, float]]) -> None:
     """With a quarter in the background, utilisation is max(0.25, rA/(rA+S)), in both forms."""
     ratio, alloc, scan = (list(column) for column in zip(*rows, strict=True))
-    assert_same(assists.fluid_assist_share, ratio, alloc, scan, background_share=0.25)
+    assert_same(assist_queue.fluid_assist_share, ratio, alloc, scan, background_share=0.25)
     for r, a, s in rows:
-        share = assists.fluid_assist_share(r, a, s, background_share=0.25)
+        share = assist_queue.fluid_assist_share(r, a, s, background_share=0.25)
         assert 0.25 + share == pytest.approx(max(0.25, r * a / (r * a + s)))
 
 
@@ -148,7 +155,7 @@ def test_sweep_of_lanes_equals_scalars(rows: list[tuple[int, int, int]]) -> None
     def target(marked: Any, distance: Any, pages: Any) -> Any:
         trigger = marked + distance
         pace = sweep.sweep_pages_per_byte(pages, 0, trigger_bytes=trigger, heap_live_bytes=marked)
-        return sweep.sweep_target_pages(
+        return sweep_target.sweep_target_pages(
             pace, heap_live_bytes=trigger, heap_live_basis_bytes=marked, span_bytes=8192 + marked * 0
         )
 
@@ -185,13 +192,13 @@ def test_limit_goal_of_the_scavenger_by_version() -> None:
 @given(st.integers(1, 64), st.floats(1e5, 1.3e6))
 def test_scavenger_settles_at_one_percent(gomaxprocs: int, worked_ns: float) -> None:
     """With batches of a millisecond, as the runtime makes them, work comes to 1 % of GOMAXPROCS."""
-    pace, worked, total = scavenger.ScavengerPace(), 0.0, 0.0
+    pace, worked, total = scavenger_pace.ScavengerPace(), 0.0, 0.0
     for batch in range(3000):
         slept_ns = pace.sleep_ns(worked_ns)
         pace = pace.after_sleep(worked_ns, slept_ns, gomaxprocs=gomaxprocs)
         if batch >= 1500:
-            worked += max(worked_ns, scavenger.MIN_WORK_NS)
-            total += max(worked_ns, scavenger.MIN_WORK_NS) + slept_ns
+            worked += max(worked_ns, scavenger_pace.MIN_WORK_NS)
+            total += max(worked_ns, scavenger_pace.MIN_WORK_NS) + slept_ns
     assert worked / (total * gomaxprocs) == pytest.approx(0.01, rel=0.15)
 
 

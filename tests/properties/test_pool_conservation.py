@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcsim.goruntime.sync_pool import LOCAL_BYTES, PoolState, collect, get, pool_hit_rate, put
+from gcsim.goruntime.study.pool_hit_rate import pool_hit_rate
+from gcsim.goruntime.sync_pool import LOCAL_BYTES, PoolState, collect, get, put
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.objects.pool_users import PoolUsers, pool_hit_curve, simulate_pool_hits
 

@@ -8,16 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcsim.goruntime.mark_profile import effective_workers, mark_profile, usable_workers
-from gcsim.goruntime.object_graph import (
-    NIL,
-    UNREACHABLE,
-    ObjectGraph,
-    binary_tree,
-    depths,
-    linked_list,
-    random_graph,
-)
+from gcsim.goruntime.mark_profile import mark_profile
+from gcsim.goruntime.object_graph import NIL, UNREACHABLE, ObjectGraph, depths
+from gcsim.goruntime.study.graphs import binary_tree, linked_list, random_graph
+from gcsim.goruntime.study.mark_workers import effective_workers, usable_workers
 from gcsim.goruntime.study.span_scan import marked_by_span, span_scan_work_bytes, visit_spans
 from gcsim.goruntime.study.tricolor import MarkResult, mark
 from gcsim.goruntime.study.write_barriers import (

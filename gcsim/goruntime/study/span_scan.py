@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.goruntime.object_graph import NIL, Int64Array, ObjectGraph, slot_indices
+from gcsim.goruntime.object_graph import NIL, Int64Array, ObjectGraph
+from gcsim.goruntime.study.graphs import slot_indices
 from gcsim.goruntime.versions import GoRules
 
 MIN_SPAN_OBJECT_BYTES = 16

@@ -1,0 +1,11 @@
+"""When a fractional worker leaves, checked as often as the runtime does."""
+
+from gcsim.goruntime.workers import FRACTIONAL_EXIT_SLACK
+
+
+def fractional_worker_stops(marked_ns: int, since_mark_start_ns: int, *, goal: float) -> bool:
+    """Whether a running fractional worker leaves, asked every DRAIN_CHECK_BYTES; counts this stretch.
+
+    Source: ``pollFractionalWorkerExit``.
+    """
+    return since_mark_start_ns <= 0 or marked_ns / since_mark_start_ns > FRACTIONAL_EXIT_SLACK * goal

@@ -1,0 +1,21 @@
+"""The GC CPU limiter when GOMAXPROCS changes."""
+
+from dataclasses import replace
+from typing import Any
+
+from gcsim.goruntime.arithmetic import minimum, where
+from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, LimiterState, update
+
+
+def reset_capacity(state: LimiterState, gomaxprocs: Any, *, now_ns: Any) -> LimiterState:
+    """GOMAXPROCS has changed: settle, resize, spill what no longer fits. ``resetCapacity``."""
+    settled = update(state, now_ns)
+    capacity_ns = gomaxprocs * CAPACITY_PER_P_NS
+    spills, has_room = settled.fill_ns > capacity_ns, settled.fill_ns < capacity_ns
+    return replace(
+        settled,
+        gomaxprocs=gomaxprocs,
+        capacity_ns=capacity_ns,
+        fill_ns=minimum(settled.fill_ns, capacity_ns),
+        enabled=where(spills, True, where(has_room, False, settled.enabled)),
+    )
