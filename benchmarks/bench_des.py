@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gcsim.engine.des.run.cycle import Cycle
-from gcsim.engine.des.run.parameters import Knobs, central_parameters
+from gcsim.engine.des.run.parameters import SchedulerParameters, central_parameters
 from gcsim.engine.des.run.runner import run_cycles
 from gcsim.service.model import Model
 from gcsim.service.parameters import PARAMETER_NAMES, RANGES, Parameter, Parameters
 from gcsim.service.pauses import LEVELS, Pauses
 from gcsim.service.profile import Profile
 from gcsim.service.requests import Requests
-from gcsim.service.variability import Scatter
+from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
 from gcsim.units import MIB
 
@@ -55,7 +55,7 @@ def service() -> Model:
             sweep_term_seconds=np.geomspace(2e-5, 1e-3, LEVELS.size),
             mark_term_seconds=np.geomspace(2e-5, 5e-4, LEVELS.size),
         ),
-        scatter=Scatter.none(heap_start_slack_bytes=65536.0),
+        scatter=CycleVariability.none(heap_start_slack_bytes=65536.0),
         duration_seconds=60.0,
         cycles=300,
         requests=Requests(bytes_per_request=20.0 * 1024, workers=32),
@@ -83,7 +83,7 @@ def measure(seconds: float) -> Speed:
         del cycle
         starts.append(start_s)
 
-    parameters = central_parameters(model, settings, Knobs(goroutines_per_p=16))
+    parameters = central_parameters(model, settings, SchedulerParameters(goroutines_per_p=16))
     began = time.process_time()
     latencies = run_cycles(
         model,

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gcsim.calibration.calibrate import Calibration, calibrate
-from gcsim.calibration.checks.verdict import diagnose_logs, marked
+from gcsim.calibration.checks.verdict import diagnose_logs, with_verdict
 from gcsim.calibration.estimate.requests import loop_of, result_file, with_requests
-from gcsim.calibration.pooling import Several, calibrate_logs, with_slots
+from gcsim.calibration.pooling import PooledCalibration, calibrate_logs, with_slots
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.cli.logs import read_logs
 from gcsim.gctrace.trace import Trace
@@ -73,10 +73,10 @@ def shipped_model(name: str) -> Model:
     slots = {one: _from_counts(getattr(counted, one)) for one in _COUNTED}
     found = _with_counts(found, slots)
     key = str(sources.log)
-    several = Several(model=found.model, calibrations={key: found}, reference=key)
+    several = PooledCalibration(model=found.model, calibrations={key: found}, reference=key)
     diagnosis, _ = diagnose_logs({key: trace}, several)
     requests = None if sources.requests is None else _requests(sources.requests)
-    return replace(marked(found.model, diagnosis), requests=requests)
+    return replace(with_verdict(found.model, diagnosis), requests=requests)
 
 
 def _trace(log: Path) -> Trace:

@@ -7,11 +7,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from gcsim.calibration.calibrate import Calibration
-from gcsim.calibration.checks.verdict import Diagnosis, diagnose_logs, marked
-from gcsim.calibration.estimate.loop import Pace
+from gcsim.calibration.checks.verdict import Diagnosis, diagnose_logs, with_verdict
+from gcsim.calibration.estimate.loop import LoopDetection
 from gcsim.calibration.estimate.requests import loop_of, result_file, with_requests
 from gcsim.calibration.evidence import Evidence
-from gcsim.calibration.pooling import Several
+from gcsim.calibration.pooling import PooledCalibration
 from gcsim.calibration.pooling import calibrate_logs as estimate
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides
 from gcsim.calibration.validation import Validation
@@ -34,7 +34,7 @@ class CalibratedService:
     model: Model  # with its assessment, and its requests where a load driver's figures lie beside the log
     diagnosis: Diagnosis
     traces: Mapping[str, Trace]  # by log
-    several: Several  # each log's own calibration
+    several: PooledCalibration  # each log's own calibration
     checks: Mapping[str, Validation | None]  # the model held against each log; the reference first
 
     @property
@@ -78,7 +78,7 @@ class CalibratedService:
         return self.of_reference.evidence
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> LoopDetection:
         """What sets the pace of allocation in the reference log."""
         return self.of_reference.pace
 
@@ -164,7 +164,7 @@ def calibrate_service(
     stated = {log: _stated(log, overrides) for log in traces}
     found = estimate(traces, name=name or _service_name(traces), overrides=stated)
     diagnosis, checks = diagnose_logs(traces, found, fit_check=fit_check)
-    model = marked(found.model, diagnosis)
+    model = with_verdict(found.model, diagnosis)
     result = result_file(found.reference)
     if result is not None:
         model = with_requests(model, result, found.of_reference.evidence)

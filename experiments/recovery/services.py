@@ -33,7 +33,7 @@ from gcsim.service.model import Loop, Model
 from gcsim.service.parameters import PARAMETER_NAMES, Parameter, Parameters
 from gcsim.service.pauses import LEVELS, Pauses
 from gcsim.service.profile import Profile
-from gcsim.service.variability import Scatter
+from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
 from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE
 from gcsim.units import MIB
@@ -74,7 +74,9 @@ def _with_slots(generator: np.random.Generator, service: Service) -> Service:
     return replace(service, model=replace(service.model, parameters=parameters))
 
 
-def _service(generator: np.random.Generator, loop: Loop, pauses: Pauses, scatter: Scatter) -> Service:
+def _service(
+    generator: np.random.Generator, loop: Loop, pauses: Pauses, scatter: CycleVariability
+) -> Service:
     gogc, procs = int(generator.choice([50, 100, 200, 400])), int(generator.choice([1, 2, 4, 8]))
     settings = Settings(gogc=gogc, gomaxprocs=procs)
     pacer_lines = bool(generator.random() < 0.5)
@@ -155,13 +157,13 @@ def _pauses(generator: np.random.Generator) -> Pauses:
     )
 
 
-def _scatter(generator: np.random.Generator) -> Scatter:
+def _scatter(generator: np.random.Generator) -> CycleVariability:
     def factor(low: float, high: float) -> FloatArray:
         quantiles = _log_normal_quantiles(_log_uniform(generator, low, high))
         return quantiles / float(np.trapezoid(quantiles, LEVELS))
 
     return replace(
-        Scatter.none(),
+        CycleVariability.none(),
         live_factor=factor(0.005, 0.06),
         alloc_time_factor=factor(0.03, 0.20),
         mark_cpu_factor=factor(0.05, 0.25),

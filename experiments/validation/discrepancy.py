@@ -19,7 +19,7 @@ from scipy import stats
 
 from experiments.validation.study import Row
 from experiments.validation.summary import groups
-from gcsim.engine.summary.intervals import DISCREPANCY, Z90, Course, Distance, Width, distance
+from gcsim.engine.summary.intervals import DISCREPANCY, Z90, Extrapolation, LoadKind, ModelError, distance
 from gcsim.settings import Settings
 from gcsim.units import MIB
 
@@ -29,7 +29,7 @@ COVERAGE = 0.90
 _DEGREES = 4.0
 _PER_DOUBLING = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # over at_home
 _UNDER_LIMIT = (0.0, 1.0, 2.0, 4.0)  # over at_home
-_SHAPES = tuple(Width(1.0, per, limit) for per in _PER_DOUBLING for limit in _UNDER_LIMIT)
+_SHAPES = tuple(ModelError(1.0, per, limit) for per in _PER_DOUBLING for limit in _UNDER_LIMIT)
 _LEAST, _MOST = 0.004, 2.0
 _MIN_ROWS = 15
 _MOST_FACTOR = 2.0
@@ -78,11 +78,11 @@ def _for_unseen(rows: Iterable[Row]) -> float:
     return _MOST_FACTOR
 
 
-def _scaled(width: Width, factor: float) -> Width:
-    return Width(*(factor * part for part in width))
+def _scaled(width: ModelError, factor: float) -> ModelError:
+    return ModelError(*(factor * part for part in width))
 
 
-def _is_covered(row: Row, width: Width) -> bool:
+def _is_covered(row: Row, width: ModelError) -> bool:
     away = _distance(row)
     spread = math.hypot(_scatter(row, away), width.at(away))
     return abs(math.log(row.observed / row.predicted)) <= Z90 * spread
@@ -93,7 +93,7 @@ def _usable(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if min(row.observed, row.predicted, row.low) > 0 and row.high > row.low]
 
 
-def fit_discrepancy(rows: Iterable[Row]) -> Width | None:
+def fit_discrepancy(rows: Iterable[Row]) -> ModelError | None:
     """The width of one metric; None with too few residuals."""
     usable = _usable(rows)
     if len(usable) < _MIN_ROWS:
@@ -114,7 +114,7 @@ def _weights(rows: Sequence[Row]) -> FloatArray:
     return np.array([1.0 / runs[row.label] for row in rows])
 
 
-def _distance(row: Row) -> Distance:
+def _distance(row: Row) -> Extrapolation:
     """As the engine measures it."""
     limit = None if row.limit_mib is None else row.limit_mib * MIB
     asked = Settings(gogc=row.gogc, gomemlimit_bytes=limit, gomaxprocs=row.procs, go=row.go)
@@ -122,11 +122,11 @@ def _distance(row: Row) -> Distance:
     return distance(Settings(gomaxprocs=row.procs, go=row.go), asked, limit_binds=limited)
 
 
-def _course(row: Row) -> Course:
+def _course(row: Row) -> LoadKind:
     return next(course for course in DISCREPANCY if course == row.course)
 
 
-def _scatter(row: Row, away: Distance) -> float:
+def _scatter(row: Row, away: Extrapolation) -> float:
     """The replicas' part of an interval, on the side where the outcome lies: the whole less the discrepancy."""
     side = row.high / row.predicted if row.observed > row.predicted else row.predicted / row.low
     whole = math.log(max(side, 1.0)) / Z90

@@ -7,15 +7,15 @@ from gcsim.calibration.checks.refusals import refuse_forced, refuse_goals
 from gcsim.calibration.estimate.allocation import Intervals, fit_allocation, intervals, outside_rate
 from gcsim.calibration.estimate.heap import fit_heap
 from gcsim.calibration.estimate.live_heap import heap_exponent
-from gcsim.calibration.estimate.loop import Pace, find_pace
+from gcsim.calibration.estimate.loop import LoopDetection, detect_loop
 from gcsim.calibration.estimate.marking import fit_marking
 from gcsim.calibration.estimate.movement import find_profile
-from gcsim.calibration.estimate.variability import fit_scatter
+from gcsim.calibration.estimate.variability import fit_variability
 from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
 from gcsim.calibration.memory.counted import counted_memory
 from gcsim.calibration.memory.fit import fit_memory
 from gcsim.calibration.memory.limit_goals import outside_heap
-from gcsim.calibration.memory.parts import Seen, Told
+from gcsim.calibration.memory.parts import MemoryEvidence, ProcessMemory
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides, log_settings
 from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.calibration.window import working_window
@@ -27,7 +27,7 @@ from gcsim.priors.process_memory import memory_prior
 from gcsim.service.model import Loop, Model
 from gcsim.service.parameters import Parameter, Parameters
 from gcsim.service.pauses import Pauses
-from gcsim.service.variability import Scatter
+from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
 
 MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
@@ -42,7 +42,7 @@ class Calibration:
     model: Model
     window: slice  # rows of the trace that were used
     evidence: Evidence  # those rows
-    pace: Pace
+    pace: LoopDetection
     log: LogSettings  # the settings of the log, with where each is from
 
 
@@ -71,7 +71,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     refuse_goals(trace, window, settings)
     told = _told(trace.info, evidence, settings)
     memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), told=told)
-    evidence = evidence.counted_once(memory["slot_garbage_share"].value)
+    evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)
     gaps = intervals(evidence)
     pace = _pace(evidence, gaps, trace.info, stated.loop)
     profile = find_profile(evidence)
@@ -92,13 +92,13 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             pause_scale=_PAUSE_SCALE,
         ),
         profile=profile,
-        scatter=Scatter.none(),
+        scatter=CycleVariability.none(),
         pauses=Pauses.from_samples(evidence.sweep_term_seconds, evidence.mark_term_seconds),
         duration_seconds=float(evidence.start_seconds[-1] - evidence.start_seconds[0]),
         cycles=len(evidence),
         provenance=_provenance(trace, window, pace),
     )
-    model = replace(model, scatter=fit_scatter(evidence, gaps, model))
+    model = replace(model, scatter=fit_variability(evidence, gaps, model))
     return Calibration(model=model, window=window, evidence=evidence, pace=pace, log=log)
 
 
@@ -109,21 +109,23 @@ def _read(trace: Trace) -> str:
     return f"{len(trace.cycles)} GC cycles{of}"
 
 
-def _told(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> Told:
+def _told(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> MemoryEvidence:
     """What the log and the capture tell of memory outside the heap."""
-    return Told(
-        seen=Seen.by(info),
+    return MemoryEvidence(
+        seen=ProcessMemory.by(info),
         limited=outside_heap(evidence, settings, rules_for(settings.go)),
         counted=None if info is None else counted_memory(info.heap_accounts, evidence),
     )
 
 
-def _pace(evidence: Evidence, gaps: Intervals, info: CaptureInfo | None, stated: Loop | None) -> Pace:
+def _pace(
+    evidence: Evidence, gaps: Intervals, info: CaptureInfo | None, stated: Loop | None
+) -> LoopDetection:
     # as counted: what is allocated while marking, which it is held to, has its recounted ends too
-    counted = float(gaps.allocated_bytes.sum() + gaps.recounted_bytes.sum())
+    counted = float(gaps.allocated_bytes.sum() + gaps.span_tail_recount_bytes.sum())
     outside = counted / max(float(gaps.seconds.sum()), 1e-9)
     share, rel_sd = (None, 0.0) if info is None else _mutator_cpu_share(evidence, gaps, info)
-    return find_pace(
+    return detect_loop(
         evidence,
         outside_bytes_per_second=outside,
         mutator_cpu_share=share,
@@ -159,7 +161,7 @@ def _mutator_cpu_share(evidence: Evidence, gaps: Intervals, info: CaptureInfo) -
     return share, min(error, 1.0)
 
 
-def _provenance(trace: Trace, window: slice, pace: Pace) -> dict[str, str]:
+def _provenance(trace: Trace, window: slice, pace: LoopDetection) -> dict[str, str]:
     notes = {
         "cycles_used": f"{window.start + 1} to {window.stop} of {len(trace.cycles)}",
         "pace": pace.source,

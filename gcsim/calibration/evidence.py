@@ -14,7 +14,7 @@ from gcsim.cycles import NOT_LOGGED
 from gcsim.gctrace.numbers import printed_step_ns, untruncated_ms
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import runway_bytes
-from gcsim.submodels.process_memory import recounted_bytes
+from gcsim.submodels.process_memory import span_tail_recount_bytes
 from gcsim.units import MIB
 
 FloatArray = NDArray[np.float64]
@@ -46,7 +46,9 @@ class Evidence:
     heap_end_bytes: FloatArray
     heap_marked_bytes: FloatArray
     heap_goal_bytes: FloatArray  # infinite where there is none
-    recounted_bytes: FloatArray  # of heapLive's growth since the cycle before: ends of spans, counted again
+    span_tail_recount_bytes: (
+        FloatArray  # of heapLive's growth since the cycle before: ends of spans, counted again
+    )
     allocated_bytes: FloatArray  # while marking
     heap_scan_bytes: FloatArray  # scan work on the heap; NaN without a pacer line
     runway_bytes: FloatArray  # that this cycle's trigger was computed with; NaN without a pacer line
@@ -72,17 +74,19 @@ class Evidence:
         """The chosen rows."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
-    def counted_once(self, slot_garbage_share: float) -> Self:
+    def without_span_tails(self, slot_garbage_share: float) -> Self:
         """The same rows, and what of heapLive's growth before each of them nobody allocated."""
-        again = recounted_bytes(
+        again = span_tail_recount_bytes(
             np.maximum(self._grown_bytes, 0.0), self.live_bytes[:-1], slot_garbage=slot_garbage_share
         )
-        return replace(self, recounted_bytes=np.concatenate([self.recounted_bytes[:1], again]))
+        return replace(
+            self, span_tail_recount_bytes=np.concatenate([self.span_tail_recount_bytes[:1], again])
+        )
 
     @property
     def allocated_between_bytes(self) -> FloatArray:
         """What was allocated from each cycle's end to the next one's start, as far as is known; shape (n - 1,)."""
-        return self._grown_bytes - self.recounted_bytes[1:]
+        return self._grown_bytes - self.span_tail_recount_bytes[1:]
 
     @property
     def _grown_bytes(self) -> FloatArray:
@@ -164,7 +168,7 @@ def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
         heap_end_bytes=end,
         heap_marked_bytes=marked,
         heap_goal_bytes=np.where(goal > NO_GOAL_BYTES, np.inf, goal),
-        recounted_bytes=np.zeros(len(cycles)),
+        span_tail_recount_bytes=np.zeros(len(cycles)),
         allocated_bytes=np.maximum(end - start, 0.0),
         heap_scan_bytes=scan,
         runway_bytes=runway,

@@ -12,7 +12,7 @@ from gcsim.service.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class LogCase:
     """One log, as the checks look at it."""
 
     trace: Trace
@@ -28,9 +28,9 @@ class Case:
         return float(self.evidence.start_seconds[-1] - self.evidence.start_seconds[0])
 
 
-def case_of(trace: Trace, log: LogSettings) -> Case:
+def case_of(trace: Trace, log: LogSettings) -> LogCase:
     """A log that is not calibrated; at least one cycle."""
     evidence = evidence_from(trace)
     window = working_window(evidence)
     evidence = evidence.select(window)
-    return Case(trace=trace, window=window, evidence=evidence, log=log, growth=growing_parts(evidence))
+    return LogCase(trace=trace, window=window, evidence=evidence, log=log, growth=growing_parts(evidence))

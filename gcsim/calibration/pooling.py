@@ -18,7 +18,7 @@ from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.estimate.allocation import fit_allocation, intervals, outside_rate, swept_per_byte
 from gcsim.calibration.estimate.heap import LIVE_PER_DOUBLING
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.memory.fit import OUTSIDE_HEAP, fit_resident, told_by_limit
+from gcsim.calibration.memory.fit import OUTSIDE_HEAP, fit_resident, is_from_limit_goals
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.stats.random_effects import USUAL_SCATTER, Pooled, pooled
 from gcsim.engine.inputs.draws import LEAST_FREE_OF_SWEEPING
@@ -41,7 +41,7 @@ _NEWTON_STEPS, _LEAST_EXPONENT = 5, 0.02  # the exponent's error is relative, so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Several:
+class PooledCalibration:
     """The pooled model, and each log's own calibration under its name."""
 
     model: Model
@@ -56,7 +56,7 @@ class Several:
 
 def calibrate_logs(
     traces: Mapping[str, Trace], *, name: str, overrides: Mapping[str, Overrides] | None = None
-) -> Several:
+) -> PooledCalibration:
     """One model of the service that the logs show; one log gives what ``calibrate`` gives.
 
     Raises InputError, naming the log, for one that calibration refuses, and for logs that cannot be of one service:
@@ -72,8 +72,8 @@ def calibrate_logs(
     for log in found:
         _refuse_another_service(reference, found[reference].model, log, found[log].model)
     if len(found) == 1:
-        return Several(model=found[reference].model, calibrations=found, reference=reference)
-    return Several(model=_pool(found, traces, reference), calibrations=found, reference=reference)
+        return PooledCalibration(model=found[reference].model, calibrations=found, reference=reference)
+    return PooledCalibration(model=_pool(found, traces, reference), calibrations=found, reference=reference)
 
 
 def _from_default(settings: Settings) -> tuple[bool, float]:
@@ -124,7 +124,7 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
 
 def with_slots(one: Calibration, share: Parameter) -> Calibration:
     """The same log with a share of slots from elsewhere, which decides how much of heapLive's growth was allocated."""
-    evidence = one.evidence.counted_once(share.value)
+    evidence = one.evidence.without_span_tails(share.value)
     allocation = fit_allocation(evidence, intervals(evidence), one.pace, one.model.profile)
     parameters = replace(one.model.parameters, **allocation, slot_garbage_share=share)
     return replace(one, evidence=evidence, model=replace(one.model, parameters=parameters))
@@ -285,7 +285,7 @@ def _efficiency(one: Calibration, speed: Parameter) -> Parameter:
 
 def _outside_heap(logs: list[Calibration]) -> dict[str, Parameter]:
     """What lies outside the heap, from the log whose limit's goals tell most of it; none where no limit set goals."""
-    limited = [one.model.parameters for one in logs if told_by_limit(one.model.parameters)]
+    limited = [one.model.parameters for one in logs if is_from_limit_goals(one.model.parameters)]
     if not limited:
         return {}
     best = min(limited, key=lambda p: p.allocated_stack_bytes.rel_sd * p.allocated_stack_bytes.value)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from gcsim.capture.child import ChildUsage
 from gcsim.capture.info import side_file
 from gcsim.capture.log_file import LogFile
-from gcsim.capture.run_settings import GoProgram, gogc_in, is_traced
+from gcsim.capture.run_settings import GoProgram, gogc_from_env, is_traced
 from gcsim.capture.watch import ProcessWatch
 from gcsim.units import format_go_bytes
 
@@ -55,7 +55,7 @@ def _why_no_gc_line(usage: ChildUsage, env: Mapping[str, str], name: str) -> str
         if is_traced(env.get("GODEBUG", "")):
             return f"{_program(watch, name)} did not get our GODEBUG; name the Go program itself"
         return f"GODEBUG={godebug} turns it off; take gctrace out of GODEBUG"
-    if gogc_in(seen) is None:
+    if gogc_from_env(seen) is None:
         return _why_off(go)
     return (
         f"{_program(watch, name)} ended after {usage.wall_seconds:.1f} s, before its heap reached its first goal"

@@ -16,13 +16,13 @@ from gcsim.capture.log_file import LogFile
 from gcsim.capture.log_mark import LogMark
 from gcsim.capture.notes import notes_of
 from gcsim.capture.own_lines import OwnLines
-from gcsim.capture.run_settings import GoProgram, gogc_in, gomaxprocs_in, gomemlimit_in, traced
+from gcsim.capture.run_settings import GoProgram, gomaxprocs_from_env, gomemlimit_from_env, traced
 from gcsim.capture.side_values import KNOBS
 from gcsim.capture.signals import SignalRelay
 from gcsim.capture.watch import Family
 from gcsim.errors import InputError
 
-__all__ = ["Capture", "gogc_in", "gomaxprocs_in", "gomemlimit_in", "run_capture", "traced"]
+__all__ = ["Capture", "gogc_from_env", "gomaxprocs_from_env", "gomemlimit_from_env", "run_capture", "traced"]
 
 PATIENCE_SECONDS = 5.0  # without a Go program under a wrapper, or after SIGTERM, before a word about it
 
@@ -68,7 +68,7 @@ def run_capture(
     env = dict(os.environ if env is None else env)
     program = _executable(command[0], env)
     go = _go_program(program, env)
-    gomemlimit_in(env)  # Go stops at a malformed one
+    gomemlimit_from_env(env)  # Go stops at a malformed one
     env["GODEBUG"] = traced(env.get("GODEBUG", ""), None if go is None else go.minor)  # go.env is the same
     with SignalRelay() as relay, LogFile(log) as file:
         run = _Run(file=file, say=say, echo=echo, name=command[0], duration_seconds=duration_seconds)
@@ -171,7 +171,7 @@ def _info(
     return CaptureInfo(
         gogc=100 if go is None else go.gogc,
         gomemlimit_bytes=None if go is None else go.gomemlimit_bytes,
-        gomaxprocs=file.last_gomaxprocs or gomaxprocs_in(env if go is None else go.env),
+        gomaxprocs=file.last_gomaxprocs or gomaxprocs_from_env(env if go is None else go.env),
         go_version=None if go is None else go.go_version,
         go=None if go is None else f"1.{go.minor}",
         rss_peak_bytes=None if go is None else usage.rss_peak_bytes,

@@ -32,13 +32,13 @@ class GoProgram:
     @property
     def gogc(self) -> int | None:
         """Percent; None is off."""
-        return gogc_in(self.env)
+        return gogc_from_env(self.env)
 
     @property
     def gomemlimit_bytes(self) -> int | None:
         """Bytes; None is off, malformed (the program stops at once) or older than the limit."""
         try:
-            return gomemlimit_in(self.env) if self.minor >= FIRST_MINOR_WITH_LIMIT else None
+            return gomemlimit_from_env(self.env) if self.minor >= FIRST_MINOR_WITH_LIMIT else None
         except InputError:
             return None
 
@@ -68,7 +68,7 @@ def is_traced(godebug: str) -> bool:
     return stated.get("gctrace", "0") not in ("0", "")
 
 
-def gogc_in(env: Mapping[str, str]) -> int | None:
+def gogc_from_env(env: Mapping[str, str]) -> int | None:
     """GOGC as the runtime reads it: 100 if malformed, off if negative. Go 1.19+ ``runtime.readGOGC``."""
     text = env.get("GOGC", "")
     if text == "off":
@@ -78,13 +78,13 @@ def gogc_in(env: Mapping[str, str]) -> int | None:
     return int(text) if int(text) >= 0 else None
 
 
-def gomemlimit_in(env: Mapping[str, str]) -> int | None:
+def gomemlimit_from_env(env: Mapping[str, str]) -> int | None:
     """GOMEMLIMIT in bytes; None is off. Raises InputError where Go would stop: malformed."""
     text = env.get("GOMEMLIMIT", "")
     return parse_gomemlimit(text, what="GOMEMLIMIT") if text else None
 
 
-def gomaxprocs_in(env: Mapping[str, str]) -> int:
+def gomaxprocs_from_env(env: Mapping[str, str]) -> int:
     """GOMAXPROCS where it is set, else the cores that this process may run on. Go ``runtime.schedinit``.
 
     From Go 1.25 on a container's CPU limit counts too, which is not looked at here: the trace itself says P.

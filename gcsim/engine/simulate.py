@@ -17,7 +17,7 @@ from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
 from gcsim.engine.run import Run
-from gcsim.engine.summary.intervals import course_of, distance, widened
+from gcsim.engine.summary.intervals import course_of, distance, prediction_interval
 from gcsim.engine.summary.metrics import PAUSE_QUANTILES, lane_metrics
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
@@ -177,7 +177,8 @@ def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Ru
     thrashing = float(np.mean(metrics["limiter_time_fraction"]))
     away = distance(model.settings, settings, limit_binds=near, thrashing=thrashing)
     estimates = {
-        name: widened(name, values, course=course_of(model), away=away) for name, values in metrics.items()
+        name: prediction_interval(name, values, course=course_of(model), away=away)
+        for name, values in metrics.items()
     }
     return Run(settings=settings, metrics=estimates)
 

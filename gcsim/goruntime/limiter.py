@@ -112,7 +112,7 @@ def finish_gc_transition(state: LimiterState, now_ns: Any) -> LimiterState:
     return replace(accumulate(state, mutator_ns=0, gc_ns=stopped_ns), last_update_ns=now_ns)
 
 
-def least_assisting_ns(gomaxprocs: Any, owed_ns: Any) -> Any:
+def min_assist_ns(gomaxprocs: Any, owed_ns: Any) -> Any:
     """For how long goroutines assist at least before the limiter can switch on again, wall ns.
 
     Nothing but the end of an assist settles the bucket meanwhile: when it has paid what it owes (``owed_ns``, wall ns
@@ -124,13 +124,13 @@ def least_assisting_ns(gomaxprocs: Any, owed_ns: Any) -> Any:
     return minimum(MEAN_SLICE_NS, owed_ns) / maximum(gomaxprocs - 1, 1)
 
 
-def on_share(gc_share_limited: Any, stretch: Any, *, off: Any, on: Any) -> Any:
+def limiter_duty_cycle(gc_share_limited: Any, stretch: Any, *, off: Any, on: Any) -> Any:
     """The share of a stretch on a full bucket for which the limiter is on, 0 to 1; it begins with that.
 
     ``gc_share_limited`` is GC's share of CPU that is not idle with assists off; times are in one unit. The limiter is
     on for ``on``, until an update finds a net drain. What goroutines allocate meanwhile they owe when it is off, so
     that assists then take all: the bucket is full again after on x (1 - 2 limited), which holds GC to a half. Where
-    assists go on for ``off`` at least (``least_assisting_ns``), and that is longer, the rest runs over, and GC takes
+    assists go on for ``off`` at least (``min_assist_ns``), and that is longer, the rest runs over, and GC takes
     more than a half. 1 where GC exceeds a half without assists (continuous pauses).
     """
     turn = on + maximum(off, on * maximum(1.0 - 2.0 * gc_share_limited, 0.0))
@@ -147,11 +147,11 @@ class Window:
 
     fill: Any  # at its end, in the unit of the fill at its beginning
     limited_share: Any  # of the stretch, with the limiter on
-    let_through: Any  # of the assists that were asked for, 0 to 1
-    over_share: Any  # of CPU that is not idle: what GC took beyond a half, once the bucket was full
+    assist_pass_through: Any  # of the assists that were asked for, 0 to 1
+    excess_gc_share: Any  # of CPU that is not idle: what GC took beyond a half, once the bucket was full
 
 
-def waiting_share(over_share: Any, gomaxprocs: Any, owed_ns: Any) -> Any:
+def waiting_share(excess_gc_share: Any, gomaxprocs: Any, owed_ns: Any) -> Any:
     """CPU that is not idle on which idle workers mark for goroutines that wait for credit, as a share.
 
     When an assist's end switches the limiter on, those under way on the other Ps stop and wait (``gcParkAssist``),
@@ -160,7 +160,7 @@ def waiting_share(over_share: Any, gomaxprocs: Any, owed_ns: Any) -> Any:
     approximation: in three design programs on two Ps a quarter to three fifths of it were idle.
     """
     unpaid = minimum(maximum(owed_ns / MEAN_SLICE_NS - 1.0, 0.0), 1.0)
-    share = unpaid * over_share * (gomaxprocs - 1) / gomaxprocs
+    share = unpaid * excess_gc_share * (gomaxprocs - 1) / gomaxprocs
     return where(dedicated_workers(gomaxprocs) > 0, 0.0, share)
 
 
@@ -178,21 +178,21 @@ def fluid_window(
 
     ``busy_cpu_ns`` is the stretch's CPU time that is not idle. The shares are GC's of it (as ``update`` counts it),
     with assists and with assists off; outside marking both are 0, or the pauses' part. ``off`` and ``on`` are as in
-    ``on_share``, in stretches. The fluid form of many ``update`` calls: filling is exact, and a full bucket's turns
-    are regular.
+    ``limiter_duty_cycle``, in stretches. The fluid form of many ``update`` calls: filling is exact, and a full
+    bucket's turns are regular.
     """
     rate = 2.0 * gc_share_assisting - 1.0
     headroom = capacity_ns - fill_ns
     to_brim_cpu_ns = where(rate > 0.0, headroom / where(rate > 0.0, rate, 1.0), busy_cpu_ns)
     before = minimum(to_brim_cpu_ns, busy_cpu_ns)
     after_share = where(busy_cpu_ns > 0, 1.0 - before / where(busy_cpu_ns > 0, busy_cpu_ns, 1.0), 0.0)
-    limited = on_share(gc_share_limited, after_share, off=off, on=on)
+    limited = limiter_duty_cycle(gc_share_limited, after_share, off=off, on=on)
     most = 1.0 - limited * (1.0 - gc_share_limited)  # of GC: all the rest of the time
     asked = maximum(gc_share_assisting - gc_share_limited, 1e-9)
     allowed = minimum(maximum(most - gc_share_limited, 0.0) / asked, 1.0)
     return Window(
         fill=maximum(minimum(fill_ns + rate * busy_cpu_ns, capacity_ns), 0.0),
         limited_share=after_share * limited,
-        let_through=1.0 - after_share * (1.0 - allowed),
-        over_share=after_share * maximum(minimum(most, gc_share_assisting) - 0.5, 0.0),
+        assist_pass_through=1.0 - after_share * (1.0 - allowed),
+        excess_gc_share=after_share * maximum(minimum(most, gc_share_assisting) - 0.5, 0.0),
     )

@@ -98,7 +98,7 @@ def _weak(diagnosis: Diagnosis) -> list[RenderableType]:
         return []
     table = _table("weakly determined", ("", "to narrow it"), left=(0, 1), wrap=(0, 1))
     for weak in diagnosis.weak:
-        table.add_row(*_cells(weak.what, weak.mend))
+        table.add_row(*_cells(weak.what, weak.remedy))
     return [Text(), table]
 
 

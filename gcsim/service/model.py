@@ -19,7 +19,7 @@ from gcsim.service.parameters import Parameter, Parameters
 from gcsim.service.pauses import Pauses
 from gcsim.service.profile import Profile
 from gcsim.service.requests import Requests
-from gcsim.service.variability import Scatter
+from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlimit
 
@@ -43,7 +43,7 @@ class Model:
     parameters: Parameters
     profile: Profile
     pauses: Pauses
-    scatter: Scatter
+    scatter: CycleVariability
     duration_seconds: float  # of the calibrated window
     cycles: int  # in the calibrated window
     requests: Requests | None = None  # where the calibrated run told
@@ -78,7 +78,7 @@ class Model:
             parameters=Parameters.from_document(table_of(document, "parameters")),
             profile=Profile.from_document(table_of(document, "profile")),
             pauses=Pauses.from_document(table_of(document, "pauses")),
-            scatter=Scatter.from_document(table_of(document, "scatter")),
+            scatter=CycleVariability.from_document(table_of(document, "scatter")),
             duration_seconds=_positive(document, "duration_seconds"),
             cycles=whole_number(document, "cycles"),
             requests=Requests.from_document(table_of(document, "requests"))

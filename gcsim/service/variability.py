@@ -30,7 +30,7 @@ _FEW_CYCLES = 10.0  # so many cycles' worth of no correlation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scatter:
+class CycleVariability:
     """Quantiles at ``pauses.LEVELS``, shape (17,), of what a cycle is multiplied by, or has added.
 
     The three factors of a mark phase go together: a phase that took long for its CPU time had little of that, or

@@ -11,7 +11,7 @@ from gcsim.goruntime.limiter import (
     UPDATE_PERIOD_NS,
     Window,
     fluid_window,
-    least_assisting_ns,
+    min_assist_ns,
     waiting_share,
 )
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
@@ -85,14 +85,14 @@ def _limited(
         gc_share_assisting=gc_share,
         gc_share_limited=background,
         # the pauses end either turn
-        off=np.minimum(least_assisting_ns(procs, owed_ns) / mark_ns, 1.0),
+        off=np.minimum(min_assist_ns(procs, owed_ns) / mark_ns, 1.0),
         on=np.minimum(UPDATE_PERIOD_NS / mark_ns, 1.0),
     )
-    limited = window.let_through < 1.0
-    allowed = assisting * window.let_through
+    limited = window.assist_pass_through < 1.0
+    allowed = assisting * window.assist_pass_through
     waiting = np.zeros_like(allowed)
     if not conditions.open_loop:  # of an open loop's many goroutines others run
-        waits = np.minimum(waiting_share(window.over_share, procs, owed_ns) * busy, allowed)
+        waits = np.minimum(waiting_share(window.excess_gc_share, procs, owed_ns) * busy, allowed)
         waiting = np.where(limited, waits, 0.0)
     met = replace(conditions, busy_procs=conditions.busy_procs - waiting)
     return mark_phase(met, np.where(limited, allowed - waiting, np.inf)), window

@@ -28,7 +28,7 @@ def doublings(growth: Number, calibrated: Number) -> Number:
     return times
 
 
-def kept_share(per_doubling: Number, growth: Number, calibrated: Number) -> Number:
+def live_heap_scale(per_doubling: Number, growth: Number, calibrated: Number) -> Number:
     """Live heap over the calibrated one: ``per_doubling`` to the power of ``doublings``, for values close to 1."""
     kept: Number = np.maximum(1.0 + (per_doubling - 1.0) * doublings(growth, calibrated), _LEAST_KEPT)
     return kept

@@ -65,7 +65,7 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
     x the Ps on assists. Each allocated byte owes w/R of marking (Go 1.19+ ``gcControllerState.revise``).
     Background credit pays for most, but not at once: it is earned in time slices, and an assist pre-pays at least
     64 KiB of work. Where pacing sets the runway, measured programs spend about the same CPU on assists in every
-    cycle at any GOGC, less where it is longer (``owed_share``): the share s of w, and x follows from
+    cycle at any GOGC, less where it is longer (``assist_debt_factor``): the share s of w, and x follows from
     x * duration = s * w. In a closed loop assists take from the mutator (c = busy - x); in an open loop from idle
     workers. Where the heap would then pass its goal, assists do as much more as ends marking at the goal:
     a * c * duration = R.
@@ -97,9 +97,9 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
     """Every P that the workers leave runs the program or its assists, but for ``busy_procs``' shortfall."""
     busy = conditions.busy_procs
     idle = np.maximum(conditions.gomaxprocs - conditions.background_procs - busy, 0.0)
-    at_ease = _assist_beside(conditions, debt, workers=conditions.background_procs + idle)
+    baseline = _assist_beside(conditions, debt, workers=conditions.background_procs + idle)
     by_goal = (debt * busy - conditions.background_procs - idle) / (1.0 + debt)
-    assist = np.clip(np.maximum(at_ease, by_goal), 0.0, busy)
+    assist = np.clip(np.maximum(baseline, by_goal), 0.0, busy)
     if assist_limit is not None:
         assist = np.minimum(assist, assist_limit)
     return busy - assist, assist, idle
@@ -107,7 +107,7 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
 
 def _assist_beside(conditions: MarkConditions, debt: FloatArray, *, workers: FloatArray) -> FloatArray:
     """Ps on assists at ease where ``workers`` Ps do all else of the marking: the share s of both together."""
-    spared = conditions.assist_cpu_share * owed_share(debt)
+    spared = conditions.assist_cpu_share * assist_debt_factor(debt)
     return workers * spared / (1.0 - spared)
 
 
@@ -119,8 +119,8 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     """
     free = conditions.gomaxprocs - conditions.background_procs
     asked = np.minimum(conditions.mutator_procs, free)
-    at_ease = _assist_beside(conditions, debt, workers=conditions.background_procs)
-    wanted = np.minimum(asked, np.maximum(free - at_ease, 0.0))
+    baseline = _assist_beside(conditions, debt, workers=conditions.background_procs)
+    wanted = np.minimum(asked, np.maximum(free - baseline, 0.0))
     allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
     mutator = np.minimum(wanted, allowed)
     assist = _open_assist(conditions, mutator, debt, wanted / allowed)
@@ -131,7 +131,7 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
-def owed_share(debt: Number) -> Number:
+def assist_debt_factor(debt: Number) -> Number:
     """What assists owe before credit comes, over what they owe where pacing sets the runway; 0.05 to 1.
 
     There the marking owed per second of the program is 1/3, for workers' quarter is planned to pay for the program's
@@ -158,5 +158,5 @@ def _open_assist(
     displaced = idle_displaced(pressure)
     marking = conditions.gomaxprocs - mutator
     room = marking - conditions.background_procs
-    at_ease = np.minimum(conditions.assist_cpu_share * owed_share(debt) * marking, room)
-    return at_ease + (room - at_ease) * displaced
+    baseline = np.minimum(conditions.assist_cpu_share * assist_debt_factor(debt) * marking, room)
+    return baseline + (room - baseline) * displaced

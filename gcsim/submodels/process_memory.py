@@ -77,7 +77,7 @@ def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_byt
     return share * calibrated_peak_bytes * (last_peak_bytes / calibrated_peak_bytes) ** 0.25
 
 
-def recounted_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> Any:
+def span_tail_recount_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> Any:
     """Of what heapLive grew by between two cycles, what nobody allocated: ends of spans, counted again.
 
     A span that a P takes counts whole, less its objects (Go 1.19+ ``mcache.refill``): what is left at its end, a few
@@ -94,7 +94,7 @@ def recounted_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> 
     return minimum(_recounted_weight(slot_garbage) * live_bytes, _MOST_RECOUNTED * grown_bytes)
 
 
-def counted_once(recounted_share: Any, *, slot_garbage: Any, known_slot_garbage: Any) -> Any:
+def without_span_tails(recounted_share: Any, *, slot_garbage: Any, known_slot_garbage: Any) -> Any:
     """What was allocated in a run with this share of slots over what ``known_slot_garbage`` made of the same log.
 
     ``recounted_share``, 0 to 1/2, is the share of heapLive's growth in that log that the latter took for recounted.
@@ -135,17 +135,20 @@ def limited_trigger_bytes(
         upper = maximum(upper, (intercept - DEFAULT_HEAP_MINIMUM_BYTES) / (1.0 - slope))
         return minimum(maximum((intercept - runway_bytes) / (1.0 - slope), lower), upper)
 
-    return maximum(_met(met, available_bytes, last_peak_bytes, slot_garbage, rules), heap_marked_bytes)
+    return maximum(
+        _intersect_headroom_lines(met, available_bytes, last_peak_bytes, slot_garbage, rules),
+        heap_marked_bytes,
+    )
 
 
-def limited_end_bytes(
+def limit_bound_heap_bytes(
     available_bytes: Any, *, last_peak_bytes: Any, slot_garbage: Any, rules: GoRules
 ) -> Any:
     """heapLive at which a heap that goes on growing meets the limit's goal, which moves out as slots are filled.
 
     As ``limited_trigger_bytes``; where assists hold the heap at its goal, it ends there.
     """
-    return _met(
+    return _intersect_headroom_lines(
         lambda intercept, slope: intercept / (1.0 - slope),
         available_bytes,
         last_peak_bytes,
@@ -154,7 +157,7 @@ def limited_end_bytes(
     )
 
 
-def _met(
+def _intersect_headroom_lines(
     met: Callable[[Any, Any], Any], available: Any, last_peak: Any, slot_garbage: Any, rules: GoRules
 ) -> Any:
     """Where a heap that fills free slots meets what rises with its goal, which is the least of several straight lines.

@@ -54,7 +54,7 @@ def choose(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
     net, _ = net_bracket(runs, constraints[0])
     least = min(gc_cpu(run) for run in feasible)
     netted = [
-        run for run in feasible if _is_netted(run, net) and gc_cpu(run) <= _NET_FACTOR * least + _NEARLY
+        run for run in feasible if _has_backstop(run, net) and gc_cpu(run) <= _NET_FACTOR * least + _NEARLY
     ]
     pool = netted or feasible
     least_there = min(gc_cpu(run) for run in pool)
@@ -137,7 +137,7 @@ def rss_peak(run: Run) -> float:
     return run.metrics["rss_peak_bytes"].value
 
 
-def _is_netted(run: Run, net_limit: int | None) -> bool:
+def _has_backstop(run: Run, net_limit: int | None) -> bool:
     """A finite GOGC sets the pace, and a limit that is expected to hold stands behind it."""
     limit = run.settings.gomemlimit_bytes
     return (

@@ -8,7 +8,7 @@ from gcsim.engine.run import Run
 from gcsim.tuning.choose import MEMORY_MARGIN, gc_cpu, memory_keeping
 from gcsim.tuning.constraints import Constraint
 from gcsim.tuning.feasible import keeps_limit
-from gcsim.tuning.search import Evaluate, Knobs, between_larger_limits, finer_gogc, larger_limits
+from gcsim.tuning.search import Evaluate, GridPoint, between_larger_limits, finer_gogc, larger_limits
 from gcsim.units import MIB
 
 _STEPS_PER_DOUBLING = 8  # of container sizes named: 512 MiB, 576 MiB, 640 MiB
@@ -40,7 +40,7 @@ class Needed:
         }
 
 
-def needed_for(evaluate: Evaluate, knobs: Knobs, constraints: Sequence[Constraint]) -> Needed:
+def needed_for(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Constraint]) -> Needed:
     """The ways out, from the runs there are and from GOGC=off under limits above the memory.
 
     GC CPU falls as such a limit rises, and the limit bounds the memory: the lowest that keeps the other constraints

@@ -27,11 +27,11 @@ from gcsim.tuning.reason import explain, explain_miss
 from gcsim.tuning.search import (
     MOST_SETTINGS,
     Evaluate,
-    Knobs,
+    GridPoint,
+    backstop_limits,
     finer_gogc,
     gogc_column,
     limits_worth_a_look,
-    net_limits,
     outline,
 )
 from gcsim.tuning.sweep import Progress, base_settings, simulate_in_chunks
@@ -128,7 +128,7 @@ def recommend(
     """
     plan = Plan(duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine)
     base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
-    knobs = Knobs(gomaxprocs=base.gomaxprocs, go=base.go, memory_bytes=memory_bytes)
+    knobs = GridPoint(gomaxprocs=base.gomaxprocs, go=base.go, memory_bytes=memory_bytes)
     constraints = constraints_from(
         memory_bytes=memory_bytes,
         max_gc_cpu_fraction=max_gc_cpu_fraction,
@@ -198,7 +198,7 @@ class _Evaluation:
             self._progress(len(self._done), total)
 
 
-def _search(evaluate: Evaluate, knobs: Knobs, constraints: Sequence[Constraint]) -> list[Run]:
+def _search(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Constraint]) -> list[Run]:
     """Both edges of the grid; rows of limits that may serve; the highest limit that holds; GOGC around the best."""
     runs = evaluate(outline(knobs))
     rows = limits_worth_a_look(runs, net_bracket(runs, constraints[0])[0])
@@ -206,7 +206,7 @@ def _search(evaluate: Evaluate, knobs: Knobs, constraints: Sequence[Constraint])
     holding, failing = net_bracket(runs, constraints[0])
     net = holding
     if holding is not None and failing is not None:
-        runs = evaluate(net_limits(knobs, holding, failing))
+        runs = evaluate(backstop_limits(knobs, holding, failing))
         net, _ = net_bracket(runs, constraints[0])
     if net is not None and net != holding:
         runs = evaluate([s for s in gogc_column(knobs, net) if s.gogc is not None])

@@ -53,7 +53,7 @@ MOST_SETTINGS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class GridPoint:
     """The fixed part of every setting in a search, and the memory that scales its limits."""
 
     gomaxprocs: int
@@ -64,7 +64,7 @@ class Knobs:
         return Settings(gogc=gogc, gomemlimit_bytes=limit_bytes, gomaxprocs=self.gomaxprocs, go=self.go)
 
 
-def outline(knobs: Knobs) -> list[Settings]:
+def outline(knobs: GridPoint) -> list[Settings]:
     """Two edges of the grid: every GOGC without a limit, and GOGC=off at limits from 0.4 to 1.0 of the memory."""
     limits = dict.fromkeys(whole_mib(share * knobs.memory_bytes) for share in COARSE_LIMIT_SHARES)
     return [*gogc_column(knobs, None), *(knobs.settings(None, limit) for limit in limits)]
@@ -85,32 +85,32 @@ def limits_worth_a_look(runs: Sequence[Run], holding: int | None) -> list[int]:
     return [limit for limit in kept if holding is None or limit >= holding][:ROWS]
 
 
-def net_limits(knobs: Knobs, below: int, above: int) -> list[Settings]:
+def backstop_limits(knobs: GridPoint, below: int, above: int) -> list[Settings]:
     """GOGC=off at limits between two: finds how high a limit can be and still hold the memory."""
     fine = np.linspace(below, above, 2 * FINE_STEPS + 2)[1:-1]
     limits = dict.fromkeys(whole_mib(value) for value in fine.tolist())
     return [knobs.settings(None, limit) for limit in limits if limit not in (below, above)]
 
 
-def larger_limits(knobs: Knobs) -> list[Settings]:
+def larger_limits(knobs: GridPoint) -> list[Settings]:
     """GOGC=off at limits from one and a half times the memory to 57 times: for a container that fits."""
     return [
         knobs.settings(None, whole_mib(knobs.memory_bytes * LARGER**k)) for k in range(1, LARGER_STEPS + 1)
     ]
 
 
-def between_larger_limits(knobs: Knobs, limit_bytes: int) -> list[Settings]:
+def between_larger_limits(knobs: GridPoint, limit_bytes: int) -> list[Settings]:
     """GOGC=off at limits from one step of ``larger_limits`` below a limit up to it."""
     inner = np.linspace(limit_bytes / LARGER, limit_bytes, FINE_STEPS + 1)[1:-1]
     return [knobs.settings(None, whole_mib(value)) for value in inner.tolist()]
 
 
-def gogc_column(knobs: Knobs, limit_bytes: int | None) -> list[Settings]:
+def gogc_column(knobs: GridPoint, limit_bytes: int | None) -> list[Settings]:
     """Every coarse GOGC at one limit."""
     return [knobs.settings(gogc, limit_bytes) for gogc in COARSE_GOGC if (gogc, limit_bytes) != (None, None)]
 
 
-def finer_gogc(knobs: Knobs, around: int | None, limit_bytes: int | None) -> list[Settings]:
+def finer_gogc(knobs: GridPoint, around: int | None, limit_bytes: int | None) -> list[Settings]:
     """GOGC values between the coarse neighbours of ``around``, at one limit."""
     coarse = [gogc for gogc in COARSE_GOGC if gogc is not None]
     if around is None:

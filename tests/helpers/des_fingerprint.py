@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 from example_service import example_service
 
-from gcsim.engine.des.run.parameters import Knobs
+from gcsim.engine.des.run.parameters import SchedulerParameters
 from gcsim.engine.des.run.runner import record_run
 from gcsim.service.model import Model
 from gcsim.service.objects.kinds_file import assumed_objects
@@ -36,7 +36,7 @@ def fingerprint(seed: int) -> str:
         (closed, limited, 2.0, objects),
     ):
         recording = record_run(
-            model, settings, duration_seconds=seconds, seed=seed, knobs=Knobs(), objects=kinds
+            model, settings, duration_seconds=seconds, seed=seed, knobs=SchedulerParameters(), objects=kinds
         )
         for field in fields(recording.cycles):
             digest.update(getattr(recording.cycles, field.name).tobytes())

@@ -46,11 +46,11 @@ def test_a_full_bucket_holds_gc_to_a_half_or_lets_it_run_over(limited: float, tu
     """Over many turns GC has half of the CPU, more where assists settle nothing for longer than fills the bucket."""
     refill, on = 1.0 - 2.0 * limited, 1.0
     stretch = round(turns) * 1000.0 * (on + refill)
-    share = limiter.on_share(limited, stretch, off=0.0, on=on)
+    share = limiter.limiter_duty_cycle(limited, stretch, off=0.0, on=on)
     assert share * limited + (1.0 - share) == pytest.approx(0.5, abs=1e-3)
-    over = limiter.on_share(limited, stretch, off=2.0 * refill, on=on)
+    over = limiter.limiter_duty_cycle(limited, stretch, off=2.0 * refill, on=on)
     assert over == pytest.approx(on / (on + 2.0 * refill), abs=1e-3)
-    assert limiter.on_share(limited, 0.7 * on, off=0.0, on=on) == pytest.approx(
+    assert limiter.limiter_duty_cycle(limited, 0.7 * on, off=0.0, on=on) == pytest.approx(
         1.0
     )  # it begins with the limiter on
 
@@ -89,13 +89,13 @@ def test_fluid_limiter_follows_the_bucket(
         off=off_ms * 1e6 / now_ns,
         on=limiter.UPDATE_PERIOD_NS / now_ns,
     )
-    told = limited + (assisting - limited) * window.let_through
+    told = limited + (assisting - limited) * window.assist_pass_through
     assert gc_total / now_ns == pytest.approx(told, abs=0.05)
     assert state.fill_ns == pytest.approx(window.fill, rel=0.05)
 
 
 def test_a_small_debt_or_other_ps_end_an_assist_sooner() -> None:
     """What can be paid is; of several Ps in the middle of their slices the first is preempted soon."""
-    assert limiter.least_assisting_ns(1, 1e12) == MEAN_SLICE_NS
-    assert limiter.least_assisting_ns(1, 2e6) == 2e6
-    assert limiter.least_assisting_ns(9, 1e12) == MEAN_SLICE_NS / 8
+    assert limiter.min_assist_ns(1, 1e12) == MEAN_SLICE_NS
+    assert limiter.min_assist_ns(1, 2e6) == 2e6
+    assert limiter.min_assist_ns(9, 1e12) == MEAN_SLICE_NS / 8

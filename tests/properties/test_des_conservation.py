@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gcsim.engine.des.gc.collector import Collector
 from gcsim.engine.des.heap.machine import Activity
 from gcsim.engine.des.run.cycle import Cycle
-from gcsim.engine.des.run.parameters import Knobs, central_parameters
+from gcsim.engine.des.run.parameters import SchedulerParameters, central_parameters
 from gcsim.engine.des.run.process import GoProcess
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.model import Model
@@ -90,7 +90,7 @@ class Ledger:
     def balance(self) -> None:
         """Allocated, or counted again = live + garbage not yet swept + freed, and no class of memory below nothing."""
         m, heap = self.machine, self.machine.heap
-        total = self.begun + m.allocated_bytes + heap.recounted_bytes
+        total = self.begun + m.allocated_bytes + heap.span_tail_recount_bytes
         kept = heap.heap_live_bytes + heap.garbage_bytes + heap.freed_bytes
         assert abs(total - kept) <= 1e-9 * total + self.process.cycles + 1
         assert min(heap.garbage_bytes, heap.unswept_bytes, heap.free_slot_bytes, heap.heap_free_bytes) >= 0
@@ -117,7 +117,9 @@ def test_nothing_is_made_or_lost_between_events(workload: dict) -> None:
     parameters = central_parameters(
         model,
         knobs,
-        Knobs(pass_interval_ns=int(workload["pass_ms"] * 1e6), scannable_share=workload["scannable_share"]),
+        SchedulerParameters(
+            pass_interval_ns=int(workload["pass_ms"] * 1e6), scannable_share=workload["scannable_share"]
+        ),
     )
     env = simpy.Environment()
     ledgers: list[Ledger] = []

@@ -237,7 +237,7 @@ def test_a_heap_that_fills_its_slots_ends_at_the_goal_there(
 ) -> None:
     """Where the heap meets the limit's goal, the goal with the slots left free is that size."""
     rules = rules_for(go)
-    end = memory.limited_end_bytes(
+    end = memory.limit_bound_heap_bytes(
         available, last_peak_bytes=last_peak, slot_garbage=slot_garbage, rules=rules
     )
     free = memory.free_slot_bytes(end, last_peak_bytes=last_peak, slot_garbage=slot_garbage)

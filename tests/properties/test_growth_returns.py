@@ -21,7 +21,7 @@ from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.cycles import CycleTable
 from gcsim.engine.des.run.parameters import central_parameters
 from gcsim.engine.des.run.replicas import record_events
-from gcsim.engine.des.run.scheduler import fit_knobs
+from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
 from gcsim.engine.inputs.draws import central_draws, lane_parameters
 from gcsim.engine.simulate import record_cycles
 from gcsim.gctrace import read_gctrace
@@ -139,7 +139,7 @@ def test_the_event_engine_has_the_same_peak_at_calibration(loop: Loop) -> None:
     first = service(loop=loop, live_mib=16.0, roots_over_live=10.0, gogc=100)
     cycles = record_events(first, first.settings, duration_seconds=25.0, seed=1).cycles
     model = calibrated(first, cycles).model
-    run = central_parameters(model, model.settings, fit_knobs(model, seed=1))
+    run = central_parameters(model, model.settings, fit_scheduler_parameters(model, seed=1))
     assert run.calibrated_peak_bytes == pytest.approx(calibrated_peak(model), rel=1e-12)
     seen = float(cycles.heap_end_bytes.mean())
     assert_returned("peak", seen, run.calibrated_peak_bytes, peak_error(model) + standard_error(cycles))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gcsim.capture.buildinfo import MAGIC, find_go_version, go_version_of
 from gcsim.capture.info import side_file
 from gcsim.capture.log_file import LogFile
-from gcsim.capture.run import gogc_in, gomaxprocs_in, gomemlimit_in, run_capture, traced
+from gcsim.capture.run import gogc_from_env, gomaxprocs_from_env, gomemlimit_from_env, run_capture, traced
 from gcsim.errors import InputError
 
 
@@ -62,23 +62,23 @@ def test_go_that_may_hang_gets_one_of_two_traces(before: str, after: str) -> Non
 )
 def test_gogc_is_read_as_the_runtime_reads_it(text: str, gogc: int | None) -> None:
     """A malformed GOGC is silently 100 and a negative one is off, as in runtime.readGOGC."""
-    assert gogc_in({"GOGC": text}) == gogc
+    assert gogc_from_env({"GOGC": text}) == gogc
 
 
 def test_a_limit_in_another_spelling_is_an_error_before_the_program_starts() -> None:
     """Go itself would stop the program at 512Mi; the message gives the spelling that works."""
-    assert gomemlimit_in({"GOMEMLIMIT": "512MiB"}) == 512 << 20
-    assert gomemlimit_in({"GOMEMLIMIT": "off"}) is None
-    assert gomemlimit_in({}) is None
+    assert gomemlimit_from_env({"GOMEMLIMIT": "512MiB"}) == 512 << 20
+    assert gomemlimit_from_env({"GOMEMLIMIT": "off"}) is None
+    assert gomemlimit_from_env({}) is None
     with pytest.raises(InputError, match="512MiB"):
-        gomemlimit_in({"GOMEMLIMIT": "512Mi"})
+        gomemlimit_from_env({"GOMEMLIMIT": "512Mi"})
 
 
 def test_gomaxprocs_falls_back_to_the_cores_we_may_use() -> None:
     """An unset, malformed or zero GOMAXPROCS means the process's CPU affinity."""
     cores = len(os.sched_getaffinity(0))
-    assert gomaxprocs_in({"GOMAXPROCS": "7"}) == 7
-    assert [gomaxprocs_in({"GOMAXPROCS": text}) for text in ("", "0", "x", "-3")] == [cores] * 4
+    assert gomaxprocs_from_env({"GOMAXPROCS": "7"}) == 7
+    assert [gomaxprocs_from_env({"GOMAXPROCS": text}) for text in ("", "0", "x", "-3")] == [cores] * 4
 
 
 def test_the_version_behind_the_magic_is_found_among_decoys() -> None:

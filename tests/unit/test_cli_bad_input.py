@@ -137,9 +137,9 @@ def test_a_log_of_a_program_with_gogc_off(refused: Refused, log_text: str, tmp_p
         (["extra"], "extra"),
     ],
 )
-def test_a_malformed_option(arguments: list[str], mend: str, refused: Refused, model: Path) -> None:
+def test_a_malformed_option(arguments: list[str], remedy: str, refused: Refused, model: Path) -> None:
     """Names the option and what to write; Typer's own complaints read the same."""
-    assert mend in refused("simulate", model, *arguments)
+    assert remedy in refused("simulate", model, *arguments)
 
 
 @pytest.mark.parametrize("command", ["sweep", "simulate"])
@@ -158,9 +158,9 @@ def test_kubernetes_spelling_gets_gos(command: str, refused: Refused, model: Pat
         ([], "--memory"),
     ],
 )
-def test_malformed_constraints(arguments: list[str], mend: str, refused: Refused, model: Path) -> None:
+def test_malformed_constraints(arguments: list[str], remedy: str, refused: Refused, model: Path) -> None:
     """Each names its option."""
-    assert mend in refused("recommend", model, *arguments)
+    assert remedy in refused("recommend", model, *arguments)
 
 
 def test_an_unknown_model_lists_what_ships(refused: Refused) -> None:

@@ -9,7 +9,7 @@ from gcsim.calibration.estimate.live_heap import heap_exponent
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.memory.counted import counted_memory
 from gcsim.calibration.memory.fit import fit_memory
-from gcsim.calibration.memory.parts import Told
+from gcsim.calibration.memory.parts import MemoryEvidence
 from gcsim.capture.runtime_counters import HeapAccount, HeapAccounts
 from gcsim.gctrace import read_gctrace
 from gcsim.priors.process_memory import memory_prior
@@ -69,7 +69,7 @@ def test_what_was_counted_is_what_the_model_leaves_out_of_the_heap(log: Evidence
     """Metadata, stacks and unfilled slots of the fitted parameters add up to the counts, at the heap's peak."""
     counted = counted_memory(_looks(log, unfilled_mib=10.0, slot_garbage=0.4), log)
     assert counted is not None
-    fitted = fit_memory(log, prior=memory_prior(27), told=Told(counted=counted))
+    fitted = fit_memory(log, prior=memory_prior(27), told=MemoryEvidence(counted=counted))
     peak = float(log.heap_end_bytes.max())
     outside = (
         fitted["metadata_base_bytes"].value

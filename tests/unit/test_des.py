@@ -19,7 +19,7 @@ from example_service import example_service
 
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.order import Order, after
-from gcsim.engine.des.run.parameters import Knobs, central_parameters
+from gcsim.engine.des.run.parameters import SchedulerParameters, central_parameters
 from gcsim.engine.des.run.runner import record_run, run_cycles
 from gcsim.engine.des.run.timeline import chrome_trace
 from gcsim.engine.simulate import simulate
@@ -27,11 +27,11 @@ from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.writer import format_gctrace, quantize_cycles
 from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter
-from gcsim.service.variability import Scatter
+from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
 from gcsim.units import MIB
 
-KNOBS = Knobs()
+KNOBS = SchedulerParameters()
 
 
 def _ignore(cycle: Cycle, start_s: float) -> None:
@@ -90,7 +90,11 @@ def test_thousands_of_lines_of_gctrace_are_read_by_us_and_by_the_documentation(l
     tiny = replace(model, parameters=small)
     quick = replace(tiny.settings, gogc=25)
     recording = record_run(
-        tiny, quick, duration_seconds=most / 400.0, seed=1, knobs=Knobs(pass_interval_ns=2_000_000)
+        tiny,
+        quick,
+        duration_seconds=most / 400.0,
+        seed=1,
+        knobs=SchedulerParameters(pass_interval_ns=2_000_000),
     )
     cycles = recording.cycles.select(slice(0, most))
     assert len(cycles) == most
@@ -295,7 +299,7 @@ def test_request_latency_is_a_metric_of_the_event_engine() -> None:
 def test_settings_of_many_processors_use_dedicated_workers() -> None:
     """At eight Ps two of them mark throughout: background is a quarter of the machine."""
     model = example_service()
-    model = replace(model, scatter=Scatter.none())
+    model = replace(model, scatter=CycleVariability.none())
     settings = Settings(gogc=100, gomaxprocs=8, go="1.27")
     recording = record_run(model, settings, duration_seconds=5.0, seed=1, knobs=KNOBS)
     cycles = recording.cycles

@@ -10,7 +10,7 @@ from example_service import example_service
 from typer.testing import CliRunner
 
 from gcsim.cli.main import app
-from gcsim.engine.des.run.parameters import Knobs
+from gcsim.engine.des.run.parameters import SchedulerParameters
 from gcsim.engine.des.run.recorder import Recording
 from gcsim.engine.des.run.runner import record_run
 from gcsim.engine.des.run.timeline import chrome_trace
@@ -45,7 +45,9 @@ def recording() -> Recording:
     """Five seconds of the example with everything kept."""
     model = example_service()
     objects = assumed_objects(model.parameters.live_bytes.value, slot_garbage_share=0.8)
-    return record_run(model, model.settings, duration_seconds=5.0, seed=1, knobs=Knobs(), objects=objects)
+    return record_run(
+        model, model.settings, duration_seconds=5.0, seed=1, knobs=SchedulerParameters(), objects=objects
+    )
 
 
 def test_colours_are_the_whole_heap_while_a_cycle_marks(recording: Recording) -> None:

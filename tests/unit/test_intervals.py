@@ -3,33 +3,33 @@
 import numpy as np
 import pytest
 
-from gcsim.engine.summary.intervals import DISCREPANCY, Course, Distance, distance, widened
+from gcsim.engine.summary.intervals import DISCREPANCY, Extrapolation, LoadKind, distance, prediction_interval
 from gcsim.metrics import METRICS, Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.upgrade import upgrade_note
 
-NEAR, FAR = Distance(0.0, False), Distance(3.0, True)
+NEAR, FAR = Extrapolation(0.0, False), Extrapolation(3.0, True)
 
 
 @pytest.mark.parametrize("course", list(DISCREPANCY))
 @pytest.mark.parametrize("name", METRICS)
-def test_an_interval_holds_its_value_and_shares_end_at_one(name: str, course: Course) -> None:
+def test_an_interval_holds_its_value_and_shares_end_at_one(name: str, course: LoadKind) -> None:
     """However wide: no share of the CPU or of the time is more than all of it."""
     for values in (np.full(8, 0.4), np.geomspace(0.05, 0.99, 9), np.zeros(4)):
-        near, far = (widened(name, values, course=course, away=away) for away in (NEAR, FAR))
+        near, far = (prediction_interval(name, values, course=course, away=away) for away in (NEAR, FAR))
         assert far.low <= near.low <= near.value <= near.high <= far.high
         if name.endswith("_fraction"):
             assert far.high <= 1.0
 
 
-def gc_cpu(calibrated: str, asked: str, course: Course) -> Estimate:
+def gc_cpu(calibrated: str, asked: str, course: LoadKind) -> Estimate:
     """GC CPU of 20 % in every replica, for one Go version from a model of another."""
     away = distance(Settings(go=calibrated), Settings(go=asked), limit_binds=False)
-    return widened("gc_cpu_fraction", np.full(8, 0.2), course=course, away=away)
+    return prediction_interval("gc_cpu_fraction", np.full(8, 0.2), course=course, away=away)
 
 
 @pytest.mark.parametrize("course", list(DISCREPANCY))
-def test_across_green_tea_gc_cpu_may_be_40_percent_lower_or_the_inverse(course: Course) -> None:
+def test_across_green_tea_gc_cpu_may_be_40_percent_lower_or_the_inverse(course: LoadKind) -> None:
     """Upwards the interval reaches down, downwards it reaches up; on one side of Go 1.26 it stays."""
     plain = gc_cpu("1.24", "1.24", course)
     upgraded, back = gc_cpu("1.24", "1.26", course), gc_cpu("1.27", "1.25", course)

@@ -9,7 +9,7 @@ from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.memory.fit import fit_memory
 from gcsim.calibration.memory.limit_goals import outside_heap
-from gcsim.calibration.memory.parts import Seen, Told
+from gcsim.calibration.memory.parts import MemoryEvidence, ProcessMemory
 from gcsim.calibration.pooling import calibrate_logs
 from gcsim.engine.simulate import replica_metrics
 from gcsim.gctrace import read_gctrace
@@ -18,7 +18,7 @@ from gcsim.goruntime.versions import rules_for
 from gcsim.priors.process_memory import memory_prior
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.submodels.process_memory import recounted_bytes
+from gcsim.submodels.process_memory import span_tail_recount_bytes
 from gcsim.units import MIB
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
@@ -86,7 +86,9 @@ def test_what_several_logs_allocated_follows_the_share_of_slots_that_one_of_them
     several = calibrate_logs(traces, name="jobs")
     pooled, first = several.model.parameters, several.calibrations[names[0]].model.parameters
     assert pooled.slot_garbage_share.value != first.slot_garbage_share.value
-    weights = [recounted_bytes(np.inf, 1.0, slot_garbage=p.slot_garbage_share.value) for p in (pooled, first)]
+    weights = [
+        span_tail_recount_bytes(np.inf, 1.0, slot_garbage=p.slot_garbage_share.value) for p in (pooled, first)
+    ]
     shares = [p.recounted_share_of_all.value for p in (pooled, first)]
     assert shares[0] / shares[1] == pytest.approx(weights[0] / weights[1], rel=1e-6)
     grown = [p.alloc_bytes_per_second.value / (1.0 - p.recounted_share_of_all.value) for p in (pooled, first)]
@@ -108,7 +110,11 @@ def test_more_resident_memory_means_no_less_of_anything() -> None:
     peak = float(log.heap_end_bytes.max())
     names = ("allocated_stack_bytes", "rss_beside_bytes", "rss_base_bytes")
     found = [
-        fit_memory(log, prior=memory_prior(27), told=Told(seen=Seen(rss_peak_bytes=peak + beside * MIB)))
+        fit_memory(
+            log,
+            prior=memory_prior(27),
+            told=MemoryEvidence(seen=ProcessMemory(rss_peak_bytes=peak + beside * MIB)),
+        )
         for beside in (6, 9, 12, 16)
     ]
     for name in names:
@@ -119,10 +125,12 @@ def test_more_resident_memory_means_no_less_of_anything() -> None:
 def test_what_is_resident_beside_the_heap_tells_the_binary_from_stacks() -> None:
     """smallapi has 2.9 MiB of stacks by runtime/metrics; its arenas and the rest, parted, say so closely."""
     log = evidence_from(read_gctrace(CAPTURES / "smallapi-go1.27.3-gogc100-limitoff-p2-r1.log.gz"))
-    whole = Seen(rss_peak_bytes=18.4 * MIB)
-    parted = Seen(rss_peak_bytes=18.4 * MIB, rss_outside_heap_bytes=7.8 * MIB, heap_mapped_bytes=12.6 * MIB)
+    whole = ProcessMemory(rss_peak_bytes=18.4 * MIB)
+    parted = ProcessMemory(
+        rss_peak_bytes=18.4 * MIB, rss_outside_heap_bytes=7.8 * MIB, heap_mapped_bytes=12.6 * MIB
+    )
     first, second = (
-        fit_memory(log, prior=memory_prior(27), told=Told(seen=seen)) for seen in (whole, parted)
+        fit_memory(log, prior=memory_prior(27), told=MemoryEvidence(seen=seen)) for seen in (whole, parted)
     )
     for name in ("allocated_stack_bytes", "rss_beside_bytes"):
         assert second[name].rel_sd < 0.7 * first[name].rel_sd
@@ -134,10 +142,10 @@ def test_stacks_that_were_never_touched_are_seen_in_what_the_heap_maps() -> None
     """deepstacks' goroutines use a little more than half of 64 KiB: 128.4 MiB are allocated, 64 resident."""
     log = evidence_from(read_gctrace(CAPTURES / "deepstacks-go1.27.3-gogc100-limitoff-p2-r1.log.gz"))
     peak = float(log.heap_end_bytes.max())
-    seen = Seen(
+    seen = ProcessMemory(
         rss_peak_bytes=peak + 72.3 * MIB, rss_outside_heap_bytes=6.8 * MIB, heap_mapped_bytes=peak + 133 * MIB
     )
-    stacks = fit_memory(log, prior=memory_prior(27), told=Told(seen=seen))["allocated_stack_bytes"]
+    stacks = fit_memory(log, prior=memory_prior(27), told=MemoryEvidence(seen=seen))["allocated_stack_bytes"]
     assert stacks.value == pytest.approx(128.4 * MIB, rel=0.05)
     assert stacks.rel_sd < 0.05
 

@@ -30,7 +30,7 @@ from gcsim.gctrace import Trace, read_gctrace
 from gcsim.gctrace.numbers import printed_step_ns, quantize_ms, untruncated_ms
 from gcsim.gctrace.writer import format_gctrace
 from gcsim.settings import Settings
-from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, counted_once
+from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, without_span_tails
 
 SERVICES, SERVICES_IN_SUITE, SEED = 400, 60, 1
 IMPROBABLE = (
@@ -177,7 +177,7 @@ def test_dearer_sweeping_makes_allocation_faster_and_more_counted_again_makes_it
     p = model.parameters
     swept = p.sweep_share.value / p.sweep_cpu_seconds_per_byte.value * drawn["sweep_cpu_seconds_per_byte"]
     usual = drawn["sweep_cpu_seconds_per_byte"] < 3.0 * p.sweep_cpu_seconds_per_byte.value
-    once = counted_once(
+    once = without_span_tails(
         p.recounted_share.value,
         slot_garbage=np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE),
         known_slot_garbage=p.slot_garbage_share.value,

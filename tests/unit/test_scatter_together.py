@@ -15,18 +15,18 @@ from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 from gcsim.service.model import Model
 from gcsim.service.pauses import LEVELS
-from gcsim.service.variability import MARK_FACTORS, Scatter, correlations
+from gcsim.service.variability import MARK_FACTORS, CycleVariability, correlations
 
 CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
 DRAWS = 40_000
 
 
-def _scatter(mark_correlations: tuple[float, float, float]) -> Scatter:
+def _scatter(mark_correlations: tuple[float, float, float]) -> CycleVariability:
     """Three factors of different shapes with given correlations."""
-    document = Scatter.none().to_document()
+    document = CycleVariability.none().to_document()
     shapes = zip(MARK_FACTORS, (0.3, 0.6, 1.5), strict=True)
     document |= {name: np.exp(width * (LEVELS - 0.5)).tolist() for name, width in shapes}
-    return Scatter.from_document(document | {"mark_correlations": list(mark_correlations)})
+    return CycleVariability.from_document(document | {"mark_correlations": list(mark_correlations)})
 
 
 @pytest.mark.parametrize("asked", [(0.0, 0.0, 0.0), (-0.7, 0.2, -0.6), (0.5, -0.3, 0.1)])
@@ -137,11 +137,11 @@ def _spiky_log(seed: int) -> str:
 
 def test_a_model_saved_before_the_bound_has_none() -> None:
     """It loads, and a bound below 1 is refused."""
-    document = Scatter.none().to_document()
+    document = CycleVariability.none().to_document()
     del document["most_allocated_black"], document["most_past_goal"]
-    assert Scatter.from_document(document).most_allocated_black == np.inf
-    assert Scatter.from_document(document).most_past_goal == np.inf
+    assert CycleVariability.from_document(document).most_allocated_black == np.inf
+    assert CycleVariability.from_document(document).most_past_goal == np.inf
     with pytest.raises(InputError, match="most_past_goal must be a number of more than 0"):
-        Scatter.from_document(document | {"most_past_goal": 0.0})
+        CycleVariability.from_document(document | {"most_past_goal": 0.0})
     with pytest.raises(InputError, match="most_allocated_black must be a number of 1 or more"):
-        Scatter.from_document(document | {"most_allocated_black": 0.5})
+        CycleVariability.from_document(document | {"most_allocated_black": 0.5})

@@ -9,7 +9,7 @@ from example_service import example_service
 from gcsim.engine.des.program.run_queue import SYSMON_POLL_NS, Request, RunQueue
 from gcsim.engine.des.run.recorder import Rows
 from gcsim.engine.des.run.runner import record_run
-from gcsim.engine.des.run.scheduler import fit_knobs
+from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
 from gcsim.service.requests import Requests
 
 SLICE_NS = 15e6
@@ -86,7 +86,9 @@ def test_an_idle_processor_takes_its_time_to_wake_up() -> None:
     for wake_seconds in (0.0, 2e-4):
         requests = Requests(bytes_per_request=size, workers=8, wake_seconds=wake_seconds)
         slow = replace(model, requests=requests, loop="open")
-        rows = record_run(slow, slow.settings, duration_seconds=4.0, seed=1, knobs=fit_knobs(slow, seed=1))
+        rows = record_run(
+            slow, slow.settings, duration_seconds=4.0, seed=1, knobs=fit_scheduler_parameters(slow, seed=1)
+        )
         waits.append(np.median(rows.requests["start_ns"] - rows.requests["due_ns"]))
     assert waits[1] > waits[0] + 5e4
 
@@ -99,7 +101,7 @@ def _closed(think_seconds: float, workers: int) -> Rows:
         think_seconds=think_seconds,
     )
     model = replace(model, loop="closed", requests=requests)
-    knobs = fit_knobs(model, seed=3)
+    knobs = fit_scheduler_parameters(model, seed=3)
     return record_run(model, model.settings, duration_seconds=4.0, seed=3, knobs=knobs).requests
 
 

@@ -10,7 +10,7 @@ import pytest
 from experiments.recovery.logs import logged
 from experiments.recovery.services import Service, at_gogc, draw_batch
 from gcsim.calibration.checks.verdict import diagnose_logs
-from gcsim.calibration.pooling import Several, calibrate_logs
+from gcsim.calibration.pooling import PooledCalibration, calibrate_logs
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.stats.random_effects import pooled
 from gcsim.calibration.validation import validate
@@ -58,7 +58,7 @@ def log_at(gogc: int) -> Trace:
     return logged([service(gogc)], gogc, settle=False)[0].trace
 
 
-def several(*gogcs: int) -> Several:
+def several(*gogcs: int) -> PooledCalibration:
     traces = {f"gogc-{gogc}.log": log_at(gogc) for gogc in gogcs}
     stated = {f"gogc-{gogc}.log": Overrides(gogc=gogc, gomaxprocs=2, go="1.27") for gogc in gogcs}
     return calibrate_logs(traces, name="service", overrides=stated)

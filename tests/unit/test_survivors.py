@@ -10,7 +10,7 @@ from gcsim.engine.simulate import Engine, simulate
 from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter
 from gcsim.settings import Settings
-from gcsim.submodels.live_heap import doublings, kept_share
+from gcsim.submodels.live_heap import doublings, live_heap_scale
 
 
 def test_doublings_count_what_is_allocated_between_collections() -> None:
@@ -23,8 +23,8 @@ def test_doublings_count_what_is_allocated_between_collections() -> None:
 
 def test_nothing_changes_at_the_calibrated_growth_or_where_nothing_survives_longer() -> None:
     """The share kept is 1 there, whatever the other figure."""
-    assert kept_share(1.1, 2.0, 2.0) == 1.0
-    assert kept_share(1.0, 9.0, 2.0) == 1.0
+    assert live_heap_scale(1.1, 2.0, 2.0) == 1.0
+    assert live_heap_scale(1.0, 9.0, 2.0) == 1.0
 
 
 @pytest.mark.parametrize("engine", ["lanes", "des"])

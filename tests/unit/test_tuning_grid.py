@@ -54,11 +54,11 @@ def test_duplicates_are_dropped_and_the_first_kept() -> None:
         ("", "empty entry"),
     ],
 )
-def test_a_malformed_limit_names_the_option_and_the_mend(text: str, mend: str) -> None:
+def test_a_malformed_limit_names_the_option_and_the_mend(text: str, remedy: str) -> None:
     """One sentence that says what to write instead."""
     with pytest.raises(InputError, match=r"^--gomemlimit: ") as caught:
         parse_gomemlimit_grid(text)
-    assert mend in str(caught.value)
+    assert remedy in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_a_malformed_limit_names_the_option_and_the_mend(text: str, mend: str) -
         ("ten", "whole number"),
     ],
 )
-def test_a_malformed_gogc_names_the_option_and_the_mend(text: str, mend: str) -> None:
+def test_a_malformed_gogc_names_the_option_and_the_mend(text: str, remedy: str) -> None:
     """Go itself would take these for 100 in silence."""
     with pytest.raises(InputError, match=r"^--gogc: ") as caught:
         parse_gogc_grid(text)
-    assert mend in str(caught.value)
+    assert remedy in str(caught.value)
 
 
 def test_a_grid_too_large_to_simulate_is_refused() -> None:

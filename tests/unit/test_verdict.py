@@ -13,7 +13,7 @@ from example_service import example_service
 
 from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.checks.diagnosis import _groups
-from gcsim.calibration.checks.verdict import Diagnosis, diagnose, marked
+from gcsim.calibration.checks.verdict import Diagnosis, diagnose, with_verdict
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.validation import Comparison, Validation
 from gcsim.cycles import CycleTable
@@ -137,7 +137,9 @@ def test_a_throttled_machine_is_not_trusted() -> None:
     assert diagnosis.verdict == "do not trust"
     assert diagnosis.findings[0].kind == "throttled"
     assert (
-        marked(found.model, diagnosis).provenance["verdict"].startswith("do not trust: cycles start and end")
+        with_verdict(found.model, diagnosis)
+        .provenance["verdict"]
+        .startswith("do not trust: cycles start and end")
     )
 
 
@@ -253,7 +255,7 @@ def test_the_verdict_survives_the_model_file(tmp_path: Path) -> None:
     """Whoever is handed the file reads the verdict in it."""
     trace = printed(simulated())
     found, diagnosis = judged(trace)
-    marked(found.model, diagnosis).save(tmp_path / "model.toml")
+    with_verdict(found.model, diagnosis).save(tmp_path / "model.toml")
     assert Model.load(tmp_path / "model.toml").provenance["verdict"] == "trust"
 
 

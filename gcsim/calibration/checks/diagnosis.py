@@ -37,12 +37,12 @@ class Regime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weak:
+class UnderdeterminedGroup:
     """Parameters that the log hardly determines, what rests on them, and what would narrow them."""
 
     what: str
     parameters: tuple[str, ...]
-    mend: str
+    remedy: str
 
 
 def regimes(trace: Trace, window: slice, evidence: Evidence, settings: Settings) -> tuple[Regime, ...]:
@@ -66,16 +66,16 @@ def regimes(trace: Trace, window: slice, evidence: Evidence, settings: Settings)
     )
 
 
-def weakly_determined(model: Model, trace: Trace) -> tuple[Weak, ...]:
+def weakly_determined(model: Model, trace: Trace) -> tuple[UnderdeterminedGroup, ...]:
     """Groups of parameters with a wide interval or a prior's value, by what would narrow them."""
     weak = {name for name in PARAMETER_NAMES if is_weak(getattr(model.parameters, name))}
     if model.parameters.mark_idle_procs.value < _NO_IDLE_SHARE * model.settings.gomaxprocs:
         weak.discard("mark_idle_procs")  # hardly any: how many exactly changes nothing
     groups = []
-    for what, names, mend in _groups(trace):
+    for what, names, remedy in _groups(trace):
         chosen = tuple(name for name in names if name in weak)
         if chosen:
-            groups.append(Weak(what=what, parameters=chosen, mend=mend))
+            groups.append(UnderdeterminedGroup(what=what, parameters=chosen, remedy=remedy))
     return tuple(groups)
 
 

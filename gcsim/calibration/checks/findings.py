@@ -9,7 +9,7 @@ from gcsim.calibration.checks.movement_findings import movement_findings, printi
 from gcsim.calibration.checks.refusals import limit_offer
 from gcsim.calibration.checks.stalls import LONG_PAUSE_SECONDS, find_stalls
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.log_case import Case
+from gcsim.calibration.log_case import LogCase
 from gcsim.gctrace.trace import Trace
 from gcsim.service.assessment import Finding
 from gcsim.units import format_gogc, format_seconds
@@ -27,13 +27,13 @@ _ZERO_CLOCK = 0.02  # of mark phases printed as 0
 _KILLED = 137
 
 
-def log_findings(case: Case) -> Iterator[Finding]:
+def log_findings(case: LogCase) -> Iterator[Finding]:
     """Everything that the log itself and its side file give reason to say."""
     for check in _CHECKS:
         yield from check(case)
 
 
-def _length(case: Case) -> Iterator[Finding]:
+def _length(case: LogCase) -> Iterator[Finding]:
     count, seconds = len(case.evidence), case.seconds
     if count < _TOO_FEW_CYCLES:
         yield Finding(
@@ -50,7 +50,7 @@ def _length(case: Case) -> Iterator[Finding]:
         )
 
 
-def _warm_up(case: Case) -> Iterator[Finding]:
+def _warm_up(case: LogCase) -> Iterator[Finding]:
     start = case.window.start or 0
     seconds = case.trace.cycles.start_ns / 1e9
     before, lasted = float(seconds[start] - seconds[0]), float(seconds[-1] - seconds[0])
@@ -63,7 +63,7 @@ def _warm_up(case: Case) -> Iterator[Finding]:
         )
 
 
-def _goals(case: Case) -> Iterator[Finding]:
+def _goals(case: LogCase) -> Iterator[Finding]:
     offer = limit_offer(case.trace) if case.log.implied_limit_bytes is not None else None
     if offer is not None:
         yield Finding(
@@ -74,7 +74,7 @@ def _goals(case: Case) -> Iterator[Finding]:
         )
 
 
-def _numbering(case: Case) -> Iterator[Finding]:
+def _numbering(case: LogCase) -> Iterator[Finding]:
     numbers = case.trace.cycles.cycle_number[case.window]
     missing = int(numbers[-1] - numbers[0] + 1 - len(numbers))
     if missing <= 0:
@@ -89,7 +89,7 @@ def _numbering(case: Case) -> Iterator[Finding]:
     )
 
 
-def _processes(case: Case) -> Iterator[Finding]:
+def _processes(case: LogCase) -> Iterator[Finding]:
     others = [oddity for oddity in case.trace.oddities if oddity.kind == "other process"]
     if not others or len(case.trace.line_numbers) == 0:
         return
@@ -109,7 +109,7 @@ def _processes(case: Case) -> Iterator[Finding]:
     )
 
 
-def _processors(case: Case) -> Iterator[Finding]:
+def _processors(case: LogCase) -> Iterator[Finding]:
     procs = case.trace.cycles.gomaxprocs[case.window]
     change = np.flatnonzero(np.diff(procs))
     if change.size:
@@ -123,7 +123,7 @@ def _processors(case: Case) -> Iterator[Finding]:
         )
 
 
-def _forced(case: Case) -> Iterator[Finding]:
+def _forced(case: LogCase) -> Iterator[Finding]:
     share = 1.0 - float(case.evidence.natural.mean())
     if share >= _FORCED_CARE:
         yield Finding(
@@ -134,7 +134,7 @@ def _forced(case: Case) -> Iterator[Finding]:
         )
 
 
-def _stalls(case: Case) -> Iterator[Finding]:
+def _stalls(case: LogCase) -> Iterator[Finding]:
     whole = evidence_from(case.trace)
     stalls = find_stalls(whole)
     if stalls.throttled:
@@ -163,7 +163,7 @@ def _stalls(case: Case) -> Iterator[Finding]:
         )
 
 
-def _clock(case: Case) -> Iterator[Finding]:
+def _clock(case: LogCase) -> Iterator[Finding]:
     if is_coarse(case.trace):
         zeros = float((case.trace.cycles.mark_ns <= 0).mean())
         yield Finding(
@@ -174,7 +174,7 @@ def _clock(case: Case) -> Iterator[Finding]:
         )
 
 
-def _capture(case: Case) -> Iterator[Finding]:
+def _capture(case: LogCase) -> Iterator[Finding]:
     info = case.trace.info
     if info is None:
         yield Finding(
@@ -204,7 +204,7 @@ def is_coarse(trace: Trace) -> bool:
     return float((trace.cycles.mark_ns <= 0).mean()) > _ZERO_CLOCK
 
 
-_Check = Callable[[Case], Iterator[Finding]]
+_Check = Callable[[LogCase], Iterator[Finding]]
 _CHECKS: tuple[_Check, ...] = (
     movement_findings, _stalls, printing_findings, _processors, _numbering, _forced, _goals, _length, _capture,
     _processes, _clock, _warm_up,

@@ -7,7 +7,7 @@ import numpy as np
 
 from gcsim.calibration.checks.growth import growth_findings
 from gcsim.calibration.evidence import HALF_MIB, Evidence, FloatArray
-from gcsim.calibration.log_case import Case
+from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.stats.standard_error import black_printing_error, printing_error
 from gcsim.service.assessment import Finding
 from gcsim.units import format_gogc, format_mib
@@ -18,7 +18,7 @@ _SIGMAS = 4.0
 _HARDLY_PRINTED = 2.0  # times the printing error: less allocation in a cycle is mostly what printing hides
 
 
-def movement_findings(case: Case) -> Iterator[Finding]:
+def movement_findings(case: LogCase) -> Iterator[Finding]:
     """Growth of live heap and stacks; and live heap and allocation rate that are not steady."""
     evidence, model = case.evidence, case.model
     ratio = float(evidence.heap_end_bytes.mean()) / max(float(evidence.live_bytes.mean()), 1.0)
@@ -47,7 +47,7 @@ def _unsteady(what: str, values: FloatArray, factors: FloatArray, loop: str) -> 
     return Finding("not steady", "care", f"{moved}, {cause}")
 
 
-def printing_findings(case: Case) -> Iterator[Finding]:
+def printing_findings(case: LogCase) -> Iterator[Finding]:
     """Sizes that hardly change where they are printed in whole MiB: printing hides what is allocated."""
     evidence = case.evidence
     if len(evidence) < 2 or bool(evidence.exact.all()):

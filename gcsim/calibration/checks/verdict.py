@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gcsim.calibration.calibrate import Calibration
-from gcsim.calibration.checks.diagnosis import Regime, Weak, regimes, weakly_determined
+from gcsim.calibration.checks.diagnosis import Regime, UnderdeterminedGroup, regimes, weakly_determined
 from gcsim.calibration.checks.findings import log_findings
 from gcsim.calibration.checks.growth import growing_parts
-from gcsim.calibration.log_case import Case, case_of
-from gcsim.calibration.pooling import Several
+from gcsim.calibration.log_case import LogCase, case_of
+from gcsim.calibration.pooling import PooledCalibration
 from gcsim.calibration.settings.log_settings import LogSettings
 from gcsim.calibration.validation import Validation, validate
 from gcsim.engine.simulate import OLDEST_SIMULATED_MINOR
@@ -39,7 +39,7 @@ class Diagnosis:
     """What to make of a calibration."""
 
     regimes: tuple[Regime, ...]  # the governing one first
-    weak: tuple[Weak, ...]
+    weak: tuple[UnderdeterminedGroup, ...]
     findings: tuple[Finding, ...]  # the gravest first
     growth: tuple[Growth, ...] = ()
     origins: Origins | None = None
@@ -73,7 +73,7 @@ def check_fit(trace: Trace, calibration: Calibration, settings: Settings | None 
 
 def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = None) -> Diagnosis:
     """Regime, weak spots and findings of a calibrated log; ``check`` is the model held against that same log."""
-    case = Case(
+    case = LogCase(
         trace=trace,
         window=calibration.window,
         evidence=calibration.evidence,
@@ -102,7 +102,7 @@ def assess_log(trace: Trace, log: LogSettings) -> Assessment:
 
 
 def diagnose_logs(
-    traces: Mapping[str, Trace], found: Several, *, fit_check: bool = True
+    traces: Mapping[str, Trace], found: PooledCalibration, *, fit_check: bool = True
 ) -> tuple[Diagnosis, dict[str, Validation | None]]:
     """The diagnosis of a model of several logs, and the model held against each of them, the reference first.
 
@@ -125,7 +125,7 @@ def diagnose_logs(
     return replace(diagnoses[0], findings=tuple(findings)), checks
 
 
-def marked(model: Model, diagnosis: Diagnosis) -> Model:
+def with_verdict(model: Model, diagnosis: Diagnosis) -> Model:
     """The model with its assessment, so that every command that loads the file repeats it."""
     assessment = diagnosis.assessment
     return replace(model, assessment=assessment, provenance={**model.provenance, "verdict": assessment.line})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.calibration.estimate.loop import Pace
+from gcsim.calibration.estimate.loop import LoopDetection
 from gcsim.calibration.estimate.marking import mark_mutator_error, mark_mutator_procs, marking_rate_error
 from gcsim.calibration.evidence import LITTLE_SCANNED, LOG, Evidence
 from gcsim.calibration.stats.standard_error import (
@@ -41,7 +41,7 @@ class Intervals:
     middle_seconds: FloatArray  # since the window's first cycle
     seconds: FloatArray  # outside marking
     allocated_bytes: FloatArray
-    recounted_bytes: FloatArray  # that heapLive grew by beside
+    span_tail_recount_bytes: FloatArray  # that heapLive grew by beside
     peak_bytes: FloatArray  # of the cycle before
     printed_bytes: float  # what truncated printing leaves in the mean of allocated_bytes
     noise_bytes: float  # and what it adds to their spread
@@ -61,7 +61,7 @@ def intervals(evidence: Evidence) -> Intervals:
         middle_seconds=middle[chosen],
         seconds=seconds[chosen],
         allocated_bytes=evidence.allocated_between_bytes[chosen],
-        recounted_bytes=evidence.recounted_bytes[1:][chosen],
+        span_tail_recount_bytes=evidence.span_tail_recount_bytes[1:][chosen],
         peak_bytes=evidence.heap_end_bytes[:-1][chosen],
         printed_bytes=math.hypot(*(printing_error(*size) for size in sizes)),
         noise_bytes=math.hypot(*(printing_scatter(*size) for size in sizes)),
@@ -69,7 +69,9 @@ def intervals(evidence: Evidence) -> Intervals:
     )
 
 
-def fit_allocation(evidence: Evidence, gaps: Intervals, pace: Pace, profile: Profile) -> dict[str, Parameter]:
+def fit_allocation(
+    evidence: Evidence, gaps: Intervals, pace: LoopDetection, profile: Profile
+) -> dict[str, Parameter]:
     """Allocation rates: outside marking, while marking, and over all; each at the profile's mean pace.
 
     Errors of the speeds are those of their own measurement: ``engine.inputs.draws`` lets speed outside follow the
@@ -110,7 +112,10 @@ def fit_allocation(evidence: Evidence, gaps: Intervals, pace: Pace, profile: Pro
 
 def _recounted_shares(evidence: Evidence, gaps: Intervals) -> dict[str, Parameter]:
     """Of heapLive's growth outside marking and over all, what nobody allocated."""
-    recounted, outside = float(gaps.recounted_bytes.sum()), max(float(gaps.allocated_bytes.sum()), 1.0)
+    recounted, outside = (
+        float(gaps.span_tail_recount_bytes.sum()),
+        max(float(gaps.allocated_bytes.sum()), 1.0),
+    )
     black = float(evidence.allocated_bytes[:-1][gaps.chosen].sum())
     most = RANGES["recounted_share"].high  # where next to nothing is allocated outside marking
     shares = (recounted / (outside + recounted), recounted / (outside + black + recounted))

@@ -16,7 +16,7 @@ _FASTER_THAN_OUTSIDE = 1.1  # apparent speed while marking if all Ps had been bu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class LoopDetection:
     """The loop, and how many Ps the mutator keeps busy outside marking."""
 
     loop: Loop
@@ -26,14 +26,14 @@ class Pace:
     busy_from_log: bool = True  # else from a prior on how marking slows the program
 
 
-def find_pace(
+def detect_loop(
     evidence: Evidence,
     *,
     outside_bytes_per_second: float,
     mutator_cpu_share: float | None,
     share_rel_sd: float = 0.0,
     stated: Loop | None = None,
-) -> Pace:
+) -> LoopDetection:
     """Closed where the program kept all Ps busy, open where arrivals left some idle; what is ``stated`` holds.
 
     ``mutator_cpu_share`` is the mutator's share of all Ps outside marking, where the capture measured CPU time: below
@@ -45,33 +45,35 @@ def find_pace(
     mark_s = float(evidence.concurrent_seconds.sum())
     idle_share = float(evidence.idle_cpu_seconds.sum()) / max(mark_s * procs, 1e-9)
     if stated == "closed":
-        return Pace(loop="closed", busy_procs=procs, source="closed loop, as stated")
+        return LoopDetection(loop="closed", busy_procs=procs, source="closed loop, as stated")
     if mutator_cpu_share is not None:
         used = (
             f"the program used {100 * min(max(mutator_cpu_share, 0.0), 1.0):.0f} % of the CPU outside marking"
         )
         if mutator_cpu_share >= _BUSY_SHARE and stated != "open":
-            return Pace(loop="closed", busy_procs=procs, source=used)
+            return LoopDetection(loop="closed", busy_procs=procs, source=used)
         busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
         source = f"open loop, as stated; {used}" if stated == "open" else used
-        return Pace(loop="open", busy_procs=busy, source=source, rel_sd=share_rel_sd)
+        return LoopDetection(loop="open", busy_procs=busy, source=source, rel_sd=share_rel_sd)
     marked = f"idle workers marked on {100 * idle_share:.0f} % of the Ps"
     left_idle = idle_share > 1.0 - _BUSY_SHARE
     if idle_share <= _IDLE_SHARE and stated != "open":
-        return Pace(loop="closed", busy_procs=procs, source="idle workers hardly marked: every P was busy")
+        return LoopDetection(
+            loop="closed", busy_procs=procs, source="idle workers hardly marked: every P was busy"
+        )
     while_marking = float(evidence.allocated_bytes.sum()) / max(outside_bytes_per_second * mark_s, 1e-9)
     if not left_idle and while_marking < LEAST_SERVED and stated != "open":
         source = f"{marked}, but allocation per second fell to {100 * while_marking:.0f} % while marking"
-        return Pace(loop="closed", busy_procs=procs, source=source)
+        return LoopDetection(loop="closed", busy_procs=procs, source=source)
     marking_procs = float(evidence.mark_cpu_seconds.sum()) / mark_s
     mutator = max(procs - marking_procs, 0.02 * procs)
     per_cpu = float(evidence.allocated_bytes.sum()) / mark_s / mutator
     apparent = per_cpu / max(outside_bytes_per_second / procs, 1.0)
     if not left_idle and apparent <= _FASTER_THAN_OUTSIDE and stated != "open":
         source = f"per CPU second, allocation while marking was {100 * apparent:.0f} % of that outside"
-        return Pace(loop="closed", busy_procs=procs, source=source)
+        return LoopDetection(loop="closed", busy_procs=procs, source=source)
     busy = min(max(procs * _MARK_SPEED / max(apparent, _MARK_SPEED), 0.005 * procs), procs)
-    return Pace(
+    return LoopDetection(
         loop="open",
         busy_procs=busy,
         source="open loop, as stated; how busy it was is a guess"

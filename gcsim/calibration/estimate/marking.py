@@ -19,13 +19,13 @@ from gcsim.service.model import Loop
 from gcsim.service.parameters import Parameter
 from gcsim.service.pauses import LEVELS
 from gcsim.submodels.mark_cost import program_slowness
-from gcsim.submodels.mark_phase import idle_displaced, owed_share
+from gcsim.submodels.mark_phase import assist_debt_factor, idle_displaced
 
 FloatArray = NDArray[np.float64]
 
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
 _ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
-_LEAST_FREELY = 0.2  # of what assists paid, taken to be at ease where the account would leave less
+_LEAST_UNFORCED = 0.2  # of what assists paid, taken to be at ease where the account would leave less
 # of what assists paid, or of cycles: where more was forced, what they pay at ease is what an uncertain account
 # leaves; in services simulated with known parameters (``experiments.recovery``) it was off by a sixth, at times by half
 _MOST_FORCED, _FORCED_UNSURE = 0.1, 0.3
@@ -88,14 +88,14 @@ def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float 
     if reached <= _ASSIST_BOUND_REACH:
         arriving = None if arrival_bytes_per_second is None else arrival_bytes_per_second / per_mutator_s
         held_share = float((reach > _ASSIST_BOUND_REACH).mean()) if loop == "closed" else 0.0
-        return _assist_at_ease(chosen, runway, mutator, per_mutator_s, loop, arriving, held_share)
+        return _baseline_assist(chosen, runway, mutator, per_mutator_s, loop, arriving, held_share)
     debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
     busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
     return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal")
 
 
-def _assist_at_ease(
+def _baseline_assist(
     evidence: Evidence,
     runway: FloatArray,
     mutator_procs: float,
@@ -117,25 +117,25 @@ def _assist_at_ease(
         wanted = slowness * arriving_procs
     debt = cpu * bytes_per_mutator_s / slowness / np.maximum(runway, 1.0)
 
-    def freely(faster: float) -> tuple[float, FloatArray, float]:
+    def unforced_cpu(faster: float) -> tuple[float, FloatArray, float]:
         """CPU of a cycle at ease if allocation were so much faster than measured; what was owed, what was forced."""
         forced, free = _forced_assists(evidence, wanted, debt * faster, loop)
-        owed = owed_share(debt * faster) * cpu * free
-        at_ease = max(float((paid - forced).mean()), _LEAST_FREELY * float(paid.mean()))
+        owed = assist_debt_factor(debt * faster) * cpu * free
+        baseline = max(float((paid - forced).mean()), _LEAST_UNFORCED * float(paid.mean()))
         return (
-            at_ease * float(cpu.mean()) / max(float(owed.mean()), 1e-15),
+            baseline * float(cpu.mean()) / max(float(owed.mean()), 1e-15),
             owed,
-            1.0 - at_ease / max(paid.mean(), 1e-15),
+            1.0 - baseline / max(paid.mean(), 1e-15),
         )
 
-    value, owed, forced_share = freely(1.0)
+    value, owed, forced_share = unforced_cpu(1.0)
     if value <= 0:
         return Parameter(0.0, 0.0, LOG)
     each = standard_error(ratio_difference(paid, owed) + cpu / float(cpu.mean()))
     speed = marking_rate_error(evidence, mutator_procs)
     if speed > _UNSEEN:
         return Parameter(value, _UNSEEN, "prior: what is allocated while marking is too little to print")
-    of_speed = 0.5 * abs(math.log(freely(math.exp(speed))[0] / freely(math.exp(-speed))[0]))
+    of_speed = 0.5 * abs(math.log(unforced_cpu(math.exp(speed))[0] / unforced_cpu(math.exp(-speed))[0]))
     forced_share = max(forced_share, held_share)
     if forced_share > _MOST_FORCED:
         return Parameter(value, _UNSEEN, "prior: the goal forced more than a tenth of what assists paid")

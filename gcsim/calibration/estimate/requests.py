@@ -13,7 +13,7 @@ from gcsim.documents import read_document
 from gcsim.engine.des.program.latency import LatencySums
 from gcsim.engine.des.run.parameters import central_parameters
 from gcsim.engine.des.run.runner import run_cycles
-from gcsim.engine.des.run.scheduler import fit_knobs
+from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
 from gcsim.errors import InputError
 from gcsim.service.model import Loop, Model
 from gcsim.service.requests import Requests, requests_from_result
@@ -141,7 +141,7 @@ def _latencies(model: Model, requests: Requests) -> LatencySums:
     latencies = run_cycles(
         model,
         model.settings,
-        central_parameters(model, model.settings, fit_knobs(model, seed=0)),
+        central_parameters(model, model.settings, fit_scheduler_parameters(model, seed=0)),
         lambda *_: None,
         replica=0,
         seed=0,

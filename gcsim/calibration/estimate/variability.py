@@ -14,7 +14,7 @@ from gcsim.goruntime.pacer import sweep_min_trigger_bytes, trigger_bytes
 from gcsim.service.model import Model
 from gcsim.service.pauses import LEVELS
 from gcsim.service.profile import Profile
-from gcsim.service.variability import Scatter, correlations, factors
+from gcsim.service.variability import CycleVariability, correlations, factors
 from gcsim.submodels.mark_cost import program_slowness
 from gcsim.submodels.mark_phase import MarkPhase, mark_phase
 from gcsim.units import KIB
@@ -29,7 +29,7 @@ _LEAST_EXPECTED = 0.5  # of the mean, in one mark phase: less would make chance 
 _BIAS_RANGE = (0.5, 2.0)
 
 
-def fit_scatter(evidence: Evidence, gaps: Intervals, model: Model) -> Scatter:
+def fit_variability(evidence: Evidence, gaps: Intervals, model: Model) -> CycleVariability:
     """The distributions of the window's cycles about ``model``, less what truncated printing adds to them."""
     since_s = evidence.start_seconds - evidence.start_seconds[0]
     live = evidence.live_bytes / np.maximum(model.profile.live_at(since_s), 0.1)
@@ -38,7 +38,7 @@ def fit_scatter(evidence: Evidence, gaps: Intervals, model: Model) -> Scatter:
     phases = phases.prolonged(time_factor / float(time_factor.mean()), runway)
     black_factor = _black_factors(evidence, phases.allocated_bytes)
     most_black = evidence.allocated_bytes / np.maximum(phases.allocated_bytes, runway)
-    return Scatter(
+    return CycleVariability(
         live_factor=factors(live, noise_sd=_live_noise(evidence)),
         alloc_time_factor=_time_factors(gaps, model.profile),
         mark_cpu_factor=factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence)),

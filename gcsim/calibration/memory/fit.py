@@ -13,8 +13,8 @@ from gcsim.calibration.memory.parts import (
     BESIDE_BYTES,
     MEDIAN_TOUCHED,
     OWN_STACK_BYTES,
-    Told,
-    held_parts,
+    MemoryEvidence,
+    memory_posterior,
 )
 from gcsim.calibration.stats.random_effects import pooled
 from gcsim.priors.records import MemoryPrior
@@ -41,7 +41,7 @@ SLOTS_SMALL_OBJECTS = Parameter(0.2, 1.1, _SMALL_OBJECTS)
 SLOTS_UNKNOWN_SIZES = Parameter(0.12, 1.3, _UNKNOWN_OBJECTS)
 
 
-def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: Told) -> dict[str, Parameter]:
+def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: MemoryEvidence) -> dict[str, Parameter]:
     """Memory outside the heap, as it counts against GOMEMLIMIT and as it is resident.
 
     ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them. What was seen of
@@ -53,7 +53,7 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: Told) -> dict[str, 
     outside = _metadata(whole, prior) | _slots(whole)
     outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
     outside["rss_beside_bytes"] = BESIDE_BYTES
-    held = held_parts(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, told=told)
+    held = memory_posterior(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, told=told)
     if held is not None:
         outside |= held.parameters(outside, _source(told))
     if told.counted is not None:
@@ -64,7 +64,7 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: Told) -> dict[str, 
     return outside | _resident(peak, fragments, prior, told.seen.rss_peak_bytes)
 
 
-def _source(told: Told) -> str:
+def _source(told: MemoryEvidence) -> str:
     if told.limited is not None:
         return _LIMIT_GOALS
     return "the capture's peak" if told.counted is None else _COUNTS
@@ -83,7 +83,7 @@ def _counted_slots(counted: CountedMemory, unfilled: Parameter) -> dict[str, Par
     }
 
 
-def told_by_limit(parameters: Parameters) -> bool:
+def is_from_limit_goals(parameters: Parameters) -> bool:
     """Whether memory outside the heap was held to goals that a limit set."""
     return parameters.allocated_stack_bytes.source.endswith(_LIMIT_GOALS)
 

@@ -52,7 +52,7 @@ _COUNTED_ERROR_BYTES, _COUNTED_ERROR = 0.1 * MIB, 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ProcessMemory:
     """What was measured of one process's memory, in bytes; None where the map was not looked at."""
 
     rss_peak_bytes: float
@@ -72,10 +72,10 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class MemoryEvidence:
     """What was measured of one service's memory outside its objects; None where it was not."""
 
-    seen: Seen | None = None
+    seen: ProcessMemory | None = None
     limited: OutsideHeap | None = None
     counted: CountedMemory | None = None
 
@@ -120,7 +120,7 @@ class Parts:
             fragment_share=unfilled * at(_UNFILLED_AT_PEAK, filled),
         )
 
-    def misses(self, told: Told, heap_peak_bytes: float) -> FloatArray:
+    def standardized_residuals(self, told: MemoryEvidence, heap_peak_bytes: float) -> FloatArray:
         """How far the parts are from adding up to what was measured, in standard errors: shape (k, ...).
 
         One thing was measured at least.
@@ -147,7 +147,7 @@ class Parts:
         outside = self.metadata_base_bytes + self.allocated_stack_bytes + share * limited.heap_peak_bytes
         return (outside - limited.bytes) / math.hypot(limited.error_bytes, _LIMIT_ERROR_BYTES)
 
-    def _missed_peak(self, seen: Seen, heap_peak_bytes: float) -> list[FloatArray]:
+    def _missed_peak(self, seen: ProcessMemory, heap_peak_bytes: float) -> list[FloatArray]:
         """The resident peak, whole or parted into the heap's arenas and the rest; then what the arenas map."""
         error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * seen.rss_peak_bytes)
         beside = self.metadata_base_bytes - BEGUN_SPAN_BYTES + self.metadata_share * heap_peak_bytes
@@ -179,12 +179,12 @@ class Parts:
         }
 
 
-def held_parts(
+def memory_posterior(
     priors: Mapping[str, Parameter],
     *,
     scanned_stack_bytes: float,
     heap_peak_bytes: float,
-    told: Told,
+    told: MemoryEvidence,
 ) -> Parts | None:
     """Draws of what the parts are, given what was measured; None where nothing was.
 
@@ -196,13 +196,13 @@ def held_parts(
     def parts(deviations: FloatArray) -> Parts:
         return Parts.of(deviations, priors, scanned_stack_bytes=scanned_stack_bytes)
 
-    def misses(deviations: FloatArray) -> FloatArray:
-        return parts(deviations).misses(told, heap_peak_bytes)
+    def standardized_residuals(deviations: FloatArray) -> FloatArray:
+        return parts(deviations).standardized_residuals(told, heap_peak_bytes)
 
-    draws = posterior_draws(misses, _DEVIATIONS)
-    widen = float(np.abs(misses(draws)).max(axis=0).min())
+    draws = posterior_draws(standardized_residuals, _DEVIATIONS)
+    widen = float(np.abs(standardized_residuals(draws)).max(axis=0).min())
     if widen > 1.0:
-        draws = posterior_draws(lambda deviations: misses(deviations) / widen, _DEVIATIONS)
+        draws = posterior_draws(lambda deviations: standardized_residuals(deviations) / widen, _DEVIATIONS)
     return parts(draws)
 
 

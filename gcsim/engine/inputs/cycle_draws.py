@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcsim.service.pauses import LEVELS
-from gcsim.service.variability import MARK_FACTORS, Scatter
+from gcsim.service.variability import MARK_FACTORS, CycleVariability
 from gcsim.streams import stream
 
 FloatArray = NDArray[np.float64]
@@ -23,7 +23,7 @@ class CycleDraws:
     same numbers, and neither other settings nor other replicas change them.
     """
 
-    def __init__(self, scatter: Scatter, *, seed: int, replicas: Sequence[int]) -> None:
+    def __init__(self, scatter: CycleVariability, *, seed: int, replicas: Sequence[int]) -> None:
         """Draws for ``replicas``, in that order; both engines give replica r the same numbers."""
         self._scatter = scatter
         names = [name for name in scatter.distributions if name not in MARK_FACTORS]

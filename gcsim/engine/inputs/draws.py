@@ -11,7 +11,7 @@ from gcsim.service.model import Model
 from gcsim.service.parameters import PARAMETER_NAMES, RANGES
 from gcsim.settings import Settings
 from gcsim.streams import stream
-from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, counted_once
+from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, without_span_tails
 from gcsim.units import MAX_INT64
 
 FloatArray = NDArray[np.float64]
@@ -64,10 +64,10 @@ def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, 
         "slot_garbage": np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE),
         "known_slot_garbage": known.slot_garbage_share.value,
     }
-    once = counted_once(known.recounted_share.value, **slots)
+    once = without_span_tails(known.recounted_share.value, **slots)
     per_cpu = drawn["alloc_bytes_per_cpu_second"] * once * (1.0 - share) / free
     efficiency = drawn["mark_alloc_efficiency"] * known.alloc_bytes_per_cpu_second.value / per_cpu
-    once_of_all = counted_once(known.recounted_share_of_all.value, **slots)
+    once_of_all = without_span_tails(known.recounted_share_of_all.value, **slots)
     return {
         "alloc_bytes_per_cpu_second": per_cpu,
         "mark_alloc_efficiency": efficiency,

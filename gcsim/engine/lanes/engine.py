@@ -20,13 +20,13 @@ from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
 from gcsim.service.profile import Profile
-from gcsim.service.variability import Scatter
+from gcsim.service.variability import CycleVariability
 from gcsim.submodels.heap_growth import heap_growth
 from gcsim.submodels.limited_mark_phase import LIMITER_SECONDS_PER_PROC, limited_mark_phase
-from gcsim.submodels.live_heap import kept_share
+from gcsim.submodels.live_heap import live_heap_scale
 from gcsim.submodels.mark_cost import mark_cpu_factor, program_slowness
 from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_phase
-from gcsim.submodels.process_memory import recounted_bytes
+from gcsim.submodels.process_memory import span_tail_recount_bytes
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -55,7 +55,13 @@ class LaneEngine:
     """Runs of one service, side by side; ``step`` advances each by one cycle."""
 
     def __init__(
-        self, parameters: LaneParameters, *, profile: Profile, scatter: Scatter, rules: GoRules, seed: int
+        self,
+        parameters: LaneParameters,
+        *,
+        profile: Profile,
+        scatter: CycleVariability,
+        rules: GoRules,
+        seed: int,
     ) -> None:
         self.parameters = parameters
         self.profile = profile
@@ -144,7 +150,7 @@ class LaneEngine:
         grown = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
         grown = np.clip(grown, _MIN_STEP_BYTES, _LARGEST_SIZE)
         slot_garbage = parameters.slot_garbage_share
-        wanted = grown - recounted_bytes(grown, state.live_bytes, slot_garbage=slot_garbage)
+        wanted = grown - span_tail_recount_bytes(grown, state.live_bytes, slot_garbage=slot_garbage)
         slowness = np.maximum(self._draw("alloc_time_factor"), 1e-3)
         sweep_s = parameters.sweep_seconds_per_byte * state.heap_end_bytes
         at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second + sweep_s
@@ -200,7 +206,7 @@ class LaneEngine:
     def _kept_share(self) -> FloatArray:
         parameters = self.parameters
         grown = heap_growth(self.state.heap_end_bytes, parameters.live_bytes, parameters.root_bytes)
-        return kept_share(parameters.live_per_doubling, grown, parameters.mark_cpu_heap_ratio)
+        return live_heap_scale(parameters.live_per_doubling, grown, parameters.mark_cpu_heap_ratio)
 
     def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:
         parameters = self.parameters

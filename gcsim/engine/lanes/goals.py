@@ -18,7 +18,7 @@ from gcsim.goruntime.pacer import (
 from gcsim.goruntime.versions import GoRules
 from gcsim.submodels.process_memory import (
     free_slot_bytes,
-    limited_end_bytes,
+    limit_bound_heap_bytes,
     limited_trigger_bytes,
     unfilled_slot_bytes,
 )
@@ -79,7 +79,7 @@ def _limit_goals_and_triggers(
         rules=rules,
     ).astype(np.int64)
     # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
-    ends = limited_end_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
+    ends = limit_bound_heap_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
     slots = free_slot_bytes(ends, last_peak_bytes=peak, slot_garbage=slot_garbage)
     non_heap = (outside + slots).astype(np.int64)
     goal = memory_limit_heap_goal_bytes(marked, parameters.memory_limit_bytes, non_heap, 0, rules=rules)

@@ -21,7 +21,7 @@ from gcsim.goruntime.pacer_state import MarkResult
 from gcsim.service.pauses import Pauses
 from gcsim.streams import stream
 from gcsim.submodels.heap_growth import heap_growth
-from gcsim.submodels.live_heap import kept_share
+from gcsim.submodels.live_heap import live_heap_scale
 from gcsim.submodels.mark_cost import mark_cpu_factor, program_slowness
 
 _GRAIN_STEPS = 0.25  # and what arrives in that part of a marking step: idle Ps are woken in good time
@@ -176,7 +176,7 @@ class Collector:
             ),
             work_ns=max(self._mark_cpu_ns(live) * cpu_factor * factors.time, 1.0),
             alloc_bytes_per_cpu_ns=p.mark_alloc_bytes_per_cpu_ns / request_factor,
-            assist_share_at_ease=p.assist_cpu_share,
+            baseline_assist_share=p.assist_cpu_share,
             black_factor=black_factor,
             most_black_bytes=self._most_black_bytes(max(goal - heap_start, 1.0)),
             gomaxprocs=p.gomaxprocs,
@@ -208,7 +208,7 @@ class Collector:
     def _kept_share(self) -> float:
         p = self.process.parameters
         grown = float(heap_growth(self.process.heap.heap_peak_bytes, p.live_bytes, p.root_bytes))
-        return kept_share(p.live_per_doubling, grown, p.mark_cpu_heap_ratio)
+        return live_heap_scale(p.live_per_doubling, grown, p.mark_cpu_heap_ratio)
 
     def _mark_cpu_ns(self, live: float) -> float:
         """CPU time of this cycle's marking: with the live heap, and with how far the heap is spread out."""
@@ -244,7 +244,7 @@ class Collector:
     def _mutator(self, marking: Marking) -> Mutator:
         p = self.process.parameters
         if self.process.serving is not None:
-            self.process.serving.bundle_ns = marking.bundle_ns
+            self.process.serving.batch_limit_ns = marking.batch_limit_ns
             return self.process.serving
         if not p.open_loop:
             return Saturated(p.goroutines, min(math.ceil(p.busy_procs - 1e-9), p.gomaxprocs))

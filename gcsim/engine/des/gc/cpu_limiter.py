@@ -36,7 +36,7 @@ class CpuLimiter:
         """Whether an assist may switch the limiter on."""
         return self.fill_share > _NEARLY_FULL
 
-    def look(self, now_ns: int) -> None:
+    def poll(self, now_ns: int) -> None:
         """A P schedules: settles if the last time was long ago."""
         if rule.needs_update(self._state, now_ns):
             self._settle(now_ns)

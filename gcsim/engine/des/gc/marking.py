@@ -19,7 +19,7 @@ from gcsim.goruntime.workers import (
     fractional_utilization_goal,
     max_idle_workers,
 )
-from gcsim.submodels.mark_phase import owed_share
+from gcsim.submodels.mark_phase import assist_debt_factor
 
 STEPS_PER_PHASE = (
     40  # goroutines' debts are settled this often, or as often as one assist lasts if that is rarer
@@ -30,11 +30,13 @@ STEPS_PER_PHASE = (
 LARGE_OBJECT_NS = 1_500_000
 # What an assist of that time scans of them: in ten cycles' traces 12 to 22 a cycle, of 0.1 to 1.3 ms, 0.41 on average
 _EARLY_ASSIST_NS = 400_000.0
-_BRIM_STEP_NS = 200_000.0  # an assist sees the limiter switch on at once: near the brim it looks this often
+_NEAR_CAPACITY_STEP_NS = (
+    200_000.0  # an assist sees the limiter switch on at once: near the brim it looks this often
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class AssistedRun:
     """What a goroutine does next: how long, how much of it for itself, how much assisting, and what it allocates."""
 
     duration_ns: int
@@ -61,7 +63,7 @@ class Marking:
     gomaxprocs: int
     limiter: CpuLimiter
     periodic: bool = False
-    assist_share_at_ease: float = 0.0  # of mark CPU: assists early in the cycle find no credit; see ``run``
+    baseline_assist_share: float = 0.0  # of mark CPU: assists early in the cycle find no credit; see ``run``
     balance_bytes: dict[int, float] = field(default_factory=dict)  # goroutines' gcAssistBytes
     under_way: set[int] = field(default_factory=set)  # goroutines whose assist has not paid an old debt yet
     ended: set[int] = field(default_factory=set)  # whose assist has ended since they last ran
@@ -84,8 +86,8 @@ class Marking:
         self.scan_bytes_per_ns = scan_bytes_per_ns
         self.machine.remaining_ns = self.work_ns
         self.machine.credit_ns = 0.0
-        owed = owed_share(self._revised() * self.alloc_bytes_per_cpu_ns)
-        self.ease_left_ns = self.assist_share_at_ease * owed * self.work_ns
+        owed = assist_debt_factor(self._revised() * self.alloc_bytes_per_cpu_ns)
+        self.ease_left_ns = self.baseline_assist_share * owed * self.work_ns
         self.scans_large = self.ease_left_ns <= LARGE_OBJECT_NS
 
     fractional_goal: float = 0.0
@@ -104,7 +106,7 @@ class Marking:
         """No grey object is left."""
         return self.machine.remaining_ns <= 0.5
 
-    def bundle_ns(self) -> int:
+    def batch_limit_ns(self) -> int:
         """CPU time up to which a P may take requests together, without the scheduler in between.
 
         None while each goroutine comes to pay an early assist, and each P's first worker is due at a request's end.
@@ -162,13 +164,13 @@ class Marking:
             if paid >= debts_ns[one]:
                 self.waiting.discard(one)
 
-    def let_go(self, goroutine: int) -> None:
+    def end_slice(self, goroutine: int) -> None:
         """A time slice is over; an assist under way ends with it, and is tried again (``gcAssistAlloc``)."""
         if goroutine in self.under_way:
             self.under_way.discard(goroutine)
             self.limiter.assisted(self.machine.now_ns)
 
-    def run(self, goroutine: int, at_most_ns: int) -> Stretch | None:
+    def run(self, goroutine: int, at_most_ns: int) -> AssistedRun | None:
         """The goroutine's next stretch of about ``at_most_ns``, with the assists that it comes to owe.
 
         Purchases are multiples of 64 KiB of work, stolen from the credit that is there and otherwise marked
@@ -182,12 +184,12 @@ class Marking:
             if self._parks(goroutine):
                 return None
             self.balance_bytes[goroutine] = balance - rate * at_most_ns
-            return Stretch(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
+            return AssistedRun(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
         need_bytes = rate * at_most_ns - balance
         if need_bytes <= 0.0:
             self.under_way.discard(goroutine)
             self.balance_bytes[goroutine] = -need_bytes
-            return Stretch(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
+            return AssistedRun(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
         owed = self.work_per_byte()
         unit, credit = self.over_assist_ns, max(machine.credit_ns, 0.0)
         if self.ease_left_ns > 0.0 and self.scans_large:
@@ -204,13 +206,13 @@ class Marking:
         # a large debt is paid in pieces: the limiter, and a look at whether marking is over, come in between
         most_ns = max(at_most_ns - run_ns, 0.0) + unit
         if self.limiter.nearly_full:
-            most_ns = min(most_ns, _BRIM_STEP_NS)
+            most_ns = min(most_ns, _NEAR_CAPACITY_STEP_NS)
         marked_ns = min(bought - stolen, most_ns, max(machine.remaining_ns, 0.0))
         self.ease_left_ns -= marked_ns
         self.assists += marked_ns > 0
         self.balance_bytes[goroutine] = balance - rate * run_ns + (stolen + marked_ns) / owed
         self._note_assist(goroutine, marked_ns, under_way=run_ns == 0.0 and marked_ns < bought - stolen)
-        return Stretch(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
+        return AssistedRun(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
 
     def _limited(self, goroutine: int) -> bool:
         """Whether assists are off; those that have ended settle the bucket, one under way does not."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from simpy import Environment, Event
 
-from gcsim.engine.des.gc.marking import LARGE_OBJECT_NS, Marking, Stretch
+from gcsim.engine.des.gc.marking import LARGE_OBJECT_NS, AssistedRun, Marking
 from gcsim.engine.des.heap.machine import DEDICATED, FRACTIONAL, IDLE, IDLE_WORKER, Activity
 from gcsim.engine.des.program.mutator import Mutator
 from gcsim.engine.des.run.order import Order, after, now_ns
@@ -38,7 +38,7 @@ class Processor:
         self._oblet_ns = 0 if marking.scans_large else LARGE_OBJECT_NS
         self._fractional_ns = 0  # marked by this P as a fractional worker in this cycle
         self.goroutine: int | None = None  # on this P, or None
-        self._under_way: tuple[Stretch, int] | None = None  # the goroutine's stretch and when it began
+        self._under_way: tuple[AssistedRun, int] | None = None  # the goroutine's stretch and when it began
 
     def run(self, *, slice_left_ns: int) -> Generator[Event, Any, None]:
         """Until marking ends. ``slice_left_ns`` more than 0: the goroutine that starts the cycle goes on."""
@@ -49,7 +49,7 @@ class Processor:
 
     def _schedule(self) -> Generator[Event, Any, None]:
         marking = self._marking
-        marking.limiter.look(self._machine.now_ns)
+        marking.limiter.poll(self._machine.now_ns)
         if marking.dedicated_missing > 0:
             marking.dedicated_missing -= 1
             self._machine.begin(self.index, DEDICATED)
@@ -126,7 +126,7 @@ class Processor:
             goroutine = self._mutator.take(self.index)
             if goroutine not in marking.waiting:
                 return goroutine
-            self._mutator.give_back(self.index, goroutine)
+            self._mutator.release(self.index, goroutine)
         return None
 
     def settle(self) -> None:
@@ -143,7 +143,7 @@ class Processor:
         if self._under_way is not None and self.goroutine is not None:
             stretch, started_ns = self._under_way
             share = min((self._machine.now_ns - started_ns) / stretch.duration_ns, 1.0)
-            self._mutator.ran(
+            self._mutator.account_cpu(
                 self.index, self.goroutine, stretch.mutator_ns * share, stretch.assist_ns * share
             )
             self._under_way = None
@@ -151,8 +151,8 @@ class Processor:
     def _let_go(self) -> None:
         if self.goroutine is not None:
             goroutine, self.goroutine = self.goroutine, None
-            self._marking.let_go(goroutine)
-            self._mutator.give_back(self.index, goroutine)
+            self._marking.end_slice(goroutine)
+            self._mutator.release(self.index, goroutine)
 
     def _idle(self) -> Generator[Event, Any, None]:
         """An idle worker, which looks up every 100 kB; or nothing, where the runtime allows no more of them.

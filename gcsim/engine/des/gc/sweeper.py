@@ -75,7 +75,7 @@ class Sweeper:
             return _NEVER_NS
         return max(math.ceil(left / rate), _SHORTEST_LOOK_NS)
 
-    def book(self, allocated_bytes: float, elapsed_ns: int, program_ns: float) -> None:
+    def record_allocation(self, allocated_bytes: float, elapsed_ns: int, program_ns: float) -> None:
         """After a stretch of allocation, which used ``program_ns`` of CPU: what was swept meanwhile.
 
         The background sweeps on the CPU that the program left; the program sweeps what it then owes.

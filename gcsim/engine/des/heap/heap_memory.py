@@ -25,7 +25,7 @@ class HeapMemory:
     heap_live_bytes: float  # the runtime's heapLive: marked, and allocated since
     heap_peak_bytes: float  # heap in use when marking ended
     garbage_bytes: float = 0.0
-    recounted_bytes: float = 0.0  # of heapLive's growth since the start: nobody allocated them
+    span_tail_recount_bytes: float = 0.0  # of heapLive's growth since the start: nobody allocated them
     freed_bytes: float = 0.0  # by sweeping, since the start
     free_slot_bytes: float = 0.0  # of spans in use
     heap_free_bytes: float = 0.0  # pages free and resident
@@ -80,7 +80,7 @@ class HeapMemory:
 
     def recount(self, size: float) -> None:
         """Ends of spans count again; taken for objects from here on, which holds a few percent too much in use."""
-        self.recounted_bytes += size
+        self.span_tail_recount_bytes += size
         self.allocate(size)
 
     def end_mark(self, marked_bytes: float) -> None:
@@ -150,7 +150,7 @@ class HeapMemory:
         """The trigger as the heap stands; a limit's moves while the heap grows."""
         return pacer.trigger_bytes(self.limit_goal_bytes(pacer, self.heap_live_bytes))
 
-    def trigger_met_bytes(self, pacer: PacerState, *, swept_per_byte: float) -> int:
+    def next_trigger_bytes(self, pacer: PacerState, *, swept_per_byte: float) -> int:
         """The heap size at which the next cycle starts: where the growing heap meets its trigger.
 
         ``swept_per_byte`` of spans are swept for each byte that the heap grows. Free slots that sweeping makes

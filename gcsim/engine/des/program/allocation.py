@@ -9,7 +9,7 @@ from simpy import Event
 from gcsim.engine.des.program.serving import Serving
 from gcsim.engine.des.run.order import Order, after, now_ns
 from gcsim.engine.des.run.process import GoProcess
-from gcsim.submodels.process_memory import recounted_bytes
+from gcsim.submodels.process_memory import span_tail_recount_bytes
 
 FORCED_GC_PERIOD_NS = 120_000_000_000  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill
@@ -58,14 +58,14 @@ class Allocation:
         capacity, arrival = process.rates()
         grown = self._wanted_bytes(min(capacity, arrival) if process.parameters.open_loop else capacity)
         share = process.parameters.slot_garbage_share
-        again = recounted_bytes(grown, process.last_live_bytes, slot_garbage=share)
+        again = span_tail_recount_bytes(grown, process.last_live_bytes, slot_garbage=share)
         return float(grown / (grown - again))
 
     def _wanted_bytes(self, pace_bytes_per_ns: float) -> float:
         """Bytes to allocate from here to the next cycle's start, at that pace."""
         process = self._process
         swept = process.sweeper.swept_per_byte(pace_bytes_per_ns) / self._growth
-        trigger = process.heap.trigger_met_bytes(process.pacer, swept_per_byte=swept)
+        trigger = process.heap.next_trigger_bytes(process.pacer, swept_per_byte=swept)
         wanted = max(trigger + self._slack_bytes, self._least_bytes) - process.heap.heap_live_bytes
         return wanted / self._growth
 
@@ -141,7 +141,7 @@ class Allocation:
         machine.advance(now_ns(process.env))
         machine.allocated_bytes += allocated
         machine.mutator_ns += program_ns
-        process.sweeper.book(allocated, elapsed, program_ns)
+        process.sweeper.record_allocation(allocated, elapsed, program_ns)
         process.heap.allocate(allocated)
         process.heap.recount(allocated * (self._growth - 1.0))
         process.notice()

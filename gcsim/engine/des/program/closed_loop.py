@@ -60,10 +60,10 @@ class ClosedServing(Serving):
 
     def _arrived(self, now_ns: float) -> list[Request]:
         """The requests of workers whose rest is over."""
-        taken = []
+        drain = []
         while self._resting and self._resting[0] <= now_ns:
-            taken.append(self._sent(heapq.heappop(self._resting)))
-        return taken
+            drain.append(self._sent(heapq.heappop(self._resting)))
+        return drain
 
     def _ended_on(self, processor: int, request: Request, end_ns: float) -> None:
         """A request has ended: its worker rests, or has its next one."""
@@ -80,7 +80,9 @@ class ClosedServing(Serving):
         self, now_ns: int, budget_bytes: float, until_ns: float, slowness: float
     ) -> tuple[float, float]:
         """As an open loop's, a request at a time."""
-        stretch = _Stretch(now_ns, self._servers, self._alloc_bytes_per_ns / slowness, budget_bytes, until_ns)
+        stretch = _ClosedLoopStretch(
+            now_ns, self._servers, self._alloc_bytes_per_ns / slowness, budget_bytes, until_ns
+        )
         under_way: dict[int, Request] = {}
         queue, free, ends = self._queue, stretch.free, stretch.ends
         while True:
@@ -119,7 +121,7 @@ class ClosedServing(Serving):
         return int(self._resting[0]) + 1 if self._resting else _NEVER_NS
 
 
-class _Stretch(Stretch):
+class _ClosedLoopStretch(Stretch):
     """Ps may be idle: a P's own end counts, not when it looks up next."""
 
     __slots__ = ("ends",)

@@ -25,7 +25,7 @@ _OCTAVES = 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Finished:
+class CompletedRequests:
     """Requests that ended, in columns of shape (n,); ns."""
 
     due_ns: FloatArray
@@ -35,29 +35,31 @@ class Finished:
     assist_ns: FloatArray
 
 
-class Ended:
+class CompletionBuffer:
     """Requests that have ended, until somebody takes them."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[float, float, float, float, float]] = []
-        self._blocks: list[Finished] = []
+        self._blocks: list[CompletedRequests] = []
 
     def add(self, due_ns: float, start_ns: float, end_ns: float, service_ns: float, assist_ns: float) -> None:
         """One of them."""
         self._rows.append((due_ns, start_ns, end_ns, service_ns, assist_ns))
 
-    def add_block(self, block: Finished) -> None:
+    def add_block(self, block: CompletedRequests) -> None:
         """Many at once."""
         self._blocks.append(block)
 
-    def taken(self) -> list[Finished]:
+    def drain(self) -> list[CompletedRequests]:
         """All since the last call."""
         blocks, self._blocks = self._blocks, []
         if self._rows:
             due, start, end, service, assist = np.array(self._rows, dtype=np.float64).T
             self._rows = []
             blocks.append(
-                Finished(due_ns=due, start_ns=start, end_ns=end, service_ns=service, assist_ns=assist)
+                CompletedRequests(
+                    due_ns=due, start_ns=start, end_ns=end, service_ns=service, assist_ns=assist
+                )
             )
         return blocks
 
@@ -74,7 +76,7 @@ class LatencySums:
     def count(self) -> int:
         return int(self._counts.sum())
 
-    def add(self, finished: Finished, interruptions: "Interruptions") -> dict[str, FloatArray]:
+    def add(self, finished: CompletedRequests, interruptions: "Interruptions") -> dict[str, FloatArray]:
         """Counts requests, and returns their parts by cause, ns, arrays of shape (n,)."""
         parts = interruptions.split(finished)
         latency = finished.end_ns - finished.due_ns
@@ -129,7 +131,7 @@ class Interruptions:
             for column in (self._times, self._stopped, self._marked):
                 del column[: -self.KEPT]
 
-    def split(self, finished: Finished) -> dict[str, FloatArray]:
+    def split(self, finished: CompletedRequests) -> dict[str, FloatArray]:
         """Parts of each latency by cause; their sum is the latency."""
         times, stopped, marked = (np.array(c) for c in (self._times, self._stopped, self._marked))
 

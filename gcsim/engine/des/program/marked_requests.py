@@ -20,7 +20,7 @@ class MarkedRequests(ABC):
         self._speed = speed  # of requests while marking, over that outside
         self._on: dict[int, list[Request]] = {}  # P -> its requests, the first one begun
         self._since_ns = [0] * procs  # when each P's stretch began
-        self.bundle_ns: Callable[[], int]  # a P takes waiting requests together up to so much CPU time
+        self.batch_limit_ns: Callable[[], int]  # a P takes waiting requests together up to so much CPU time
         self._free = deque(range(workers))
 
     @abstractmethod
@@ -41,7 +41,7 @@ class MarkedRequests(ABC):
         self._since_ns[processor] = self._machine.now_ns
         return self._free.popleft()
 
-    def give_back(self, processor: int, goroutine: int) -> None:
+    def release(self, processor: int, goroutine: int) -> None:
         bundle = self._on.pop(processor)
         if bundle:
             self._queue.preempted(processor, bundle)
@@ -53,7 +53,7 @@ class MarkedRequests(ABC):
         if not bundle and not self._queue.continues(processor, now):
             return 0
         left = sum(r.left_ns for r in bundle)
-        most = self.bundle_ns() if self._bundles else 0
+        most = self.batch_limit_ns() if self._bundles else 0
         while not bundle or left < most:
             request = self._queue.next(processor, now)
             if request is None:
@@ -63,7 +63,7 @@ class MarkedRequests(ABC):
         self._since_ns[processor] = self._machine.now_ns
         return int(left / self._speed) + 1 if bundle else 0
 
-    def ran(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
+    def account_cpu(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
         """Advances the P's requests, one after the other, evenly over the stretch."""
         del goroutine
         bundle, since = self._on[processor], float(self._since_ns[processor])

@@ -16,13 +16,13 @@ class Mutator(Protocol):
     def take(self, processor: int) -> int | None:
         """The goroutine that a P runs next, or None where none is ready."""
 
-    def give_back(self, processor: int, goroutine: int) -> None:
+    def release(self, processor: int, goroutine: int) -> None:
         """A P lets its goroutine go: it is ready again, at the end of the queue, if it has work."""
 
     def longest_run_ns(self, processor: int, alloc_bytes_per_ns: float) -> int:
         """For how long the P's goroutine has work, if it gets on at that rate of allocation; 0: none."""
 
-    def ran(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
+    def account_cpu(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
         """The P's goroutine has run, and assisted, for that much CPU since it was last asked."""
 
     def next_ready_ns(self) -> int | None:
@@ -46,7 +46,7 @@ class Saturated:
         self._may_run -= 1
         return self._ready.popleft()
 
-    def give_back(self, processor: int, goroutine: int) -> None:
+    def release(self, processor: int, goroutine: int) -> None:
         del processor
         self._may_run += 1
         self._ready.append(goroutine)
@@ -55,7 +55,7 @@ class Saturated:
         del processor, alloc_bytes_per_ns
         return 1 << 62
 
-    def ran(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
+    def account_cpu(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
         del processor, goroutine, cpu_ns, assist_ns
 
     def next_ready_ns(self) -> int | None:
@@ -82,7 +82,7 @@ class Stream:
         self._running += 1
         return self._ready.popleft()
 
-    def give_back(self, processor: int, goroutine: int) -> None:
+    def release(self, processor: int, goroutine: int) -> None:
         del processor
         self._running -= 1
         self._ready.append(goroutine)
@@ -96,7 +96,7 @@ class Stream:
         drain = alloc_bytes_per_ns - machine.arrival_rate / max(self._running, 1)
         return int(share / drain) + 1 if drain > 0 else 1 << 62
 
-    def ran(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
+    def account_cpu(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
         del processor, goroutine, cpu_ns, assist_ns
 
     def next_ready_ns(self) -> int | None:

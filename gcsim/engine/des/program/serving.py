@@ -14,7 +14,7 @@ import numpy as np
 from gcsim.engine.des.heap.machine import Machine
 from gcsim.engine.des.program.arrivals import Arrivals
 from gcsim.engine.des.program.host import HostSpeed
-from gcsim.engine.des.program.latency import Ended, Finished
+from gcsim.engine.des.program.latency import CompletedRequests, CompletionBuffer
 from gcsim.engine.des.program.marked_requests import MarkedRequests
 from gcsim.engine.des.program.run_queue import Request, RunQueue
 from gcsim.engine.des.program.stretch import Stretch
@@ -64,11 +64,11 @@ class Serving(MarkedRequests):
             self._servers = min(self._servers, math.ceil(p.busy_procs - 1e-9))
         self._awake_ns = 0.0  # when the P that wakes up now admits what has come
         self._slice_draws = stream(seed, "des slices of workers", replica)
-        self._ended = Ended()
+        self._ended = CompletionBuffer()
 
-    def finished(self) -> list[Finished]:
+    def finished(self) -> list[CompletedRequests]:
         """Requests that ended since the last call."""
-        return self._ended.taken()
+        return self._ended.drain()
 
     def _arrived(self, now_ns: float) -> list[Request]:
         """Takes the requests due by now."""
@@ -213,7 +213,7 @@ class Serving(MarkedRequests):
         due, service, start, end = (np.array(column) for column in (dues, services, starts, ends))
         over = end <= stop
         self._ended.add_block(
-            Finished(
+            CompletedRequests(
                 due_ns=due[over],
                 start_ns=start[over],
                 end_ns=end[over],

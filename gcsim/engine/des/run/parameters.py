@@ -17,7 +17,7 @@ _NS = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class SchedulerParameters:
     """What a gctrace does not tell: of the scheduler, and of what objects hold."""
 
     pass_interval_ns: int = 10_000_000  # at most sysmon's slice
@@ -74,7 +74,7 @@ def run_parameters(
     lane: int,
     *,
     drawn: Mapping[str, float],
-    knobs: Knobs,
+    knobs: SchedulerParameters,
     explicit_gc_seconds: float | None = None,
 ) -> RunParameters:
     """One lane's numbers; ``drawn`` are the model's parameters in that lane's replica."""
@@ -129,7 +129,7 @@ _SAME = (
 
 
 def central_parameters(
-    model: Model, settings: Settings, knobs: Knobs, *, explicit_gc_seconds: float | None = None
+    model: Model, settings: Settings, knobs: SchedulerParameters, *, explicit_gc_seconds: float | None = None
 ) -> RunParameters:
     """A run at the model's central values."""
     central = {name: getattr(model.parameters, name).value for name in PARAMETER_NAMES}

@@ -26,7 +26,7 @@ from gcsim.goruntime.pacer_state import PacerState
 from gcsim.goruntime.versions import GoRules
 from gcsim.service.profile import Profile
 from gcsim.service.requests import Requests
-from gcsim.service.variability import Scatter
+from gcsim.service.variability import CycleVariability
 from gcsim.streams import stream
 
 _LEAST_FACTOR = 1e-3  # of a mark phase: it takes some time and some CPU
@@ -41,7 +41,7 @@ class GoProcess:
         parameters: RunParameters,
         *,
         profile: Profile,
-        scatter: Scatter,
+        scatter: CycleVariability,
         rules: GoRules,
         seed: int,
         replica: int,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gcsim.cycles import CycleTable
 from gcsim.engine.des.heap.machine import Activity, Kind, Machine
 from gcsim.engine.des.heap.objects import ObjectView
-from gcsim.engine.des.program.latency import CAUSES, Finished
+from gcsim.engine.des.program.latency import CAUSES, CompletedRequests
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.order import now_ns
 from gcsim.engine.des.run.process import GoProcess
@@ -163,7 +163,7 @@ class Recorder:
                 )
         self._open[processor] = (at_ns, activity)
 
-    def add_requests(self, finished: Finished, parts: dict[str, NDArray[np.float64]]) -> None:
+    def add_requests(self, finished: CompletedRequests, parts: dict[str, NDArray[np.float64]]) -> None:
         """Keeps requests that ended."""
         epoch = self._process.epoch_ns
         times = [finished.due_ns - epoch, finished.start_ns - epoch, finished.end_ns - epoch]

@@ -10,7 +10,7 @@ from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.parameters import RunParameters, run_parameters
 from gcsim.engine.des.run.recorder import Recording
 from gcsim.engine.des.run.runner import record_run, run_cycles
-from gcsim.engine.des.run.scheduler import fit_knobs
+from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
 from gcsim.engine.inputs.bounds import MAX_REQUESTS_PER_SECOND
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.engine import CycleStep
@@ -44,7 +44,7 @@ def event_totals(
     """
     replicas = lanes.lanes // len(settings)
     _refuse_too_many_requests(model, lanes)
-    knobs = fit_knobs(model, seed=seed)
+    knobs = fit_scheduler_parameters(model, seed=seed)
     totals = LaneTotals.zero(lanes.lanes)
     quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
     steady = model.profile.is_steady
@@ -146,7 +146,7 @@ def record_events(
 
     With ``objects`` there is an object-level view beside them.
     """
-    knobs = fit_knobs(model, seed=seed)
+    knobs = fit_scheduler_parameters(model, seed=seed)
     return record_run(
         model,
         settings,

@@ -12,7 +12,7 @@ from gcsim.engine.des.program.latency import LatencySums
 from gcsim.engine.des.run.bounded import BoundedEnvironment
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.order import Order, after, now_ns
-from gcsim.engine.des.run.parameters import Knobs, RunParameters, central_parameters
+from gcsim.engine.des.run.parameters import RunParameters, SchedulerParameters, central_parameters
 from gcsim.engine.des.run.process import GoProcess
 from gcsim.engine.des.run.recorder import Recorder, Recording, cycle_table
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace
@@ -51,7 +51,7 @@ def record_run(
     *,
     duration_seconds: float,
     seed: int,
-    knobs: Knobs,
+    knobs: SchedulerParameters,
     objects: Objects | None = None,
     explicit_gc_seconds: float | None = None,
 ) -> Recording:

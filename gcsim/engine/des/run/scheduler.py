@@ -10,12 +10,12 @@ import math
 from dataclasses import replace
 
 from gcsim.engine.des.run.cycle import Cycle
-from gcsim.engine.des.run.parameters import Knobs, central_parameters
+from gcsim.engine.des.run.parameters import SchedulerParameters, central_parameters
 from gcsim.engine.des.run.runner import run_cycles
 from gcsim.goruntime.workers import fractional_utilization_goal
 from gcsim.priors.goroutines import goroutines_per_p
 from gcsim.service.model import Model
-from gcsim.service.variability import Scatter
+from gcsim.service.variability import CycleVariability
 
 _LONGEST_PASS_NS = 20_000_000.0  # sysmon's slice of 10 ms is noticed up to 10 ms late
 _SHORTEST_PASS = 0.02  # of a mark phase with all Ps: shorter ones come to the same
@@ -23,10 +23,12 @@ _CYCLES = 32
 _HALVINGS = 5
 _KEPT = 4
 
-_fitted: list[tuple[Model, int, Knobs]] = []  # the last few models, by identity: a model never changes
+_fitted: list[
+    tuple[Model, int, SchedulerParameters]
+] = []  # the last few models, by identity: a model never changes
 
 
-def fit_knobs(model: Model, *, seed: int) -> Knobs:
+def fit_scheduler_parameters(model: Model, *, seed: int) -> SchedulerParameters:
     """The fitted knobs of a model; fitted once for all runs of one model and seed."""
     for known, its_seed, knobs in _fitted:
         if known is model and its_seed == seed:
@@ -37,17 +39,17 @@ def fit_knobs(model: Model, *, seed: int) -> Knobs:
     return knobs
 
 
-def _fit(model: Model, *, seed: int) -> Knobs:
+def _fit(model: Model, *, seed: int) -> SchedulerParameters:
     """Knobs with which the calibrated run has the measured Ps on background workers.
 
     Where no value within bounds does, the bound that comes closest. Runs some 200 cycles. A model with requests
     needs no fit: every request passes through the scheduler when it ends. Nor does one without fractional workers.
     """
     if model.requests is not None:
-        return Knobs(pass_interval_ns=int(_LONGEST_PASS_NS))
+        return SchedulerParameters(pass_interval_ns=int(_LONGEST_PASS_NS))
     # arrivals as a stream: the shares of marking are the same, and quicker; without scatter so are 32 cycles' means
-    model = replace(model, scatter=Scatter.none())
-    knobs = Knobs(goroutines_per_p=goroutines_per_p(open_loop=model.loop != "closed"))
+    model = replace(model, scatter=CycleVariability.none())
+    knobs = SchedulerParameters(goroutines_per_p=goroutines_per_p(open_loop=model.loop != "closed"))
     if fractional_utilization_goal(model.settings.gomaxprocs) == 0:
         return knobs
     values = model.parameters
@@ -60,7 +62,7 @@ def _fit(model: Model, *, seed: int) -> Knobs:
     return replace(knobs, pass_interval_ns=int(math.sqrt(low * high)))
 
 
-def _background_procs(model: Model, knobs: Knobs, seed: int) -> float:
+def _background_procs(model: Model, knobs: SchedulerParameters, seed: int) -> float:
     """Ps on background workers while marking, the first pause included as the model's are."""
     background_ns = marking_ns = 0.0
 
