@@ -22,8 +22,6 @@ from gcsim.capture.signals import SignalRelay
 from gcsim.capture.watch import Family
 from gcsim.errors import InputError
 
-__all__ = ["Capture", "gogc_from_env", "gomaxprocs_from_env", "gomemlimit_from_env", "run_capture", "traced"]
-
 PATIENCE_SECONDS = 5.0  # without a Go program under a wrapper, or after SIGTERM, before a word about it
 
 

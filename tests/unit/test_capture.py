@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gcsim.capture.buildinfo import MAGIC, find_go_version, go_version_of
 from gcsim.capture.info import side_file
 from gcsim.capture.log_file import LogFile
-from gcsim.capture.run import gogc_from_env, gomaxprocs_from_env, gomemlimit_from_env, run_capture, traced
+from gcsim.capture.run import run_capture
+from gcsim.capture.run_settings import gogc_from_env, gomaxprocs_from_env, gomemlimit_from_env, traced
 from gcsim.errors import InputError
 
 
