@@ -1,6 +1,6 @@
 """The metrics, defined once for what was observed and for what was simulated.
 
-Every function takes a ``CycleTable`` as gctrace would print it. ``docs/metrics.md`` states the same
+Every function takes a ``CycleTable`` as gctrace would print it. ``docs/reference/metrics.md`` states the same
 definitions with symbols.
 """
 

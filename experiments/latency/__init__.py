@@ -1,1 +1,1 @@
-"""What requests of a real Go service feel, and what the event engine says they will: docs/latency.md."""
+"""What requests of a real Go service feel, and what the event engine says they will: docs/explanation/latency.md."""

@@ -2,7 +2,7 @@
 
 python -m experiments.latency capture [--runs N] [--wait S]   # N missing runs at most; all where not said
 python -m experiments.latency predict              # by the event engine, into predictions.json; minutes
-python -m experiments.latency report               # docs/latency.md of both
+python -m experiments.latency report               # docs/explanation/latency.md of both
 """
 
 import argparse
@@ -29,7 +29,7 @@ from experiments.latency.predict import predict_all
 from gcsim.atomic import write_text_atomically
 
 _LOOK_SECONDS = 2.0
-PAGE = Path(__file__).parents[2] / "docs" / "latency.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "latency.md"
 
 
 def capture(runs: int, wait_seconds: float) -> None:

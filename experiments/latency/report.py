@@ -1,4 +1,4 @@
-"""Predicted against real latency, as the page docs/latency.md and as the table that docs/accuracy.md holds."""
+"""Predicted against real latency, as the page docs/explanation/latency.md and as the table that docs/explanation/accuracy.md holds."""
 
 import math
 import statistics
@@ -138,7 +138,7 @@ def widths(found: Sequence[Cell]) -> Iterator[tuple[str, float, float]]:
 
 
 def latency_section() -> Lines:
-    """For docs/accuracy.md."""
+    """For docs/explanation/accuracy.md."""
     found = cells()
     judged = [cell for cell in found if cell.gogc != matrix.CALIBRATED]
     counts = {

@@ -1,4 +1,4 @@
-"""Recover known services from their simulated logs, without Go: write docs/calibration.md and its figure.
+"""Recover known services from their simulated logs, without Go: write docs/explanation/calibration.md and its figure.
 
 python -m experiments.recovery [--services N] [--seed S] [--print]
 """
@@ -29,9 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.print:
         print(page)
         return 0
-    write_text_atomically(DOCS / "calibration.md", page)
+    write_text_atomically(DOCS / "explanation" / "calibration.md", page)
     write_ranks(
-        found, DOCS / "img" / "recovery.png", f"{recovery.services} services; grey: 95 % of uniform samples"
+        found,
+        DOCS / "images" / "recovery.png",
+        f"{recovery.services} services; grey: 95 % of uniform samples",
     )
     return 0
 

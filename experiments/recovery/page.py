@@ -1,4 +1,4 @@
-"""docs/calibration.md: what calibration reads off a log, and the proof that its intervals are honest."""
+"""docs/explanation/calibration.md: what calibration reads off a log, and the proof that its intervals are honest."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,7 @@ _TAIL = """
 Ranks are uniform where intervals are honest: humps are intervals too wide, troughs too narrow, slopes bias. The grey
 band is what 95 % of uniform samples of that size keep everywhere (Säilynoja et al. 2022).
 
-![ECDF of ranks less the uniform one, with simultaneous bands](img/recovery.png)
+![ECDF of ranks less the uniform one, with simultaneous bands](../images/recovery.png)
 
 Uniform ranks say that calibration and engine agree with each other. How far both are from real Go is in
 [accuracy.md](accuracy.md). Not drawn: memory limits, services that move with time, and forced collections. Services of

@@ -1,1 +1,1 @@
-"""Predicted against real Go: the runs, the baselines, the tables of ``docs/accuracy.md``."""
+"""Predicted against real Go: the runs, the baselines, the tables of ``docs/explanation/accuracy.md``."""

@@ -1,10 +1,10 @@
 """Validation against real Go.
 
 python -m experiments.validation capture [--only REGEX] [--lock FILE] [--long]   make the runs that are missing
-python -m experiments.validation report [--from-table]                  predict all, write docs/accuracy.md
+python -m experiments.validation report [--from-table]                  predict all, write docs/explanation/accuracy.md
 python -m experiments.validation report [--from-table] --check          compare and write nothing
 python -m experiments.validation discrepancy                            what intervals must be widened by
-python -m experiments.validation counts [--check]                       write docs/memory.md, or compare it
+python -m experiments.validation counts [--check]                       write docs/explanation/memory.md, or compare it
 """
 
 import argparse
@@ -48,8 +48,10 @@ def report(options: argparse.Namespace) -> int:
     if not options.from_table:
         save_study(study(plans(), CAPTURES, LONG_CAPTURES), FOLDER)
     found = load_study(FOLDER)
-    write_text_atomically(DOCS / "accuracy.md", accuracy_page(found, machine.described(CAPTURES)))
-    write_ratios(found.rows, DOCS / "img" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
+    write_text_atomically(
+        DOCS / "explanation" / "accuracy.md", accuracy_page(found, machine.described(CAPTURES))
+    )
+    write_ratios(found.rows, DOCS / "images" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
     readme = DOCS.parent / "README.md"
     write_text_atomically(readme, with_headline(readme.read_text(encoding="utf-8"), found.rows))
     print(headline_sentence(found.rows))
@@ -66,7 +68,7 @@ def counts(options: argparse.Namespace) -> int:
     """Write the page of memory as the runtime counted it, or check the committed one."""
     if options.check:
         return _answer(check.counts_faults())
-    write_text_atomically(DOCS / "memory.md", counts_page(plans(), CAPTURES))
+    write_text_atomically(DOCS / "explanation" / "memory.md", counts_page(plans(), CAPTURES))
     return 0
 
 
@@ -91,13 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     make.set_defaults(run=capture)
     show = commands.add_parser(
-        "report", help="predict every captured run and write docs/accuracy.md and the headline"
+        "report", help="predict every captured run and write docs/explanation/accuracy.md and the headline"
     )
     show.add_argument("--from-table", action="store_true", help="from results.csv, without predicting again")
     show.add_argument("--check", action="store_true", help=CHECK_HELP)
     show.set_defaults(run=report)
     commands.add_parser("discrepancy", help="derive the widening of intervals").set_defaults(run=discrepancy)
-    count = commands.add_parser("counts", help="write docs/memory.md")
+    count = commands.add_parser("counts", help="write docs/explanation/memory.md")
     count.add_argument("--check", action="store_true", help=CHECK_HELP)
     count.set_defaults(run=counts)
     options = parser.parse_args(arguments)

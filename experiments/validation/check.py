@@ -31,15 +31,17 @@ def page_faults() -> list[str]:
     """Sentences on pages whose text is not the one that the committed table gives."""
     found = load_study(FOLDER)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    faults = _differs("docs/accuracy.md", accuracy_page(found, machine.described(CAPTURES)), "report")
+    faults = _differs(
+        "docs/explanation/accuracy.md", accuracy_page(found, machine.described(CAPTURES)), "report"
+    )
     if with_headline(readme, found.rows) != readme:
         faults.append("README.md does not state the headline of the committed table; run report --from-table")
     return faults
 
 
 def counts_faults() -> list[str]:
-    """A sentence if docs/memory.md is not the page that the captures give."""
-    return _differs("docs/memory.md", counts_page(plans(), CAPTURES), "counts")
+    """A sentence if docs/explanation/memory.md is not the page that the captures give."""
+    return _differs("docs/explanation/memory.md", counts_page(plans(), CAPTURES), "counts")
 
 
 def held_out_rows(rows: tuple[Row, ...]) -> list[Row]:

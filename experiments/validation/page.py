@@ -1,4 +1,4 @@
-"""``docs/accuracy.md``, written from a study: every number on it comes from the rows."""
+"""``docs/explanation/accuracy.md``, written from a study: every number on it comes from the rows."""
 
 import math
 import textwrap
@@ -129,7 +129,7 @@ def _opening(study: Study, machine: str) -> Lines:
         "",
         headline_sentence(study.rows),
         "",
-        "![Predicted over observed](img/accuracy.png)",
+        "![Predicted over observed](../images/accuracy.png)",
     ]
 
 

@@ -71,7 +71,7 @@ def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_byt
 
     ``share`` of the heap's peak in a run that peaked at ``calibrated_peak_bytes``; elsewhere with the fourth root of
     the peak. Counted in 17 programs at GOGC=100, alone and under limits: they go with the peak in some, stay as they
-    are where live objects pin them, and grow in others; this is the middle, either way by half (docs/memory.md holds
+    are where live objects pin them, and grow in others; this is the middle, either way by half (docs/explanation/memory.md holds
     programs counted since).
     """
     return share * calibrated_peak_bytes * (last_peak_bytes / calibrated_peak_bytes) ** 0.25
@@ -85,7 +85,7 @@ def span_tail_recount_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: 
     for the slots that a sweep freed in every cycle. How much of the live heap is taken so goes with ``slot_garbage``,
     the slots' share of garbage. Chosen on heapLive's growth less ``MemStats.TotalAlloc``'s in design programs on
     Go 1.27: about 0.01 of the live heap in each cycle where slots are hardly filled again, 0.03 where most are, with
-    any number of Ps (docs/memory.md; the code is the same from Go 1.19 on). What grows with the heap itself
+    any number of Ps (docs/explanation/memory.md; the code is the same from Go 1.19 on). What grows with the heap itself
     counts as allocation here, as it does in a log.
 
     ``grown_bytes`` is the growth while nothing marks. The engines spread this over the way to the trigger: a cycle

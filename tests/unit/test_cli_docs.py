@@ -1,4 +1,4 @@
-"""docs/cli.md is kept true: it names the commands and options that ``--help`` names, and no others."""
+"""docs/reference/commands.md is kept true: it names the commands and options that ``--help`` names, and no others."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from gcsim.cli.main import app, run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## gcsim (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 COMMANDS = [str(command.callback.__name__) for command in app.registered_commands if command.callback]
 

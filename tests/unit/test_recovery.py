@@ -94,7 +94,7 @@ def test_the_band_holds_uniform_samples_and_no_others() -> None:
 
 
 def test_the_page_names_every_ranked_parameter_and_the_smallest_p_value(recovery: Recovery) -> None:
-    """What docs/calibration.md claims comes from the recovery that it shows."""
+    """What docs/explanation/calibration.md claims comes from the recovery that it shows."""
     found = [uniformity(rows) for rows in by_parameter(recovery).values()]
     page = calibration_page(recovery, found)
     smallest = min(min(one.chi_square_p, one.kolmogorov_p) for one in found)

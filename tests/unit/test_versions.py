@@ -9,7 +9,7 @@ from gcsim.errors import InputError
 from gcsim.goruntime.version_changes import CHANGES, Change
 from gcsim.goruntime.versions import GoRules, known_versions, rules_for
 
-PAGE = Path(__file__).parents[2] / "docs" / "versions.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "versions.md"
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_experiments_in_the_version_string_are_honoured() -> None:
 
 
 def row(change: Change) -> str:
-    """A change as a row of docs/versions.md."""
+    """A change as a row of docs/reference/versions.md."""
     rules = ", ".join(f"`{name}` = {value!r}" for name, value in change.rules.items())
     return f"| {change.go} | {change.what} | {change.source_function} | {rules} |"
 
 
 def test_the_page_repeats_the_table() -> None:
-    """docs/versions.md has every change, in order; a failure shows the rows to paste."""
+    """docs/reference/versions.md has every change, in order; a failure shows the rows to paste."""
     written = [line for line in PAGE.read_text().splitlines() if line.startswith("| 1.")]
     assert written == [row(change) for change in CHANGES]

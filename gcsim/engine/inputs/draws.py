@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 # With GOGC=off the first collection comes when the limit is near, and what start-up allocated by then lies scattered.
 # Counted in 17 programs on Go 1.27, beside the same limit or a like one with GOGC=100: 0.6 to 3.6 times, mean of logs
-# (docs/memory.md: others since, 0.9 to 5.6)
+# (docs/explanation/memory.md: others since, 0.9 to 5.6)
 _UNFILLED_WITHOUT_GOGC = 1.35
 LEAST_FREE_OF_SWEEPING = 0.4  # of the mutator's time outside marking is left to the program
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too

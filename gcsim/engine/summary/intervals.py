@@ -75,7 +75,7 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
         "stw_time_fraction": ModelError(0.239, 0.060, 0.000),
         "rss_peak_bytes": ModelError(0.010, 0.000, 0.020),
         "throughput_ratio": ModelError(0.131, 0.000, 0.000),
-        # from the runs of docs/latency.md: the tail is the operating system's as much as the collector's
+        # from the runs of docs/explanation/latency.md: the tail is the operating system's as much as the collector's
         "request_p50_seconds": ModelError(0.570, 0.410, 0.000),
         "request_p99_seconds": ModelError(0.740, 0.560, 0.000),
     },
@@ -94,7 +94,7 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
         "stw_max_seconds": ModelError(0.336, 0.168, 0.000),
         "stw_time_fraction": ModelError(0.306, 0.077, 0.000),
         "rss_peak_bytes": ModelError(0.034, 0.000, 0.000),
-        # from the runs of docs/latency.md: the tail is the operating system's as much as the collector's
+        # from the runs of docs/explanation/latency.md: the tail is the operating system's as much as the collector's
         "request_p50_seconds": ModelError(0.570, 0.410, 0.000),
         "request_p99_seconds": ModelError(0.740, 0.560, 0.000),
     },
@@ -114,7 +114,7 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
         "stw_time_fraction": ModelError(0.154, 0.154, 0.617),
         "rss_peak_bytes": ModelError(0.044, 0.011, 0.000),
         "throughput_ratio": ModelError(0.284, 0.142, 0.000),
-        # from the runs of docs/latency.md: the tail is the operating system's as much as the collector's
+        # from the runs of docs/explanation/latency.md: the tail is the operating system's as much as the collector's
         "request_p50_seconds": ModelError(0.570, 0.410, 0.000),
         "request_p99_seconds": ModelError(0.740, 0.560, 0.000),
     },

@@ -81,7 +81,11 @@ def assumed_objects(live_bytes: float, *, slot_garbage_share: float) -> Objects:
 def read_objects(path: Path) -> Objects:
     """A TOML file of ``[[kind]]`` and ``[[pool]]`` tables. Raises InputError."""
     return read_document(
-        path, _objects_from, form="TOML", what="a file of objects", advice="docs/cli.md shows its tables"
+        path,
+        _objects_from,
+        form="TOML",
+        what="a file of objects",
+        advice="docs/reference/commands.md shows its tables",
     )
 
 
