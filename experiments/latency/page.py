@@ -1,4 +1,4 @@
-"""docs/explanation/latency.md: where a request's latency comes from in Go, what the engine does about it, and how far it gets."""
+"""docs/explanation/latency.md: the parts of a request's latency in Go, and how the event engine predicts them."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Predicted against real latency, as the page docs/explanation/latency.md and as the table that docs/explanation/accuracy.md holds."""
+"""Predicted against real latency: docs/explanation/latency.md, and a table of docs/explanation/accuracy.md."""
 
 import math
 import statistics

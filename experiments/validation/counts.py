@@ -1,4 +1,4 @@
-"""Memory outside the heap as the runtime counts it, from the captures that hold its counts: ``docs/explanation/memory.md``."""
+"""Memory outside the heap by the runtime's own counts, from captures: ``docs/explanation/memory.md``."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -53,8 +53,8 @@ def by_metric(rows: Sequence[Row]) -> Lines:
         "",
         *table(head, body),
         "",
-        f"Definitions: [metrics.md](../reference/metrics.md). {' and '.join(NAMES[m] for m in IN_POINTS)}: the error is a "
-        "difference in percentage points of all CPU. Throughput: requests per second relative to the "
+        f"Definitions: [metrics.md](../reference/metrics.md). {' and '.join(NAMES[m] for m in IN_POINTS)}: the "
+        "error is a difference in percentage points of all CPU. Throughput: requests per second relative to the "
         "calibrated run.",
     ]
 

@@ -1,19 +1,14 @@
-"""Reading and writing what Go's garbage collector logs.
-
-Names are imported on first use: a capture needs no NumPy, whose threads would take signals meant for the main thread.
-"""
+"""Reading and writing what Go's garbage collector logs. Names are imported on first use."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gcsim.capture.info import CaptureInfo
     from gcsim.gctrace.reader import read_gctrace, read_processes
     from gcsim.gctrace.trace import Oddity, Trace
     from gcsim.gctrace.writer import format_gctrace, quantize_cycles, write_gctrace
 
 __all__ = [
-    "CaptureInfo",
     "Oddity",
     "Trace",
     "format_gctrace",
@@ -24,7 +19,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CaptureInfo": "capture_info",
     "Oddity": "trace",
     "Trace": "trace",
     "format_gctrace": "writer",

@@ -71,8 +71,8 @@ def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_byt
 
     ``share`` of the heap's peak in a run that peaked at ``calibrated_peak_bytes``; elsewhere with the fourth root of
     the peak. Counted in 17 programs at GOGC=100, alone and under limits: they go with the peak in some, stay as they
-    are where live objects pin them, and grow in others; this is the middle, either way by half (docs/explanation/memory.md holds
-    programs counted since).
+    are where live objects pin them, and grow in others; this is the middle, either way by half
+    (docs/explanation/memory.md holds programs counted since).
     """
     return share * calibrated_peak_bytes * (last_peak_bytes / calibrated_peak_bytes) ** 0.25
 

@@ -13,7 +13,7 @@ import gcsim
 PACKAGE = Path(gcsim.__file__).parent
 BASE = ("units", "settings", "cycles", "metrics", "errors", "streams", "atomic", "documents", "interrupts",
         "printable")  # fmt: skip
-# Rooms from the top down; those of one entry do not import each other. docs/contributing/architecture.md says what each holds.
+# Rooms from the top down; those of one entry do not import each other. See docs/contributing/architecture.md.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
