@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,14 @@ from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import METRICS, Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
+from gcsim.tuning.executors import Executor, InProcess
 from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.grid import settings_grid
 from gcsim.tuning.plan import Plan
 from gcsim.units import format_go_bytes, format_gogc
 
 FloatArray = NDArray[np.float64]
+IN_PROCESS = InProcess()
 
 #: Called after each chunk with the number of settings that are finished, and the number of all.
 Progress = Callable[[int, int], None]
@@ -149,6 +152,7 @@ def sweep(
     engine: Engine = "lanes",
     memory_bytes: int | None = None,
     progress: Progress | None = None,
+    executor: Executor = IN_PROCESS,
 ) -> Sweep:
     """Simulate every pair of the two axes.
 
@@ -161,7 +165,7 @@ def sweep(
     settings = settings_grid(gogc, gomemlimit_bytes, gomaxprocs=knobs.gomaxprocs, go=knobs.go)
     runs: list[Run | None] = []
     try:
-        for chunk in simulate_in_chunks(model, settings, plan):
+        for chunk in simulate_in_chunks(model, settings, plan, executor):
             runs.extend(chunk)
             if progress is not None:
                 progress(len(runs), len(settings))
@@ -179,11 +183,13 @@ def sweep(
     )
 
 
-def simulate_in_chunks(model: Model, settings: Sequence[Settings], plan: Plan) -> Iterator[list[Run]]:
+def simulate_in_chunks(
+    model: Model, settings: Sequence[Settings], plan: Plan, executor: Executor = IN_PROCESS
+) -> Iterator[list[Run]]:
     """The runs of many settings, a chunk at a time, in order; lazily, so that a caller may stop."""
     per_chunk = max(1, LANES_PER_CHUNK // plan.replicas)
-    for first in range(0, len(settings), per_chunk):
-        yield plan.simulate(model, settings[first : first + per_chunk])
+    chunks = (settings[first : first + per_chunk] for first in range(0, len(settings), per_chunk))
+    return executor.map(partial(plan.simulate, model), chunks)
 
 
 def _knobs(settings: Settings) -> list[str]:
