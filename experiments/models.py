@@ -15,6 +15,7 @@ The same captures give the same bytes. Make the models again after any change to
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from experiments.archive import unpacked
 from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.checks.verdict import diagnose_logs, with_verdict
 from gcsim.calibration.estimate.requests import loop_of, result_file, with_requests
@@ -29,7 +30,7 @@ from gcsim.service.requests import Requests
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "models"
 _CAPTURES = ROOT / "experiments" / "captures"
-_LATENCY = ROOT / "experiments" / "latency" / "captures"
+_LATENCY = unpacked(ROOT / "experiments" / "latency" / "captures")
 _COUNTS = "order-service-counts.log.gz"
 _COUNTED = ("slot_garbage_share", "unfilled_slot_share")
 

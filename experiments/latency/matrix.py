@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from experiments.archive import unpacked
 from experiments.capture import CapturedRun, RunPlan, disturbance, foreign, is_captured, load_run
 
-CAPTURES = Path(__file__).parent / "captures"
+CAPTURES = unpacked(Path(__file__).parent / "captures")
 GO_VERSION = "1.27.3"
 LOADS = (0.30, 0.60, 0.85)  # of the capacity
 GOGC = (50, 100, 400)

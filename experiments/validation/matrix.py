@@ -7,11 +7,12 @@ looked at while choosing priors and forms is ``design``; the headline is of the 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from experiments.archive import unpacked
 from experiments.capture import RunPlan
 from gcsim.units import MIB
 
-CAPTURES = Path(__file__).parent / "captures"
-LONG_CAPTURES = Path(__file__).parent / "long"
+CAPTURES = unpacked(Path(__file__).parent / "captures")
+LONG_CAPTURES = unpacked(Path(__file__).parent / "long")
 DURATION_SECONDS = 10.0
 RARE_SECONDS, RAREST_SECONDS = (
     20.0,

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 import gcsim
+from experiments.archive import unpacked
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 from gcsim.service.model import Model
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 SCRIPT = Path(sys.executable).with_name("gcsim")
 ORDERS = CAPTURES / "orders-go1.27.3-gogc100-limitoff-p2-r1.log.gz"
 ORDERS_400 = CAPTURES / "orders-go1.27.3-gogc400-limitoff-p2-r1.log.gz"

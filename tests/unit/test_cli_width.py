@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments.archive import unpacked
 from gcsim.cli.main import run
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 
 
 @pytest.mark.parametrize("program", ["orders", "leak", "deepstacks", "ledger", "kvstore"])

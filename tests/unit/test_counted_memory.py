@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.archive import unpacked
 from gcsim.calibration.estimate.live_heap import heap_exponent
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.memory.counted import counted_memory
@@ -15,7 +16,7 @@ from gcsim.gctrace import read_gctrace
 from gcsim.priors.process_memory import memory_prior
 from gcsim.units import MIB
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from experiments.archive import unpacked
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.checks.growth import growing_parts
 from gcsim.calibration.checks.verdict import diagnose
@@ -16,7 +17,7 @@ from gcsim.calibration.window import working_window
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.service.assessment import Growth
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 SECONDS_APART = 0.5
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from experiments.archive import unpacked
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.settings.log_settings import Overrides, log_settings
 from gcsim.errors import InputError
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.service.assessment import Origins
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 
 
 def bare(name: str) -> Trace:

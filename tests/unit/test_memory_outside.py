@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.archive import unpacked
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.memory.fit import fit_memory
@@ -21,7 +22,7 @@ from gcsim.settings import Settings
 from gcsim.submodels.process_memory import span_tail_recount_bytes
 from gcsim.units import MIB
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 
 
 def _limited(outside_bytes: np.ndarray, settings: Settings) -> Evidence:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from experiments.archive import unpacked
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.checks.verdict import check_fit
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.gctrace import read_gctrace
 from gcsim.service.model import Loop
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 OPEN = (
     "orders-open", "ptrcache-open", "idle", "sessions", "smallapi", "tsdb", "broker", "kvstore", "gateway", "arena",
 )  # fmt: skip

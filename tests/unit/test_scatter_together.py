@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from experiments.archive import unpacked
 from gcsim.calibration.calibrate import calibrate
 from gcsim.engine.inputs.cycle_draws import CycleDraws
 from gcsim.engine.simulate import lanes_for, simulate
@@ -17,7 +18,7 @@ from gcsim.service.model import Model
 from gcsim.service.pauses import LEVELS
 from gcsim.service.variability import MARK_FACTORS, CycleVariability, correlations
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 DRAWS = 40_000
 
 

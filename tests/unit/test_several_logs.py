@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.archive import unpacked
 from experiments.recovery.logs import logged
 from experiments.recovery.services import Service, at_gogc, draw_batch
 from gcsim.calibration.checks.verdict import diagnose_logs
@@ -24,7 +25,7 @@ from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.units import MIB
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 EXPONENT, SWEEP, KEPT = 0.4, 2e-10, 1.008
 
 

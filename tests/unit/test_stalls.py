@@ -3,11 +3,12 @@
 import tracemalloc
 from pathlib import Path
 
+from experiments.archive import unpacked
 from gcsim.calibration.checks.stalls import find_stalls
 from gcsim.calibration.evidence import evidence_from
 from gcsim.gctrace import read_gctrace
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 MOST_BYTES_PER_CYCLE = (
     1000  # 100,000 cycles are to be calibrated in 500 MB, and the log itself takes most of that
 )

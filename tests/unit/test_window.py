@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.archive import unpacked
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.window import cycles_since_start, working_window
 from gcsim.gctrace import read_gctrace
 from gcsim.units import MIB
 
-CAPTURES = Path(__file__).parents[2] / "experiments" / "validation" / "captures"
+CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "captures")
 
 
 def _log(name: str) -> Evidence:
