@@ -72,7 +72,7 @@ def test_signals_reach_the_child_once(name: str) -> None:
     """The capturing process survives each signal, and the child's handler decides what follows."""
     script = textwrap.dedent(f"""
         import os, sys
-        from gcsim.gctrace.child import run_child
+        from gcsim.capture.child import run_child
         child = '''
         import signal, sys, time
         got = []
@@ -133,7 +133,7 @@ def test_a_stop_reaches_the_program_once(name: str, group: bool) -> None:
     """Whether the whole group is signalled (CI, systemd), twice at once (timeout), or gcsim alone."""
     script = textwrap.dedent(f"""
         import os, sys
-        from gcsim.gctrace.child import run_child
+        from gcsim.capture.child import run_child
         child = "import signal, sys, time; got = [];" \\
             "signal.signal(signal.{name}, lambda *_: got.append(1)); print('ready', file=sys.stderr, flush=True);" \\
             "end = time.time() + 20\\nwhile not got and time.time() < end: time.sleep(0.01)\\n" \\
@@ -166,7 +166,7 @@ def test_in_a_terminal_the_keyboard_s_signal_is_not_doubled(sent: str) -> None:
     """Ctrl-C reaches the whole foreground group; a kill of gcsim alone is passed on."""
     script = textwrap.dedent("""
         import os, sys
-        from gcsim.gctrace.child import run_child
+        from gcsim.capture.child import run_child
         child = "import signal, sys, time; got = [];" \\
             "signal.signal(signal.SIGINT, lambda *_: got.append(1)); print('ready', file=sys.stderr, flush=True);" \\
             "end = time.time() + 20\\nwhile not got and time.time() < end: time.sleep(0.01)\\n" \\

@@ -119,7 +119,7 @@ def test_a_log_of_a_program_with_gogc_off(refused: Refused, log_text: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("arguments", "mend"),
+    ("arguments", "remedy"),
     [
         (["--gomemlimit", "512Mi"], "write 512MiB"),
         (["--gomemlimit", "1.5GiB"], "write 1536MiB"),
@@ -149,7 +149,7 @@ def test_kubernetes_spelling_gets_gos(command: str, refused: Refused, model: Pat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "mend"),
+    ("arguments", "remedy"),
     [
         (["--memory", "512"], "512MiB or 512Mi"),
         (["--memory", "0"], "512MiB"),

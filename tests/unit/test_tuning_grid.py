@@ -41,7 +41,7 @@ def test_duplicates_are_dropped_and_the_first_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
+    ("text", "remedy"),
     [
         ("512Mi", "write 512MiB"),
         ("64MiB:512Mi:4", "write 512MiB"),
@@ -62,7 +62,7 @@ def test_a_malformed_limit_names_the_option_and_the_mend(text: str, remedy: str)
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
+    ("text", "remedy"),
     [
         ("-5", "negative"),
         ("0:800:12", "cannot reach 0"),
