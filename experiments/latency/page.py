@@ -13,7 +13,7 @@ _CAUSES = Path(__file__).with_name("causes.md")
 
 
 def _spread(found: Sequence[Cell]) -> Lines:
-    """How far runs at one setting were apart, and how fast the machine was during each."""
+    """By which factors runs at one setting differ."""
     apart = []
     for load in matrix.LOADS:
         ratios = {
@@ -25,8 +25,8 @@ def _spread(found: Sequence[Cell]) -> Lines:
         words = " and ".join(f"{ratio:.1f} in {quantile}" for quantile, ratio in ratios.items())
         apart.append(f"{words} at {load:.0%}")
     return [
-        f"Runs at one setting differ by factors of up to {'; '.join(apart)}. That is the machine's: two vCPUs of a "
-        "shared host."
+        f"Runs at one setting differ by factors of up to {'; '.join(apart)}. The machine causes this spread: it has two "
+        "virtual CPUs of a shared host."
     ]
 
 
@@ -41,14 +41,18 @@ def _accepted() -> Lines:
     speeds = [matrix.best_run(*run).result["cpu_speed"]["warm_mean"] for run in counted]
     rates = [matrix.capacity(load, repeat) for load, repeat in matrix.groups()]
     return [
-        "Capacity is what the service served when asked for 40,000 requests a second at GOGC=50, measured before each "
-        f"load's three settings: {min(rates):,.0f} to {max(rates):,.0f} a second. A piece of work is timed ten times a "
-        "second beside each run (`experiments/cpu_speed.py`), and went at "
-        f"{min(speeds):,.0f} to {max(speeds):,.0f} a second, as means of whole runs. A run was made again, up to "
-        f"{matrix.ATTEMPTS} times in all, where that mean was more than {matrix.SPEED_TOLERANCE:.0%} off the capacity "
-        f"run's, where at 60 % load or more the slowest tenth of the pieces was below {STEADY} of the fastest tenth, "
-        f"or where other processes took more than {MAX_FOREIGN_CPU:.0%} of the machine; the least disturbed attempt "
-        "counts, or none if all were disturbed. Nothing that the service measured decided. All attempts are kept: "
+        "**Capacity** is the rate that the service served when it was asked for 40,000 requests a second at GOGC=50. "
+        f"It was measured before each load's three settings: {min(rates):,.0f} to {max(rates):,.0f} a second.",
+        "",
+        "**Machine speed.** A probe timed a small piece of work ten times a second during each run "
+        "(`experiments/cpu_speed.py`). As means of whole runs, the pieces went at "
+        f"{min(speeds):,.0f} to {max(speeds):,.0f} a second.",
+        "",
+        f"**Accepted runs.** A run was repeated, up to {matrix.ATTEMPTS} attempts in all, in three cases: the probe's "
+        f"mean was more than {matrix.SPEED_TOLERANCE:.0%} off the capacity run's; at 60 % load or more the slowest "
+        f"tenth of the pieces was below {STEADY} of the fastest tenth; other processes took more than "
+        f"{MAX_FOREIGN_CPU:.0%} of the machine. The least disturbed attempt counts, or none if all were disturbed. No "
+        "measurement of the service itself decided. All attempts are kept: "
         f"{sum(tries)} for {len(every)} runs. Left out: {len(every) - len(counted)} ({left_out}).",
         "",
     ]
@@ -83,10 +87,12 @@ def latency_page() -> str:
         latency_section()[2:-2],
         ["", *_accepted()],
         [*_spread(found), ""],
-        ["What these runs say the width of the engine's intervals should be, as standard deviations of the logarithm: "
-         "root mean square of what every run at GOGC=100 was off the prediction from every other one's log; and what "
-         f"the other settings were off beyond that, in quadrature, for each doubling of GOGC's distance: {width}. The "
-         f"engine's, from an earlier set of runs: {_shipped_widths()}. {_covered(found)}", ""],
+        ["**Width of intervals.** These runs give widths of their own, as standard deviations of the logarithm. At the "
+         "calibrated setting: the root mean square distance of every run at GOGC=100 from the prediction by every other "
+         "run's log. For each doubling of GOGC's distance: the distance of the other settings beyond that, in "
+         f"quadrature. They are: {width}. The engine's widths come from an earlier set of runs, in the same order: "
+         f"{_shipped_widths()}. "
+         f"{_covered(found)}", ""],
         _CAUSES.read_text().splitlines(),
     ]  # fmt: skip
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"

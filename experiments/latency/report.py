@@ -150,13 +150,15 @@ def latency_section() -> Lines:
     return [
         "## Request latency",
         "",
-        "The order service open-loop (Poisson arrivals, 32 workers, 2 Ps, Go 1.27.3) at three shares of its capacity, "
-        f"{matrix.REPEATS} interleaved runs of {matrix.SECONDS:.0f} s at each of three settings, made again and then "
-        "left out where the machine disturbed them. The event engine was "
-        "calibrated on one run at GOGC=100, its log and the latencies that its driver printed, and predicted the other "
-        "settings; each of the runs at GOGC=100 served as the calibrated one in turn. `by spread`: outside the aim "
-        f"(p50 within {AIMS['p50']:.0%}, p99 within {AIMS['p99']:.0%} of the median run), but between the lowest and "
-        "the highest run. Intervals were widened by what an earlier set of runs was off.",
+        "The order service ran open-loop (Poisson arrivals, 32 workers, 2 Ps, Go 1.27.3) at three shares of its "
+        f"capacity. Each of three settings had {matrix.REPEATS} interleaved runs of {matrix.SECONDS:.0f} s. A run that "
+        "the machine disturbed was repeated; where every attempt was disturbed, the run is left out. The event engine "
+        "was calibrated on one run at GOGC=100, with its log and the latencies that its load driver printed. It "
+        "predicted the other settings. Each run at GOGC=100 was the calibrated one in turn.",
+        "",
+        f"The aim is a p50 within {AIMS['p50']:.0%} and a p99 within {AIMS['p99']:.0%} of the median run. `by spread` "
+        "means: outside the aim, but between the lowest and the highest run. The width of the intervals comes from an "
+        "earlier set of runs.",
         "",
         *latency_table(found),
         "",
@@ -167,5 +169,5 @@ def latency_section() -> Lines:
         "",
         *order_by_p99(found),
         "",
-        "Why, and what is missing: [latency.md](latency.md).",
+        "[latency.md](latency.md) gives the causes and the known misses.",
     ]  # fmt: skip
