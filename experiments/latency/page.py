@@ -25,8 +25,8 @@ def _spread(found: Sequence[Cell]) -> Lines:
         words = " and ".join(f"{ratio:.1f} in {quantile}" for quantile, ratio in ratios.items())
         apart.append(f"{words} at {load:.0%}")
     return [
-        f"Runs at one setting differ by factors of up to {'; '.join(apart)}. The machine causes this spread: it has two "
-        "virtual CPUs of a shared host."
+        f"Runs at one setting differ by factors of up to {'; '.join(apart)}. The machine causes this spread: it has "
+        "two virtual CPUs of a shared host."
     ]
 
 
@@ -88,8 +88,8 @@ def latency_page() -> str:
         ["", *_accepted()],
         [*_spread(found), ""],
         ["**Width of intervals.** These runs give widths of their own, as standard deviations of the logarithm. At the "
-         "calibrated setting: the root mean square distance of every run at GOGC=100 from the prediction by every other "
-         "run's log. For each doubling of GOGC's distance: the distance of the other settings beyond that, in "
+         "calibrated setting: the root mean square distance of every run at GOGC=100 from the prediction by every "
+         "other run's log. For each doubling of GOGC's distance: the distance of the other settings beyond that, in "
          f"quadrature. They are: {width}. The engine's widths come from an earlier set of runs, in the same order: "
          f"{_shipped_widths()}. "
          f"{_covered(found)}", ""],

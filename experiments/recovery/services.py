@@ -6,17 +6,17 @@
 | live heap | 8 MiB to 512 MiB, log-uniform |
 | stacks, globals | 32 KiB to 8 MiB, 64 KiB to 4 MiB, log-uniform |
 | marking | 0.3 to 2 ms of CPU per MiB reachable; background workers within 5 % of a quarter of the Ps |
-| assists at ease | 1 to 10 % of the mark CPU |
+| baseline assists | 1 to 10 % of the mark CPU |
 | allocation | 20 to 500 MiB per second and P; while marking 0.55 to 1 times as fast |
 | loop | closed, or open with 5 to 60 % of the Ps busy and 50 to 90 % of the arrivals served while marking |
 | pauses | medians of 10 to 200 us, sigma 0.6 |
 | scatter from cycle to cycle, sigma | live heap 0.5-6 %, speed 3-20 %, mark CPU 5-25 %, length of marking beyond \
-its CPU 1-15 %, bytes allocated meanwhile 3-15 % |
+its CPU 1-15 %, bytes allocated in that time 3-15 % |
 | log | 40 to 400 cycles; half with pacer lines; two in three open loops with the process's CPU time |
 
-What calibration takes from a prior is drawn from that prior: the cost of sweeping, the exponent of mark CPU, the slots'
-share of garbage and with it ends of spans that are counted again. Twenty services at a time share scatter, pauses and
-loop, for the engine runs them side by side.
+Parameters that calibration takes from a prior are drawn from that prior: the cost of sweeping, the exponent of mark
+CPU, and the slots' share of garbage, which sets the recount of heapLive. Twenty services at a time share scatter,
+pauses and loop, because the engine runs them side by side.
 """
 
 import math
