@@ -26,7 +26,7 @@ from experiments.validation.tables import (
     table,
 )
 
-#: A closed loop, an open loop, and a heap of pointers that is dear to mark under a memory limit.
+#: A closed loop, an open loop, and a heap of pointers that is expensive to mark under a memory limit.
 THREE_PROGRAMS = ("orders", "orders-open", "ptrcache")
 
 
@@ -44,7 +44,7 @@ def three_programs(rows: Sequence[Row]) -> Lines:
 _THREE = {
     "orders": "orders: closed loop",
     "orders-open": "orders-open: 10,000 Poisson arrivals a second",
-    "ptrcache": "ptrcache: closed loop, dear to mark under a memory limit",
+    "ptrcache": "ptrcache: closed loop, expensive to mark under a memory limit",
 }
 
 
@@ -69,7 +69,7 @@ def _interval_cell(row: Row) -> str:
 
 
 def worst_ten(rows: Sequence[Row]) -> Lines:
-    """The ten worst misses and what they are made of."""
+    """The ten worst misses and the factor that was off in each."""
     body = [
         [
             program_name(row),
@@ -83,11 +83,11 @@ def worst_ten(rows: Sequence[Row]) -> Lines:
     return [
         "## The worst ten",
         "",
-        "Each run's worst metric, as a multiple of its 90th-percentile target; with it, which factor of that "
-        "metric was predicted too high or too low (rate = allocated per second / allocated per cycle; GC CPU "
-        "= rate × GC CPU per cycle).",
+        "The table shows each run's worst metric, as a multiple of its 90th-percentile target. The last column is "
+        "the factor of that metric that was predicted too high or too low: rate = allocated per second / allocated "
+        "per cycle; GC CPU = rate × GC CPU per cycle.",
         "",
-        *table(["program", "setting", "regime", "predicted for real", "what was off"], body),
+        *table(["program", "setting", "regime", "predicted for real", "factor that was off"], body),
     ]
 
 
@@ -108,7 +108,7 @@ def not_to_trust(rows: Sequence[Row]) -> Lines:
     lines = [
         "## Where not to trust it",
         "",
-        "Program and regime (four runs or more) in which the *median* error is beyond the 90th-percentile target:",
+        "These programs and regimes (four runs or more) have a *median* error beyond the 90th-percentile target:",
         "",
     ]
     if not found:

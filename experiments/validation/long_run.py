@@ -29,20 +29,21 @@ def long_run(study: Study) -> Lines:
     return [
         "## Under limits: the first seconds, and later",
         "",
-        "A run of ten seconds under a limit still shows its start-up: while the live heap was built, no collection "
-        "came before the limit, and what lives lies scattered over spans that are not full. They fill, or die, in the "
-        f"course of seconds to minutes. {study.long_runs} runs under limits, of {programs}, were therefore made for "
-        f"{LONG_SECONDS:.0f} s, and what they show after their first {SETTLED_SECONDS:.0f} s is what this page "
-        "compares with; every other run under a limit is still a short one. Short runs at the same settings, "
-        f"of 10 to 30 s, looked at after warm-up and there for {len(by_run(elsewhere(long)))} of the long ones, "
-        "stood here before, and are kept:",
+        "A run of ten seconds under a limit still shows its start-up. While the program built its live heap, no "
+        "collection came before the limit, and live objects are spread over spans that are not full. In the course "
+        "of seconds to minutes these spans fill, or their objects die.",
+        "",
+        f"Therefore {study.long_runs} runs under limits, of {programs}, last {LONG_SECONDS:.0f} s, and this page "
+        f"compares predictions with the part after their first {SETTLED_SECONDS:.0f} s. Every other run under a "
+        "limit is a short one. This table also keeps short runs at the same settings, of 10 to 30 s and judged "
+        f"after warm-up. They exist for {len(by_run(elsewhere(long)))} of the long runs:",
         "",
         *table(["programs", "loop", "metric", "runs", "short", "long", "inside, short", "inside, long", "repeat, long"],
                _by_loop(long, early)),
         "",
-        "With the short runs in their place the headline would be: " + _headline_then(study, settings) + ".",
+        "With the short runs in place of the long ones the headline would be: " + _headline_then(study, settings) + ".",
         "",
-        f"First runs on Go {MAIN_GO} with {MAIN_PROCS} Ps, by how much the prediction is off:",
+        f"First runs on Go {MAIN_GO} with {MAIN_PROCS} Ps; *short* and *long* are the errors of the prediction:",
         "",
         *_listing(long, early),
     ]  # fmt: skip
@@ -54,7 +55,7 @@ def _setting(row: Row) -> tuple[object, ...]:
 
 def _by_loop(long: Sequence[Row], early: Sequence[Row]) -> list[list[str]]:
     body = []
-    for held_out, who in ((True, "held out"), (False, "design")):
+    for held_out, who in ((True, "held out"), (False, "development")):
         then = groups(elsewhere(early, held_out), lambda row: row.course)
         for loop, later in sorted(groups(elsewhere(long, held_out), lambda row: row.course).items()):
             for metric, name in SHORT_NAMES.items():
