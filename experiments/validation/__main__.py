@@ -18,6 +18,7 @@ from experiments.validation import check, machine
 from experiments.validation.counts import counts_page
 from experiments.validation.discrepancy import discrepancy_table
 from experiments.validation.figures import write_ratios
+from experiments.validation.half_page import half_page
 from experiments.validation.matrix import CAPTURES, LONG_CAPTURES, long_plans, plans
 from experiments.validation.page import accuracy_page, headline_sentence, with_headline
 from experiments.validation.results import load_study, save_study
@@ -51,6 +52,7 @@ def report(options: argparse.Namespace) -> int:
     write_text_atomically(
         DOCS / "explanation" / "accuracy.md", accuracy_page(found, machine.described(CAPTURES))
     )
+    write_text_atomically(DOCS / "explanation" / "accuracy-summary.md", half_page(found))
     write_ratios(found.rows, DOCS / "images" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
     readme = DOCS.parent / "README.md"
     write_text_atomically(readme, with_headline(readme.read_text(encoding="utf-8"), found.rows))
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     make.set_defaults(run=capture)
     show = commands.add_parser(
-        "report", help="predict every captured run and write docs/explanation/accuracy.md and the headline"
+        "report", help="predict every captured run; write accuracy.md, its summary and the headline"
     )
     show.add_argument("--from-table", action="store_true", help="from results.csv, without predicting again")
     show.add_argument("--check", action="store_true", help=CHECK_HELP)

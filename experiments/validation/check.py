@@ -6,6 +6,7 @@ from pathlib import Path
 
 from experiments.validation import machine
 from experiments.validation.counts import counts_page
+from experiments.validation.half_page import half_page
 from experiments.validation.matrix import CAPTURES, LOAD, LONG_CAPTURES, MAIN_GO, MAIN_PROCS, plans
 from experiments.validation.page import accuracy_page, with_headline
 from experiments.validation.results import load_study
@@ -34,6 +35,7 @@ def page_faults() -> list[str]:
     faults = _differs(
         "docs/explanation/accuracy.md", accuracy_page(found, machine.described(CAPTURES)), "report"
     )
+    faults += _differs("docs/explanation/accuracy-summary.md", half_page(found), "report")
     if with_headline(readme, found.rows) != readme:
         faults.append("README.md does not state the headline of the committed table; run report --from-table")
     return faults

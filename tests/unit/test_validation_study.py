@@ -12,6 +12,7 @@ from experiments.validation.baselines import gc_guide, keep, odds
 from experiments.validation.check import unsound, worse
 from experiments.validation.diagnosis import cause
 from experiments.validation.discrepancy import COVERAGE, fit_discrepancy
+from experiments.validation.half_page import worst_under_limits
 from experiments.validation.matrix import LOADS, plans
 from experiments.validation.observations import Observation
 from experiments.validation.results import rows_from_csv, rows_to_csv
@@ -169,3 +170,16 @@ def test_check_names_fewer_rows_and_values_that_are_no_predictions() -> None:
         True,
         True,
     ]
+
+
+def test_the_half_page_names_the_worst_programs_under_limits() -> None:
+    """Programs come by their median error of the cycle rate, largest first; fewer than four runs do not count."""
+    errors = {"orders": 1.2, "steps": 1.5, "leak": 1.1, "search": 1.3}
+    rows = [
+        row(label=label, regime="limit-bound", limit_mib=100, gogc=gogc, observed=4.0, predicted=4.0 * off)
+        for label, off in errors.items()
+        for gogc in (25, 50, 200, 400)
+    ]
+    rows += [row(label="idle", regime="limit-bound", limit_mib=100, observed=4.0, predicted=40.0)]
+    rows += [row(label="rules", gogc=gogc, observed=4.0, predicted=40.0) for gogc in (25, 50, 200, 400)]
+    assert worst_under_limits(rows) == "50 % (steps), 30 % (search), 20 % (orders)"
