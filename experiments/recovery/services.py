@@ -14,9 +14,9 @@
 its CPU 1-15 %, bytes allocated in that time 3-15 % |
 | log | 40 to 400 cycles; half with pacer lines; two in three open loops with the process's CPU time |
 
-Parameters that calibration takes from a prior are drawn from that prior: the cost of sweeping, the exponent of mark
-CPU, and the slots' share of garbage, which sets the recount of heapLive. Twenty services at a time share scatter,
-pauses and loop, because the engine runs them side by side.
+Parameters that calibration takes from a prior are drawn from that prior. These are the cost of sweeping, the exponent
+by which mark CPU grows with the heap, and the share of allocation that goes into free slots. Twenty services at a time
+have the same scatter, pauses and kind of loop, because the engine simulates them together.
 """
 
 import math
