@@ -190,11 +190,12 @@ def _opening(programs: int) -> Lines:
         "## Growth of heapLive that nobody allocated",
         "",
         "When a P takes a span, heapLive grows by the whole span less its objects (`mcache.refill`). The end of "
-        "the span, too small for a slot, is counted each time. For fresh spans that is the same share at any "
-        "setting. Spans with free slots are taken again in every cycle, so they count for more where cycles are "
-        "short. gcsim's rule (`recounted_bytes`) for each cycle:",
+        "the span (the *span tail*), too small for a slot, is counted each time. For fresh spans that is the same "
+        "share at any setting. Spans with free slots are taken again in every cycle, so they count for more where "
+        "cycles are short. gcsim's rule (`recounted_bytes`) for each cycle is this, with *slot garbage* the share "
+        "of garbage in spans that also hold a live object:",
         "",
-        "    recount = (0.8 % + 3.5 % × slots' share of garbage) × live heap",
+        "    recount = (0.8 % + 3.5 % × slot garbage) × live heap",
         "",
         "gcsim attributes the rest of the growth to the program, at every setting. *heapLive over allocated* shows "
         "by how much heapLive grew more than the program allocated, at GOGC=25 and GOGC=100. *difference* is the "
