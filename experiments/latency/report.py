@@ -151,10 +151,10 @@ def latency_section() -> Lines:
         "## Request latency",
         "",
         "The order service ran open-loop (Poisson arrivals, 32 workers, 2 Ps, Go 1.27.3) at three shares of its "
-        f"capacity. Each of three settings had {matrix.REPEATS} interleaved runs of {matrix.SECONDS:.0f} s. A run that "
-        "the machine disturbed was repeated; where every attempt was disturbed, the run is left out. The event engine "
-        "was calibrated on one run at GOGC=100, with its log and the latencies that its load driver printed. It "
-        "predicted the other settings. Each run at GOGC=100 was the calibrated one in turn.",
+        f"capacity. Each of three settings had {matrix.REPEATS} interleaved runs of {matrix.SECONDS:.0f} s. A run "
+        "that other load on the machine disturbed was repeated; where every attempt was disturbed, the run is left "
+        "out. The event engine was calibrated on one run at GOGC=100, with its log and the latencies that its load "
+        "driver printed. It predicted the other settings. Each run at GOGC=100 was the calibrated one in turn.",
         "",
         f"The aim is a p50 within {AIMS['p50']:.0%} and a p99 within {AIMS['p99']:.0%} of the median run. `by spread` "
         "means: outside the aim, but between the lowest and the highest run. The width of the intervals comes from an "

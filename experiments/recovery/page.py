@@ -21,9 +21,9 @@ intervals. Then it tests them on simulated services whose true parameters are kn
   (`gcsim/calibration/stats/standard_error.py`). Pacer lines give sizes to the byte.
 - **Cycles depend on each other.** The error of a mean counts the correlation that the log itself shows (Geyer's initial
   sequence). A ratio of sums uses each cycle's contribution to the ratio.
-- **Parameters that were measured together are drawn together.** Speed outside marking was measured with sweeping in its
-  time. So a replica that draws a higher cost of sweeping draws a higher speed of allocation
-  (`gcsim/engine/inputs/draws.py`).
+- **Parameters that were measured together are drawn together.** The log shows the time
+  of allocation and sweeping as one sum. So a replica that draws a higher cost of sweeping gets a higher speed of
+  allocation, and the sum stays as measured (`gcsim/engine/inputs/draws.py`).
 - **A number that one log cannot show is a prior**, and the fit report names its source. Priors are: the cost of
   sweeping, the growth of mark cost with the heap's spread, memory outside the heap, and baseline assists where every
   cycle ends at its goal. Several logs show more: see below.
