@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.memory.parts import OWN_STACK_BYTES
 from gcsim.units import MIB
 
@@ -63,7 +63,7 @@ def build(go: str, directory: Path) -> Path:
     return binary
 
 
-def per_cycle(rows: NDArray[np.float64], reduce: Any) -> NDArray[np.float64]:
+def per_cycle(rows: FloatArray, reduce: Any) -> FloatArray:
     """Reduce each cycle's samples (cycle count, bytes) to one figure; the first cycle is left out."""
     cycles = np.unique(rows[:, 0])[1:]
     return np.array([reduce(rows[rows[:, 0] == cycle, 1]) for cycle in cycles])
@@ -176,7 +176,7 @@ def metadata_line(runs: list[dict[str, Any]]) -> tuple[float, float, float]:
     return float(base), float(share), float(np.std(metadata - base - share * in_use))
 
 
-def resident_errors(runs: list[dict[str, Any]], base: float, share: float) -> NDArray[np.float64]:
+def resident_errors(runs: list[dict[str, Any]], base: float, share: float) -> FloatArray:
     """Peak RSS over its prediction, less one, in every run without a memory limit."""
     errors = [
         run["rss_hwm"] / (base + (1 + share) * run["heap_peak"] + run["stacks"]) - 1

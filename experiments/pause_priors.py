@@ -15,14 +15,15 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gcsim.arrays import FloatArray
 
 LATE_NS = 300e3  # beyond this a P was not running: the operating system had taken its thread off the CPU
 PROGRAM = Path(__file__).parent / "programs" / "pauses" / "main.go"
 CLOCK = re.compile(r"^gc \d+ @.*?: ([\d.]+)\+[\d.]+\+([\d.]+) ms clock", re.MULTILINE)
 
 
-def pauses_ns(command: list[str], load: str, gomaxprocs: int, seconds: float) -> NDArray[np.float64]:
+def pauses_ns(command: list[str], load: str, gomaxprocs: int, seconds: float) -> FloatArray:
     """w1 and w2 in ns, one row a cycle; the first ten cycles are left out."""
     env = {**os.environ, "GOMAXPROCS": str(gomaxprocs), "GODEBUG": "gctrace=1"}
     run = subprocess.run([*command, load, str(seconds)], env=env, capture_output=True, text=True, check=True)
@@ -30,7 +31,7 @@ def pauses_ns(command: list[str], load: str, gomaxprocs: int, seconds: float) ->
     return np.array(rows) * 1e6
 
 
-def split(sample_ns: NDArray[np.float64]) -> dict[str, float]:
+def split(sample_ns: FloatArray) -> dict[str, float]:
     """Median and log-spread below LATE_NS, and the share, median and log-spread of what is above."""
     late = sample_ns >= LATE_NS
     body, tail = np.log(np.maximum(sample_ns[~late], 500.0)), np.log(sample_ns[late])

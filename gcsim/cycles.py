@@ -8,10 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Int64Array = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from gcsim.arrays import BoolArray, Int64Array
 
 NOT_LOGGED = -1  # an integer column's value where the log's format has no such field
 NO_HEAP_GOAL = (1 << 63) - 1  # heap_goal_bytes with GOGC=off and no memory limit

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.errors import InputError
 
 T = TypeVar("T")
-FloatArray = NDArray[np.float64]
 
 MOST_BYTES = {"TOML": 16 << 20, "JSON": 64 << 20}  # of one file: models are some 10 KB, sweeps some MB
 MOST_VALUES = 100_000  # in one list of numbers

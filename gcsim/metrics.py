@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gcsim.cycles import NOT_LOGGED, CycleTable, Int64Array
+from gcsim.arrays import Int64Array
+from gcsim.cycles import NOT_LOGGED, CycleTable
 
 NS_PER_SECOND = 1e9
 

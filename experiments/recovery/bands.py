@@ -1,12 +1,10 @@
 """How far the distribution of n uniform ranks may stray from the diagonal before chance does not explain it."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
+from gcsim.arrays import FloatArray
 from gcsim.streams import stream
-
-FloatArray = NDArray[np.float64]
 
 GRID: FloatArray = np.linspace(0.02, 0.98, 49)
 LEVEL = 0.95

@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments.recovery.services import Service
+from gcsim.arrays import FloatArray
 from gcsim.capture.info import CaptureInfo
 from gcsim.engine.inputs.draws import central_draws, lane_parameters
 from gcsim.engine.inputs.lane_parameters import LaneParameters
@@ -25,8 +25,6 @@ from gcsim.goruntime.versions import rules_for
 from gcsim.service.parameters import PARAMETER_NAMES
 from gcsim.streams import stream
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
 
 LANES, WARM_UP_STEPS, STEPS = 128, 24, 64  # of each service, for the means
 _HELD = 0.97  # of the runway

@@ -8,19 +8,17 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import chisquare, kstest
 
 from experiments.recovery.logs import Logged, logged
 from experiments.recovery.services import BATCH, Service, draw_batch
 from gcsim.api import calibrate
+from gcsim.arrays import FloatArray
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.engine.inputs.draws import draw_parameters
 from gcsim.errors import InputError
 from gcsim.service.model import Model
 from gcsim.streams import stream
-
-FloatArray = NDArray[np.float64]
 
 POSTERIOR_DRAWS = 99  # a truth among them has 100 places
 BINS = 10

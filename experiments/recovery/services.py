@@ -23,9 +23,9 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.estimate.allocation import SWEEP_SMALL_OBJECTS, SWEEP_UNKNOWN_SIZES
 from gcsim.calibration.memory.fit import SLOTS_SMALL_OBJECTS, SLOTS_UNKNOWN_SIZES
 from gcsim.goruntime.workers import background_share
@@ -37,8 +37,6 @@ from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
 from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
 
 BATCH = 20
 

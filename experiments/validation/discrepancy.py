@@ -14,16 +14,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from experiments.validation.study import Row
 from experiments.validation.summary import groups
+from gcsim.arrays import FloatArray
 from gcsim.engine.summary.intervals import DISCREPANCY, Z90, Extrapolation, LoadKind, ModelError, distance
 from gcsim.settings import Settings
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
 
 COVERAGE = 0.90
 _DEGREES = 4.0

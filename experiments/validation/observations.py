@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from experiments.capture import MAX_FOREIGN_CPU, CapturedRun, RunPlan, is_captured, load_run
+from gcsim.arrays import Int64Array
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.validation import observed_metrics
 from gcsim.calibration.window import cycles_since_start, working_window
 from gcsim.capture.info import CaptureInfo
-from gcsim.cycles import NOT_LOGGED, CycleTable, Int64Array
+from gcsim.cycles import NOT_LOGGED, CycleTable
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.settings import Settings
 from gcsim.units import MIB

@@ -8,18 +8,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
 from gcsim.cycles import NOT_LOGGED
 from gcsim.gctrace.numbers import printed_step_ns, untruncated_ms
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import runway_bytes
 from gcsim.submodels.process_memory import span_tail_recount_bytes
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-Int64Array = NDArray[np.int64]
 
 HALF_MIB = 0.5 * MIB
 LOG = "log"  # the source of a parameter that the log shows

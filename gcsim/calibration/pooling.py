@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.estimate.allocation import fit_allocation, intervals, outside_rate, swept_per_byte
 from gcsim.calibration.estimate.heap import LIVE_PER_DOUBLING
@@ -32,8 +32,6 @@ from gcsim.service.pauses import Pauses
 from gcsim.settings import Settings
 from gcsim.submodels.live_heap import doublings
 from gcsim.units import format_mib, format_percent
-
-FloatArray = NDArray[np.float64]
 
 _USUAL_LIVE_SCATTER = 0.005  # between runs of one program; of sizes, not of speeds
 _MOST_LIVE_APART = 1.5  # largest over smallest live heap of logs of one service

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.cycles import CycleTable
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
 from gcsim.engine.inputs.draws import central_draws, draw_parameters, lane_parameters
@@ -25,8 +25,6 @@ from gcsim.goruntime.versions import GoRules, rules_for
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.streams import stream
-
-FloatArray = NDArray[np.float64]
 
 Engine = Literal["lanes", "des"]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.cycles import CycleTable, Int64Array
+from gcsim.arrays import Int64Array
+from gcsim.cycles import CycleTable
 from gcsim.gctrace.assemble import Older, cycles_from_lines
 from gcsim.gctrace.formats import CYCLES
 from gcsim.gctrace.processes import assign_processes, prefix_tag

@@ -6,14 +6,11 @@ Go 1.5-1.27 mgc.go ``fmtNSAsMS`` and ``itoaDiv``; print.go ``printfloat`` (to 1.
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import Int64Array, Integer
 from gcsim.cycles import NO_HEAP_GOAL, NOT_LOGGED
-
-_IntOrArray = TypeVar("_IntOrArray", int, NDArray[np.int64])
 
 _BEYOND_MEMORY = 1 << 60  # a size from here on is Go's "no goal", whose exact spelling changed by version
 
@@ -97,30 +94,30 @@ def format_ns_as_ms(duration_ns: int) -> str:
     return itoa_div(digits, decimals)
 
 
-def printed_step_ns(duration_ns: _IntOrArray) -> _IntOrArray:
+def printed_step_ns(duration_ns: Integer) -> Integer:
     """The unit of the last digit that ``format_ns_as_ms`` keeps of a duration, in ns; scalars and arrays."""
     coarser = 9_000 * (duration_ns >= 100_000) + 90_000 * (duration_ns >= 1_000_000)
-    step_ns: _IntOrArray = 1_000 + coarser + 900_000 * (duration_ns >= 10_000_000)
+    step_ns: Integer = 1_000 + coarser + 900_000 * (duration_ns >= 10_000_000)
     return step_ns
 
 
-def quantize_ms(duration_ns: _IntOrArray) -> _IntOrArray:
+def quantize_ms(duration_ns: Integer) -> Integer:
     """What ``format_ns_as_ms`` leaves of a duration, in ns; scalars and arrays."""
     step = printed_step_ns(duration_ns)
     return duration_ns // step * step
 
 
-def untruncated_ms(duration_ns: _IntOrArray) -> _IntOrArray:
+def untruncated_ms(duration_ns: Integer) -> Integer:
     """The middle of what is printed as ``duration_ns``; 0 stays 0, for what did not happen is printed so too."""
     return duration_ns + printed_step_ns(duration_ns) // 2 * (duration_ns > 0)
 
 
-def quantize_seconds(time_ns: _IntOrArray) -> _IntOrArray:
+def quantize_seconds(time_ns: Integer) -> Integer:
     """What a printed time stamp (three decimals of a second) leaves of it, in ns."""
     return time_ns // 1_000_000 * 1_000_000
 
 
-def quantize_mib(size_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
+def quantize_mib(size_bytes: Int64Array) -> Int64Array:
     """What a printed size leaves of it: whole MiB, truncated, and one value for "no goal"."""
     whole = size_bytes >> 20 << 20
     return np.where(whole >= _BEYOND_MEMORY, NO_HEAP_GOAL, whole)

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray
 from gcsim.gctrace.formats import Template
 from gcsim.gctrace.numbers import Number, printed_step_ns
 
@@ -57,7 +57,7 @@ def _spelled(number: Number, text: bytes, ms: re.Pattern[bytes]) -> bool:
     return spelling.fullmatch(text) is not None
 
 
-def pauses_agree(fields: Mapping[str, Any]) -> NDArray[np.bool_]:
+def pauses_agree(fields: Mapping[str, Any]) -> BoolArray:
     """Whether one count of Ps, up to GOMAXPROCS, turns both pauses into their CPU time; for columns or one line.
 
     The runtime multiplies a pause by ``work.stwprocs``: GOMAXPROCS, or the number of CPUs when that is less.
@@ -71,5 +71,5 @@ def pauses_agree(fields: Mapping[str, Any]) -> NDArray[np.bool_]:
         fewest = np.maximum(fewest, cpu_ns / (wall_ns + printed_step_ns(wall_ns)))
         upper = (cpu_ns + printed_step_ns(cpu_ns)) / np.maximum(wall_ns, 1)
         most = np.where(wall_ns > 0, np.minimum(most, upper), most)
-    agree: NDArray[np.bool_] = np.floor(most) >= fewest
+    agree: BoolArray = np.floor(most) >= fewest
     return agree

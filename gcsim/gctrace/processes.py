@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.cycles import Int64Array
+from gcsim.arrays import Int64Array
 
 _TRUNCATION_NS = 1_000_000  # a time stamp is truncated to milliseconds
 _JUMP_NS = 1_000_000_000  # a clock that moves less than this has not jumped

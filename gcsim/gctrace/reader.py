@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gcsim.arrays import Int64Array
 from gcsim.capture.info import CaptureInfo, read_side_file
-from gcsim.cycles import Int64Array
 from gcsim.errors import InputError
 from gcsim.gctrace.lines import KEYWORDS, parse_line
 from gcsim.gctrace.repair import Repair, WholeLines, line_numbers, torn_marks

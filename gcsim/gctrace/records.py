@@ -12,13 +12,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.cycles import NOT_LOGGED, BoolArray, Int64Array
-
-Float64Array = NDArray[np.float64]
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
+from gcsim.cycles import NOT_LOGGED
 
 _DTYPES: dict[object, tuple[type, object]] = {
     Int64Array: (np.int64, NOT_LOGGED),
-    Float64Array: (np.float64, np.nan),
+    FloatArray: (np.float64, np.nan),
     BoolArray: (np.bool_, False),
 }
 
@@ -66,12 +65,12 @@ class PacerStarts(Columns):
     """``pacer: assist ratio=``: the pacer's plan as marking begins. Go ``startCycle``."""
 
     cycle_index: Int64Array
-    assist_ratio: Float64Array  # assist_work_per_byte at the start
+    assist_ratio: FloatArray  # assist_work_per_byte at the start
     heap_scan_bytes: Int64Array  # worst-case scan work, whole MiB
     heap_live_bytes: Int64Array  # whole MiB
     heap_goal_bytes: Int64Array  # whole MiB
     dedicated_workers: Int64Array
-    fractional_utilization: Float64Array  # to Go 1.9 a number of fractional workers
+    fractional_utilization: FloatArray  # to Go 1.9 a number of fractional workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,7 +90,7 @@ class PacerEnds(Columns):
     triggered_bytes: Int64Array  # live heap at which this cycle did start (T)
     heap_live_bytes: Int64Array  # at mark's end (L)
     past_goal_bytes: Int64Array  # L - heap goal, signed
-    cons_mark: Float64Array  # the smoothed value in force before this cycle's update
+    cons_mark: FloatArray  # the smoothed value in force before this cycle's update
     controller_reset: BoolArray
 
     @property
@@ -111,18 +110,18 @@ class PacerEndsBefore118(Columns):
 
     cycle_index: Int64Array
     heap_marked_previous_bytes: Int64Array  # H_m_prev
-    trigger_ratio: Float64Array  # h_t
+    trigger_ratio: FloatArray  # h_t
     trigger_bytes: Int64Array  # H_T
-    actual_ratio: Float64Array  # h_a
+    actual_ratio: FloatArray  # h_a
     heap_live_bytes: Int64Array  # H_a
-    goal_ratio: Float64Array  # h_g
+    goal_ratio: FloatArray  # h_g
     heap_goal_bytes: Int64Array  # H_g
-    utilization: Float64Array  # u_a
-    goal_utilization: Float64Array  # u_g
+    utilization: FloatArray  # u_a
+    goal_utilization: FloatArray  # u_g
     scan_work_bytes: Int64Array  # W_a
-    goal_delta: Float64Array
-    actual_delta: Float64Array
-    utilization_ratio: Float64Array
+    goal_delta: FloatArray
+    actual_delta: FloatArray
+    utilization_ratio: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,7 +132,7 @@ class Sweeps(Columns):
     heap_live_bytes: Int64Array  # whole MiB
     allocated_bytes: Int64Array  # during the sweep, whole MiB
     swept_pages: Int64Array
-    pages_per_byte: Float64Array
+    pages_per_byte: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.cycles import NOT_LOGGED, Int64Array
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
+from gcsim.cycles import NOT_LOGGED
 from gcsim.gctrace.formats import Template
 from gcsim.gctrace.lines import Entry
 from gcsim.gctrace.numbers import saturate_size
@@ -103,8 +104,8 @@ def _column(part: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
 
 
 def _decode_entry(
-    entry: EntryShape, block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[Raw, NDArray[np.bool_]]:
+    entry: EntryShape, block: bytes, starts: Int64Array, ends: Int64Array
+) -> tuple[Raw, BoolArray]:
     """The entry's columns, and which are valid; numbers stand at ``starts``..``ends`` (lines, numbers)."""
     values: Raw = {}
     points = list(entry.points)
@@ -130,7 +131,7 @@ def _decode_entry(
 
 def _scaled(
     column: Column, digits: Int64Array, decimals: Int64Array, lengths: Int64Array
-) -> tuple[Int64Array, NDArray[np.bool_]]:
+) -> tuple[Int64Array, BoolArray]:
     number = column.token.number
     assert number is not None
     fits = (decimals <= number.decimals) & (lengths <= number.max_digits)
@@ -145,8 +146,8 @@ def _scaled(
 
 
 def _floats(
-    column: Column, block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    column: Column, block: bytes, starts: Int64Array, ends: Int64Array
+) -> tuple[FloatArray, BoolArray]:
     values = np.zeros(len(starts))
     fits = np.ones(len(starts), np.bool_)
     begins, stops = (starts[:, column.first] - column.lead).tolist(), ends[:, column.last].tolist()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.cycles import Int64Array
+from gcsim.arrays import Int64Array
 
 _LAGS = 8  # lines of other processes that may stand between two cycles of one
 _TINY = 3  # a young process on a coarse clock may print what another one printed

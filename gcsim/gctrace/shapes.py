@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.cycles import Int64Array
+from gcsim.arrays import BoolArray, Int64Array
 from gcsim.gctrace.formats import Template, Token
 from gcsim.gctrace.lines import Entry
 
@@ -120,9 +120,7 @@ class Numbers:
         starts, ends = edges[::2], edges[1::2]
         return cls(block, starts, ends, line_starts, np.searchsorted(starts, line_starts))
 
-    def of_shape(
-        self, shape: LineShape, lines: Int64Array
-    ) -> tuple[NDArray[np.bool_], Int64Array, Int64Array]:
+    def of_shape(self, shape: LineShape, lines: Int64Array) -> tuple[BoolArray, Int64Array, Int64Array]:
         """Which of the lines have the shape's numbers in its places, and those numbers' starts and ends."""
         count = len(shape.offsets)
         fits = self.first[lines + 1] - self.first[lines] == count
@@ -142,9 +140,7 @@ _HIGH_BITS = np.uint64(0x8080808080808080)
 _KEEP = np.array([(0xFFFFFFFFFFFFFFFF << 8 * (8 - n)) & 0xFFFFFFFFFFFFFFFF for n in range(9)], np.uint64)
 
 
-def _eight_characters(
-    words: UInt64Array, lengths: Int64Array
-) -> tuple[Int64Array, Int64Array, NDArray[np.bool_]]:
+def _eight_characters(words: UInt64Array, lengths: Int64Array) -> tuple[Int64Array, Int64Array, BoolArray]:
     """The digits of numbers of up to eight characters, digits after the point, and whether there is a point.
 
     A word holds the eight bytes that end with the number, the first of them lowest. Characters become
@@ -171,7 +167,7 @@ def _eight_characters(
 
 def decode_numbers(
     block: bytes, starts: Int64Array, ends: Int64Array
-) -> tuple[Int64Array, Int64Array, NDArray[np.bool_]]:
+) -> tuple[Int64Array, Int64Array, BoolArray]:
     """Digits, decimals and validity of the numbers at ``starts``..``ends`` (any one shape) in a padded block.
 
     Valid are up to 16 characters with at most one point, inside the last eight and between digits.

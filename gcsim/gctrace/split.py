@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, Int64Array
 from gcsim.capture.info import CaptureInfo
-from gcsim.cycles import BoolArray, CycleTable, Int64Array
+from gcsim.cycles import CycleTable
 from gcsim.gctrace.formats import OTHERS
 from gcsim.gctrace.log_cycles import LogCycles
 from gcsim.gctrace.records import (

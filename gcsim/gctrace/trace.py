@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from gcsim.arrays import BoolArray, Int64Array
 from gcsim.capture.info import CaptureInfo
-from gcsim.cycles import BoolArray, CycleTable, Int64Array
+from gcsim.cycles import CycleTable
 from gcsim.gctrace.formats import CYCLES
 from gcsim.gctrace.records import (
     Columns,

@@ -17,15 +17,9 @@ and by the tail of every span taken: ``refill``'s own comment prefers that to ru
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gcsim.cycles import Int64Array
-from gcsim.goruntime.size_classes import (
-    Ints,
-    same_kind,
-)
-
-FloatArray = NDArray[np.float64]
+from gcsim.arrays import Int64Array, IntOrArray
+from gcsim.goruntime.size_classes import same_kind
 
 
 @overload
@@ -34,7 +28,9 @@ def refills(objects: int, free_slots: int, slots_per_refill: int) -> tuple[int, 
 def refills(
     objects: Int64Array, free_slots: Int64Array, slots_per_refill: Int64Array
 ) -> tuple[Int64Array, Int64Array]: ...
-def refills(objects: Ints, free_slots: Ints, slots_per_refill: Ints) -> tuple[Ints, Ints]:
+def refills(
+    objects: IntOrArray, free_slots: IntOrArray, slots_per_refill: IntOrArray
+) -> tuple[IntOrArray, IntOrArray]:
     """Spans that one P takes to place ``objects``, and the free slots then left in its cached span.
 
     ``free_slots`` are left in the cached span before, 0 if there is none; each span taken has

@@ -6,20 +6,14 @@ amd64 does where Python differs: two's complement wrap-around and conversions of
 """
 
 import math
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray, Int64Array, Integer
 from gcsim.units import MAX_INT64
 
-Int64Array: TypeAlias = NDArray[np.int64]
-Float64Array: TypeAlias = NDArray[np.float64]
-BoolArray: TypeAlias = NDArray[np.bool_]
-
 # The form of a rule's first argument is the form of its result; others may be arrays where it is one.
-IntT = TypeVar("IntT", int, Int64Array)
-FloatT = TypeVar("FloatT", float, Float64Array)
 
 MIN_INT64 = -MAX_INT64 - 1
 _LARGEST_FLOAT_BELOW_2_63 = float(2**63 - 1024)
@@ -37,7 +31,7 @@ def where(condition: bool | BoolArray, if_true: Any, if_false: Any) -> Any:
     return if_true if condition else if_false
 
 
-def filled_like(form: IntT, value: int) -> IntT:
+def filled_like(form: Integer, value: int) -> Integer:
     """``value`` in the form of ``form``: an int, or an array of its shape."""
     return np.full_like(form, value) if isinstance(form, np.ndarray) else value
 
@@ -59,7 +53,7 @@ def minimum(a: Any, b: Any) -> Any:
 @overload
 def to_float64(value: int) -> float: ...
 @overload
-def to_float64(value: Int64Array) -> Float64Array: ...
+def to_float64(value: Int64Array) -> FloatArray: ...
 def to_float64(value: Any) -> Any:
     """Go's ``float64(int64)``: round to nearest, ties to even."""
     return value.astype(np.float64) if isinstance(value, np.ndarray) else float(value)
@@ -68,7 +62,7 @@ def to_float64(value: Any) -> Any:
 @overload
 def truncate_to_int64(value: float) -> int: ...
 @overload
-def truncate_to_int64(value: Float64Array) -> Int64Array: ...
+def truncate_to_int64(value: FloatArray) -> Int64Array: ...
 def truncate_to_int64(value: Any) -> Any:
     """Go's ``int64(float64)`` on amd64 (CVTTSD2SQ): toward zero; out of range or NaN gives MIN_INT64."""
     if isinstance(value, np.ndarray):
@@ -80,7 +74,7 @@ def truncate_to_int64(value: Any) -> Any:
 @overload
 def truncate_to_uint64(value: float) -> int: ...
 @overload
-def truncate_to_uint64(value: Float64Array) -> Int64Array: ...
+def truncate_to_uint64(value: FloatArray) -> Int64Array: ...
 def truncate_to_uint64(value: Any) -> Any:
     """Go's ``uint64(float64)`` on amd64, capped at MAX_INT64.
 
@@ -94,14 +88,14 @@ def truncate_to_uint64(value: Any) -> Any:
     return int(value) if -1.0 < value <= _LARGEST_FLOAT_BELOW_2_63 else MAX_INT64
 
 
-def wrap_int64(value: IntT) -> IntT:
+def wrap_int64(value: Integer) -> Integer:
     """The low 64 bits as a signed number: what a 64-bit register holds. Arrays wrap by themselves."""
     if isinstance(value, np.ndarray):
         return value
     return ((value - MIN_INT64) & _MASK_64) + MIN_INT64
 
 
-def unsigned_quotient(value: IntT, divisor: int) -> IntT:
+def unsigned_quotient(value: Integer, divisor: int) -> Integer:
     """Go's ``uint64(value) / divisor`` of a product that may have wrapped past 2^63; divisor >= 2."""
     if isinstance(value, np.ndarray):
         return (value.view(np.uint64) // np.uint64(divisor)).view(np.int64)
@@ -111,7 +105,7 @@ def unsigned_quotient(value: IntT, divisor: int) -> IntT:
 @overload
 def divide(numerator: float, denominator: float) -> float: ...
 @overload
-def divide(numerator: Float64Array, denominator: Float64Array | float) -> Float64Array: ...
+def divide(numerator: FloatArray, denominator: FloatArray | float) -> FloatArray: ...
 def divide(numerator: Any, denominator: Any) -> Any:
     """Go's float64 division: x/0 is an infinity and 0/0 is NaN, without complaint."""
     if isinstance(numerator, np.ndarray) or isinstance(denominator, np.ndarray):

@@ -11,17 +11,8 @@ from typing import Any, Generic, overload
 
 import numpy as np
 
-from gcsim.goruntime.arithmetic import (
-    BoolArray,
-    Float64Array,
-    FloatT,
-    Int64Array,
-    divide,
-    maximum,
-    minimum,
-    to_float64,
-    where,
-)
+from gcsim.arrays import BoolArray, FloatArray, Int64Array, Real
+from gcsim.goruntime.arithmetic import divide, maximum, minimum, to_float64, where
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
 
@@ -37,7 +28,7 @@ def mark_utilization(assist_time_ns: int, mark_duration_ns: int, gomaxprocs: int
 @overload
 def mark_utilization(
     assist_time_ns: Int64Array, mark_duration_ns: Int64Array | int, gomaxprocs: Int64Array | int
-) -> Float64Array: ...
+) -> FloatArray: ...
 def mark_utilization(assist_time_ns: Any, mark_duration_ns: Any, gomaxprocs: Any) -> Any:
     """The share of the CPU that marking had: 0.25, assumed for the workers, and what assists took.
 
@@ -52,7 +43,7 @@ def idle_utilization(idle_mark_time_ns: int, mark_duration_ns: int, gomaxprocs: 
 @overload
 def idle_utilization(
     idle_mark_time_ns: Int64Array, mark_duration_ns: Int64Array | int, gomaxprocs: Int64Array | int
-) -> Float64Array: ...
+) -> FloatArray: ...
 def idle_utilization(idle_mark_time_ns: Any, mark_duration_ns: Any, gomaxprocs: Any) -> Any:
     """The share of the CPU that idle workers marked with, 0 for a mark of no duration.
 
@@ -74,9 +65,9 @@ def measured_cons_mark(
 def measured_cons_mark(
     allocated_bytes: Int64Array,
     scan_work_bytes: Int64Array,
-    utilization: Float64Array,
-    idle_utilization: Float64Array | float,
-) -> Float64Array: ...
+    utilization: FloatArray,
+    idle_utilization: FloatArray | float,
+) -> FloatArray: ...
 def measured_cons_mark(
     allocated_bytes: Any, scan_work_bytes: Any, utilization: Any, idle_utilization: Any
 ) -> Any:
@@ -95,16 +86,16 @@ def measured_cons_mark(
 
 
 @dataclass(frozen=True, slots=True)
-class ConsMarkMemory(Generic[FloatT]):
+class ConsMarkMemory(Generic[Real]):
     """What the pacer remembers of cons/mark between cycles, by version."""
 
-    cons_mark: FloatT  # in force: the runway is computed from it
+    cons_mark: Real  # in force: the runway is computed from it
     kept: tuple[
-        FloatT, ...
+        Real, ...
     ]  # max_of_five: four measurements, oldest first; mean_of_two: one; controller: its integral
 
 
-def initial_cons_mark(form: FloatT, *, rules: GoRules) -> ConsMarkMemory[FloatT]:
+def initial_cons_mark(form: Real, *, rules: GoRules) -> ConsMarkMemory[Real]:
     """The memory before the first cycle, all zero; ``form`` is a float, or an array with a lane's shape.
 
     Raises ValueError for a Go version whose pacer has no cons/mark (before 1.18).
@@ -117,8 +108,8 @@ def initial_cons_mark(form: FloatT, *, rules: GoRules) -> ConsMarkMemory[FloatT]
 
 
 def next_cons_mark(
-    memory: ConsMarkMemory[FloatT], measured: FloatT, is_measured: bool | BoolArray, *, rules: GoRules
-) -> ConsMarkMemory[FloatT]:
+    memory: ConsMarkMemory[Real], measured: Real, is_measured: bool | BoolArray, *, rules: GoRules
+) -> ConsMarkMemory[Real]:
     """The memory after a cycle that measured ``measured`` (finite or infinite, not NaN).
 
     ``is_measured`` is heapLive at mark end > triggered; where it is false, nothing changes.
@@ -140,14 +131,14 @@ def next_cons_mark(
     return ConsMarkMemory(cons_mark, tuple(kept))
 
 
-def _max_of_five(memory: ConsMarkMemory[FloatT], measured: FloatT) -> ConsMarkMemory[FloatT]:
-    largest: FloatT = measured
+def _max_of_five(memory: ConsMarkMemory[Real], measured: Real) -> ConsMarkMemory[Real]:
+    largest: Real = measured
     for earlier in memory.kept:
         largest = maximum(largest, earlier)
     return ConsMarkMemory(largest, memory.kept[1:] + (measured,))  # noqa: RUF005  # mypy cannot type *
 
 
-def _controlled(memory: ConsMarkMemory[FloatT], measured: FloatT) -> ConsMarkMemory[FloatT]:
+def _controlled(memory: ConsMarkMemory[Real], measured: Real) -> ConsMarkMemory[Real]:
     """One step of the PI controller with a period of one cycle; an overflow resets it and cons/mark to 0.
 
     Source: Go 1.19 ``piController.next``.

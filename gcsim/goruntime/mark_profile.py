@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.goruntime.object_graph import UNREACHABLE, Int64Array, ObjectGraph, depths
-
-FloatArray = NDArray[np.float64]
+from gcsim.arrays import FloatArray, Int64Array
+from gcsim.goruntime.object_graph import UNREACHABLE, ObjectGraph, depths
 
 HANDOFF_OBJECTS = 4  # a worker shares its buffer only with more objects than this in it
 

@@ -4,14 +4,15 @@ Sizes are bytes, each an ``int`` or an ``int64`` array; the form of the first ar
 result. GOMEMLIMIT=off is MAX_INT64 (2^63 - 1), as in the runtime.
 """
 
-from gcsim.goruntime.arithmetic import IntT, filled_like, maximum, where
+from gcsim.arrays import Integer
+from gcsim.goruntime.arithmetic import filled_like, maximum, where
 from gcsim.goruntime.versions import GoRules
 from gcsim.units import MAX_INT64
 
 
 def non_heap_bytes(
-    mapped_ready_bytes: IntT, heap_free_bytes: IntT | int, heap_alloc_bytes: IntT | int
-) -> IntT:
+    mapped_ready_bytes: Integer, heap_free_bytes: Integer | int, heap_alloc_bytes: Integer | int
+) -> Integer:
     """Memory that counts against the limit but holds no heap object and cannot come to hold one at once.
 
     Stacks, metadata, work buffers, and the free slots and tails of spans in use. ``mapped_ready_bytes`` is
@@ -22,23 +23,23 @@ def non_heap_bytes(
     return mapped_ready_bytes - heap_free_bytes - heap_alloc_bytes
 
 
-def overage_bytes(mapped_ready_bytes: IntT, memory_limit_bytes: IntT | int) -> IntT:
+def overage_bytes(mapped_ready_bytes: Integer, memory_limit_bytes: Integer | int) -> Integer:
     """How far mapped memory exceeds the limit, 0 below it.
 
     Source: Go 1.19+ ``gcControllerState.memoryLimitHeapGoal``, term 2.
     """
-    overage: IntT = maximum(mapped_ready_bytes - memory_limit_bytes, 0)
+    overage: Integer = maximum(mapped_ready_bytes - memory_limit_bytes, 0)
     return overage
 
 
 def memory_limit_heap_goal_bytes(
-    heap_marked_bytes: IntT,
-    memory_limit_bytes: IntT | int,
-    non_heap_bytes: IntT | int,
-    overage_bytes: IntT | int,
+    heap_marked_bytes: Integer,
+    memory_limit_bytes: Integer | int,
+    non_heap_bytes: Integer | int,
+    overage_bytes: Integer | int,
     *,
     rules: GoRules,
-) -> IntT:
+) -> Integer:
     """The heap goal that keeps the process at its memory limit; re-evaluated whenever it is asked for.
 
         available = limit - non_heap - overage
@@ -51,7 +52,7 @@ def memory_limit_heap_goal_bytes(
     """
     if not rules.memory_limit:
         return filled_like(heap_marked_bytes, MAX_INT64)
-    goal: IntT
+    goal: Integer
     available = memory_limit_bytes - (non_heap_bytes + overage_bytes)
     if rules.limit_headroom_percent:
         percent = available // 100 * rules.limit_headroom_percent

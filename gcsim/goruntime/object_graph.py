@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-Int64Array = NDArray[np.int64]
+from gcsim.arrays import Int64Array
 
 NIL = -1
 POINTER_BYTES = 8

@@ -14,10 +14,8 @@ from typing import Any, overload
 
 import numpy as np
 
+from gcsim.arrays import FloatArray, Int64Array, Integer
 from gcsim.goruntime.arithmetic import (
-    Float64Array,
-    Int64Array,
-    IntT,
     divide,
     maximum,
     minimum,
@@ -45,22 +43,22 @@ _MAX_OVERSHOOT = 1.1
 _MIN_SCAN_WORK_REMAINING = 1000
 
 
-def heap_minimum_bytes(gc_percent: IntT) -> IntT:
+def heap_minimum_bytes(gc_percent: Integer) -> Integer:
     """The smallest GOGC heap goal: 4 MiB x GOGC/100; 0 at GOGC=off, where no goal comes from GOGC.
 
     Source: Go 1.5+ ``gcControllerState.setGCPercent``.
     """
-    minimum_bytes: IntT = maximum(DEFAULT_HEAP_MINIMUM_BYTES * gc_percent // 100, 0)
+    minimum_bytes: Integer = maximum(DEFAULT_HEAP_MINIMUM_BYTES * gc_percent // 100, 0)
     return minimum_bytes
 
 
 def gc_percent_heap_goal_bytes(
-    heap_marked_bytes: IntT,
-    last_stack_scan_bytes: IntT | int,
-    globals_scan_bytes: IntT | int,
-    gc_percent: IntT | int,
-    heap_minimum_bytes: IntT | int,
-) -> IntT:
+    heap_marked_bytes: Integer,
+    last_stack_scan_bytes: Integer | int,
+    globals_scan_bytes: Integer | int,
+    gc_percent: Integer | int,
+    heap_minimum_bytes: Integer | int,
+) -> Integer:
     """The heap goal from GOGC, MAX_INT64 at GOGC=off (there the runtime has 2^64 - 1).
 
         goal = max(marked + (marked + stacks + globals) * GOGC / 100, heap_minimum)
@@ -72,11 +70,11 @@ def gc_percent_heap_goal_bytes(
     roots_and_heap = heap_marked_bytes + last_stack_scan_bytes + globals_scan_bytes
     growth = unsigned_quotient(roots_and_heap * gc_percent, 100)
     goal = maximum(heap_marked_bytes + growth, heap_minimum_bytes)
-    goal_or_off: IntT = where(gc_percent >= 0, goal, MAX_INT64)
+    goal_or_off: Integer = where(gc_percent >= 0, goal, MAX_INT64)
     return goal_or_off
 
 
-def sweep_min_trigger_bytes(heap_live_bytes: IntT) -> IntT:
+def sweep_min_trigger_bytes(heap_live_bytes: Integer) -> Integer:
     """The lowest trigger that leaves the sweeper room: 1 MiB above heapLive at commit.
 
     At mark end sweeping is never done, so this always holds there; where sweeping is done at commit (before
@@ -87,11 +85,11 @@ def sweep_min_trigger_bytes(heap_live_bytes: IntT) -> IntT:
 
 
 def heap_goal_bytes(
-    gc_percent_goal_bytes: IntT,
-    limit_goal_bytes: IntT | int,
-    sweep_min_trigger_bytes: IntT | int,
-    triggered_bytes: IntT | int | None = None,
-) -> IntT:
+    gc_percent_goal_bytes: Integer,
+    limit_goal_bytes: Integer | int,
+    sweep_min_trigger_bytes: Integer | int,
+    triggered_bytes: Integer | int | None = None,
+) -> Integer:
     """The heap goal in force: the lower of the two goals, GOGC's with room to sweep and to mark.
 
     ``triggered_bytes`` is None outside marking; while marking, a goal from GOGC lies at least 64 KiB
@@ -101,7 +99,7 @@ def heap_goal_bytes(
     goal = maximum(gc_percent_goal_bytes, sweep_min_trigger_bytes)
     if triggered_bytes is not None:
         goal = maximum(goal, triggered_bytes + MIN_RUNWAY_BYTES)
-    binding: IntT = where(limit_binds(gc_percent_goal_bytes, limit_goal_bytes), limit_goal_bytes, goal)
+    binding: Integer = where(limit_binds(gc_percent_goal_bytes, limit_goal_bytes), limit_goal_bytes, goal)
     return binding
 
 
@@ -114,22 +112,22 @@ def limit_binds(gc_percent_goal_bytes: Any, limit_goal_bytes: Any) -> Any:
 
 
 def min_trigger_bytes(
-    gc_percent_goal_bytes: IntT, limit_goal_bytes: IntT | int, sweep_min_trigger_bytes: IntT | int
-) -> IntT:
+    gc_percent_goal_bytes: Integer, limit_goal_bytes: Integer | int, sweep_min_trigger_bytes: Integer | int
+) -> Integer:
     """The trigger's bound for the sweeper's sake, 0 under a limit goal: there it could exceed the goal.
 
     Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
     """
-    bound: IntT = where(limit_binds(gc_percent_goal_bytes, limit_goal_bytes), 0, sweep_min_trigger_bytes)
+    bound: Integer = where(limit_binds(gc_percent_goal_bytes, limit_goal_bytes), 0, sweep_min_trigger_bytes)
     return bound
 
 
 def trigger_bytes(
-    heap_marked_bytes: IntT,
-    heap_goal_bytes: IntT | int,
-    runway_bytes: IntT | int,
-    min_trigger_bytes: IntT | int,
-) -> IntT:
+    heap_marked_bytes: Integer,
+    heap_goal_bytes: Integer | int,
+    runway_bytes: Integer | int,
+    min_trigger_bytes: Integer | int,
+) -> Integer:
     """The heap size at which a collection starts: the goal less the runway, within two bounds.
 
         lower   = max(min_trigger, marked + (goal - marked)/64 * 45)          0.70 of the way
@@ -145,14 +143,14 @@ def trigger_bytes(
     upper = maximum(step * MAX_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, lower)
     upper = maximum(upper, heap_goal_bytes - DEFAULT_HEAP_MINIMUM_BYTES)
     within_bounds = minimum(maximum(heap_goal_bytes - runway_bytes, lower), upper)
-    trigger: IntT = minimum(within_bounds, heap_goal_bytes)
+    trigger: Integer = minimum(within_bounds, heap_goal_bytes)
     return trigger
 
 
 @overload
 def runway_bytes(cons_mark: float, expected_scan_work_bytes: int) -> int: ...
 @overload
-def runway_bytes(cons_mark: Float64Array, expected_scan_work_bytes: Int64Array | int) -> Int64Array: ...
+def runway_bytes(cons_mark: FloatArray, expected_scan_work_bytes: Int64Array | int) -> Int64Array: ...
 def runway_bytes(cons_mark: Any, expected_scan_work_bytes: Any) -> Any:
     """What the program will allocate while the expected work is scanned at 25 % of the CPU.
 
@@ -184,7 +182,7 @@ def assist_ratio(
     expected_scan_work_bytes: Int64Array | int,
     max_scan_work_bytes: Int64Array | int,
     gc_percent: Int64Array | int,
-) -> tuple[Float64Array, Float64Array]: ...
+) -> tuple[FloatArray, FloatArray]: ...
 def assist_ratio(
     heap_live_bytes: Any,
     heap_goal_bytes: Any,

@@ -21,7 +21,8 @@ Source: Go 1.19+ ``gcPaceScavenger``, ``scavengerState.run`` and ``sleep``, ``pi
 
 from typing import Any
 
-from gcsim.goruntime.arithmetic import IntT, maximum, minimum, to_float64, truncate_to_int64, where
+from gcsim.arrays import Integer
+from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to_int64, where
 from gcsim.goruntime.versions import GoRules
 from gcsim.units import MAX_INT64
 
@@ -35,12 +36,12 @@ RELEASE_BYTES_PER_CPU_SECOND = 12.5e9  # measured prior, see above; 9e9 to 17e9
 
 
 def gc_percent_scavenge_goal_bytes(
-    last_heap_in_use_bytes: IntT,
-    heap_goal_bytes: IntT | int,
-    last_heap_goal_bytes: IntT | int,
+    last_heap_in_use_bytes: Integer,
+    heap_goal_bytes: Integer | int,
+    last_heap_goal_bytes: Integer | int,
     *,
-    heap_retained_bytes: IntT | int,
-) -> IntT:
+    heap_retained_bytes: Integer | int,
+) -> Integer:
     """What heap in use + heap free may be; NO_GOAL before the first mark end and where met within a page.
 
     ``last_heap_in_use_bytes`` is heap in use at the mark end just past, ``last_heap_goal_bytes`` that cycle's
@@ -49,28 +50,28 @@ def gc_percent_scavenge_goal_bytes(
     last_goal = maximum(last_heap_goal_bytes, 1)
     ratio = to_float64(heap_goal_bytes) / to_float64(last_goal)
     scaled = minimum(to_float64(last_heap_in_use_bytes) * ratio, _FAR_ABOVE_ANY_HEAP_BYTES)
-    goal: IntT = truncate_to_int64(scaled)
+    goal: Integer = truncate_to_int64(scaled)
     goal = goal + goal // RETAIN_EXTRA_DIVISOR
     goal = (goal + PHYSICAL_PAGE_BYTES - 1) // PHYSICAL_PAGE_BYTES * PHYSICAL_PAGE_BYTES
     met = (heap_retained_bytes - goal < PHYSICAL_PAGE_BYTES) | (last_heap_goal_bytes == 0)
-    aim: IntT = where(met, NO_GOAL, goal)
+    aim: Integer = where(met, NO_GOAL, goal)
     return aim
 
 
 def memory_limit_scavenge_goal_bytes(
-    mapped_ready_bytes: IntT, memory_limit_bytes: IntT | int, *, rules: GoRules
-) -> IntT:
+    mapped_ready_bytes: Integer, memory_limit_bytes: Integer | int, *, rules: GoRules
+) -> Integer:
     """What mappedReady may be; NO_GOAL where it is met, and always so before Go 1.22.
 
     Source: Go 1.19+ ``gcPaceScavenger``; up to 1.21 it multiplies by 100 - 5 where 1 - 5/100 was meant.
     """
     if rules.scavenge_limit_goal_percent is None:
-        never_due: IntT = where(mapped_ready_bytes < 0, mapped_ready_bytes, NO_GOAL)
+        never_due: Integer = where(mapped_ready_bytes < 0, mapped_ready_bytes, NO_GOAL)
         return never_due
     percent = rules.scavenge_limit_goal_percent / 100.0
     product = minimum(to_float64(memory_limit_bytes) * percent, _FAR_ABOVE_ANY_HEAP_BYTES)
     goal = truncate_to_int64(product)
-    aim: IntT = where(mapped_ready_bytes <= goal, NO_GOAL, goal)
+    aim: Integer = where(mapped_ready_bytes <= goal, NO_GOAL, goal)
     return aim
 
 

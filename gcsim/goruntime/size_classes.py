@@ -13,9 +13,8 @@ Everything is for 64-bit platforms. A size of 0 takes no memory: the runtime han
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gcsim.cycles import Int64Array
+from gcsim.arrays import BoolArray, BoolOrArray, FloatArray, Int64Array, IntOrArray
 from gcsim.goruntime.versions import GoRules
 
 PAGE_BYTES = 8192  # pageSize
@@ -46,11 +45,8 @@ _CLASS_OF_WORDS: Int64Array = np.searchsorted(
     SIZE_CLASS_BYTES, np.arange(MAX_SMALL_BYTES // 8 + 1) * 8
 ).astype(np.int64)
 
-Ints = int | Int64Array
-Bools = bool | NDArray[np.bool_]
 
-
-def same_kind(result: NDArray[np.int64], *inputs: object) -> Ints:
+def same_kind(result: Int64Array, *inputs: object) -> IntOrArray:
     """``result`` as an int where every input was a scalar, else as the array that it is."""
     return result if any(isinstance(value, np.ndarray) for value in inputs) else int(result)
 
@@ -58,8 +54,8 @@ def same_kind(result: NDArray[np.int64], *inputs: object) -> Ints:
 @overload
 def size_class(size_bytes: int, scan: bool, *, rules: GoRules) -> int: ...
 @overload
-def size_class(size_bytes: Int64Array, scan: Bools, *, rules: GoRules) -> Int64Array: ...
-def size_class(size_bytes: Ints, scan: Bools, *, rules: GoRules) -> Ints:
+def size_class(size_bytes: Int64Array, scan: BoolOrArray, *, rules: GoRules) -> Int64Array: ...
+def size_class(size_bytes: IntOrArray, scan: BoolOrArray, *, rules: GoRules) -> IntOrArray:
     """The size class, 1 to 67, of a request of ``size_bytes`` (0 or more); 0 for a large object, or size 0.
 
     ``scan``: the object holds pointers. Tiny requests get class 2, of whose slots they share one (see
@@ -77,8 +73,8 @@ def size_class(size_bytes: Ints, scan: Bools, *, rules: GoRules) -> Ints:
 @overload
 def round_up_size(size_bytes: int, scan: bool, *, rules: GoRules) -> int: ...
 @overload
-def round_up_size(size_bytes: Int64Array, scan: Bools, *, rules: GoRules) -> Int64Array: ...
-def round_up_size(size_bytes: Ints, scan: Bools, *, rules: GoRules) -> Ints:
+def round_up_size(size_bytes: Int64Array, scan: BoolOrArray, *, rules: GoRules) -> Int64Array: ...
+def round_up_size(size_bytes: IntOrArray, scan: BoolOrArray, *, rules: GoRules) -> IntOrArray:
     """Heap bytes that one object of ``size_bytes`` takes: its slot, header included, or whole pages if large.
 
     This is the span's ``elemsize``, what the runtime adds to TotalAlloc; ``runtime.roundupsize`` returns it
@@ -100,8 +96,8 @@ def max_small_request_bytes(rules: GoRules) -> int:
 @overload
 def slots_per_span(size_class: int, scan: bool, *, rules: GoRules) -> int: ...
 @overload
-def slots_per_span(size_class: Int64Array, scan: Bools, *, rules: GoRules) -> Int64Array: ...
-def slots_per_span(size_class: Ints, scan: Bools, *, rules: GoRules) -> Ints:
+def slots_per_span(size_class: Int64Array, scan: BoolOrArray, *, rules: GoRules) -> Int64Array: ...
+def slots_per_span(size_class: IntOrArray, scan: BoolOrArray, *, rules: GoRules) -> IntOrArray:
     """Objects in one span of a class (``nelems`` in ``mheap.initSpan``); 1 for class 0, one large object."""
     number = np.asarray(size_class, dtype=np.int64)
     slot = SIZE_CLASS_BYTES[number]
@@ -115,8 +111,8 @@ def slots_per_span(size_class: Ints, scan: Bools, *, rules: GoRules) -> Ints:
 @overload
 def tiny_place(block_offset: int, size_bytes: int) -> tuple[int, bool]: ...
 @overload
-def tiny_place(block_offset: Int64Array, size_bytes: Int64Array) -> tuple[Int64Array, NDArray[np.bool_]]: ...
-def tiny_place(block_offset: Ints, size_bytes: Ints) -> tuple[Ints, Bools]:
+def tiny_place(block_offset: Int64Array, size_bytes: Int64Array) -> tuple[Int64Array, BoolArray]: ...
+def tiny_place(block_offset: IntOrArray, size_bytes: IntOrArray) -> tuple[IntOrArray, BoolOrArray]:
     """Put one tiny object (1 to 15 B, pointer-free) on a P: (offset after it, whether it took a new block).
 
     ``block_offset`` is mcache.tinyoffset, 1 to 16; 0 says that the P has no block, as after every flush. The
@@ -132,7 +128,7 @@ def tiny_place(block_offset: Ints, size_bytes: Ints) -> tuple[Ints, Bools]:
     return after, (new_block if isinstance(after, np.ndarray) else bool(new_block))
 
 
-def tiny_blocks_per_object(size_bytes: Int64Array, probability: NDArray[np.float64]) -> float:
+def tiny_blocks_per_object(size_bytes: Int64Array, probability: FloatArray) -> float:
     """16-byte blocks taken per tiny object, in the long run, by independent sizes on one P; 1/16 to 1.
 
     ``size_bytes`` (1 to 15) occur with ``probability`` (sums to 1). Exact: the stationary state of the
@@ -149,6 +145,6 @@ def tiny_blocks_per_object(size_bytes: Int64Array, probability: NDArray[np.float
     return float(stationary @ new_block @ probability)
 
 
-def _header_bytes(size: Int64Array, pointers: NDArray[np.bool_], rules: GoRules) -> Int64Array:
+def _header_bytes(size: Int64Array, pointers: BoolArray, rules: GoRules) -> Int64Array:
     """The malloc header of each object: 8 B for a pointerful one over 512 B since Go 1.22."""
     return np.where(pointers & (size > HEADERLESS_BYTES) & rules.alloc_headers, MALLOC_HEADER_BYTES, 0)

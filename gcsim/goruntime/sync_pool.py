@@ -15,14 +15,10 @@ not counted as memory.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gcsim.goruntime.versions import GoRules
 
 LOCAL_BYTES = 128  # unsafe.Sizeof(poolLocal{}), one for each P
 
-FloatArray = NDArray[np.float64]
 PoolSource = Literal["private", "shared", "stolen", "victim", "miss"]
 
 

@@ -13,15 +13,8 @@ alike.
 
 from typing import Any, overload
 
-from gcsim.goruntime.arithmetic import (
-    Float64Array,
-    Int64Array,
-    IntT,
-    filled_like,
-    to_float64,
-    truncate_to_int64,
-    where,
-)
+from gcsim.arrays import FloatArray, Int64Array, Integer
+from gcsim.goruntime.arithmetic import filled_like, to_float64, truncate_to_int64, where
 from gcsim.goruntime.versions import GoRules
 
 BACKGROUND_UTILIZATION = 0.25  # gcBackgroundUtilization: what the pacer assumes, whatever the workers do
@@ -34,21 +27,21 @@ MEAN_SLICE_NS = (
 )  # of a goroutine that does not stop: up to 10 ms late (sysmon, retake)
 
 
-def dedicated_workers(gomaxprocs: IntT) -> IntT:
+def dedicated_workers(gomaxprocs: Integer) -> Integer:
     """Ps that mark until the cycle ends: P/4 rounded half up, or down where that is over 30 % off.
 
     Rounding is more than 30 % off at P = 1, 2, 3 and 6 only. Source: ``startCycle``.
     """
     aim = to_float64(gomaxprocs) * BACKGROUND_UTILIZATION
     rounded = truncate_to_int64(aim + 0.5)
-    workers: IntT = where(_rounds_too_far(aim, rounded) & (rounded > aim), rounded - 1, rounded)
+    workers: Integer = where(_rounds_too_far(aim, rounded) & (rounded > aim), rounded - 1, rounded)
     return workers
 
 
 @overload
 def fractional_utilization_goal(gomaxprocs: int) -> float: ...
 @overload
-def fractional_utilization_goal(gomaxprocs: Int64Array) -> Float64Array: ...
+def fractional_utilization_goal(gomaxprocs: Int64Array) -> FloatArray: ...
 def fractional_utilization_goal(gomaxprocs: Any) -> Any:
     """The share of its time that a P without a dedicated worker owes to a fractional one; 0: none needed.
 
@@ -68,7 +61,7 @@ def _rounds_too_far(aim: Any, rounded: Any) -> Any:
 @overload
 def background_share(gomaxprocs: int) -> float: ...
 @overload
-def background_share(gomaxprocs: Int64Array) -> Float64Array: ...
+def background_share(gomaxprocs: Int64Array) -> FloatArray: ...
 def background_share(gomaxprocs: Any) -> Any:
     """The share of GOMAXPROCS that background workers really take while marking: 0.2 (P=5) to 0.3 (P=10).
 
@@ -80,7 +73,7 @@ def background_share(gomaxprocs: Any) -> Any:
     return (dedicated + fractional_utilization_goal(gomaxprocs) * (gomaxprocs - dedicated)) / gomaxprocs
 
 
-def max_idle_workers(gomaxprocs: IntT, *, periodic: bool, rules: GoRules) -> IntT:
+def max_idle_workers(gomaxprocs: Integer, *, periodic: bool, rules: GoRules) -> Integer:
     """How many idle workers may run at once: every P not dedicated; before Go 1.19 every P.
 
     In the ``periodic`` (two-minute) cycle none, or one where there is no dedicated worker, because fractional
@@ -90,7 +83,9 @@ def max_idle_workers(gomaxprocs: IntT, *, periodic: bool, rules: GoRules) -> Int
         return gomaxprocs
     dedicated = dedicated_workers(gomaxprocs)
     if periodic:
-        periodic_workers: IntT = where(dedicated > 0, filled_like(gomaxprocs, 0), filled_like(gomaxprocs, 1))
+        periodic_workers: Integer = where(
+            dedicated > 0, filled_like(gomaxprocs, 0), filled_like(gomaxprocs, 1)
+        )
         return periodic_workers
     return gomaxprocs - dedicated
 

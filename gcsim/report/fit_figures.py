@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.atomic import FileSet
 from gcsim.calibration.calibrate import Calibration
 from gcsim.calibration.checks.movement_findings import allocation_rates
@@ -17,8 +17,6 @@ from gcsim.gctrace.trace import Trace
 from gcsim.report.figures import save_figure
 from gcsim.report.style import BLUE, INK, QUIET, VERMILION, figure_style, headline, light_grid, new_figure
 from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
-
-FloatArray = NDArray[np.float64]
 
 _SHOWN_PERCENT = 100.0  # residuals beyond are drawn at the edge
 _TREND_POINTS = 25

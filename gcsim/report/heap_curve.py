@@ -4,15 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.cycles import NOT_LOGGED, CycleTable
 from gcsim.printable import printable
 from gcsim.report.style import BLUE, FAINT, INK, ORANGE, QUIET, VERMILION, light_grid
 from gcsim.settings import Settings
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
 
 DEFAULT_CYCLES = 10
 _CROWDED_CYCLES = 25

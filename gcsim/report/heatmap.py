@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.report.style import INK, PAPER, QUIET
 from gcsim.tuning.sweep import Sweep, loosest_last
 from gcsim.units import GIB, MIB, format_go_bytes, format_gogc, format_number
@@ -25,8 +25,8 @@ class HeatMap:
     unit: str
     gogc_labels: tuple[str, ...]
     limit_labels: tuple[str, ...]
-    value: NDArray[np.float64]  # (limits, gogc)
-    infeasible: NDArray[np.bool_]  # (limits, gogc)
+    value: FloatArray  # (limits, gogc)
+    infeasible: BoolArray  # (limits, gogc)
     chosen: tuple[int, int] | None  # (limit, gogc) of a recommended cell
 
 
@@ -91,7 +91,7 @@ def _bar_ticks(norm: Normalize) -> list[float]:
     return [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
 
 
-def _colour_scale(value: NDArray[np.float64]) -> Normalize:
+def _colour_scale(value: FloatArray) -> Normalize:
     shown = value[np.isfinite(value)]
     positive = shown[shown > 0]
     if positive.size == 0:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.cycles import CycleTable
 from gcsim.metrics import pauses_seconds
 from gcsim.printable import printable
@@ -20,8 +20,8 @@ class PauseCurve:
     """Pauses of one run, ascending, with the share of pauses at least that long."""
 
     label: str
-    seconds: NDArray[np.float64]  # (n,) ascending
-    share_longer: NDArray[np.float64]  # (n,) from 1 down to 1/n
+    seconds: FloatArray  # (n,) ascending
+    share_longer: FloatArray  # (n,) from 1 down to 1/n
     p50_seconds: float
     p99_seconds: float
 

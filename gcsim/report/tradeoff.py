@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.report.style import BLUE, FAINT, INK, PAPER, QUIET, VERMILION, light_grid
 from gcsim.tuning.constraints import pareto_front
 from gcsim.tuning.feasible import is_feasible
@@ -18,7 +18,6 @@ from gcsim.units import MIB, format_mib, format_number
 if TYPE_CHECKING:
     from gcsim.engine.run import Run
 
-FloatArray = NDArray[np.float64]
 
 _LEAST_SHOWN_CPU = 0.0005  # a program that rarely collects must not stretch a log axis
 
@@ -29,7 +28,7 @@ class TradeOff:
 
     memory_mib: FloatArray
     gc_cpu_percent: FloatArray
-    feasible: NDArray[np.bool_]
+    feasible: BoolArray
     front_mib: FloatArray
     front_percent: FloatArray
     front_labels: tuple[str, ...]

@@ -7,13 +7,11 @@ from difflib import get_close_matches
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.documents import number, table_of, text_of
 from gcsim.errors import InputError
 from gcsim.units import format_bound, format_range
-
-FloatArray = NDArray[np.float64]
 
 MAY_BE_NEGATIVE = ("mark_cpu_heap_exponent",)  # whose deviations add, where all others' multiply
 

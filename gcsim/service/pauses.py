@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.documents import numbers
 from gcsim.errors import InputError
 from gcsim.units import format_bound
-
-FloatArray = NDArray[np.float64]
 
 #: Levels at which a distribution is kept, denser in the tail that users ask about.
 _LONGEST_SECONDS = 3600.0

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.documents import numbers
 from gcsim.errors import InputError
 from gcsim.units import format_bound, format_range
-
-FloatArray = NDArray[np.float64]
 
 _LEAST_PERIOD_SECONDS = 0.01  # a shorter one lies within a mark phase
 _LEAST_STEP_SECONDS = 1e-6

@@ -11,14 +11,12 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.documents import number, whole_number
 from gcsim.errors import InputError
 from gcsim.service.profile import Profile
 from gcsim.units import format_bound, format_range
-
-FloatArray = NDArray[np.float64]
 
 _Z90 = 1.2815515655446004  # standard normal quantile of 0.9
 _MAX_SIGMA = 3.0

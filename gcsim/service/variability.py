@@ -9,14 +9,12 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.documents import number, numbers
 from gcsim.errors import InputError
 from gcsim.service.pauses import LEVELS
 from gcsim.units import format_bound, format_range
-
-FloatArray = NDArray[np.float64]
 
 MARK_FACTORS = ("mark_cpu_factor", "mark_time_factor", "allocated_black_factor")  # drawn together
 _CORRELATIONS = "mark_correlations"

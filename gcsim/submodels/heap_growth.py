@@ -8,21 +8,18 @@ scanned stacks and globals. GOGC acts on the same sum: the pacer's goal is live 
 ``peak / live`` would grow without bound for a service of many goroutines and a small heap.
 """
 
-from typing import TypeVar
-
 import numpy as np
-from numpy.typing import NDArray
 
-Number = TypeVar("Number", float, NDArray[np.float64])
+from gcsim.arrays import Real
 
 
-def heap_growth(peak_bytes: Number, live_bytes: Number, root_bytes: Number) -> Number:
+def heap_growth(peak_bytes: Real, live_bytes: Real, root_bytes: Real) -> Real:
     """(peak + roots) / (live + roots); arrays of one shape, or numbers. At least a byte is taken as reachable."""
-    growth: Number = (peak_bytes + root_bytes) / np.maximum(live_bytes + root_bytes, 1.0)
+    growth: Real = (peak_bytes + root_bytes) / np.maximum(live_bytes + root_bytes, 1.0)
     return growth
 
 
-def grown_peak_bytes(growth: Number, live_bytes: Number, root_bytes: Number) -> Number:
+def grown_peak_bytes(growth: Real, live_bytes: Real, root_bytes: Real) -> Real:
     """The heap's peak that makes ``heap_growth`` what is given: no less than what is live, for a growth below 1."""
-    peak: Number = np.maximum(growth * (live_bytes + root_bytes) - root_bytes, live_bytes)
+    peak: Real = np.maximum(growth * (live_bytes + root_bytes) - root_bytes, live_bytes)
     return peak

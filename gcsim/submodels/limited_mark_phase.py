@@ -4,8 +4,8 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.goruntime.limiter import (
     CAPACITY_PER_P_NS,
     UPDATE_PERIOD_NS,
@@ -18,8 +18,6 @@ from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
 from gcsim.priors.goroutines import goroutines_per_p
 from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_debt, mark_phase
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 _Record = TypeVar("_Record", MarkConditions, MarkPhase)
 
 LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9

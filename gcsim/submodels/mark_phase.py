@@ -8,13 +8,10 @@ when marking ends, which is what the rise brings about.
 """
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-Number = TypeVar("Number", float, FloatArray)
+from gcsim.arrays import FloatArray, Real
 
 # An assist that meets an empty runway owes more than it can pay: it marks for as long as marking lasts.
 _MAX_DEBT = 1e6
@@ -131,13 +128,13 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
-def assist_debt_factor(debt: Number) -> Number:
+def assist_debt_factor(debt: Real) -> Real:
     """What assists owe before credit comes, over what they owe where pacing sets the runway; 0.05 to 1.
 
     There the marking owed per second of the program is 1/3, for workers' quarter is planned to pay for the program's
     three quarters. The trigger's ceiling leaves a longer runway, and less is owed.
     """
-    share: Number = np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)
+    share: Real = np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)
     return share
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, DEFAULT_SEED, Engine
 from gcsim.goruntime.versions import rules_for
@@ -21,7 +21,6 @@ from gcsim.tuning.grid import settings_grid
 from gcsim.tuning.plan import Plan
 from gcsim.units import format_go_bytes, format_gogc
 
-FloatArray = NDArray[np.float64]
 IN_PROCESS = InProcess()
 
 #: Called after each chunk with the number of settings that are finished, and the number of all.
@@ -90,7 +89,7 @@ class Sweep:
         """(limit, gogc) of a setting of the grid."""
         return self.gomemlimit_bytes.index(settings.gomemlimit_bytes), self.gogc.index(settings.gogc)
 
-    def infeasible(self, memory_bytes: int | None = None) -> NDArray[np.bool_]:
+    def infeasible(self, memory_bytes: int | None = None) -> BoolArray:
         """Where a setting must not be used, shape (limits, gogc); for the sweep's own memory unless one is given."""
         memory_bytes = self.memory_bytes if memory_bytes is None else memory_bytes
         broken = [run is not None and not is_feasible(run, memory_bytes) for run in self.runs]

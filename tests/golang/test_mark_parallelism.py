@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from gcsim.arrays import Int64Array
 from gcsim.goruntime.mark_profile import mark_profile
-from gcsim.goruntime.object_graph import NIL, Int64Array, ObjectGraph
+from gcsim.goruntime.object_graph import NIL, ObjectGraph
 from gcsim.goruntime.study.graphs import binary_tree, linked_list
 from gcsim.goruntime.study.mark_workers import effective_workers
 from gcsim.goruntime.study.span_scan import scans_dense, visit_spans

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from experiments.archive import unpacked
+from gcsim.arrays import FloatArray
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.checks.growth import growing_parts
 from gcsim.calibration.checks.verdict import diagnose
@@ -21,7 +21,7 @@ CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "
 SECONDS_APART = 0.5
 
 
-def log_of(live: NDArray[np.float64], stacks: NDArray[np.float64] | None = None) -> Trace:
+def log_of(live: FloatArray, stacks: FloatArray | None = None) -> Trace:
     """A log at GOGC=100 whose live heap and stacks, in MiB, are given cycle by cycle."""
     roots = np.zeros(live.size) if stacks is None else stacks
     marked = live + 2.0

@@ -4,7 +4,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from gcsim.submodels.limited_mark_phase import LIMITER_SECONDS_PER_PROC, FloatArray, limited_mark_phase
+from gcsim.arrays import FloatArray
+from gcsim.submodels.limited_mark_phase import LIMITER_SECONDS_PER_PROC, limited_mark_phase
 from gcsim.submodels.mark_phase import MarkConditions, mark_phase
 
 

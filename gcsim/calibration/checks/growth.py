@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gcsim.calibration.evidence import Evidence, FloatArray
+from gcsim.arrays import FloatArray
+from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.stats.standard_error import standard_error
 from gcsim.service.assessment import Finding, GrowingPart, Growth
 from gcsim.units import MIB, format_mib

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.checks.growth import growth_findings
-from gcsim.calibration.evidence import HALF_MIB, Evidence, FloatArray
+from gcsim.calibration.evidence import HALF_MIB, Evidence
 from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.stats.standard_error import black_printing_error, printing_error
 from gcsim.service.assessment import Finding

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gcsim.calibration.evidence import Evidence, FloatArray
+from gcsim.arrays import FloatArray
+from gcsim.calibration.evidence import Evidence
 
 QUOTA_PERIOD_SECONDS = 0.1  # cpu.cfs_period_us, and what Kubernetes sets
 LONG_PAUSE_SECONDS = 0.01  # healthy captures on two busy cores had one pause in 20,000 of this length

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.calibration.estimate.loop import LoopDetection
 from gcsim.calibration.estimate.marking import mark_mutator_error, mark_mutator_procs, marking_rate_error
 from gcsim.calibration.evidence import LITTLE_SCANNED, LOG, Evidence
@@ -20,9 +20,6 @@ from gcsim.engine.inputs.draws import LEAST_FREE_OF_SWEEPING
 from gcsim.service.parameters import RANGES, Parameter
 from gcsim.service.profile import Profile
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 # CPU seconds per byte of heap peak that allocation pays after each collection: see _sweep_cost
 SWEEP_SMALL_OBJECTS = Parameter(5e-11, 1.2, "prior: measured on Go 1.27, small objects")

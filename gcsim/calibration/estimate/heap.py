@@ -3,16 +3,13 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.calibration.evidence import BELOW_A_MIB, LOG, Evidence
 from gcsim.calibration.stats.standard_error import printing_error, standard_error
 from gcsim.service.parameters import Parameter
 from gcsim.submodels.heap_growth import heap_growth
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 # slopes of log live heap in ten programs' runs at GOGC 25 to 800, per doubling of what is allocated in between
 LIVE_PER_DOUBLING = Parameter(1.0, 0.003, "prior: measured on Go 1.27, 0.995 to 1.004 by program")

@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import LOG, Evidence
 from gcsim.calibration.stats.standard_error import (
     black_printing_error,
@@ -20,8 +20,6 @@ from gcsim.service.parameters import Parameter
 from gcsim.service.pauses import LEVELS
 from gcsim.submodels.mark_cost import program_slowness
 from gcsim.submodels.mark_phase import assist_debt_factor, idle_displaced
-
-FloatArray = NDArray[np.float64]
 
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
 _ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle

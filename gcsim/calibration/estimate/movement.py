@@ -3,13 +3,11 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import Evidence
 from gcsim.service.profile import Profile
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
 
 MAX_STRETCHES = 256
 _CYCLES_PER_STRETCH = 3  # where only slow movement is looked for

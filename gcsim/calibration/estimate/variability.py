@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.estimate.allocation import Intervals
 from gcsim.calibration.evidence import NO_GOAL_BYTES, Evidence, time_steps
 from gcsim.calibration.stats.standard_error import printing_scatter
@@ -18,8 +18,6 @@ from gcsim.service.variability import CycleVariability, correlations, factors
 from gcsim.submodels.mark_cost import program_slowness
 from gcsim.submodels.mark_phase import MarkPhase, mark_phase
 from gcsim.units import KIB
-
-FloatArray = NDArray[np.float64]
 
 _STAMP_SD_SECONDS = 0.41e-3  # of a difference of two time stamps in whole ms
 _PRIOR_SLACK_BYTES = 64.0 * KIB  # a few span refills, where no pacer line gives the trigger

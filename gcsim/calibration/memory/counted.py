@@ -4,13 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import Evidence
 from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
 
 _FEWEST_LOOKS = 8
 # Of a cycle's allocation, what is still to come at most: sweeping is done by then (``free_slot_bytes``); and where the

@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
 from gcsim.calibration.memory.counted import CountedMemory
 from gcsim.calibration.memory.parts import (
@@ -19,8 +19,6 @@ from gcsim.calibration.memory.parts import (
 from gcsim.calibration.stats.random_effects import pooled
 from gcsim.priors.records import MemoryPrior
 from gcsim.service.parameters import Parameter, Parameters
-
-FloatArray = NDArray[np.float64]
 
 _RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01  # of one peak; between runs of one program
 _FRAGMENTS, _FRAGMENTS_ERROR = 0.025, 0.05  # of a peak that nobody measured

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray, Int64Array
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.goruntime.pacer import gc_percent_heap_goal_bytes, heap_minimum_bytes
@@ -36,7 +36,7 @@ def outside_heap(evidence: Evidence, settings: Settings, rules: GoRules) -> Outs
         return None
     after = np.flatnonzero(evidence.follows) + 1
     goal, marked = evidence.heap_goal_bytes[after], evidence.heap_marked_bytes[after - 1]
-    gc_goal: NDArray[np.float64] | NDArray[np.int64] = np.full(goal.shape, np.inf)
+    gc_goal: FloatArray | Int64Array = np.full(goal.shape, np.inf)
     if settings.gogc is not None:
         roots = evidence.stack_bytes[after - 1] + evidence.globals_bytes[after - 1]
         gc_goal = gc_percent_heap_goal_bytes(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.memory.counted import CountedMemory
 from gcsim.calibration.memory.limit_goals import OutsideHeap
 from gcsim.calibration.stats.smc import posterior_draws
@@ -16,8 +16,6 @@ from gcsim.capture.info import CaptureInfo
 from gcsim.service.parameters import Parameter
 from gcsim.submodels.process_memory import UNFILLED_AT_PEAK
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
 
 # A stack doubles when it is full and halves, once a cycle, where less than a quarter is used (Go 1.19+ newstack,
 # shrinkstack); the log prints what was scanned, the limit counts what is allocated. Measured over goroutines that wait

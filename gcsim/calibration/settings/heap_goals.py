@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gcsim.calibration.evidence import FloatArray, evidence_from
+from gcsim.arrays import FloatArray
+from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.window import working_window
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import DEFAULT_HEAP_MINIMUM_BYTES

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gcsim.calibration.evidence import HALF_MIB, BoolArray, Evidence, FloatArray, Int64Array, evidence_from
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
+from gcsim.calibration.evidence import HALF_MIB, Evidence, evidence_from
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import (
     DEFAULT_HEAP_MINIMUM_BYTES,

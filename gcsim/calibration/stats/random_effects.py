@@ -9,9 +9,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from gcsim.arrays import FloatArray
 
 USUAL_SCATTER = 0.03  # of mark cost and speeds, between runs on a quiet machine
 _TAUS: FloatArray = np.concatenate([[0.0], np.geomspace(0.0005, 1.0, 60)])

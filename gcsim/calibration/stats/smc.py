@@ -3,11 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.streams import stream
-
-FloatArray = NDArray[np.float64]
 
 _DRAWS = 4096
 _MOVES = 6  # of every draw, after each step

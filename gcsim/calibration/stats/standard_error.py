@@ -12,11 +12,9 @@ truncation errors over all places of the mean (Fourier series of the sawtooth):
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import Evidence, time_steps
-
-FloatArray = NDArray[np.float64]
 
 _MOST_LAGS = 60
 _LEAST_SHARE = (

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.service.pauses import LEVELS
 from gcsim.service.variability import MARK_FACTORS, CycleVariability
 from gcsim.streams import stream
-
-FloatArray = NDArray[np.float64]
 
 _MARKING = "marking"
 _MOST_CYCLES_PER_BLOCK = 256  # drawn together; how many changes the speed only

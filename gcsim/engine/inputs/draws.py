@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.goruntime.workers import background_share
 from gcsim.service.model import Model
@@ -13,8 +13,6 @@ from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, without_span_tails
 from gcsim.units import MAX_INT64
-
-FloatArray = NDArray[np.float64]
 
 # With GOGC=off the first collection comes when the limit is near, and what start-up allocated by then lies scattered.
 # Counted in 17 programs on Go 1.27, beside the same limit or a like one with GOGC=100: 0.6 to 3.6 times, mean of logs

@@ -4,13 +4,9 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
 from gcsim.submodels.heap_growth import grown_peak_bytes
-
-FloatArray = NDArray[np.float64]
-Int64Array = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.engine.inputs.cycle_draws import CycleDraws
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.goals import goals_and_triggers, runway_ahead_bytes
@@ -27,9 +27,6 @@ from gcsim.submodels.live_heap import live_heap_scale
 from gcsim.submodels.mark_cost import mark_cpu_factor, program_slowness
 from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_phase
 from gcsim.submodels.process_memory import span_tail_recount_bytes
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between

@@ -1,8 +1,8 @@
 """Goal, trigger and runway of every lane's next cycle: ``goruntime``'s rules, asked with the lanes' state."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray, Int64Array
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.state import LaneState
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
@@ -23,9 +23,6 @@ from gcsim.submodels.process_memory import (
     unfilled_slot_bytes,
 )
 from gcsim.units import MAX_INT64
-
-FloatArray = NDArray[np.float64]
-Int64Array = NDArray[np.int64]
 
 NO_LIMIT_GOAL = MAX_INT64
 

@@ -1,12 +1,10 @@
 """The mark phase that a lane enters: its parameters and one cycle's work, runway and pace."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.submodels.mark_phase import MarkConditions
-
-FloatArray = NDArray[np.float64]
 
 
 def conditions_for(

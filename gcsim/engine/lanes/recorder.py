@@ -1,14 +1,12 @@
 """Keeps the cycles of one lane as a CycleTable, as a real process would have logged them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray, Int64Array
 from gcsim.cycles import CycleTable
 from gcsim.engine.lanes.engine import CycleStep
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-
-FloatArray = NDArray[np.float64]
 
 
 class CycleRecorder:
@@ -73,5 +71,5 @@ class CycleRecorder:
         )
 
 
-def _ns(seconds: FloatArray) -> NDArray[np.int64]:
+def _ns(seconds: FloatArray) -> Int64Array:
     return np.round(seconds * 1e9).astype(np.int64)

@@ -4,14 +4,11 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.goruntime.cons_mark import ConsMarkMemory, initial_cons_mark
 from gcsim.goruntime.versions import GoRules
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,9 +11,8 @@ high. That was measured with 3,000 cycles in place of ``MAX_MOVING_CYCLES``, and
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from gcsim.arrays import FloatArray
 
 EXACT_CYCLES = 1000
 MAX_MOVING_CYCLES = 2000

@@ -4,14 +4,12 @@ import math
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-
-FloatArray = NDArray[np.float64]
 
 #: What runs of a service have in common: a steady one goes at the machine's pace, or at its arrivals', or it moves.
 LoadKind = Literal["closed", "open", "moving"]

@@ -1,17 +1,15 @@
 """From a lane's sums to its metrics: the same definitions as ``gcsim.metrics``, on totals instead of rows."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaincinv
 
+from gcsim.arrays import FloatArray
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.goruntime.pacer import gc_percent_heap_goal_bytes
 from gcsim.service.pauses import Pauses
 from gcsim.submodels.process_memory import UNFILLED_AT_PEAK, unfilled_slot_bytes
 from gcsim.units import MAX_INT64, MIB
-
-FloatArray = NDArray[np.float64]
 
 #: Of all stop-the-world pauses of a run, both of each cycle.
 PAUSE_QUANTILES = {"stw_p50_seconds": 0.50, "stw_p99_seconds": 0.99, "stw_max_seconds": 1.0}

@@ -4,14 +4,10 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
 from gcsim.engine.lanes.engine import CycleStep
 from gcsim.units import MIB
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-Int64Array = NDArray[np.int64]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gcsim.goruntime.arithmetic import FloatT, maximum
+from gcsim.arrays import Real
+from gcsim.goruntime.arithmetic import maximum
 from gcsim.goruntime.assists import OVER_ASSIST_WORK_BYTES
 
 
@@ -90,13 +91,13 @@ def flush_credit(
 
 
 def fluid_assist_share(
-    work_per_byte: FloatT,
-    alloc_bytes_per_ns: FloatT,
-    scan_bytes_per_ns: FloatT,
+    work_per_byte: Real,
+    alloc_bytes_per_ns: Real,
+    scan_bytes_per_ns: Real,
     *,
-    background_share: FloatT | float,
-    idle_share: FloatT | float = 0.0,
-) -> FloatT:
+    background_share: Real | float,
+    idle_share: Real | float = 0.0,
+) -> Real:
     """The share of GOMAXPROCS that assists take when scan work keeps pace with allocation at every instant.
 
     Rates are per CPU nanosecond of the program and of marking. Allocation and assists share what the workers
@@ -111,7 +112,7 @@ def fluid_assist_share(
     """
     owed: Any = work_per_byte * alloc_bytes_per_ns
     marking = background_share + idle_share
-    assists: FloatT = maximum(
+    assists: Real = maximum(
         (owed * (1.0 - marking) - scan_bytes_per_ns * marking) / (owed + scan_bytes_per_ns), 0.0
     )
     return assists

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gcsim.goruntime.object_graph import NIL, Int64Array, ObjectGraph
+from gcsim.arrays import Int64Array
+from gcsim.goruntime.object_graph import NIL, ObjectGraph
 
 
 def slot_indices(first_slot: Int64Array, objects: Int64Array) -> Int64Array:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from gcsim.arrays import Int64Array
 from gcsim.goruntime.mark_profile import HANDOFF_OBJECTS, MarkProfile
-from gcsim.goruntime.object_graph import Int64Array
 
 
 def usable_workers(frontier_width: int | Int64Array, workers: int) -> int | Int64Array:

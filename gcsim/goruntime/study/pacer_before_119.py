@@ -8,11 +8,8 @@ Read from the public history of ``runtime/mgc.go`` and ``mgcpacer.go``, not chec
 
 from typing import Any, overload
 
+from gcsim.arrays import FloatArray, Int64Array, Integer, Real
 from gcsim.goruntime.arithmetic import (
-    Float64Array,
-    FloatT,
-    Int64Array,
-    IntT,
     divide,
     maximum,
     minimum,
@@ -42,12 +39,12 @@ def initial_heap_marked_bytes(heap_minimum_bytes: int) -> int:
 
 
 def next_trigger_ratio(
-    trigger_ratio: FloatT,
-    goal_growth: FloatT | float,
-    actual_growth: FloatT | float,
-    utilization: FloatT | float,
+    trigger_ratio: Real,
+    goal_growth: Real | float,
+    actual_growth: Real | float,
+    utilization: Real | float,
     goal_utilization: float = GOAL_UTILIZATION,
-) -> FloatT:
+) -> Real:
     """The trigger ratio after a cycle, before its bounds: half of the error is corrected.
 
         error = goal_growth - ratio - utilization / goal_utilization * (actual_growth - ratio)
@@ -60,7 +57,7 @@ def next_trigger_ratio(
     return trigger_ratio + _GAIN * error
 
 
-def bounded_trigger_ratio(trigger_ratio: FloatT, gc_percent: Int64Array | int, *, rules: GoRules) -> FloatT:
+def bounded_trigger_ratio(trigger_ratio: Real, gc_percent: Int64Array | int, *, rules: GoRules) -> Real:
     """The trigger ratio within 0.6 (0 before 1.14) and 0.95 of GOGC/100; unbounded above at GOGC=off.
 
     Source: Go 1.5 to 1.17 ``gcControllerState.endCycle``, ``gcSetTriggerRatio``, ``commit``.
@@ -68,17 +65,17 @@ def bounded_trigger_ratio(trigger_ratio: FloatT, gc_percent: Int64Array | int, *
     scale = to_float64(gc_percent) / 100
     lowest = rules.min_trigger_ratio_percent / 100 * scale
     within = maximum(minimum(trigger_ratio, MAX_TRIGGER_RATIO * scale), lowest)
-    bounded: FloatT = where(gc_percent >= 0, within, maximum(trigger_ratio, 0.0))
+    bounded: Real = where(gc_percent >= 0, within, maximum(trigger_ratio, 0.0))
     return bounded
 
 
 def ratio_trigger_bytes(
-    heap_marked_bytes: IntT,
-    trigger_ratio: Float64Array | float,
-    gc_percent: IntT | int,
-    heap_minimum_bytes: IntT | int,
-    sweep_min_trigger_bytes: IntT | int,
-) -> IntT:
+    heap_marked_bytes: Integer,
+    trigger_ratio: FloatArray | float,
+    gc_percent: Integer | int,
+    heap_minimum_bytes: Integer | int,
+    sweep_min_trigger_bytes: Integer | int,
+) -> Integer:
     """The heap size at which a collection starts: marked x (1 + ratio), at least the two minima.
 
     The goal is ``gc_percent_heap_goal_bytes`` without roots and minimum, raised to this trigger where the
@@ -87,17 +84,17 @@ def ratio_trigger_bytes(
     """
     ratio_trigger = truncate_to_int64(to_float64(heap_marked_bytes) * (1 + trigger_ratio))
     lower = maximum(heap_minimum_bytes, sweep_min_trigger_bytes)
-    trigger: IntT = where(gc_percent >= 0, maximum(ratio_trigger, lower), MAX_INT64)
+    trigger: Integer = where(gc_percent >= 0, maximum(ratio_trigger, lower), MAX_INT64)
     return trigger
 
 
 def float_trigger_bytes(
-    heap_marked_bytes: IntT,
-    heap_goal_bytes: IntT | int,
-    runway_bytes: IntT | int,
-    heap_minimum_bytes: IntT | int,
-    sweep_min_trigger_bytes: IntT | int,
-) -> IntT:
+    heap_marked_bytes: Integer,
+    heap_goal_bytes: Integer | int,
+    runway_bytes: Integer | int,
+    heap_minimum_bytes: Integer | int,
+    sweep_min_trigger_bytes: Integer | int,
+) -> Integer:
     """The trigger of Go 1.18: the goal less the runway, from 0.7 of the way to 0.95 of it.
 
         lower = max(heap_minimum, sweep_min, marked + 0.7 * (goal - marked))
@@ -112,26 +109,26 @@ def float_trigger_bytes(
     lower = maximum(lower, truncate_to_int64(0.7 * distance) + heap_marked_bytes)
     longest = maximum(truncate_to_int64(0.95 * distance), heap_goal_bytes - heap_minimum_bytes)
     upper = maximum(longest + heap_marked_bytes, lower)
-    trigger: IntT = minimum(maximum(heap_goal_bytes - runway_bytes, lower), upper)
+    trigger: Integer = minimum(maximum(heap_goal_bytes - runway_bytes, lower), upper)
     return trigger
 
 
-def raised_goal_bytes(heap_goal_bytes: IntT, trigger_bytes: IntT | int) -> IntT:
+def raised_goal_bytes(heap_goal_bytes: Integer, trigger_bytes: Integer | int) -> Integer:
     """The goal, or the trigger where a minimum has lifted that above the goal.
 
     Source: Go 1.5 to 1.18 ``gcControllerState.commit``.
     """
-    goal: IntT = maximum(heap_goal_bytes, trigger_bytes)
+    goal: Integer = maximum(heap_goal_bytes, trigger_bytes)
     return goal
 
 
-def expected_scan_work_bytes(heap_scan_bytes: IntT, gc_percent: IntT | int) -> IntT:
+def expected_scan_work_bytes(heap_scan_bytes: Integer, gc_percent: Integer | int) -> Integer:
     """The scan work of a steady state: what is live of the scannable heap, heap_scan / (1 + GOGC/100).
 
     Source: Go 1.10 to 1.17 ``gcControllerState.revise``.
     """
     percent = where(gc_percent < 0, _GC_PERCENT_WHEN_OFF, gc_percent)
-    expected: IntT = truncate_to_int64(to_float64(heap_scan_bytes) * 100 / to_float64(100 + percent))
+    expected: Integer = truncate_to_int64(to_float64(heap_scan_bytes) * 100 / to_float64(100 + percent))
     return expected
 
 
@@ -146,7 +143,7 @@ def hard_goal_assist_ratio(
     scan_work_bytes: Int64Array | int,
     heap_scan_bytes: Int64Array | int,
     gc_percent: Int64Array | int,
-) -> tuple[Float64Array, Float64Array]: ...
+) -> tuple[FloatArray, FloatArray]: ...
 def hard_goal_assist_ratio(
     heap_live_bytes: Any,
     heap_goal_bytes: Any,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal
 from scipy.stats import binom, poisson
 
-from gcsim.goruntime.sync_pool import FloatArray
+from gcsim.arrays import FloatArray
 
 
 def pool_hit_rate(

@@ -3,16 +3,13 @@
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gcsim.cycles import Int64Array
-from gcsim.goruntime.allocator import FloatArray, refills
+from gcsim.arrays import BoolArray, BoolOrArray, FloatArray, Int64Array, IntOrArray
+from gcsim.goruntime.allocator import refills
 from gcsim.goruntime.size_classes import (
     PAGE_BYTES,
     SIZE_CLASS_BYTES,
     SIZE_CLASS_PAGES,
-    Bools,
-    Ints,
     same_kind,
     slots_per_span,
 )
@@ -25,10 +22,10 @@ def refill_charge_bytes(size_class: int, used_slots: int) -> int: ...
 
 
 @overload
-def refill_charge_bytes(size_class: Int64Array, used_slots: Ints) -> Int64Array: ...
+def refill_charge_bytes(size_class: Int64Array, used_slots: IntOrArray) -> Int64Array: ...
 
 
-def refill_charge_bytes(size_class: Ints, used_slots: Ints) -> Ints:
+def refill_charge_bytes(size_class: IntOrArray, used_slots: IntOrArray) -> IntOrArray:
     """What heapLive grows by when a P takes a span of a class (1 to 67) with ``used_slots`` already used.
 
     Source: ``(*mcache).refill``.
@@ -44,10 +41,10 @@ def flush_credit_bytes(size_class: int, free_slots: int) -> int: ...
 
 
 @overload
-def flush_credit_bytes(size_class: Int64Array, free_slots: Ints) -> Int64Array: ...
+def flush_credit_bytes(size_class: Int64Array, free_slots: IntOrArray) -> Int64Array: ...
 
 
-def flush_credit_bytes(size_class: Ints, free_slots: Ints) -> Ints:
+def flush_credit_bytes(size_class: IntOrArray, free_slots: IntOrArray) -> IntOrArray:
     """What heapLive shrinks by when a span taken since the last mark end is handed back with ``free_slots``.
 
     Source: ``(*mcache).releaseAll``.
@@ -63,11 +60,13 @@ def overcharge_bytes(objects: int, size_class: int, scan: bool, *, rules: GoRule
 
 @overload
 def overcharge_bytes(
-    objects: Int64Array, size_class: Int64Array, scan: Bools, *, rules: GoRules
+    objects: Int64Array, size_class: Int64Array, scan: BoolOrArray, *, rules: GoRules
 ) -> Int64Array: ...
 
 
-def overcharge_bytes(objects: Ints, size_class: Ints, scan: Bools, *, rules: GoRules) -> Ints:
+def overcharge_bytes(
+    objects: IntOrArray, size_class: IntOrArray, scan: BoolOrArray, *, rules: GoRules
+) -> IntOrArray:
     """heapLive's lead over the ``objects`` that one P has made of a small class since marking ended.
 
     For spans taken empty; where sweeping left spans partly used, each span brings fewer slots and the
@@ -81,9 +80,7 @@ def overcharge_bytes(objects: Ints, size_class: Ints, scan: Bools, *, rules: GoR
     return same_kind(lead, objects, size_class, scan)
 
 
-def cached_lead_bytes(
-    gomaxprocs: int, size_class: Int64Array, scan: NDArray[np.bool_], *, rules: GoRules
-) -> float:
+def cached_lead_bytes(gomaxprocs: int, size_class: Int64Array, scan: BoolArray, *, rules: GoRules) -> float:
     """Mean lead of heapLive from cached spans alone, on a P count of 1 or more and the span classes in use.
 
     Each P's cached span of each class is taken to be filled to a uniformly random degree; true where

@@ -8,17 +8,15 @@ scanned together. Go 1.26+ ``runtime.tryDeferToSpanScan``, ``runtime.scanSpan``.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gcsim.goruntime.object_graph import NIL, Int64Array, ObjectGraph
+from gcsim.arrays import BoolArray, Int64Array
+from gcsim.goruntime.object_graph import NIL, ObjectGraph
 from gcsim.goruntime.study.graphs import slot_indices
 from gcsim.goruntime.versions import GoRules
 
 MIN_SPAN_OBJECT_BYTES = 16
 MAX_SPAN_OBJECT_BYTES = 512
 DENSE_SHARE = 8  # the vector path needs 1/8 of the span's slots
-
-BoolArray = NDArray[np.bool_]
 
 
 def marked_by_span(size_bytes: int | Int64Array, rules: GoRules) -> bool | BoolArray:

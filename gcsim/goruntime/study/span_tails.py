@@ -4,13 +4,11 @@ from typing import overload
 
 import numpy as np
 
-from gcsim.cycles import Int64Array
+from gcsim.arrays import BoolOrArray, Int64Array, IntOrArray
 from gcsim.goruntime.size_classes import (
     PAGE_BYTES,
     SIZE_CLASS_BYTES,
     SIZE_CLASS_PAGES,
-    Bools,
-    Ints,
     same_kind,
     slots_per_span,
 )
@@ -22,10 +20,10 @@ def span_tail_bytes(size_class: int, scan: bool, *, rules: GoRules) -> int: ...
 
 
 @overload
-def span_tail_bytes(size_class: Int64Array, scan: Bools, *, rules: GoRules) -> Int64Array: ...
+def span_tail_bytes(size_class: Int64Array, scan: BoolOrArray, *, rules: GoRules) -> Int64Array: ...
 
 
-def span_tail_bytes(size_class: Ints, scan: Bools, *, rules: GoRules) -> Ints:
+def span_tail_bytes(size_class: IntOrArray, scan: BoolOrArray, *, rules: GoRules) -> IntOrArray:
     """Bytes of a span that no slot uses: the remainder and the bits kept inside the span; 0 for class 0."""
     number = np.asarray(size_class, dtype=np.int64)
     slots = np.asarray(slots_per_span(number, np.asarray(scan), rules=rules))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gcsim.goruntime.object_graph import NIL, POINTER_BYTES, UNREACHABLE, Int64Array, ObjectGraph, depths
+from gcsim.arrays import Int64Array
+from gcsim.goruntime.object_graph import NIL, POINTER_BYTES, UNREACHABLE, ObjectGraph, depths
 from gcsim.goruntime.study.graphs import slot_indices
 from gcsim.goruntime.study.write_barriers import BLACK, GREY, WHITE, Barrier, MutableHeap, run_mutator
 

@@ -11,7 +11,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from gcsim.goruntime.object_graph import NIL, Int64Array
+from gcsim.arrays import Int64Array
+from gcsim.goruntime.object_graph import NIL
 from gcsim.goruntime.versions import GoRules
 
 WHITE, GREY, BLACK = 0, 1, 2

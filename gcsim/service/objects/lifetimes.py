@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammainc, gammaln, xlogy
 
-from gcsim.cycles import Int64Array
+from gcsim.arrays import FloatArray, Int64Array
 
 Clock = Literal["seconds", "bytes"]
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

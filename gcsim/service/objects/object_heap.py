@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gcsim.cycles import Int64Array
+from gcsim.arrays import FloatArray, Int64Array
 from gcsim.goruntime.size_classes import (
     LARGE_CLASS,
     PAGE_BYTES,
@@ -277,7 +276,7 @@ def _lifetimes(kinds: Sequence[ObjectKind]) -> list[Lifetime]:
     return list(dict.fromkeys(kind.lifetime for kind in kinds))
 
 
-def _blocks_per_object(kinds: Sequence[ObjectKind]) -> NDArray[np.float64]:
+def _blocks_per_object(kinds: Sequence[ObjectKind]) -> FloatArray:
     """Slots for each object of a kind: 1, or less where tiny objects share their blocks."""
     tiny = np.array([not kind.scan and kind.size_bytes < TINY_BLOCK_BYTES for kind in kinds])
     if not tiny.any():

@@ -7,16 +7,15 @@ A small stochastic simulation of the exact pool rules, and a curve made of it fo
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gcsim.cycles import Int64Array
+from gcsim.arrays import FloatArray, Int64Array
 from gcsim.goruntime.sync_pool import PoolState, collect, get, put
 from gcsim.goruntime.versions import GoRules
 from gcsim.streams import stream
 
 _PUT, _GET, _COLLECT = range(3)  # also the order at equal times
 
-Operations = tuple[NDArray[np.float64], Int64Array, Int64Array]  # times in seconds, kinds, Ps
+Operations = tuple[FloatArray, Int64Array, Int64Array]  # times in seconds, kinds, Ps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +63,8 @@ def simulate_pool_hits(
 
 
 def pool_hit_curve(
-    users: PoolUsers, gc_period_seconds: NDArray[np.float64], *, rules: GoRules, seed: int, gets: int = 20_000
-) -> NDArray[np.float64]:
+    users: PoolUsers, gc_period_seconds: FloatArray, *, rules: GoRules, seed: int, gets: int = 20_000
+) -> FloatArray:
     """Share of Gets that hit, 0 to 1, at each period between collections (``users``' own is ignored).
 
     Simulated at 12 periods from the least to the greatest asked for, and interpolated in their logarithm:
@@ -79,7 +78,7 @@ def pool_hit_curve(
         at_period = replace(users, gc_period_seconds=period)
         hits, counted = simulate_pool_hits(at_period, gets=gets, rules=rules, rng=rng)
         rates.append(hits / counted)
-    curve: NDArray[np.float64] = np.interp(np.log(asked), np.log(grid), rates)
+    curve: FloatArray = np.interp(np.log(asked), np.log(grid), rates)
     return curve
 
 
@@ -99,9 +98,7 @@ def _operations(users: PoolUsers, gets: int, rng: np.random.Generator) -> Operat
     return times[order], kinds[order], processors[order]
 
 
-def _holds(
-    users: PoolUsers, gets: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _holds(users: PoolUsers, gets: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """When each hold begins and ends, in seconds."""
     mean_hold = users.in_flight / users.gets_per_second
     if users.goroutines is None:

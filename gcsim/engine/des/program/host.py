@@ -10,8 +10,8 @@ import math
 import numpy as np
 from scipy.special import ndtr
 
+from gcsim.arrays import FloatArray
 from gcsim.service.pauses import LEVELS
-from gcsim.service.variability import FloatArray
 
 # A request's CPU time moves with this power of the mark CPU of cycles beside it (order service, Go 1.27: 0.2 to 0.4)
 _REQUEST_EXPONENT = 0.3

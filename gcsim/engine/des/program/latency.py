@@ -14,9 +14,8 @@ to its end, and is split without remainder:
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from gcsim.arrays import FloatArray, Int64Array
 
 CAUSES = ("service", "assist", "stw", "background", "queueing")
 _PER_OCTAVE = 64  # a quantile is right within 1 %
@@ -95,13 +94,13 @@ class LatencySums:
         return _quantile_seconds(self._served_counts, level)
 
 
-def _histogram(times_ns: FloatArray) -> NDArray[np.int64]:
+def _histogram(times_ns: FloatArray) -> Int64Array:
     place = np.log2(np.maximum(times_ns, _LOWEST_NS) / _LOWEST_NS) * _PER_OCTAVE
     bucket = np.minimum(place.astype(np.int64), _PER_OCTAVE * _OCTAVES - 1)
     return np.bincount(bucket, minlength=_PER_OCTAVE * _OCTAVES)
 
 
-def _quantile_seconds(counts: NDArray[np.int64], level: float) -> float:
+def _quantile_seconds(counts: Int64Array, level: float) -> float:
     total = int(counts.sum())
     if total == 0:
         return 0.0

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray, Int64Array
 from gcsim.cycles import CycleTable
 from gcsim.engine.des.heap.machine import Activity, Kind, Machine
 from gcsim.engine.des.heap.objects import ObjectView
@@ -104,7 +105,7 @@ class Recording:
     heap: Rows
     objects: ObjectView | None = None  # where asked for
 
-    def heap_at(self, time_ns: NDArray[np.float64], name: str = "heap_live_bytes") -> NDArray[np.float64]:
+    def heap_at(self, time_ns: FloatArray, name: str = "heap_live_bytes") -> FloatArray:
         """One of HeapRecord's columns at any times, of any shape."""
         return np.asarray(np.interp(time_ns, self.heap["time_ns"], self.heap[name]))
 
@@ -163,7 +164,7 @@ class Recorder:
                 )
         self._open[processor] = (at_ns, activity)
 
-    def add_requests(self, finished: CompletedRequests, parts: dict[str, NDArray[np.float64]]) -> None:
+    def add_requests(self, finished: CompletedRequests, parts: dict[str, FloatArray]) -> None:
         """Keeps requests that ended."""
         epoch = self._process.epoch_ns
         times = [finished.due_ns - epoch, finished.start_ns - epoch, finished.end_ns - epoch]
@@ -204,7 +205,7 @@ def cycle_table(
 ) -> CycleTable:
     """Cycles as a real process would have logged them, exact to the ns and byte; rates since the epoch."""
 
-    def column(values: list[float]) -> NDArray[np.int64]:
+    def column(values: list[float]) -> Int64Array:
         return np.round(np.array(values, dtype=np.float64)).astype(np.int64)
 
     count = len(cycles)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gcsim.arrays import FloatArray
 from gcsim.engine.des.program.latency import LatencySums
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.parameters import RunParameters, run_parameters
@@ -20,8 +20,6 @@ from gcsim.service.model import Model
 from gcsim.service.objects.kinds_file import Objects
 from gcsim.settings import Settings
 from gcsim.submodels.mark_phase import MarkPhase
-
-FloatArray = NDArray[np.float64]
 
 MAX_STEADY_CYCLES = 300  # of a steady service; more would only repeat them
 MAX_PERIODS = 1  # of a service that moves
