@@ -5,7 +5,7 @@ A function of ``Real`` or ``Integer`` returns a number for numbers and an array 
 number with arrays, its arguments are ``FloatOrArray``, ``IntOrArray`` or ``BoolOrArray``.
 """
 
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,3 +20,4 @@ Integer = TypeVar("Integer", int, Int64Array)
 FloatOrArray: TypeAlias = float | FloatArray
 IntOrArray: TypeAlias = int | Int64Array
 BoolOrArray: TypeAlias = bool | BoolArray
+NumberOrArray: TypeAlias = float | NDArray[np.floating[Any]] | NDArray[np.signedinteger[Any]]

@@ -17,6 +17,7 @@ from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.cycles import CycleTable
 from gcsim.errors import InputError
 from gcsim.gctrace import Trace, read_gctrace
+from gcsim.goruntime.arithmetic import to_float64
 from gcsim.submodels.process_memory import span_tail_recount_bytes, unfilled_slot_bytes
 from gcsim.units import MIB
 
@@ -112,7 +113,9 @@ def _recounted(one: CountedRun, slot_garbage_share: float) -> Recounted:
     grown = (cycles.heap_end_bytes[1:] - cycles.heap_marked_bytes[:-1])[loaded]  # from mark end to mark end
     live = cycles.heap_marked_bytes - (cycles.heap_end_bytes - cycles.heap_start_bytes)
     outside = (cycles.heap_start_bytes[1:] - cycles.heap_marked_bytes[:-1])[loaded]
-    told = span_tail_recount_bytes(outside, live[:-1][loaded], slot_garbage=slot_garbage_share)
+    told = span_tail_recount_bytes(
+        to_float64(outside), to_float64(live[:-1][loaded]), slot_garbage=slot_garbage_share
+    )
     seconds = np.ptp(cycles.start_ns[loaded]) * 1e-9
     allocated = run.result["memstats"]["TotalAlloc"] - ready["total_alloc_bytes"]
     allocated *= seconds / run.result["load_seconds"]

@@ -5,22 +5,62 @@ arrays and gives equal results on both. The helpers here pick the form by type a
 amd64 does where Python differs: two's complement wrap-around and conversions of floats out of range.
 """
 
+# mypy: disable-error-code="overload-overlap"
+# To mypy a bool is an int and an int is a float, so that overloads overlap; the narrowest comes first.
+
 import math
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gcsim.arrays import BoolArray, FloatArray, Int64Array, Integer
+from gcsim.arrays import (
+    BoolArray,
+    BoolOrArray,
+    FloatArray,
+    FloatOrArray,
+    Int64Array,
+    Integer,
+    IntOrArray,
+    NumberOrArray,
+)
 from gcsim.units import MAX_INT64
 
 # The form of a rule's first argument is the form of its result; others may be arrays where it is one.
+
+_AnyInteger = int | NDArray[np.signedinteger[Any]]
+_Value = BoolOrArray | NumberOrArray
 
 MIN_INT64 = -MAX_INT64 - 1
 _LARGEST_FLOAT_BELOW_2_63 = float(2**63 - 1024)
 _MASK_64 = 2**64 - 1
 
 
-def where(condition: bool | BoolArray, if_true: Any, if_false: Any) -> Any:
+@overload
+def where(condition: bool, if_true: bool, if_false: bool) -> bool: ...
+@overload
+def where(condition: bool, if_true: int, if_false: int) -> int: ...
+@overload
+def where(condition: bool, if_true: float, if_false: float) -> float: ...
+@overload
+def where(condition: BoolArray, if_true: bool | BoolArray, if_false: bool | BoolArray) -> BoolArray: ...
+@overload
+def where(condition: BoolArray, if_true: IntOrArray, if_false: IntOrArray) -> Int64Array: ...
+@overload
+def where(condition: BoolArray, if_true: FloatOrArray, if_false: FloatOrArray) -> FloatArray: ...
+@overload
+def where(condition: BoolOrArray, if_true: Int64Array, if_false: IntOrArray) -> Int64Array: ...
+@overload
+def where(condition: BoolOrArray, if_true: FloatArray, if_false: FloatOrArray) -> FloatArray: ...
+@overload
+def where(condition: BoolOrArray, if_true: BoolOrArray, if_false: BoolOrArray) -> BoolOrArray: ...
+@overload
+def where(condition: BoolOrArray, if_true: IntOrArray, if_false: IntOrArray) -> IntOrArray: ...
+@overload
+def where(condition: BoolOrArray, if_true: FloatOrArray, if_false: FloatOrArray) -> FloatOrArray: ...
+@overload
+def where(condition: BoolOrArray, if_true: NumberOrArray, if_false: NumberOrArray) -> NumberOrArray: ...
+def where(condition: BoolOrArray, if_true: _Value, if_false: _Value) -> _Value:
     """``if_true`` where the condition holds, else ``if_false``."""
     if (
         isinstance(condition, np.ndarray)
@@ -36,14 +76,50 @@ def filled_like(form: Integer, value: int) -> Integer:
     return np.full_like(form, value) if isinstance(form, np.ndarray) else value
 
 
-def maximum(a: Any, b: Any) -> Any:
+@overload
+def maximum(a: int, b: int) -> int: ...
+@overload
+def maximum(a: float, b: float) -> float: ...
+@overload
+def maximum(a: Int64Array, b: IntOrArray) -> Int64Array: ...
+@overload
+def maximum(a: FloatArray, b: FloatOrArray) -> FloatArray: ...
+@overload
+def maximum(a: int, b: Int64Array) -> Int64Array: ...
+@overload
+def maximum(a: float, b: FloatArray) -> FloatArray: ...
+@overload
+def maximum(a: IntOrArray, b: IntOrArray) -> IntOrArray: ...
+@overload
+def maximum(a: FloatOrArray, b: FloatOrArray) -> FloatOrArray: ...
+@overload
+def maximum(a: NumberOrArray, b: NumberOrArray) -> NumberOrArray: ...
+def maximum(a: _Value, b: _Value) -> _Value:
     """The larger, element by element."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.maximum(a, b)
     return a if a >= b else b
 
 
-def minimum(a: Any, b: Any) -> Any:
+@overload
+def minimum(a: int, b: int) -> int: ...
+@overload
+def minimum(a: float, b: float) -> float: ...
+@overload
+def minimum(a: Int64Array, b: IntOrArray) -> Int64Array: ...
+@overload
+def minimum(a: FloatArray, b: FloatOrArray) -> FloatArray: ...
+@overload
+def minimum(a: int, b: Int64Array) -> Int64Array: ...
+@overload
+def minimum(a: float, b: FloatArray) -> FloatArray: ...
+@overload
+def minimum(a: IntOrArray, b: IntOrArray) -> IntOrArray: ...
+@overload
+def minimum(a: FloatOrArray, b: FloatOrArray) -> FloatOrArray: ...
+@overload
+def minimum(a: NumberOrArray, b: NumberOrArray) -> NumberOrArray: ...
+def minimum(a: _Value, b: _Value) -> _Value:
     """The smaller, element by element."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.minimum(a, b)
@@ -51,10 +127,12 @@ def minimum(a: Any, b: Any) -> Any:
 
 
 @overload
-def to_float64(value: int) -> float: ...
+def to_float64(value: float) -> float: ...
 @overload
-def to_float64(value: Int64Array) -> FloatArray: ...
-def to_float64(value: Any) -> Any:
+def to_float64(value: Int64Array | FloatArray) -> FloatArray: ...
+@overload
+def to_float64(value: NumberOrArray) -> FloatOrArray: ...
+def to_float64(value: NumberOrArray) -> FloatOrArray:
     """Go's ``float64(int64)``: round to nearest, ties to even."""
     return value.astype(np.float64) if isinstance(value, np.ndarray) else float(value)
 
@@ -63,7 +141,9 @@ def to_float64(value: Any) -> Any:
 def truncate_to_int64(value: float) -> int: ...
 @overload
 def truncate_to_int64(value: FloatArray) -> Int64Array: ...
-def truncate_to_int64(value: Any) -> Any:
+@overload
+def truncate_to_int64(value: NumberOrArray) -> IntOrArray: ...
+def truncate_to_int64(value: NumberOrArray) -> IntOrArray:
     """Go's ``int64(float64)`` on amd64 (CVTTSD2SQ): toward zero; out of range or NaN gives MIN_INT64."""
     if isinstance(value, np.ndarray):
         in_range = (value >= float(MIN_INT64)) & (value <= _LARGEST_FLOAT_BELOW_2_63)
@@ -75,7 +155,9 @@ def truncate_to_int64(value: Any) -> Any:
 def truncate_to_uint64(value: float) -> int: ...
 @overload
 def truncate_to_uint64(value: FloatArray) -> Int64Array: ...
-def truncate_to_uint64(value: Any) -> Any:
+@overload
+def truncate_to_uint64(value: NumberOrArray) -> IntOrArray: ...
+def truncate_to_uint64(value: NumberOrArray) -> IntOrArray:
     """Go's ``uint64(float64)`` on amd64, capped at MAX_INT64.
 
     A value of -1 or less, of 2^63 or more, or NaN gives 2^63 or more in Go (seen on 1.19, 1.21, 1.26 and
@@ -88,7 +170,13 @@ def truncate_to_uint64(value: Any) -> Any:
     return int(value) if -1.0 < value <= _LARGEST_FLOAT_BELOW_2_63 else MAX_INT64
 
 
-def wrap_int64(value: Integer) -> Integer:
+@overload
+def wrap_int64(value: int) -> int: ...
+@overload
+def wrap_int64(value: Int64Array) -> Int64Array: ...
+@overload
+def wrap_int64(value: _AnyInteger) -> _AnyInteger: ...
+def wrap_int64(value: _AnyInteger) -> _AnyInteger:
     """The low 64 bits as a signed number: what a 64-bit register holds. Arrays wrap by themselves."""
     if isinstance(value, np.ndarray):
         return value
@@ -106,7 +194,9 @@ def unsigned_quotient(value: Integer, divisor: int) -> Integer:
 def divide(numerator: float, denominator: float) -> float: ...
 @overload
 def divide(numerator: FloatArray, denominator: FloatArray | float) -> FloatArray: ...
-def divide(numerator: Any, denominator: Any) -> Any:
+@overload
+def divide(numerator: FloatOrArray, denominator: FloatOrArray) -> FloatOrArray: ...
+def divide(numerator: FloatOrArray, denominator: FloatOrArray) -> FloatOrArray:
     """Go's float64 division: x/0 is an infinity and 0/0 is NaN, without complaint."""
     if isinstance(numerator, np.ndarray) or isinstance(denominator, np.ndarray):
         with np.errstate(divide="ignore", invalid="ignore"):

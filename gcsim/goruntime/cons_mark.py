@@ -7,11 +7,11 @@ argument is the form of the result. Times are integer nanoseconds, sizes and sca
 
 import math
 from dataclasses import dataclass
-from typing import Any, Generic, overload
+from typing import Generic, overload
 
 import numpy as np
 
-from gcsim.arrays import BoolArray, FloatArray, Int64Array, Real
+from gcsim.arrays import BoolArray, FloatArray, FloatOrArray, Int64Array, IntOrArray, Real
 from gcsim.goruntime.arithmetic import divide, maximum, minimum, to_float64, where
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
@@ -29,7 +29,9 @@ def mark_utilization(assist_time_ns: int, mark_duration_ns: int, gomaxprocs: int
 def mark_utilization(
     assist_time_ns: Int64Array, mark_duration_ns: Int64Array | int, gomaxprocs: Int64Array | int
 ) -> FloatArray: ...
-def mark_utilization(assist_time_ns: Any, mark_duration_ns: Any, gomaxprocs: Any) -> Any:
+def mark_utilization(
+    assist_time_ns: IntOrArray, mark_duration_ns: IntOrArray, gomaxprocs: IntOrArray
+) -> FloatOrArray:
     """The share of the CPU that marking had: 0.25, assumed for the workers, and what assists took.
 
     ``mark_duration_ns`` runs from the first stop-the-world to mark termination; at 0 the share is 0.25.
@@ -44,7 +46,9 @@ def idle_utilization(idle_mark_time_ns: int, mark_duration_ns: int, gomaxprocs: 
 def idle_utilization(
     idle_mark_time_ns: Int64Array, mark_duration_ns: Int64Array | int, gomaxprocs: Int64Array | int
 ) -> FloatArray: ...
-def idle_utilization(idle_mark_time_ns: Any, mark_duration_ns: Any, gomaxprocs: Any) -> Any:
+def idle_utilization(
+    idle_mark_time_ns: IntOrArray, mark_duration_ns: IntOrArray, gomaxprocs: IntOrArray
+) -> FloatOrArray:
     """The share of the CPU that idle workers marked with, 0 for a mark of no duration.
 
     Source: Go 1.18+ ``gcControllerState.endCycle``.
@@ -52,7 +56,7 @@ def idle_utilization(idle_mark_time_ns: Any, mark_duration_ns: Any, gomaxprocs: 
     return _share_of_cpu(idle_mark_time_ns, mark_duration_ns, gomaxprocs)
 
 
-def _share_of_cpu(cpu_ns: Any, wall_ns: Any, gomaxprocs: Any) -> Any:
+def _share_of_cpu(cpu_ns: IntOrArray, wall_ns: IntOrArray, gomaxprocs: IntOrArray) -> FloatOrArray:
     offered_ns = maximum(wall_ns, 0) * gomaxprocs
     return to_float64(where(offered_ns > 0, cpu_ns, 0)) / to_float64(maximum(offered_ns, 1))
 
@@ -69,8 +73,11 @@ def measured_cons_mark(
     idle_utilization: FloatArray | float,
 ) -> FloatArray: ...
 def measured_cons_mark(
-    allocated_bytes: Any, scan_work_bytes: Any, utilization: Any, idle_utilization: Any
-) -> Any:
+    allocated_bytes: IntOrArray,
+    scan_work_bytes: IntOrArray,
+    utilization: FloatOrArray,
+    idle_utilization: FloatOrArray,
+) -> FloatOrArray:
     """This cycle's bytes allocated per byte scanned, each per CPU time of its side.
 
         cons_mark = allocated * (u + idle) / (scan_work * (1 - u))
@@ -128,7 +135,7 @@ def next_cons_mark(
         return updated
     cons_mark = where(is_measured, updated.cons_mark, memory.cons_mark)
     kept = (where(is_measured, new, old) for new, old in zip(updated.kept, memory.kept, strict=True))
-    return ConsMarkMemory(cons_mark, tuple(kept))
+    return ConsMarkMemory(cons_mark, tuple(kept))  # type: ignore[arg-type]  # an array of flags comes with arrays
 
 
 def _max_of_five(memory: ConsMarkMemory[Real], measured: Real) -> ConsMarkMemory[Real]:

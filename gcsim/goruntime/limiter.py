@@ -14,8 +14,9 @@ array with one element a lane. Same in Go 1.19 to 1.27. Source: ``runtime/mgclim
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Generic
 
+from gcsim.arrays import BoolOrArray, IntOrArray, NumberOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to_int64, where
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, MEAN_SLICE_NS, dedicated_workers
 
@@ -30,40 +31,40 @@ class LimiterState:
     Invariant: 0 <= fill_ns <= capacity_ns.
     """
 
-    gomaxprocs: Any
-    capacity_ns: Any  # CPU ns
-    fill_ns: Any = 0
-    overflow_ns: Any = 0  # excess that found the bucket full, since the start
-    enabled: Any = False  # the limiter is on
-    gc_enabled: Any = False  # marking, so that a quarter of all time is GC's
-    last_update_ns: Any = 0
-    assist_pool_ns: Any = 0  # CPU time of assists and allocation-time scavenging since the last update
-    idle_pool_ns: Any = 0  # CPU time of idle Ps and idle mark workers since the last update
+    gomaxprocs: IntOrArray
+    capacity_ns: NumberOrArray  # CPU ns
+    fill_ns: NumberOrArray = 0
+    overflow_ns: NumberOrArray = 0  # excess that found the bucket full, since the start
+    enabled: BoolOrArray = False  # the limiter is on
+    gc_enabled: BoolOrArray = False  # marking, so that a quarter of all time is GC's
+    last_update_ns: NumberOrArray = 0
+    assist_pool_ns: NumberOrArray = 0  # assists and allocation-time scavenging since the last update, CPU ns
+    idle_pool_ns: NumberOrArray = 0  # idle Ps and idle mark workers since the last update, CPU ns
 
 
-def new_limiter(gomaxprocs: Any, *, now_ns: Any = 0) -> LimiterState:
+def new_limiter(gomaxprocs: IntOrArray, *, now_ns: NumberOrArray = 0) -> LimiterState:
     """An empty bucket for GOMAXPROCS Ps."""
     return LimiterState(
         gomaxprocs=gomaxprocs, capacity_ns=gomaxprocs * CAPACITY_PER_P_NS, last_update_ns=now_ns
     )
 
 
-def add_assist_time(state: LimiterState, cpu_ns: Any) -> LimiterState:
+def add_assist_time(state: LimiterState, cpu_ns: NumberOrArray) -> LimiterState:
     """Count an assist's or an allocation-time scavenge's CPU time. ``addAssistTime``."""
     return replace(state, assist_pool_ns=state.assist_pool_ns + cpu_ns)
 
 
-def add_idle_time(state: LimiterState, cpu_ns: Any) -> LimiterState:
+def add_idle_time(state: LimiterState, cpu_ns: NumberOrArray) -> LimiterState:
     """Count time of an idle P, or of an idle mark worker, toward the next update. ``addIdleTime``."""
     return replace(state, idle_pool_ns=state.idle_pool_ns + cpu_ns)
 
 
-def needs_update(state: LimiterState, now_ns: Any) -> Any:
+def needs_update(state: LimiterState, now_ns: NumberOrArray) -> BoolOrArray:
     """Whether the last update is over 10 ms old; asked when a worker is scheduled. ``needUpdate``."""
     return now_ns - state.last_update_ns > UPDATE_PERIOD_NS
 
 
-def update(state: LimiterState, now_ns: Any) -> LimiterState:
+def update(state: LimiterState, now_ns: NumberOrArray) -> LimiterState:
     """Settle the time since the last update; now_ns >= last_update_ns (the runtime drops a stale update).
 
     GC's part is what was assisted, plus a quarter of all time while marking, whatever the workers really did.
@@ -77,7 +78,7 @@ def update(state: LimiterState, now_ns: Any) -> LimiterState:
     return accumulate(settled, mutator_ns=mutator_ns, gc_ns=gc_ns)
 
 
-def accumulate(state: LimiterState, *, mutator_ns: Any, gc_ns: Any) -> LimiterState:
+def accumulate(state: LimiterState, *, mutator_ns: NumberOrArray, gc_ns: NumberOrArray) -> LimiterState:
     """Fill or drain the bucket, and switch the limiter.
 
     On when an increase reaches capacity; off when a full bucket drains at all; no change keeps it as it is. A
@@ -98,7 +99,9 @@ def accumulate(state: LimiterState, *, mutator_ns: Any, gc_ns: Any) -> LimiterSt
     )
 
 
-def start_gc_transition(state: LimiterState, *, enable_gc: Any, now_ns: Any) -> LimiterState:
+def start_gc_transition(
+    state: LimiterState, *, enable_gc: BoolOrArray, now_ns: NumberOrArray
+) -> LimiterState:
     """The world has stopped to begin (``enable_gc``) or to end marking: settle what came before.
 
     Source: ``startGCTransition``.
@@ -106,13 +109,13 @@ def start_gc_transition(state: LimiterState, *, enable_gc: Any, now_ns: Any) -> 
     return replace(update(state, now_ns), gc_enabled=enable_gc)
 
 
-def finish_gc_transition(state: LimiterState, now_ns: Any) -> LimiterState:
+def finish_gc_transition(state: LimiterState, now_ns: NumberOrArray) -> LimiterState:
     """The world starts again: the pause counts for GC on every P. ``finishGCTransition``."""
     stopped_ns = (now_ns - state.last_update_ns) * state.gomaxprocs
     return replace(accumulate(state, mutator_ns=0, gc_ns=stopped_ns), last_update_ns=now_ns)
 
 
-def min_assist_ns(gomaxprocs: Any, owed_ns: Any) -> Any:
+def min_assist_ns(gomaxprocs: Real, owed_ns: Real) -> Real:
     """For how long goroutines assist at least before the limiter can switch on again, wall ns.
 
     Nothing but the end of an assist settles the bucket meanwhile: when it has paid what it owes (``owed_ns``, wall ns
@@ -124,7 +127,7 @@ def min_assist_ns(gomaxprocs: Any, owed_ns: Any) -> Any:
     return minimum(MEAN_SLICE_NS, owed_ns) / maximum(gomaxprocs - 1, 1)
 
 
-def limiter_duty_cycle(gc_share_limited: Any, stretch: Any, *, off: Any, on: Any) -> Any:
+def limiter_duty_cycle(gc_share_limited: Real, stretch: Real, *, off: Real, on: Real) -> Real:
     """The share of a stretch on a full bucket for which the limiter is on, 0 to 1; it begins with that.
 
     ``gc_share_limited`` is GC's share of CPU that is not idle with assists off; times are in one unit. The limiter is
@@ -142,16 +145,16 @@ def limiter_duty_cycle(gc_share_limited: Any, stretch: Any, *, off: Any, on: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Generic[Real]):
     """What ``fluid_window`` makes of a stretch; scalars, or arrays of one shape."""
 
-    fill: Any  # at its end, in the unit of the fill at its beginning
-    limited_share: Any  # of the stretch, with the limiter on
-    assist_pass_through: Any  # of the assists that were asked for, 0 to 1
-    excess_gc_share: Any  # of CPU that is not idle: what GC took beyond a half, once the bucket was full
+    fill: Real  # at its end, in the unit of the fill at its beginning
+    limited_share: Real  # of the stretch, with the limiter on
+    assist_pass_through: Real  # of the assists that were asked for, 0 to 1
+    excess_gc_share: Real  # of CPU that is not idle: what GC took beyond a half, once the bucket was full
 
 
-def waiting_share(excess_gc_share: Any, gomaxprocs: Any, owed_ns: Any) -> Any:
+def waiting_share(excess_gc_share: Real, gomaxprocs: Real, owed_ns: Real) -> Real:
     """CPU that is not idle on which idle workers mark for goroutines that wait for credit, as a share.
 
     When an assist's end switches the limiter on, those under way on the other Ps stop and wait (``gcParkAssist``),
@@ -165,15 +168,15 @@ def waiting_share(excess_gc_share: Any, gomaxprocs: Any, owed_ns: Any) -> Any:
 
 
 def fluid_window(
-    fill_ns: Any,
-    capacity_ns: Any,
-    busy_cpu_ns: Any,
+    fill_ns: Real,
+    capacity_ns: Real,
+    busy_cpu_ns: Real,
     *,
-    gc_share_assisting: Any,
-    gc_share_limited: Any,
-    off: Any,
-    on: Any,
-) -> Window:
+    gc_share_assisting: Real,
+    gc_share_limited: Real,
+    off: Real,
+    on: Real,
+) -> Window[Real]:
     """The bucket over a stretch of steady demand.
 
     ``busy_cpu_ns`` is the stretch's CPU time that is not idle. The shares are GC's of it (as ``update`` counts it),

@@ -52,13 +52,12 @@ def memory_limit_heap_goal_bytes(
     """
     if not rules.memory_limit:
         return filled_like(heap_marked_bytes, MAX_INT64)
-    goal: Integer
     available = memory_limit_bytes - (non_heap_bytes + overage_bytes)
     if rules.limit_headroom_percent:
         percent = available // 100 * rules.limit_headroom_percent
         headroom = maximum(percent, rules.limit_headroom_min_bytes)
-        goal = maximum(available - headroom, headroom)
+        room: Integer | int = maximum(available - headroom, headroom)
     else:
-        goal = maximum(available - rules.limit_headroom_min_bytes, rules.limit_headroom_min_bytes)
-    goal = where(available > 0, maximum(goal, heap_marked_bytes), heap_marked_bytes)
+        room = maximum(available - rules.limit_headroom_min_bytes, rules.limit_headroom_min_bytes)
+    goal: Integer = where(available > 0, maximum(room, heap_marked_bytes), heap_marked_bytes)
     return goal

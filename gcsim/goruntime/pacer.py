@@ -10,11 +10,20 @@ A cycle reads the rules in this order: ``gc_percent_heap_goal_bytes`` and ``runw
 ``assist_ratio``; at its end ``measured_cons_mark`` and ``next_cons_mark`` (``cons_mark.py``).
 """
 
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 
-from gcsim.arrays import FloatArray, Int64Array, Integer
+from gcsim.arrays import (
+    BoolArray,
+    BoolOrArray,
+    FloatArray,
+    FloatOrArray,
+    Int64Array,
+    Integer,
+    IntOrArray,
+    NumberOrArray,
+)
 from gcsim.goruntime.arithmetic import (
     divide,
     maximum,
@@ -103,7 +112,15 @@ def heap_goal_bytes(
     return binding
 
 
-def limit_binds(gc_percent_goal_bytes: Any, limit_goal_bytes: Any) -> Any:
+@overload
+def limit_binds(gc_percent_goal_bytes: float, limit_goal_bytes: float) -> bool: ...
+@overload
+def limit_binds(
+    gc_percent_goal_bytes: Int64Array | FloatArray, limit_goal_bytes: NumberOrArray
+) -> BoolArray: ...
+@overload
+def limit_binds(gc_percent_goal_bytes: NumberOrArray, limit_goal_bytes: NumberOrArray) -> BoolOrArray: ...
+def limit_binds(gc_percent_goal_bytes: NumberOrArray, limit_goal_bytes: NumberOrArray) -> BoolOrArray:
     """Whether the memory limit, not GOGC, sets the heap goal: bool, or an array of bool.
 
     Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
@@ -151,7 +168,7 @@ def trigger_bytes(
 def runway_bytes(cons_mark: float, expected_scan_work_bytes: int) -> int: ...
 @overload
 def runway_bytes(cons_mark: FloatArray, expected_scan_work_bytes: Int64Array | int) -> Int64Array: ...
-def runway_bytes(cons_mark: Any, expected_scan_work_bytes: Any) -> Any:
+def runway_bytes(cons_mark: FloatOrArray, expected_scan_work_bytes: IntOrArray) -> IntOrArray:
     """What the program will allocate while the expected work is scanned at 25 % of the CPU.
 
         runway = cons_mark * 0.75 / 0.25 * (last heap scan + last stack scan + globals)
@@ -184,14 +201,14 @@ def assist_ratio(
     gc_percent: Int64Array | int,
 ) -> tuple[FloatArray, FloatArray]: ...
 def assist_ratio(
-    heap_live_bytes: Any,
-    heap_goal_bytes: Any,
-    triggered_bytes: Any,
-    scan_work_bytes: Any,
-    expected_scan_work_bytes: Any,
-    max_scan_work_bytes: Any,
-    gc_percent: Any,
-) -> tuple[Any, Any]:
+    heap_live_bytes: IntOrArray,
+    heap_goal_bytes: IntOrArray,
+    triggered_bytes: IntOrArray,
+    scan_work_bytes: IntOrArray,
+    expected_scan_work_bytes: IntOrArray,
+    max_scan_work_bytes: IntOrArray,
+    gc_percent: IntOrArray,
+) -> tuple[FloatOrArray, FloatOrArray]:
     """What an assist owes: (assist_work_per_byte, assist_bytes_per_work), each the inverse of the other.
 
         ratio = max(expected - done, 1000) / max(goal - live, 1)
@@ -222,8 +239,12 @@ def assist_ratio(
 
 
 def _goal_once_exceeded(
-    goal: Any, triggered: Any, expected_work: Any, max_work: Any, gc_percent: Any
-) -> tuple[Any, Any]:
+    goal: IntOrArray,
+    triggered: IntOrArray,
+    expected_work: IntOrArray,
+    max_work: IntOrArray,
+    gc_percent: IntOrArray,
+) -> tuple[IntOrArray, IntOrArray]:
     """Goal and expected work when more than expected was done: planned slope, worst-case work, hard goal."""
     planned_slope = divide(to_float64(goal - triggered), to_float64(expected_work))
     with np.errstate(invalid="ignore"):  # infinity times 0: nothing expected, nothing to do

@@ -19,9 +19,7 @@ Source: Go 1.19+ ``gcPaceScavenger``, ``scavengerState.run`` and ``sleep``, ``pi
 ``mheap.allocSpan``.
 """
 
-from typing import Any
-
-from gcsim.arrays import Integer
+from gcsim.arrays import BoolOrArray, Integer, NumberOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to_int64, where
 from gcsim.goruntime.versions import GoRules
 from gcsim.units import MAX_INT64
@@ -76,14 +74,18 @@ def memory_limit_scavenge_goal_bytes(
 
 
 def background_scavenger_works(
-    heap_retained_bytes: Any, mapped_ready_bytes: Any, *, gc_percent_goal_bytes: Any, limit_goal_bytes: Any
-) -> Any:
+    heap_retained_bytes: NumberOrArray,
+    mapped_ready_bytes: NumberOrArray,
+    *,
+    gc_percent_goal_bytes: NumberOrArray,
+    limit_goal_bytes: NumberOrArray,
+) -> BoolOrArray:
     """Whether either goal is unmet, asked before each quantum. ``scavengerState.shouldStop``."""
     return (heap_retained_bytes > gc_percent_goal_bytes) | (mapped_ready_bytes > limit_goal_bytes)
 
 
 def released_bytes_per_second(
-    gomaxprocs: Any, *, bytes_per_cpu_second: float = RELEASE_BYTES_PER_CPU_SECOND
-) -> Any:
+    gomaxprocs: Real, *, bytes_per_cpu_second: float = RELEASE_BYTES_PER_CPU_SECOND
+) -> Real:
     """The background scavenger's steady rate per second of wall time; it settles within about a second."""
     return CPU_SHARE * gomaxprocs * bytes_per_cpu_second

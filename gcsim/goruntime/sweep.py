@@ -10,8 +10,7 @@ as objects (totalFree), which raises the memory outside the heap that a memory l
 Source: Go 1.5+ ``gcPaceSweeper``, ``deductSweepCredit``, ``bgsweep``; the same in Go 1.19 to 1.27.
 """
 
-from typing import Any
-
+from gcsim.arrays import FloatOrArray, NumberOrArray
 from gcsim.goruntime.arithmetic import maximum, to_float64
 
 PAGE_BYTES = 8192  # pageSize of the runtime
@@ -24,8 +23,12 @@ RECLAIM_LOOK_SPANS = 100  # mcentral.cacheSpan spanBudget: unswept spans tried b
 
 
 def sweep_pages_per_byte(
-    pages_in_use: Any, pages_swept: Any, *, trigger_bytes: Any, heap_live_bytes: Any
-) -> Any:
+    pages_in_use: NumberOrArray,
+    pages_swept: NumberOrArray,
+    *,
+    trigger_bytes: NumberOrArray,
+    heap_live_bytes: NumberOrArray,
+) -> FloatOrArray:
     """Pages to sweep per byte of heap growth, set when marking ends; 0 when nothing is left.
 
     ``pages_in_use`` are all pages in spans, ``pages_swept`` those swept already (0 at mark end). The distance

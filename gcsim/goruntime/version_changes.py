@@ -7,7 +7,6 @@ happened before 1.19 is from the public history and the release notes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 from gcsim.units import MIB
 
@@ -22,14 +21,14 @@ class Change:
     minor: int
     what: str
     source_function: str
-    rules: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    rules: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def go(self) -> str:
         return f"1.{self.minor}"
 
 
-def _change(minor: int, what: str, source_function: str, **rules: Any) -> Change:
+def _change(minor: int, what: str, source_function: str, **rules: object) -> Change:
     return Change(minor=minor, what=what, source_function=source_function, rules=MappingProxyType(rules))
 
 

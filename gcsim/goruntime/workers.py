@@ -11,9 +11,9 @@ Counts are ``int`` or ``int64`` arrays; the form of the first argument is the fo
 alike.
 """
 
-from typing import Any, overload
+from typing import overload
 
-from gcsim.arrays import FloatArray, Int64Array, Integer
+from gcsim.arrays import BoolOrArray, FloatArray, FloatOrArray, Int64Array, Integer, IntOrArray, NumberOrArray
 from gcsim.goruntime.arithmetic import filled_like, to_float64, truncate_to_int64, where
 from gcsim.goruntime.versions import GoRules
 
@@ -27,22 +27,29 @@ MEAN_SLICE_NS = (
 )  # of a goroutine that does not stop: up to 10 ms late (sysmon, retake)
 
 
-def dedicated_workers(gomaxprocs: Integer) -> Integer:
+@overload
+def dedicated_workers(gomaxprocs: float) -> int: ...
+@overload
+def dedicated_workers(gomaxprocs: Int64Array | FloatArray) -> Int64Array: ...
+@overload
+def dedicated_workers(gomaxprocs: NumberOrArray) -> IntOrArray: ...
+def dedicated_workers(gomaxprocs: NumberOrArray) -> IntOrArray:
     """Ps that mark until the cycle ends: P/4 rounded half up, or down where that is over 30 % off.
 
     Rounding is more than 30 % off at P = 1, 2, 3 and 6 only. Source: ``startCycle``.
     """
     aim = to_float64(gomaxprocs) * BACKGROUND_UTILIZATION
     rounded = truncate_to_int64(aim + 0.5)
-    workers: Integer = where(_rounds_too_far(aim, rounded) & (rounded > aim), rounded - 1, rounded)
-    return workers
+    return where(_rounds_too_far(aim, rounded) & (rounded > aim), rounded - 1, rounded)
 
 
 @overload
 def fractional_utilization_goal(gomaxprocs: int) -> float: ...
 @overload
 def fractional_utilization_goal(gomaxprocs: Int64Array) -> FloatArray: ...
-def fractional_utilization_goal(gomaxprocs: Any) -> Any:
+@overload
+def fractional_utilization_goal(gomaxprocs: NumberOrArray) -> NumberOrArray: ...
+def fractional_utilization_goal(gomaxprocs: NumberOrArray) -> NumberOrArray:
     """The share of its time that a P without a dedicated worker owes to a fractional one; 0: none needed.
 
     Source: ``startCycle``: the P/4 that dedicated workers miss, spread over all P (not over the Ps that
@@ -53,7 +60,7 @@ def fractional_utilization_goal(gomaxprocs: Any) -> Any:
     return where(too_far, (aim - dedicated_workers(gomaxprocs)) / gomaxprocs, 0.0)
 
 
-def _rounds_too_far(aim: Any, rounded: Any) -> Any:
+def _rounds_too_far(aim: FloatOrArray, rounded: IntOrArray) -> BoolOrArray:
     error = rounded / aim - 1.0
     return (error < -MAX_UTILIZATION_ERROR) | (error > MAX_UTILIZATION_ERROR)
 
@@ -62,7 +69,7 @@ def _rounds_too_far(aim: Any, rounded: Any) -> Any:
 def background_share(gomaxprocs: int) -> float: ...
 @overload
 def background_share(gomaxprocs: Int64Array) -> FloatArray: ...
-def background_share(gomaxprocs: Any) -> Any:
+def background_share(gomaxprocs: NumberOrArray) -> NumberOrArray:
     """The share of GOMAXPROCS that background workers really take while marking: 0.2 (P=5) to 0.3 (P=10).
 
     The pacer takes it to be a quarter. Where fractional workers run this is the lower end: each may pass its

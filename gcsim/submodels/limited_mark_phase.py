@@ -68,7 +68,7 @@ def _busy_and_gc_share(conditions: MarkConditions, free: MarkPhase) -> tuple[Flo
 
 def _limited(
     conditions: MarkConditions, free: MarkPhase, lasting: MarkPhase, fill_seconds: FloatArray
-) -> tuple[MarkPhase, Window]:
+) -> tuple[MarkPhase, Window[FloatArray]]:
     """The phase when assists that the phase ``free`` asks for are held for as long as ``lasting`` lasts."""
     procs = conditions.gomaxprocs
     busy, gc_share = _busy_and_gc_share(conditions, free)

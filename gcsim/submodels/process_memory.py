@@ -26,8 +26,10 @@ Sizes are bytes, numbers or arrays. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``
 """
 
 from collections.abc import Callable
-from typing import Any
+from functools import reduce
+from typing import overload
 
+from gcsim.arrays import FloatArray, FloatOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, where
 from gcsim.goruntime.pacer import (
     DEFAULT_HEAP_MINIMUM_BYTES,
@@ -46,12 +48,12 @@ _MIN_TRIGGER_SHARE = MIN_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 _MAX_TRIGGER_SHARE = MAX_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 
 
-def metadata_bytes(heap_in_use_bytes: Any, *, prior: MemoryPrior) -> Any:
+def metadata_bytes(heap_in_use_bytes: Real, *, prior: MemoryPrior) -> Real:
     """The runtime's own memory beside a heap of ``heap_in_use_bytes``; it does not shrink with the heap."""
     return prior.metadata_base_bytes + prior.metadata_share * heap_in_use_bytes
 
 
-def free_slot_bytes(heap_live_bytes: Any, *, last_peak_bytes: Any, slot_garbage: Any) -> Any:
+def free_slot_bytes(heap_live_bytes: Real, *, last_peak_bytes: Real, slot_garbage: Real) -> Real:
     """Slots in swept spans that wait for allocation, when the heap has grown to ``heap_live_bytes`` again.
 
         slot garbage x (last peak - heap live), not below 0
@@ -66,7 +68,7 @@ def free_slot_bytes(heap_live_bytes: Any, *, last_peak_bytes: Any, slot_garbage:
     return slot_garbage * maximum(last_peak_bytes - heap_live_bytes, 0)
 
 
-def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_bytes: Any) -> Any:
+def unfilled_slot_bytes(last_peak_bytes: Real, *, share: Real, calibrated_peak_bytes: Real) -> Real:
     """Slots that are free when marking ends, for no allocation fitted them.
 
     ``share`` of the heap's peak in a run that peaked at ``calibrated_peak_bytes``; elsewhere with the fourth root of
@@ -74,10 +76,11 @@ def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_byt
     are where live objects pin them, and grow in others; this is the middle, either way by half
     (docs/explanation/memory.md holds programs counted since).
     """
-    return share * calibrated_peak_bytes * (last_peak_bytes / calibrated_peak_bytes) ** 0.25
+    unfilled: Real = share * calibrated_peak_bytes * (last_peak_bytes / calibrated_peak_bytes) ** 0.25
+    return unfilled
 
 
-def span_tail_recount_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> Any:
+def span_tail_recount_bytes(grown_bytes: Real, live_bytes: Real, *, slot_garbage: Real | float) -> Real:
     """Of what heapLive grew by between two cycles, what nobody allocated: ends of spans, counted again.
 
     A span that a P takes counts whole, less its objects (Go 1.19+ ``mcache.refill``): what is left at its end, a few
@@ -94,7 +97,17 @@ def span_tail_recount_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: 
     return minimum(_recounted_weight(slot_garbage) * live_bytes, _MOST_RECOUNTED * grown_bytes)
 
 
-def without_span_tails(recounted_share: Any, *, slot_garbage: Any, known_slot_garbage: Any) -> Any:
+@overload
+def without_span_tails(
+    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float
+) -> float: ...
+@overload
+def without_span_tails(
+    recounted_share: FloatOrArray, *, slot_garbage: FloatArray, known_slot_garbage: FloatOrArray
+) -> FloatArray: ...
+def without_span_tails(
+    recounted_share: FloatOrArray, *, slot_garbage: FloatOrArray, known_slot_garbage: FloatOrArray
+) -> FloatOrArray:
     """What was allocated in a run with this share of slots over what ``known_slot_garbage`` made of the same log.
 
     ``recounted_share``, 0 to 1/2, is the share of heapLive's growth in that log that the latter took for recounted.
@@ -103,20 +116,26 @@ def without_span_tails(recounted_share: Any, *, slot_garbage: Any, known_slot_ga
     return (1.0 - minimum(recounted_share * times, _MOST_RECOUNTED)) / (1.0 - recounted_share)
 
 
-def _recounted_weight(slot_garbage: Any) -> Any:
+@overload
+def _recounted_weight(slot_garbage: float) -> float: ...
+@overload
+def _recounted_weight(slot_garbage: FloatArray) -> FloatArray: ...
+@overload
+def _recounted_weight(slot_garbage: FloatOrArray) -> FloatOrArray: ...
+def _recounted_weight(slot_garbage: FloatOrArray) -> FloatOrArray:
     """Recounted bytes for each byte of the live heap."""
     return _RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * slot_garbage
 
 
 def limited_trigger_bytes(
-    heap_marked_bytes: Any,
-    available_bytes: Any,
+    heap_marked_bytes: Real,
+    available_bytes: Real,
     *,
-    runway_bytes: Any,
-    last_peak_bytes: Any,
-    slot_garbage: Any,
+    runway_bytes: Real,
+    last_peak_bytes: Real,
+    slot_garbage: Real,
     rules: GoRules,
-) -> Any:
+) -> Real:
     """heapLive at which a cycle starts in the memory-limit regime, when all is swept.
 
     ``available_bytes`` is the limit less metadata, stacks and slots that are never filled. The goal, what is available
@@ -126,7 +145,7 @@ def limited_trigger_bytes(
     this. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``gcControllerState.trigger``.
     """
 
-    def met(intercept: Any, slope: Any) -> Any:
+    def met(intercept: Real, slope: Real) -> Real:
         """Where heap = trigger(goal), with goal = intercept + slope x heap, 0 <= slope < 1: bound by bound."""
         lower, upper = (
             (heap_marked_bytes * (1.0 - share) + share * intercept) / (1.0 - share * slope)
@@ -142,8 +161,8 @@ def limited_trigger_bytes(
 
 
 def limit_bound_heap_bytes(
-    available_bytes: Any, *, last_peak_bytes: Any, slot_garbage: Any, rules: GoRules
-) -> Any:
+    available_bytes: Real, *, last_peak_bytes: Real, slot_garbage: Real, rules: GoRules
+) -> Real:
     """heapLive at which a heap that goes on growing meets the limit's goal, which moves out as slots are filled.
 
     As ``limited_trigger_bytes``; where assists hold the heap at its goal, it ends there.
@@ -158,8 +177,8 @@ def limit_bound_heap_bytes(
 
 
 def _intersect_headroom_lines(
-    met: Callable[[Any, Any], Any], available: Any, last_peak: Any, slot_garbage: Any, rules: GoRules
-) -> Any:
+    met: Callable[[Real, Real], Real], available: Real, last_peak: Real, slot_garbage: Real, rules: GoRules
+) -> Real:
     """Where a heap that fills free slots meets what rises with its goal, which is the least of several straight lines.
 
     One line for each kind of headroom (``memory_limit_heap_goal_bytes``), flatter beyond the last peak, where no slots
@@ -168,16 +187,15 @@ def _intersect_headroom_lines(
     lines = [(1.0, rules.limit_headroom_min_bytes)]
     if rules.limit_headroom_percent:
         lines.append((1.0 - rules.limit_headroom_percent / 100.0, 0))
-    earliest = None
+    places = []
     for keep, headroom in lines:
         filled = met(keep * available - headroom, 0.0 * slot_garbage)
         filling = met(keep * (available - slot_garbage * last_peak) - headroom, keep * slot_garbage)
-        place = where(filling < last_peak, filling, filled)
-        earliest = place if earliest is None else minimum(earliest, place)
-    return earliest
+        places.append(where(filling < last_peak, filling, filled))
+    return reduce(minimum, places)
 
 
-def resident_peak_bytes(heap_in_use_peak_bytes: Any, *, stack_bytes: Any, prior: MemoryPrior) -> Any:
+def resident_peak_bytes(heap_in_use_peak_bytes: Real, *, stack_bytes: Real, prior: MemoryPrior) -> Real:
     """Peak resident memory of a process that never returned memory it then lacked.
 
         heap in use x (1 + metadata share) + metadata base + stacks, x (1 + the measured median error)

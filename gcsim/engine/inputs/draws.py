@@ -58,14 +58,14 @@ def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, 
     dearer = drawn["sweep_cpu_seconds_per_byte"] / max(known.sweep_cpu_seconds_per_byte.value, 1e-30)
     share = known.sweep_share.value
     free = np.maximum(1.0 - share * dearer, LEAST_FREE_OF_SWEEPING)
-    slots = {
-        "slot_garbage": np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE),
-        "known_slot_garbage": known.slot_garbage_share.value,
-    }
-    once = without_span_tails(known.recounted_share.value, **slots)
+    slots = np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE)
+    known_slots = known.slot_garbage_share.value
+    once = without_span_tails(known.recounted_share.value, slot_garbage=slots, known_slot_garbage=known_slots)
     per_cpu = drawn["alloc_bytes_per_cpu_second"] * once * (1.0 - share) / free
     efficiency = drawn["mark_alloc_efficiency"] * known.alloc_bytes_per_cpu_second.value / per_cpu
-    once_of_all = without_span_tails(known.recounted_share_of_all.value, **slots)
+    once_of_all = without_span_tails(
+        known.recounted_share_of_all.value, slot_garbage=slots, known_slot_garbage=known_slots
+    )
     return {
         "alloc_bytes_per_cpu_second": per_cpu,
         "mark_alloc_efficiency": efficiency,

@@ -5,6 +5,7 @@ import numpy as np
 from gcsim.arrays import FloatArray, Int64Array
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.state import LaneState
+from gcsim.goruntime.arithmetic import to_float64
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
 from gcsim.goruntime.pacer import (
     assist_ratio,
@@ -68,9 +69,9 @@ def _limit_goals_and_triggers(
     outside = metadata + parameters.allocated_stack_bytes + unfilled
     available, slot_garbage = parameters.memory_limit_bytes - outside, parameters.slot_garbage_share
     trigger = limited_trigger_bytes(
-        marked,
+        to_float64(marked),
         available,
-        runway_bytes=runway,
+        runway_bytes=to_float64(runway),
         last_peak_bytes=peak,
         slot_garbage=slot_garbage,
         rules=rules,

@@ -1,7 +1,6 @@
 """Mark assists purchase by purchase, and the queue of goroutines that wait for credit."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from gcsim.arrays import Real
 from gcsim.goruntime.arithmetic import maximum
@@ -110,7 +109,7 @@ def fluid_assist_share(
     program: its assists buy 64 KiB at a time, at the start of a cycle there is no credit, and fractional
     workers earn it in bursts.
     """
-    owed: Any = work_per_byte * alloc_bytes_per_ns
+    owed = work_per_byte * alloc_bytes_per_ns
     marking = background_share + idle_share
     assists: Real = maximum(
         (owed * (1.0 - marking) - scan_bytes_per_ns * marking) / (owed + scan_bytes_per_ns), 0.0

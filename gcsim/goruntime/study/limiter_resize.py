@@ -1,13 +1,13 @@
 """The GC CPU limiter when GOMAXPROCS changes."""
 
 from dataclasses import replace
-from typing import Any
 
+from gcsim.arrays import IntOrArray, NumberOrArray
 from gcsim.goruntime.arithmetic import minimum, where
 from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, LimiterState, update
 
 
-def reset_capacity(state: LimiterState, gomaxprocs: Any, *, now_ns: Any) -> LimiterState:
+def reset_capacity(state: LimiterState, gomaxprocs: IntOrArray, *, now_ns: NumberOrArray) -> LimiterState:
     """GOMAXPROCS has changed: settle, resize, spill what no longer fits. ``resetCapacity``."""
     settled = update(state, now_ns)
     capacity_ns = gomaxprocs * CAPACITY_PER_P_NS

@@ -6,9 +6,9 @@ no heap size triggers a collection. 1.18 shares all but the trigger with 1.19.
 Read from the public history of ``runtime/mgc.go`` and ``mgcpacer.go``, not checked against a running Go.
 """
 
-from typing import Any, overload
+from typing import overload
 
-from gcsim.arrays import FloatArray, Int64Array, Integer, Real
+from gcsim.arrays import FloatArray, FloatOrArray, Int64Array, Integer, IntOrArray, Real
 from gcsim.goruntime.arithmetic import (
     divide,
     maximum,
@@ -57,7 +57,15 @@ def next_trigger_ratio(
     return trigger_ratio + _GAIN * error
 
 
-def bounded_trigger_ratio(trigger_ratio: Real, gc_percent: Int64Array | int, *, rules: GoRules) -> Real:
+@overload
+def bounded_trigger_ratio(trigger_ratio: float, gc_percent: int, *, rules: GoRules) -> float: ...
+@overload
+def bounded_trigger_ratio(
+    trigger_ratio: FloatArray, gc_percent: IntOrArray, *, rules: GoRules
+) -> FloatArray: ...
+def bounded_trigger_ratio(
+    trigger_ratio: FloatOrArray, gc_percent: IntOrArray, *, rules: GoRules
+) -> FloatOrArray:
     """The trigger ratio within 0.6 (0 before 1.14) and 0.95 of GOGC/100; unbounded above at GOGC=off.
 
     Source: Go 1.5 to 1.17 ``gcControllerState.endCycle``, ``gcSetTriggerRatio``, ``commit``.
@@ -65,17 +73,32 @@ def bounded_trigger_ratio(trigger_ratio: Real, gc_percent: Int64Array | int, *, 
     scale = to_float64(gc_percent) / 100
     lowest = rules.min_trigger_ratio_percent / 100 * scale
     within = maximum(minimum(trigger_ratio, MAX_TRIGGER_RATIO * scale), lowest)
-    bounded: Real = where(gc_percent >= 0, within, maximum(trigger_ratio, 0.0))
-    return bounded
+    return where(gc_percent >= 0, within, maximum(trigger_ratio, 0.0))
 
 
+@overload
 def ratio_trigger_bytes(
-    heap_marked_bytes: Integer,
-    trigger_ratio: FloatArray | float,
-    gc_percent: Integer | int,
-    heap_minimum_bytes: Integer | int,
-    sweep_min_trigger_bytes: Integer | int,
-) -> Integer:
+    heap_marked_bytes: int,
+    trigger_ratio: float,
+    gc_percent: int,
+    heap_minimum_bytes: int,
+    sweep_min_trigger_bytes: int,
+) -> int: ...
+@overload
+def ratio_trigger_bytes(
+    heap_marked_bytes: Int64Array,
+    trigger_ratio: FloatOrArray,
+    gc_percent: IntOrArray,
+    heap_minimum_bytes: IntOrArray,
+    sweep_min_trigger_bytes: IntOrArray,
+) -> Int64Array: ...
+def ratio_trigger_bytes(
+    heap_marked_bytes: IntOrArray,
+    trigger_ratio: FloatOrArray,
+    gc_percent: IntOrArray,
+    heap_minimum_bytes: IntOrArray,
+    sweep_min_trigger_bytes: IntOrArray,
+) -> IntOrArray:
     """The heap size at which a collection starts: marked x (1 + ratio), at least the two minima.
 
     The goal is ``gc_percent_heap_goal_bytes`` without roots and minimum, raised to this trigger where the
@@ -84,8 +107,7 @@ def ratio_trigger_bytes(
     """
     ratio_trigger = truncate_to_int64(to_float64(heap_marked_bytes) * (1 + trigger_ratio))
     lower = maximum(heap_minimum_bytes, sweep_min_trigger_bytes)
-    trigger: Integer = where(gc_percent >= 0, maximum(ratio_trigger, lower), MAX_INT64)
-    return trigger
+    return where(gc_percent >= 0, maximum(ratio_trigger, lower), MAX_INT64)
 
 
 def float_trigger_bytes(
@@ -122,14 +144,19 @@ def raised_goal_bytes(heap_goal_bytes: Integer, trigger_bytes: Integer | int) ->
     return goal
 
 
-def expected_scan_work_bytes(heap_scan_bytes: Integer, gc_percent: Integer | int) -> Integer:
+@overload
+def expected_scan_work_bytes(heap_scan_bytes: int, gc_percent: int) -> int: ...
+@overload
+def expected_scan_work_bytes(heap_scan_bytes: Int64Array, gc_percent: IntOrArray) -> Int64Array: ...
+@overload
+def expected_scan_work_bytes(heap_scan_bytes: IntOrArray, gc_percent: IntOrArray) -> IntOrArray: ...
+def expected_scan_work_bytes(heap_scan_bytes: IntOrArray, gc_percent: IntOrArray) -> IntOrArray:
     """The scan work of a steady state: what is live of the scannable heap, heap_scan / (1 + GOGC/100).
 
     Source: Go 1.10 to 1.17 ``gcControllerState.revise``.
     """
     percent = where(gc_percent < 0, _GC_PERCENT_WHEN_OFF, gc_percent)
-    expected: Integer = truncate_to_int64(to_float64(heap_scan_bytes) * 100 / to_float64(100 + percent))
-    return expected
+    return truncate_to_int64(to_float64(heap_scan_bytes) * 100 / to_float64(100 + percent))
 
 
 @overload
@@ -145,12 +172,12 @@ def hard_goal_assist_ratio(
     gc_percent: Int64Array | int,
 ) -> tuple[FloatArray, FloatArray]: ...
 def hard_goal_assist_ratio(
-    heap_live_bytes: Any,
-    heap_goal_bytes: Any,
-    scan_work_bytes: Any,
-    heap_scan_bytes: Any,
-    gc_percent: Any,
-) -> tuple[Any, Any]:
+    heap_live_bytes: IntOrArray,
+    heap_goal_bytes: IntOrArray,
+    scan_work_bytes: IntOrArray,
+    heap_scan_bytes: IntOrArray,
+    gc_percent: IntOrArray,
+) -> tuple[FloatOrArray, FloatOrArray]:
     """(assist_work_per_byte, assist_bytes_per_work) with the hard goal of 1.1 x goal.
 
     Past the goal, or once more than expected is scanned, the whole scannable heap must be scanned by the hard

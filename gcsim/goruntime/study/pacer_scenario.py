@@ -60,7 +60,7 @@ class _Cycle:
     scannable_fraction: float
 
 
-def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str, NDArray[Any]]:
+def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str, NDArray[np.number]]:
     """What the pacer of a Go version does in each cycle of a scenario.
 
     ``columns`` maps every input name to an array with one element a cycle, n >= 1:
@@ -207,14 +207,14 @@ def _outputs(state: PacerState, mark: MarkResult, goal_bytes: int, black_bytes: 
     )
 
 
-def _output_arrays(rows: list[tuple[float, ...]]) -> dict[str, NDArray[Any]]:
+def _output_arrays(rows: list[tuple[float, ...]]) -> dict[str, NDArray[np.number]]:
     return {
         name: np.array(column, dtype=_output_type(name, column))
         for name, column in zip(OUTPUTS, zip(*rows, strict=True), strict=True)
     }
 
 
-def _output_type(name: str, column: tuple[float, ...]) -> type[np.number[Any]]:
+def _output_type(name: str, column: tuple[float, ...]) -> type[np.float64 | np.int64 | np.uint64]:
     """int64, save for a heap past 2^63 - 1: GOGC=off without a limit gets there in 1.19 and 1.20."""
     if name == "gc_utilization":
         return np.float64
@@ -285,7 +285,7 @@ def _rates(name: str, values: ArrayLike) -> list[float]:
     return [max(number, _MIN_RATE) for number in numbers]
 
 
-def _one_dimensional(name: str, values: ArrayLike) -> NDArray[Any]:
+def _one_dimensional(name: str, values: ArrayLike) -> NDArray[np.generic]:
     array = np.asarray(values)
     if array.ndim != 1:
         raise InputError(f"column {name!r} must be one-dimensional, got {array.ndim} dimensions")

@@ -2,8 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
+from gcsim.arrays import BoolOrArray, NumberOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, where
 from gcsim.goruntime.scavenger import CPU_SHARE, released_bytes_per_second
 
@@ -16,15 +16,15 @@ _MIN_RATIO, _MAX_RATIO = 0.001, 1000.0
 
 
 def allocation_scavenge_bytes(
-    scavenged_bytes: Any,
-    growth_bytes: Any,
+    scavenged_bytes: NumberOrArray,
+    growth_bytes: NumberOrArray,
     *,
-    mapped_ready_bytes: Any,
-    memory_limit_bytes: Any,
-    heap_retained_bytes: Any,
-    gc_percent_goal_bytes: Any,
-    limiting: Any,
-) -> Any:
+    mapped_ready_bytes: NumberOrArray,
+    memory_limit_bytes: NumberOrArray,
+    heap_retained_bytes: NumberOrArray,
+    gc_percent_goal_bytes: NumberOrArray,
+    limiting: BoolOrArray,
+) -> NumberOrArray:
     """What an allocation of pages must release first; its time counts as assist time for the CPU limiter.
 
     ``scavenged_bytes``: pages of the new span that are not resident; ``growth_bytes``: by how much the heap
@@ -74,8 +74,12 @@ class ScavengerPace:
 
 
 def heap_retained_after_bytes(
-    heap_retained_bytes: Any, *, goal_bytes: Any, seconds: Any, gomaxprocs: Any
-) -> Any:
+    heap_retained_bytes: Real,
+    *,
+    goal_bytes: Real,
+    seconds: Real,
+    gomaxprocs: Real,
+) -> Real:
     """Heap in use + heap free after ``seconds`` of background scavenging toward the lower of its goals.
 
     For a cycle at a time: before the next peak it is this, at the peak the larger of this and heap in use.

@@ -23,11 +23,12 @@ handed to idle Ps while the world restarts (``procresize``), which shows in the 
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr
 
+from gcsim.arrays import Real
 from gcsim.goruntime.arithmetic import where
 
 Pause = Literal["sweep_term", "mark_term"]
@@ -61,17 +62,19 @@ class PauseModel:
         late = self.late_median_ns * math.exp(self.late_sigma**2 / 2)
         return (1.0 - self.late_share) * body + self.late_share * late
 
-    def draw_ns(self, uniform: Any, normal: Any) -> Any:
+    def draw_ns(self, uniform: Real, normal: Real) -> Real:
         """Pauses from given numbers: uniform ones of [0, 1) choose the component, normal ones the length."""
         late = uniform < self.late_share
         median = where(late, self.late_median_ns, self.median_ns)
-        return median * np.exp(where(late, self.late_sigma, self.sigma) * normal)
+        pauses_ns: Real = median * np.exp(where(late, self.late_sigma, self.sigma) * normal)
+        return pauses_ns
 
-    def share_below(self, duration_ns: Any) -> Any:
+    def share_below(self, duration_ns: Real) -> Real:
         """The share of pauses shorter than ``duration_ns`` (> 0)."""
         body = ndtr(np.log(duration_ns / self.median_ns) / self.sigma)
         late = ndtr(np.log(duration_ns / self.late_median_ns) / self.late_sigma)
-        return (1.0 - self.late_share) * body + self.late_share * late
+        share: Real = (1.0 - self.late_share) * body + self.late_share * late
+        return share
 
 
 # Measured by experiments/pause_priors.py on a shared machine of 2 CPUs (linux/amd64), else quiet: Go 1.19,

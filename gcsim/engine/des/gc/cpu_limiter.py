@@ -64,7 +64,7 @@ class CpuLimiter:
     def _count(self, now_ns: int) -> None:
         """Assist time and idle time since the last look go into the limiter's two pools."""
         machine = self._machine
-        elapsed = now_ns - self._state.last_update_ns
+        elapsed = now_ns - int(self._state.last_update_ns)
         if self.enabled:
             self.limited_ns += elapsed
         busy_ns = machine.mutator_ns + machine.assist_ns + machine.background_ns
