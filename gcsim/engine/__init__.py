@@ -1,1 +1,1 @@
-"""The clocks: engines that advance a model through time under the runtime's rules."""
+"""The two engines, which simulate a model under the rules of Go's runtime."""

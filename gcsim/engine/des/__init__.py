@@ -1,1 +1,1 @@
-"""The event-by-event engine: one run, in which Ps, mark workers, assists, pauses and requests meet in time."""
+"""The event engine: simulates one run with its Ps, mark workers, assists, pauses and requests."""

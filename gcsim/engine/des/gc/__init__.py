@@ -1,1 +1,1 @@
-"""The collector event by event: marking, workers, sweeping, scavenging, the CPU limiter."""
+"""The collector of the event engine: marking, mark workers, sweeping, scavenging and the CPU limiter."""

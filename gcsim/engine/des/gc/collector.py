@@ -1,4 +1,4 @@
-"""The collector's own course: allocation up to the trigger, a pause, marking, a pause, and again."""
+"""The collector's cycle: allocation up to the trigger, a pause, marking, a pause, and again."""
 
 import math
 from collections.abc import Callable, Generator
@@ -24,12 +24,13 @@ from gcsim.submodels.heap_growth import heap_growth
 from gcsim.submodels.live_heap import live_heap_scale
 from gcsim.submodels.mark_cost import mark_cpu_factor, program_slowness
 
-_GRAIN_STEPS = 0.25  # and what arrives in that part of a marking step: idle Ps are woken in good time
-_MIN_GRAIN_BYTES = 64.0  # a goroutine is made ready by no less
+# A goroutine becomes ready for each quarter of a marking step's arrivals, and for at least 64 B
+_GRAIN_STEPS = 0.25
+_MIN_GRAIN_BYTES = 64.0
 
 
 class Collector:
-    """The SimPy process that takes a Go process from cycle to cycle."""
+    """The SimPy process that runs one GC cycle of a Go process after the other."""
 
     def __init__(
         self,
@@ -48,13 +49,14 @@ class Collector:
         self._slice_draws = stream(seed, "des slices", replica)
 
     def run(self) -> Generator[Event, Any, None]:
-        """Cycle after cycle, for ever."""
+        """Runs cycles without end; the runner stops it."""
         while True:
             before = self.process.machine.allocated_bytes
             reason = yield from self._allocation.run()
             yield from self._collect(before, reason)
 
     def _collect(self, allocated_before: float, reason: Reason) -> Generator[Event, Any, None]:
+        """Runs one cycle, from the end of sweeping to mark termination, and reports it to ``on_cycle``."""
         process = self.process
         machine, env = process.machine, process.env
         trigger = process.heap.trigger_now_bytes(process.pacer)
@@ -67,7 +69,7 @@ class Collector:
             process.objects.begin_mark(start_ns)
         sweep_term = yield from self._pause(self._pauses.draw_sweep_term, marking_begins=True)
         live = process.parameters.live_bytes * process.live_factor() * process.draw("live_factor")
-        live = min(live * self._kept_share(), heap_start)
+        live = min(live * self._live_heap_scale(), heap_start)
         factors = process.draw_marking()
         marking = self._begin_marking(start_ns, heap_start, live, reason, factors)
         mark_start = now_ns(env)
@@ -78,15 +80,15 @@ class Collector:
         mark_ns = now_ns(env) - mark_start
         goal = process.heap.heap_goal_bytes(process.pacer, machine.heap_live_bytes, marking.triggered_bytes)
         mark_term = yield from self._pause(self._pauses.draw_mark_term, marking_begins=False)
-        machine.arrival_rate = 0.0  # ``Allocation`` books arrivals itself
-        machine.backlog_bytes += self._held_up_bytes(mark_ns)
+        machine.arrival_rate = 0.0  # between collections ``Allocation`` adds arrivals itself
+        machine.backlog_bytes += self._deferred_arrival_bytes(mark_ns)
         if process.objects is not None:
             process.objects.end_mark(now_ns(env), process.cycles + 1, process.epoch_ns)
         process.run_program()
         process.marked_heap = None
         heap_end = machine.heap_live_bytes
         spent = [after - before for after, before in zip(_mark_cpu(process), cpu_before, strict=True)]
-        # what the log calls CPU time is the work; the rest of the factor is threads off their cores
+        # the log's CPU times are the work; the rest of the time factor is threads that were descheduled
         assist, background, idle = (cpu / factors.time for cpu in spent)
         self._note_interruptions(start_ns, mark_start, mark_ns, spent[1] + spent[2])
         self._end_cycle(
@@ -123,7 +125,7 @@ class Collector:
         )
 
     def _note_interruptions(self, start_ns: int, mark_start: int, mark_ns: int, workers_ns: float) -> None:
-        """For requests: when the world stood still, and the share of the Ps that workers had."""
+        """Records the pauses and the share of all Ps that ran mark workers, for the latencies of requests."""
         process = self.process
         share = workers_ns / max(mark_ns * process.parameters.gomaxprocs, 1)
         mark_end = mark_start + mark_ns
@@ -134,7 +136,7 @@ class Collector:
     def _pause(
         self, draw: Callable[[np.random.Generator, int], Any], *, marking_begins: bool
     ) -> Generator[Event, Any, int]:
-        """Stops the world for as long as the log's pauses took; its length in ns."""
+        """Stops the world for a time drawn from the log's pauses; returns that time, ns."""
         process, machine = self.process, self.process.machine
         p, env = process.parameters, process.env
         length = max(int(1e9 * p.pause_scale * float(draw(self._pause_draws, 1)[0])), 1)
@@ -151,14 +153,15 @@ class Collector:
     def _begin_marking(
         self, start_ns: int, heap_start: float, live: float, reason: Reason, factors: MarkFactors
     ) -> Marking:
+        """The mark phase that starts now."""
         process, p = self.process, self.process.parameters
         work_bytes = max(self._scan_work_bytes(live), 1.0)
         goal = process.heap.heap_goal_bytes(process.pacer, heap_start, int(heap_start))
-        if process.serving is not None:  # what it allocates while marking follows from its requests
-            cpu_factor, request_factor = process.serving.marks(start_ns)
+        if process.serving is not None:  # its requests decide how much the program allocates while marking
+            cpu_factor, request_factor = process.serving.draw_host_factors(start_ns)
             black_factor = 1.0
         else:
-            # an open loop allocates what arrives, as soon as the machine's speed allows
+            # an open loop allocates for its arrivals, as fast as the machine allows
             cpu_factor, spread = factors.cpu, process.scatter.mark_cpu_factor
             steady = p.open_loop and process.profile.is_steady
             request_factor = program_slowness(cpu_factor, spread) if steady else 1.0
@@ -186,32 +189,34 @@ class Collector:
 
     @property
     def _served_share(self) -> float:
-        """Of what arrives while marking; of a load that moves calibration does not know it."""
+        """Share of arrivals served while marking; 1 for a load that moves, where calibration cannot measure it."""
         return self.process.parameters.served_share if self.process.profile.is_steady else 1.0
 
-    def _held_up_bytes(self, mark_ns: int) -> float:
-        """What arrived while marking and waits, beyond what found no P."""
+    def _deferred_arrival_bytes(self, mark_ns: int) -> float:
+        """Arrivals that waited while marking although a P was free for them, bytes."""
         if self._served_share == 1.0 or self.process.serving is not None:
             return 0.0
         return (1.0 - self._served_share) * self.process.parameters.arrival_bytes_per_ns * mark_ns
 
     def _most_black_bytes(self, runway_bytes: float) -> float:
-        """Bytes allocated in a mark phase up to which it may allocate faster than the pacer expects."""
+        """Bytes allocated while marking up to which the program may allocate faster than the pacer expects."""
         scatter = self.process.scatter
         past_goal = float(scatter.most_past_goal) * self.process.parameters.unhindered_mark_bytes
         return min(float(scatter.most_allocated_black) * runway_bytes, runway_bytes + past_goal)
 
     def _scan_work_bytes(self, heap_bytes: float) -> float:
+        """Scan work of a reachable heap: its scannable share and the roots, bytes."""
         p = self.process.parameters
         return p.scannable_share * heap_bytes + p.root_bytes
 
-    def _kept_share(self) -> float:
+    def _live_heap_scale(self) -> float:
+        """The live heap over the calibrated one, at the present heap growth."""
         p = self.process.parameters
         grown = float(heap_growth(self.process.heap.heap_peak_bytes, p.live_bytes, p.root_bytes))
         return live_heap_scale(p.live_per_doubling, grown, p.mark_cpu_heap_ratio)
 
     def _mark_cpu_ns(self, live: float) -> float:
-        """CPU time of this cycle's marking: with the live heap, and with how far the heap is spread out."""
+        """CPU time of this cycle's marking, ns; it depends on the live heap and on the heap's growth."""
         p = self.process.parameters
         return p.mark_cpu_ns * mark_cpu_factor(
             live,
@@ -223,7 +228,7 @@ class Collector:
         )
 
     def _mark(self, marking: Marking) -> Generator[Event, Any, None]:
-        """Every P schedules anew when the world starts, but for the one whose goroutine started the cycle."""
+        """Runs every P until marking ends. The goroutine that started the cycle keeps P 0 for the rest of its slice."""
         process, p = self.process, self.process.parameters
         done = process.env.event()
         mutator = self._mutator(marking)
@@ -239,12 +244,13 @@ class Collector:
         for processor in processors:
             processor.settle()
             process.machine.begin(processor.index, IDLE)
-        process.machine.remaining_ns = 0.0
+        process.machine.end_marking()
 
     def _mutator(self, marking: Marking) -> Mutator:
+        """The program's supply of goroutines in this mark phase."""
         p = self.process.parameters
         if self.process.serving is not None:
-            self.process.serving.batch_limit_ns = marking.batch_limit_ns
+            self.process.serving.begin_marking(marking.batch_limit_ns)
             return self.process.serving
         if not p.open_loop:
             return Saturated(p.goroutines, min(math.ceil(p.busy_procs - 1e-9), p.gomaxprocs))
@@ -254,6 +260,7 @@ class Collector:
     def _end_cycle(
         self, marking: Marking, *, live: float, heap_end: float, assist: float, idle: float, mark_ns: int
     ) -> None:
+        """Updates pacer, heap, scavenger and sweeper at mark termination."""
         process, p = self.process, self.process.parameters
         marked = live + heap_end - marking.triggered_bytes
         process.pacer = process.pacer.end_cycle(
@@ -279,6 +286,6 @@ class Collector:
 
 
 def _mark_cpu(process: GoProcess) -> tuple[float, float, float]:
-    """CPU ns so far: assists, background workers, idle workers."""
+    """CPU time since the start of the run, ns: (assists, background workers, idle workers)."""
     machine = process.machine
     return machine.assist_ns, machine.background_ns, machine.idle_mark_ns

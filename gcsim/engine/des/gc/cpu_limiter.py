@@ -1,9 +1,9 @@
-"""The GC CPU limiter's clock: settles what the machine did since the last look, at the runtime's moments.
+"""The GC CPU limiter of one process: updates the limiter's bucket at the moments at which the runtime does.
 
-The runtime updates at every assist longer than 5 microseconds, when a worker is scheduled and 10 ms have
-passed, and around pauses. Here assists that change nothing are skipped: those that end while the bucket is less
-than nine tenths full. With the limiter on there are no assists, so that it stays on for 10 ms or to the next pause,
-as in the runtime.
+The runtime updates the bucket at the end of every assist longer than 5 us, around pauses, and when it schedules a
+mark worker 10 ms or more after the last update. This engine skips the update at the end of an assist while the bucket
+is at most nine tenths full, because that update cannot switch the limiter on. While the limiter is on no assist runs.
+It therefore stays on for 10 ms or until the next pause, as in the runtime.
 """
 
 from gcsim.engine.des.heap.machine import Machine
@@ -13,7 +13,7 @@ _NEARLY_FULL = 0.9
 
 
 class CpuLimiter:
-    """The bucket of one process, fed from a machine's sums."""
+    """The limiter's bucket of one process. Its inputs are the machine's sums of CPU time."""
 
     def __init__(self, machine: Machine, gomaxprocs: int) -> None:
         self._machine = machine
@@ -24,35 +24,36 @@ class CpuLimiter:
 
     @property
     def enabled(self) -> bool:
+        """Whether the limiter is on."""
         return bool(self._state.enabled)
 
     @property
     def fill_share(self) -> float:
-        """0 (empty) to 1 (full)."""
+        """How full the bucket is, from 0 (empty) to 1 (full)."""
         return float(self._state.fill_ns / self._state.capacity_ns)
 
     @property
     def nearly_full(self) -> bool:
-        """Whether an assist may switch the limiter on."""
+        """Whether the end of an assist can switch the limiter on."""
         return self.fill_share > _NEARLY_FULL
 
     def poll(self, now_ns: int) -> None:
-        """A P schedules: settles if the last time was long ago."""
+        """Updates the bucket if the last update is over 10 ms old; called when a P schedules."""
         if rule.needs_update(self._state, now_ns):
             self._settle(now_ns)
 
     def assisted(self, now_ns: int) -> None:
-        """An assist has ended: settles where that may matter."""
+        """Updates the bucket at the end of an assist if that can switch the limiter on."""
         if self.nearly_full:
             self._settle(now_ns)
 
     def world_stops(self, now_ns: int, *, marking_begins: bool) -> None:
-        """The first pause begins, or the second."""
+        """Updates the bucket when a pause begins: the first pause if ``marking_begins``, else the second."""
         self._count(now_ns)
         self._state = rule.start_gc_transition(self._state, enable_gc=marking_begins, now_ns=now_ns)
 
     def world_starts(self, now_ns: int) -> None:
-        """A pause ends: all of it was the collector's."""
+        """Updates the bucket when a pause ends; the whole pause counts as GC time on every P."""
         self._count(now_ns)
         self._state = rule.finish_gc_transition(self._state, now_ns)
 
@@ -62,7 +63,7 @@ class CpuLimiter:
             self._state = rule.update(self._state, now_ns)
 
     def _count(self, now_ns: int) -> None:
-        """Assist time and idle time since the last look go into the limiter's two pools."""
+        """Adds the assist time and the idle time since the last update to the limiter's two pools."""
         machine = self._machine
         elapsed = now_ns - int(self._state.last_update_ns)
         if self.enabled:

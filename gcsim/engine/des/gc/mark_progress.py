@@ -1,8 +1,9 @@
-"""Colours while a cycle marks: what is white, grey and black of the heap, by how far marking has come.
+"""White, grey and black bytes of the heap as a function of mark progress.
 
-A gctrace tells how much is reachable and how much scan work that is, not the shape of the graph. It is taken to be
-``_DEPTHS`` deep and equally wide everywhere, so that grey, found and not scanned yet, is a small constant part; a
-long list has less of it, a shallow broad tree more. Garbage stays white, what is allocated meanwhile is black.
+A gctrace logs the reachable bytes and the scan work, but not the shape of the object graph. The engine assumes a graph
+of ``_DEPTHS`` levels of equal width. Grey bytes, which are found and not yet scanned, are then a small constant part of
+the heap. A long list has fewer grey bytes, a shallow broad tree has more. Garbage stays white. Objects that the
+program allocates while marking are black.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ _BYTES = 1 << 20  # of a depth; only shares matter
 
 
 def even_profile(scannable_share: float) -> MarkProfile:
-    """The profile of a reachable heap of which that share of the bytes holds pointers."""
+    """Mark profile of a graph of equal levels; a share of 0 to 1 of its bytes lies in objects with pointers."""
     scannable = max(round(scannable_share * _BYTES), 1)
     return mark_profile(
         FrontierSummary(
@@ -31,14 +32,14 @@ def even_profile(scannable_share: float) -> MarkProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkedHeap:
-    """The heap of one mark phase."""
+    """The heap of one mark phase; sizes are bytes."""
 
     profile: MarkProfile
     heap_start_bytes: float
-    live_bytes: float  # of these, reachable
+    live_bytes: float  # the reachable part of heap_start_bytes
 
     def colours(self, progress: float, heap_live_bytes: float) -> tuple[float, float, float]:
-        """(white, grey, black) bytes; their sum is the heap. ``progress`` runs from 0 to 1."""
+        """(white, grey, black) bytes at a mark progress of 0 to 1; their sum is ``heap_live_bytes``."""
         grey, black = (
             self.live_bytes * float(np.interp(progress, self.profile.progress, fraction))
             for fraction in (self.profile.grey_fraction, self.profile.black_fraction)

@@ -1,8 +1,8 @@
-"""One concurrent mark phase: what all its Ps share.
+"""The state of one concurrent mark phase, which all Ps share.
 
-Work is CPU nanoseconds of marking; the runtime's scan work in bytes is that times ``scan_bytes_per_ns``.
-Background workers earn credit as they mark; goroutines that allocate owe work at the pacer's ratio, which is
-revised whenever one of them comes to pay.
+Work is in CPU nanoseconds of marking. The runtime's scan work in bytes is work times ``scan_bytes_per_ns``. Background
+workers earn credit as they mark. Goroutines that allocate owe work at the pacer's assist ratio, which the engine
+revises when a goroutine pays.
 """
 
 import math
@@ -21,23 +21,22 @@ from gcsim.goruntime.workers import (
 )
 from gcsim.submodels.mark_phase import assist_debt_factor
 
-STEPS_PER_PHASE = (
-    40  # goroutines' debts are settled this often, or as often as one assist lasts if that is rarer
-)
+# Goroutines settle their debts this often in a phase, or once per assist if an assist lasts longer
+STEPS_PER_PHASE = 40
 
-# What a mark worker scans without looking up, where objects that hang on the roots are large: an oblet of 128 KiB
-# (Go 1.8+ ``scanObject``), 16,384 pointers that each miss the caches; 1.1 to 2.2 ms in execution traces
+# Time for which a mark worker scans before its first preemption check if the roots point to large objects: an oblet
+# of 128 KiB (Go 1.8+ ``scanObject``), 16,384 pointers that each miss the caches; 1.1 to 2.2 ms in execution traces
 LARGE_OBJECT_NS = 1_500_000
-# What an assist of that time scans of them: in ten cycles' traces 12 to 22 a cycle, of 0.1 to 1.3 ms, 0.41 on average
+# Length of an assist early in the cycle that scans such objects: in traces of ten cycles there were 12 to 22 of them
+# per cycle, of 0.1 to 1.3 ms, 0.41 ms on average
 _EARLY_ASSIST_NS = 400_000.0
-_NEAR_CAPACITY_STEP_NS = (
-    200_000.0  # an assist sees the limiter switch on at once: near the brim it looks this often
-)
+# An assist stops as soon as the limiter switches on; with the bucket nearly full the engine checks at this interval
+_NEAR_CAPACITY_STEP_NS = 200_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class AssistedRun:
-    """What a goroutine does next: how long, how much of it for itself, how much assisting, and what it allocates."""
+    """The next stretch of a goroutine: its length, its own CPU time, its assist time and its allocation."""
 
     duration_ns: int
     mutator_ns: float
@@ -47,7 +46,7 @@ class AssistedRun:
 
 @dataclass(slots=True, kw_only=True)
 class Marking:
-    """The mark phase in progress."""
+    """A mark phase in progress. Creating it starts the machine's mark work and drops old credit."""
 
     machine: Machine
     pacer: PacerState
@@ -56,21 +55,35 @@ class Marking:
     heap_goal_now: Callable[[int, int], int]  # (heap_live_bytes, triggered_bytes) -> goal while marking
     scan_work_bytes: float  # of the whole phase
     max_scan_work_bytes: int
-    work_ns: float
-    alloc_bytes_per_cpu_ns: float  # as the pacer meets it
-    black_factor: float  # what this cycle allocates over that: see ``paced_live_bytes``
-    most_black_bytes: float  # beyond which it allocates no more than the pacer meets
+    work_ns: float  # CPU time of the whole phase
+    alloc_bytes_per_cpu_ns: float  # the rate that assists respond to
+    black_factor: float  # this cycle's allocation over that rate: see ``paced_live_bytes``
+    most_black_bytes: float  # beyond this many allocated bytes ``black_factor`` is at most 1
     gomaxprocs: int
     limiter: CpuLimiter
     periodic: bool = False
-    baseline_assist_share: float = 0.0  # of mark CPU: assists early in the cycle find no credit; see ``run``
+    baseline_assist_share: float = (
+        0.0  # of mark CPU: assists early in the cycle, when no credit exists; see ``run``
+    )
     balance_bytes: dict[int, float] = field(default_factory=dict)  # goroutines' gcAssistBytes
-    under_way: set[int] = field(default_factory=set)  # goroutines whose assist has not paid an old debt yet
-    ended: set[int] = field(default_factory=set)  # whose assist has ended since they last ran
-    waiting: set[int] = field(default_factory=set)  # the assist queue: until workers have paid for them
-    dedicated_missing: int = 0
+    under_way: set[int] = field(default_factory=set)  # goroutines in an assist that has not paid its debt yet
+    ended: set[int] = field(default_factory=set)  # goroutines whose assist has ended since they last ran
+    waiting: set[int] = field(
+        default_factory=set
+    )  # the assist queue: goroutines that wait for workers' credit
+    dedicated_missing: int = field(init=False)  # dedicated workers that no P runs yet
     idle_workers: int = 0
     assists: int = 0
+    fractional_goal: float = field(init=False)
+    max_idle_workers: int = field(init=False)
+    check_ns: int = field(init=False)  # between two preemption checks of a worker
+    over_assist_ns: float = field(init=False)  # the smallest purchase of an assist
+    step_ns: int = field(init=False)
+    scan_bytes_per_ns: float = field(init=False)
+    baseline_assist_left_ns: float = field(init=False)  # early assists without credit that are still to come
+    large_objects_found: bool = field(init=False)  # before, workers earn enough credit on small roots
+    _revise_ns: int = field(init=False, default=0)
+    _work_per_byte: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.dedicated_missing = dedicated_workers(self.gomaxprocs)
@@ -84,54 +97,43 @@ class Marking:
         shortest = self.work_ns / self.gomaxprocs / STEPS_PER_PHASE
         self.step_ns = max(int(shortest), 1000)
         self.scan_bytes_per_ns = scan_bytes_per_ns
-        self.machine.remaining_ns = self.work_ns
-        self.machine.credit_ns = 0.0
+        self.machine.begin_marking(self.work_ns)
         owed = assist_debt_factor(self._revised() * self.alloc_bytes_per_cpu_ns)
-        self.ease_left_ns = self.baseline_assist_share * owed * self.work_ns
-        self.scans_large = self.ease_left_ns <= LARGE_OBJECT_NS
-
-    fractional_goal: float = 0.0
-    max_idle_workers: int = 0
-    check_ns: int = 1
-    over_assist_ns: float = 0.0
-    ease_left_ns: float = 0.0  # of assists early in the cycle that find no credit; they show large objects
-    scans_large: bool = True  # a worker has been at those objects: before, small roots give credit enough
-    step_ns: int = 1
-    scan_bytes_per_ns: float = 1.0
-    _revise_ns: int = 0
-    _work_per_byte: float = 0.0
+        self.baseline_assist_left_ns = self.baseline_assist_share * owed * self.work_ns
+        self.large_objects_found = self.baseline_assist_left_ns <= LARGE_OBJECT_NS
 
     @property
     def finished(self) -> bool:
-        """No grey object is left."""
+        """Whether no work is left."""
         return self.machine.remaining_ns <= 0.5
 
     def batch_limit_ns(self) -> int:
-        """CPU time up to which a P may take requests together, without the scheduler in between.
+        """CPU time of the requests that a P may serve as one batch, without the scheduler between them, ns.
 
-        None while each goroutine comes to pay an early assist, and each P's first worker is due at a request's end.
+        0 while early assists are due: each goroutine then pays one, and each P starts its first worker when a request
+        ends.
         """
-        return 0 if self.ease_left_ns > 0.0 else self.step_ns // 2
+        return 0 if self.baseline_assist_left_ns > 0.0 else self.step_ns // 2
 
     def until_finished_ns(self) -> int:
-        """Nanoseconds until marking ends if all go on as they do now."""
+        """Time until marking ends if every P continues its present activity, ns."""
         rate = self.machine.mark_rate
         return math.ceil(self.machine.remaining_ns / rate) if rate > 0 else 1 << 62
 
     def paced_live_bytes(self) -> int:
-        """The heap as assists answer to it: grown by ``alloc_bytes_per_cpu_ns`` alone.
+        """The heap size that assists respond to: triggered + growth / ``black_factor``.
 
-        A log's cycles differ in what they allocate while marking far beyond what assists would have let through,
-        for a thread that the operating system took off its core neither marks nor pays. The measured factor
-        therefore acts on the heap and not on debts.
+        Cycles of a log differ in how much they allocate while marking, by more than assists would allow, because a
+        descheduled thread neither marks nor pays its assist debt. The measured factor ``black_factor`` therefore
+        changes the heap and not the debts.
         """
         grown = self.machine.heap_live_bytes - self.triggered_bytes
         return self.triggered_bytes + int(grown / max(self.black_factor, 1e-6))
 
     def work_per_byte(self) -> float:
-        """What a byte owes, in ns of marking: the pacer's ratio.
+        """The pacer's assist ratio: marking that an allocated byte owes, CPU ns per byte.
 
-        The runtime revises it whenever a span is taken; here, when half a step has passed since the last time.
+        The runtime revises the ratio whenever a P takes a span. The engine revises it every half step.
         """
         now = self.machine.now_ns
         if now >= self._revise_ns:
@@ -153,7 +155,7 @@ class Marking:
         return ratio / self.scan_bytes_per_ns
 
     def pay_waiting(self) -> None:
-        """Workers' credit frees who waits for it, before any goes to the pool."""
+        """Pays goroutines that wait from the workers' credit; the pool keeps the rest."""
         if not self.waiting:
             return
         owed = self.work_per_byte()
@@ -165,18 +167,18 @@ class Marking:
                 self.waiting.discard(one)
 
     def end_slice(self, goroutine: int) -> None:
-        """A time slice is over; an assist under way ends with it, and is tried again (``gcAssistAlloc``)."""
+        """Ends the goroutine's assist with its time slice; the goroutine tries again later (``gcAssistAlloc``)."""
         if goroutine in self.under_way:
             self.under_way.discard(goroutine)
             self.limiter.assisted(self.machine.now_ns)
 
     def run(self, goroutine: int, at_most_ns: int) -> AssistedRun | None:
-        """The goroutine's next stretch of about ``at_most_ns``, with the assists that it comes to owe.
+        """The goroutine's next stretch of about ``at_most_ns``, with its assists; None if it must wait for credit.
 
-        Purchases are multiples of 64 KiB of work, stolen from the credit that is there and otherwise marked
-        before going on (Go 1.5+ ``gcAssistAlloc``): many small ones are settled at once, at the ratio and with
-        the credit of the stretch's beginning. The last one may outlast ``at_most_ns``. None: the limiter has caught
-        the goroutine in an assist, and it waits for credit (``gcParkAssist``), which the pool does not have.
+        A goroutine buys work in multiples of 64 KiB. It takes credit from the pool and marks for the rest before it
+        continues (Go 1.5+ ``gcAssistAlloc``). The engine settles all purchases of a stretch at once, at the ratio and
+        with the credit of its beginning. The last purchase may take longer than ``at_most_ns``. The result is None if
+        the limiter has switched on during the goroutine's assist and the pool has no credit (``gcParkAssist``).
         """
         machine, rate = self.machine, self.alloc_bytes_per_cpu_ns
         balance = self.balance_bytes.get(goroutine, 0.0)
@@ -192,8 +194,8 @@ class Marking:
             return AssistedRun(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
         owed = self.work_per_byte()
         unit, credit = self.over_assist_ns, max(machine.credit_ns, 0.0)
-        if self.ease_left_ns > 0.0 and self.scans_large:
-            unit, credit = max(unit, min(_EARLY_ASSIST_NS, self.ease_left_ns)), 0.0
+        if self.baseline_assist_left_ns > 0.0 and self.large_objects_found:
+            unit, credit = max(unit, min(_EARLY_ASSIST_NS, self.baseline_assist_left_ns)), 0.0
         bought = unit * math.ceil(need_bytes * owed / unit)
         run_ns = float(at_most_ns)
         if bought > credit:
@@ -203,26 +205,26 @@ class Marking:
             bought = unit * max(math.ceil(need_bytes * owed / unit), 0)
         stolen = min(bought, credit)
         machine.credit_ns -= stolen
-        # a large debt is paid in pieces: the limiter, and a look at whether marking is over, come in between
+        # a large debt is paid in pieces, so that the limiter and the end of marking are checked between them
         most_ns = max(at_most_ns - run_ns, 0.0) + unit
         if self.limiter.nearly_full:
             most_ns = min(most_ns, _NEAR_CAPACITY_STEP_NS)
         marked_ns = min(bought - stolen, most_ns, max(machine.remaining_ns, 0.0))
-        self.ease_left_ns -= marked_ns
+        self.baseline_assist_left_ns -= marked_ns
         self.assists += marked_ns > 0
         self.balance_bytes[goroutine] = balance - rate * run_ns + (stolen + marked_ns) / owed
         self._note_assist(goroutine, marked_ns, under_way=run_ns == 0.0 and marked_ns < bought - stolen)
         return AssistedRun(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
 
     def _limited(self, goroutine: int) -> bool:
-        """Whether assists are off; those that have ended settle the bucket, one under way does not."""
+        """Whether the limiter has switched assists off; an ended assist updates the bucket first."""
         if goroutine in self.ended:
             self.ended.discard(goroutine)
             self.limiter.assisted(self.machine.now_ns)
         return self.limiter.enabled
 
     def _parks(self, goroutine: int) -> bool:
-        """Whether the limiter has caught it in an assist, with no credit in the pool to go on with."""
+        """Whether the goroutine must wait: the limiter switched on during its assist and the pool has no credit."""
         if goroutine not in self.under_way:
             return False
         self.under_way.discard(goroutine)
@@ -233,7 +235,7 @@ class Marking:
         return True
 
     def _note_assist(self, goroutine: int, marked_ns: float, *, under_way: bool) -> None:
-        """One that pays an old debt lasts; small ones, many in a stretch, have ended with it."""
+        """Records whether the assist continues after this stretch or has ended with it."""
         self.under_way.discard(goroutine)
         if under_way:
             self.under_way.add(goroutine)
@@ -241,6 +243,7 @@ class Marking:
             self.ended.add(goroutine)
 
     def _heap_bytes(self, run_ns: float) -> float:
+        """Bytes that the program allocates in ``run_ns`` of its own CPU time."""
         within = self.machine.heap_live_bytes - self.triggered_bytes < self.most_black_bytes
         factor = self.black_factor if within else min(self.black_factor, 1.0)
         return self.alloc_bytes_per_cpu_ns * factor * run_ns

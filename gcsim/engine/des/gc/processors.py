@@ -1,7 +1,7 @@
-"""A P while a cycle marks: what the scheduler gives it, one thing after another.
+"""The scheduling of one P while a cycle marks.
 
-The order of choice is the scheduler's (Go 1.19+ ``schedule``, ``findRunnable``): a mark worker that is due, a
-goroutine, an idle mark worker, nothing. A goroutine keeps its P until its slice ends or it has no work.
+The P chooses in the scheduler's order (Go 1.19+ ``schedule``, ``findRunnable``): a mark worker that is due, a
+goroutine, an idle mark worker, nothing. A goroutine keeps its P until its time slice ends or it has no work.
 """
 
 from collections.abc import Generator
@@ -34,51 +34,53 @@ class Processor:
         self._mutator = mutator
         self._slice_ns = slice_ns
         self._done = done
-        # early assists that find no credit show large objects; each P's first worker meets one of them
-        self._oblet_ns = 0 if marking.scans_large else LARGE_OBJECT_NS
-        self._fractional_ns = 0  # marked by this P as a fractional worker in this cycle
-        self.goroutine: int | None = None  # on this P, or None
+        # early assists without credit show that the roots hold large objects; each P's first worker scans one
+        self._oblet_ns = 0 if marking.large_objects_found else LARGE_OBJECT_NS
+        self._fractional_ns = 0  # time that this P has run a fractional worker in this cycle
+        self.goroutine: int | None = None  # the goroutine on this P
         self._under_way: tuple[AssistedRun, int] | None = None  # the goroutine's stretch and when it began
 
     def run(self, *, slice_left_ns: int) -> Generator[Event, Any, None]:
-        """Until marking ends. ``slice_left_ns`` more than 0: the goroutine that starts the cycle goes on."""
+        """Schedules until marking ends; with ``slice_left_ns`` > 0 the goroutine on this P first ends its slice."""
         if slice_left_ns > 0:
             yield from self._goroutine(slice_left_ns)
         while not self._done.triggered:
             yield from self._schedule()
 
     def _schedule(self) -> Generator[Event, Any, None]:
+        """Runs the next mark worker or goroutine on this P."""
         marking = self._marking
         marking.limiter.poll(self._machine.now_ns)
         if marking.dedicated_missing > 0:
             marking.dedicated_missing -= 1
             self._machine.begin(self.index, DEDICATED)
-            yield from self._first_oblet()
+            yield from self._scan_first_oblet()
             while not self._done.triggered:
                 yield from self._wait(marking.step_ns)
-        elif self._owes_fraction():
+        elif self._fractional_worker_is_due():
             yield from self._fractional()
         else:
             yield from self._goroutine(self._slice_ns)
 
-    def _owes_fraction(self) -> bool:
+    def _fractional_worker_is_due(self) -> bool:
         marking = self._marking
         since_ns = self._machine.now_ns - marking.begin_ns
         return fractional_worker_starts(self._fractional_ns, since_ns, goal=marking.fractional_goal)
 
     def _fractional(self) -> Generator[Event, Any, None]:
-        """Marks until 1.2 times its share is passed, looked at every 100 kB, or until it is preempted."""
+        """Runs a fractional worker until it passes 1.2 times its share or is preempted; it checks every 100 kB."""
         marking, started_ns = self._marking, self._machine.now_ns
         most = FRACTIONAL_EXIT_SLACK * marking.fractional_goal
         behind = most * (started_ns - marking.begin_ns) - self._fractional_ns
         checks = max(int(behind / (1.0 - most)) // marking.check_ns + 1, 1)
         end_ns = started_ns + min(checks * marking.check_ns, FORCE_PREEMPT_NS)
         self._machine.begin(self.index, FRACTIONAL)
-        yield from self._first_oblet()
-        yield from self._pass(end_ns - self._machine.now_ns)
+        yield from self._scan_first_oblet()
+        yield from self._continue_for(end_ns - self._machine.now_ns)
         self._fractional_ns += self._machine.now_ns - started_ns
 
     def _goroutine(self, slice_ns: int) -> Generator[Event, Any, None]:
+        """Runs a goroutine for at most a time slice, or an idle worker if no goroutine is ready."""
         goroutine = self._take()
         if goroutine is None:
             yield from self._idle()
@@ -87,7 +89,7 @@ class Processor:
         marking, machine, mutator = self._marking, self._machine, self._mutator
         began_ns = machine.now_ns
         while not self._done.triggered:
-            # the scheduler is passed between requests, but not in an assist: only sysmon ends that
+            # a goroutine enters the scheduler between requests, but not during an assist, which only sysmon preempts
             longest_ns = max(slice_ns, MEAN_SLICE_NS) if goroutine in marking.under_way else slice_ns
             left_ns = began_ns + longest_ns - machine.now_ns
             if left_ns <= 0:
@@ -116,10 +118,10 @@ class Processor:
             if self.goroutine is None:  # the collector has settled this P
                 return
             self._account()
-        self._let_go()
+        self._release_goroutine()
 
     def _take(self) -> int | None:
-        """A goroutine that is ready, those that wait for credit left out; their requests go to others."""
+        """A ready goroutine that does not wait for credit, or None; requests of waiting goroutines go to others."""
         marking = self._marking
         marking.pay_waiting()
         for _ in range(len(marking.waiting) + 1):
@@ -130,16 +132,16 @@ class Processor:
         return None
 
     def settle(self) -> None:
-        """At the end of marking: accounts for what runs now and lets it go.
+        """Accounts for the goroutine on this P at the end of marking and releases it.
 
-        The P's own next event may lie after that end, within a step, and then finds nothing left to do.
+        The P's own next event may come after the end of marking, within a step. It then has nothing to do.
         """
         if self.goroutine is not None:
             self._account()
-            self._let_go()
+            self._release_goroutine()
 
     def _account(self) -> None:
-        """What the goroutine has done of its stretch."""
+        """Accounts for the part of its stretch that the goroutine has done."""
         if self._under_way is not None and self.goroutine is not None:
             stretch, started_ns = self._under_way
             share = min((self._machine.now_ns - started_ns) / stretch.duration_ns, 1.0)
@@ -148,16 +150,17 @@ class Processor:
             )
             self._under_way = None
 
-    def _let_go(self) -> None:
+    def _release_goroutine(self) -> None:
+        """Ends the goroutine's slice on this P and returns it to the program."""
         if self.goroutine is not None:
             goroutine, self.goroutine = self.goroutine, None
             self._marking.end_slice(goroutine)
             self._mutator.release(self.index, goroutine)
 
     def _idle(self) -> Generator[Event, Any, None]:
-        """An idle worker, which looks up every 100 kB; or nothing, where the runtime allows no more of them.
+        """Runs an idle mark worker, or idles if the runtime allows no more of these workers.
 
-        The worker stops for what ``pollWork`` sees, and otherwise when ``sysmon`` preempts it.
+        The worker checks every 100 kB. It stops if ``pollWork`` finds a goroutine, or when ``sysmon`` preempts it.
         """
         marking, machine = self._marking, self._machine
         works = marking.idle_workers < marking.max_idle_workers
@@ -165,17 +168,17 @@ class Processor:
         marking.idle_workers += works
         end_ns = machine.now_ns + FORCE_PREEMPT_NS
         if works:
-            yield from self._first_oblet()
+            yield from self._scan_first_oblet()
         while not self._done.triggered:
-            yield from self._wait(self._until_it_looks_up(works=works))
+            yield from self._wait(self._next_check_ns(works=works))
             if self._done.triggered or not works or machine.now_ns >= end_ns:
                 break
             if self._mutator.stops_idle(self.index):
                 break
         marking.idle_workers -= works
 
-    def _until_it_looks_up(self, *, works: bool) -> int:
-        """Ns to when there may be a goroutine to see."""
+    def _next_check_ns(self, *, works: bool) -> int:
+        """Time until the next check at which a goroutine may be ready, ns."""
         marking = self._marking
         ready_ns = self._mutator.next_ready_ns()
         wait = marking.step_ns if ready_ns is None else max(ready_ns - self._machine.now_ns, 1)
@@ -183,21 +186,21 @@ class Processor:
             wait = -(-wait // marking.check_ns) * marking.check_ns
         return min(wait, max(marking.step_ns, marking.check_ns))
 
-    def _first_oblet(self) -> Generator[Event, Any, None]:
-        """Before this P's worker looks up for the first time; from then on assists meet large objects too."""
+    def _scan_first_oblet(self) -> Generator[Event, Any, None]:
+        """Scans the first large object of this P's worker, without a check; assists find large objects afterwards."""
         oblet_ns, self._oblet_ns = self._oblet_ns, 0
         if oblet_ns > 0:
-            yield from self._pass(oblet_ns)
-            self._marking.scans_large = True
+            yield from self._continue_for(oblet_ns)
+            self._marking.large_objects_found = True
 
-    def _pass(self, delay_ns: int) -> Generator[Event, Any, None]:
-        """Goes on as it does for so long, or until marking ends."""
+    def _continue_for(self, delay_ns: int) -> Generator[Event, Any, None]:
+        """Continues the P's activity for ``delay_ns`` or until marking ends."""
         end_ns = self._machine.now_ns + delay_ns
         while self._machine.now_ns < end_ns and not self._done.triggered:
             yield from self._wait(end_ns - self._machine.now_ns)
 
     def _wait(self, delay_ns: int) -> Generator[Event, Any, None]:
-        """Goes on as it does, at most until marking looks finished; tells the others when it is."""
+        """Continues the P's activity for at most ``delay_ns``; triggers ``done`` if marking has ended."""
         delay = max(min(delay_ns, self._marking.until_finished_ns()), 1)
         yield after(self._env, delay, Order.PROCESSOR)
         self._machine.advance(now_ns(self._env))

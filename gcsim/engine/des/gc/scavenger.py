@@ -1,7 +1,7 @@
-"""The background scavenger: returns free pages to the kernel while one of its two goals is unmet.
+"""The background scavenger: returns free pages to the kernel while one of its two goals is not met.
 
-It works at one percent of all CPU (``goruntime.scavenger``), which is left out of the sums of CPU. Allocation-time
-scavenging has nothing to do here: fresh pages are taken only when no free one is left.
+It uses one percent of all CPU (``goruntime.scavenger``). The sums of CPU time leave this out. The engine has no
+scavenging at allocation, because its heap takes fresh pages only when no free page is left.
 """
 
 from collections.abc import Generator
@@ -21,11 +21,11 @@ from gcsim.goruntime.scavenger import (
 )
 from gcsim.goruntime.versions import GoRules
 
-_LOOK_NS = 10_000_000
+_STEP_NS = 10_000_000
 
 
 class Scavenger:
-    """The goals, set when marking ends, and the goroutine that works toward them."""
+    """The two scavenger goals of a process, and the goroutine that releases pages until both are met."""
 
     def __init__(self, heap: HeapMemory, parameters: RunParameters, rules: GoRules) -> None:
         self._heap, self._parameters, self._rules = heap, parameters, rules
@@ -34,7 +34,7 @@ class Scavenger:
         self._begins: Event | None = None
 
     def begin(self, heap_in_use_bytes: float, next_heap_goal_bytes: int) -> None:
-        """Marking has ended with that much heap in use: sets the goals (``gcPaceScavenger``)."""
+        """Sets both goals when marking ends with ``heap_in_use_bytes`` in use (``gcPaceScavenger``)."""
         heap = self._heap
         self._percent_goal = gc_percent_scavenge_goal_bytes(
             int(heap_in_use_bytes),
@@ -51,14 +51,14 @@ class Scavenger:
             self._begins.succeed()
 
     def run(self, env: Environment) -> Generator[Event, Any, None]:
-        """The goroutine, as a SimPy process; it sleeps when there is nothing to return."""
-        per_look = released_bytes_per_second(self._parameters.gomaxprocs) * _LOOK_NS * 1e-9
+        """The scavenger's goroutine as a SimPy process; it sleeps while it has nothing to release."""
+        per_step = released_bytes_per_second(self._parameters.gomaxprocs) * _STEP_NS * 1e-9
         while True:
             self._begins = env.event()
             yield self._begins
             while self._has_work():
-                yield after(env, _LOOK_NS, Order.BACKGROUND)
-                self._heap.release(min(per_look, self._excess_bytes()))
+                yield after(env, _STEP_NS, Order.BACKGROUND)
+                self._heap.release(min(per_step, self._excess_bytes()))
 
     def _has_work(self) -> bool:
         heap = self._heap

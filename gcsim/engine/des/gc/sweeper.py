@@ -1,9 +1,9 @@
-"""Sweeping between two collections: by the background sweeper where a P idles, and by whoever allocates.
+"""Sweeping between two collections, by the background sweeper and by goroutines that allocate.
 
-The background sweeper is one goroutine that gives way after every ten spans unless a P is idle (Go 1.19+
-``bgsweep``, ``goschedIfBusy``). Where the program keeps every P busy both sweep in proportion to the heap's growth
-(``deductSweepCredit``, and the sweeper's turns), and the program pays. Where Ps idle the sweeper has up to one of them,
-and allocation pays only for what it is behind the pace by.
+The background sweeper is one goroutine. It yields after every ten spans unless a P is idle (Go 1.19+ ``bgsweep``,
+``goschedIfBusy``). If the program keeps every P busy, allocation (``deductSweepCredit``) and the background sweeper
+sweep in proportion to heap growth, and the program loses that CPU time. If Ps are idle, the background sweeper uses up
+to one of them, and allocation sweeps only as far as the sweeper is behind the pace.
 """
 
 import math
@@ -18,28 +18,29 @@ from gcsim.engine.des.run.parameters import RunParameters
 from gcsim.goruntime.sweep import PAGE_BYTES, SWEPT_ON_THE_WAY, sweep_pages_per_byte
 
 _NEVER_NS = 1 << 62
-_SHORTEST_LOOK_NS = 200_000  # while the program has all Ps the background sweeper waits for one
-_LEAST_CPU_NS_PER_BYTE = 1e-6  # a byte is never swept in no time
+_SHORTEST_STEP_NS = 200_000  # the background sweeper waits for a P while the program uses all of them
+_MIN_CPU_NS_PER_BYTE = 1e-6  # avoids division by zero: sweeping a byte always takes some time
 
 
 class Sweeper:
-    """What is left to sweep, at which pace, and who does it; rates in span bytes per ns."""
+    """The sweeping of one process: its pace, and the shares of allocation and of the background sweeper."""
 
     def __init__(
         self, env: Environment, machine: Machine, heap: HeapMemory, parameters: RunParameters
     ) -> None:
         self._machine, self._heap, self._parameters = machine, heap, parameters
-        self._cpu_ns_per_byte = max(parameters.sweep_cpu_ns_per_byte, _LEAST_CPU_NS_PER_BYTE)
-        self._per_byte = 0.0  # the pace: spans swept for each byte allocated
-        self._background = 0.0
+        self._cpu_ns_per_byte = max(parameters.sweep_cpu_ns_per_byte, _MIN_CPU_NS_PER_BYTE)
+        self._per_byte = 0.0  # the pace: span bytes swept per byte allocated
+        self._background = 0.0  # span bytes per ns that the background sweeper sweeps
         self._begins, self._ends = env.event(), env.event()
 
     def begin(self, trigger_bytes: int, idle_procs: float) -> None:
-        """Marking has ended: sets the pace of allocation and of the background sweeper's turns together.
+        """Sets the sweep pace at the end of marking, for allocation and for the background sweeper.
 
-        The runtime's own pace is to be done a MiB before the trigger as it is now (``gcPaceSweeper``); with those turns
-        all is swept earlier (``SWEPT_ON_THE_WAY``). Allocation sweeps faster than that where it needs the room: it
-        takes no fresh pages while there are spans to sweep (``mcentral.cacheSpan``, ``mheap.reclaim``).
+        ``idle_procs`` is the number of Ps that the program leaves idle on average. The runtime's pace ends sweeping
+        1 MiB before the current trigger (``gcPaceSweeper``). Together with the background sweeper's turns sweeping
+        ends earlier (``SWEPT_ON_THE_WAY``). Allocation sweeps faster if it needs the space, because it takes no fresh
+        pages while unswept spans are left (``mcentral.cacheSpan``, ``mheap.reclaim``).
         """
         heap = self._heap
         pages = sweep_pages_per_byte(
@@ -55,7 +56,7 @@ class Sweeper:
             self._begins.succeed()
 
     def slowness(self, alloc_bytes_per_ns: float) -> float:
-        """CPU time per byte allocated over that without sweeping, for a program that could allocate that fast."""
+        """CPU time per allocated byte over the CPU time without sweeping, 1 or more, at that allocation rate."""
         if self._heap.unswept_bytes == 0.0:
             return 1.0
         per_cpu_ns = self._parameters.alloc_bytes_per_cpu_ns * self._cpu_ns_per_byte
@@ -64,21 +65,21 @@ class Sweeper:
         return max(by_all / by_background, 1.0)
 
     def swept_per_byte(self, alloc_bytes_per_ns: float) -> float:
-        """Span bytes swept, by whomever, for each byte allocated at that pace."""
+        """Span bytes swept, by allocation and background together, per byte allocated at that rate."""
         return max(self._per_byte, self._background / max(alloc_bytes_per_ns, 1e-12))
 
     def until_done_ns(self, alloc_bytes_per_ns: float) -> int:
-        """When all will be swept at this pace of allocation; far in the future where nobody sweeps."""
+        """Time until everything is swept at this rate of allocation, ns; ``_NEVER_NS`` if nothing sweeps."""
         rate = max(self._background, self._per_byte * alloc_bytes_per_ns)
         left = self._heap.unswept_bytes
         if left == 0.0 or rate <= 0.0:
             return _NEVER_NS
-        return max(math.ceil(left / rate), _SHORTEST_LOOK_NS)
+        return max(math.ceil(left / rate), _SHORTEST_STEP_NS)
 
     def record_allocation(self, allocated_bytes: float, elapsed_ns: int, program_ns: float) -> None:
-        """After a stretch of allocation, which used ``program_ns`` of CPU: what was swept meanwhile.
+        """Sweeps what was due during ``elapsed_ns`` of allocation that used ``program_ns`` of CPU time.
 
-        The background sweeps on the CPU that the program left; the program sweeps what it then owes.
+        The background sweeper uses the CPU time that the program left. The program sweeps the rest that the pace asks.
         """
         heap, p = self._heap, self._parameters
         idle_ns = max(elapsed_ns * p.gomaxprocs - program_ns, 0.0)
@@ -89,9 +90,10 @@ class Sweeper:
         self._sweep(max(by_background, self._per_byte * allocated_bytes))
 
     def finish_ns(self, busy_procs: float) -> int:
-        """Sweeps what is left before a cycle can start, and says how long that takes (``gcStart``).
+        """Sweeps everything that is left and returns how long that takes, ns (``gcStart``).
 
-        Every goroutine that comes to allocate finds the trigger passed and sweeps too.
+        A cycle cannot start before. Every goroutine that allocates finds the trigger passed and sweeps too, so that
+        ``busy_procs`` Ps sweep.
         """
         left = self._heap.unswept_bytes
         cpu_ns = left * self._parameters.sweep_cpu_ns_per_byte
@@ -100,7 +102,7 @@ class Sweeper:
         return math.ceil(cpu_ns / max(busy_procs, 1.0))
 
     def run(self, env: Environment) -> Generator[Event, Any, None]:
-        """The background sweeper's goroutine, as a SimPy process: at work from mark end until all is swept."""
+        """The background sweeper's goroutine as a SimPy process; it works from mark end until everything is swept."""
         while True:
             self._begins, self._ends = env.event(), env.event()
             yield self._begins

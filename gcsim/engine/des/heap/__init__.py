@@ -1,1 +1,1 @@
-"""The heap and the machine that events act on."""
+"""The heap and the machine of the event engine."""

@@ -1,9 +1,9 @@
-"""Where a process's bytes are: objects, garbage not yet swept, free slots, free pages, and what the kernel holds.
+"""A process's memory: objects, unswept garbage, free slots, free pages, and resident bytes.
 
-The runtime's memory classes as ``submodels.process_memory`` has them, as quantities without addresses: allocation fills
-free slots in proportion (``free_slot_bytes``), then free pages that are resident, then others. Real heaps are
-fragmented, so theirs takes some fresh pages while free ones are left: resident memory here is a lower bound between
-two peaks.
+The memory classes are those of the runtime (``submodels.process_memory``), as quantities without addresses. A constant
+share of allocation fills free slots (``free_slot_bytes``). The rest takes resident free pages, then fresh pages. A real
+heap is fragmented and takes some fresh pages while free pages are left. Between two peaks the resident memory of this
+model is therefore a lower bound.
 """
 
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from gcsim.goruntime.pacer_state import PacerState
 from gcsim.submodels.process_memory import unfilled_slot_bytes
 from gcsim.units import MAX_INT64
 
-_SEARCH_BYTES = 1024  # a trigger is found to less than the allocator's page
+_SEARCH_BYTES = 1024  # accuracy of a trigger: below the allocator's page size
 
 
 @dataclass(slots=True)
 class HeapMemory:
-    """All in bytes. ``garbage`` is what the last mark phase found dead, as far as it is not swept yet."""
+    """The memory of a process, in bytes. Garbage is unswept memory that the last mark phase found dead."""
 
     parameters: RunParameters
     heap_live_bytes: float  # the runtime's heapLive: marked, and allocated since
     heap_peak_bytes: float  # heap in use when marking ended
     garbage_bytes: float = 0.0
-    span_tail_recount_bytes: float = 0.0  # of heapLive's growth since the start: nobody allocated them
+    span_tail_recount_bytes: float = 0.0  # growth of heapLive since the start that is no allocation
     freed_bytes: float = 0.0  # by sweeping, since the start
     free_slot_bytes: float = 0.0  # of spans in use
     heap_free_bytes: float = 0.0  # pages free and resident
     unswept_bytes: float = 0.0  # of spans
-    unswept_slot_bytes: float = 0.0  # slots of these that are free, and out of reach until they are swept
+    unswept_slot_bytes: float = 0.0  # free slots in these spans, not usable until they are swept
     _slot_share: float = 0.0
     _garbage_per_span_byte: float = 0.0
     _slots_per_span_byte: float = 0.0
@@ -40,16 +40,17 @@ class HeapMemory:
 
     @property
     def limited(self) -> bool:
+        """Whether GOMEMLIMIT is set."""
         return self.parameters.memory_limit_bytes < MAX_INT64
 
     @property
     def heap_in_use_bytes(self) -> float:
-        """Bytes of spans: objects, dead ones not swept among them, and free slots."""
+        """Bytes of spans in use: objects, unswept dead objects, and free slots."""
         return self.heap_live_bytes + self.garbage_bytes + self.free_slot_bytes + self.unswept_slot_bytes
 
     @property
     def outside_bytes(self) -> float:
-        """Metadata, stacks, and slots that no allocation fits: never there for objects."""
+        """Metadata, stacks, and slots that no allocation fits: memory that never holds objects."""
         p, peak = self.parameters, self.heap_peak_bytes
         unfilled: float = unfilled_slot_bytes(
             peak, share=p.unfilled_slot_share, calibrated_peak_bytes=p.calibrated_peak_bytes
@@ -58,36 +59,36 @@ class HeapMemory:
 
     @property
     def heap_retained_bytes(self) -> float:
-        """Heap in use and free pages, as far as resident."""
+        """Heap in use and resident free pages."""
         return self.heap_in_use_bytes + self.heap_free_bytes
 
     @property
     def mapped_ready_bytes(self) -> float:
-        """What GOMEMLIMIT limits."""
+        """mappedReady, the memory that GOMEMLIMIT limits."""
         return self.heap_retained_bytes + self.outside_bytes
 
     @property
     def resident_bytes(self) -> float:
-        """As the kernel counts it: the calibrated base, and the calibrated ratio for each byte of retained heap."""
+        """Resident memory (RSS): calibrated base + calibrated ratio x retained heap."""
         return self.parameters.rss_base_bytes + self.parameters.rss_ratio * self.heap_retained_bytes
 
     def allocate(self, size: float) -> None:
-        """Objects of ``size`` bytes: their share into free slots, the rest into free pages, fresh pages."""
+        """Allocates ``size`` bytes: a share in free slots, the rest in free pages, then in fresh pages."""
         self.heap_live_bytes += size
         in_slots = min(self._slot_share * size, self.free_slot_bytes)
         self.free_slot_bytes -= in_slots
         self.heap_free_bytes -= min(size - in_slots, self.heap_free_bytes)
 
     def recount(self, size: float) -> None:
-        """Ends of spans count again; taken for objects from here on, which holds a few percent too much in use."""
+        """Adds recounted span tails to heapLive. As they count as objects, heap in use is a few percent too large."""
         self.span_tail_recount_bytes += size
         self.allocate(size)
 
     def end_mark(self, marked_bytes: float) -> None:
-        """Everything is unswept, and what is not marked is garbage."""
+        """Ends a mark phase: unmarked memory becomes garbage and all spans become unswept."""
         assert self.unswept_bytes == 0.0, "a cycle begins when all is swept"
         self.heap_peak_bytes = self.heap_live_bytes
-        marked_bytes = min(marked_bytes, self.heap_live_bytes)  # whole bytes of the trigger's rounding
+        marked_bytes = min(marked_bytes, self.heap_live_bytes)  # the trigger is rounded to whole bytes
         self.garbage_bytes = self.heap_live_bytes - marked_bytes
         self.heap_live_bytes = marked_bytes
         self.unswept_slot_bytes, self.free_slot_bytes = self.free_slot_bytes, 0.0
@@ -97,13 +98,13 @@ class HeapMemory:
 
     @property
     def reclaimed_per_span_byte(self) -> float:
-        """Bytes that sweeping makes free, for each byte of spans."""
+        """Bytes that sweeping frees per byte of spans."""
         return self._garbage_per_span_byte + self._slots_per_span_byte
 
     def sweep(self, span_bytes: float) -> None:
-        """Spans of that size are swept: what is dead or free in them becomes free slots, or free pages.
+        """Sweeps spans of ``span_bytes``: their garbage and unused slots become free slots or free pages.
 
-        A share of it lies in spans that live on, and the rest makes whole spans free.
+        A constant share lies in spans that stay in use and becomes free slots. The rest becomes free pages.
         """
         swept = min(span_bytes, self.unswept_bytes)
         garbage = min(self._garbage_per_span_byte * swept, self.garbage_bytes)
@@ -118,19 +119,19 @@ class HeapMemory:
         self.heap_free_bytes += (1.0 - self._slot_share) * (garbage + slots)
 
     def release(self, size: float) -> None:
-        """Free pages go back to the kernel."""
+        """Returns free pages to the kernel."""
         self.heap_free_bytes -= min(size, self.heap_free_bytes)
 
     # goal and trigger
 
     def limit_goal_bytes(self, pacer: PacerState, heap_live_bytes: float, swept_bytes: float = 0.0) -> int:
-        """The limit's goal when the heap has grown to ``heap_live_bytes``, ``swept_bytes`` of spans from now."""
+        """The memory limit's heap goal when heapLive is ``heap_live_bytes`` and ``swept_bytes`` more are swept."""
         if not self.limited:
             return MAX_INT64
         swept = min(swept_bytes, self.unswept_bytes)
-        made = self._slot_share * self.reclaimed_per_span_byte * swept
+        freed = self._slot_share * self.reclaimed_per_span_byte * swept
         grown = heap_live_bytes - self.heap_live_bytes
-        slots = max(self.free_slot_bytes + made - self._slot_share * grown, 0.0)
+        slots = max(self.free_slot_bytes + freed - self._slot_share * grown, 0.0)
         slots += max(self.unswept_slot_bytes - self._slots_per_span_byte * swept, 0.0)
         return memory_limit_heap_goal_bytes(
             pacer.heap_marked_bytes,
@@ -143,18 +144,18 @@ class HeapMemory:
     def heap_goal_bytes(
         self, pacer: PacerState, heap_live_bytes: float, triggered_bytes: int | None = None
     ) -> int:
-        """The goal in force; ``triggered_bytes`` while marking."""
+        """The heap goal in force; ``triggered_bytes`` is given while marking."""
         return pacer.heap_goal_bytes(self.limit_goal_bytes(pacer, heap_live_bytes), triggered_bytes)
 
     def trigger_now_bytes(self, pacer: PacerState) -> int:
-        """The trigger as the heap stands; a limit's moves while the heap grows."""
+        """The trigger at the present heap size; under a memory limit it moves while the heap grows."""
         return pacer.trigger_bytes(self.limit_goal_bytes(pacer, self.heap_live_bytes))
 
     def next_trigger_bytes(self, pacer: PacerState, *, swept_per_byte: float) -> int:
-        """The heap size at which the next cycle starts: where the growing heap meets its trigger.
+        """The heap size at which the growing heap reaches its trigger and the next cycle starts.
 
-        ``swept_per_byte`` of spans are swept for each byte that the heap grows. Free slots that sweeping makes
-        bring a limit's goal down, and allocation fills them again.
+        While the heap grows by a byte, ``swept_per_byte`` bytes of spans are swept. Sweeping makes free slots, which
+        lower the limit's goal. Allocation fills them again, which raises it.
         """
         latest = pacer.trigger_bytes(MAX_INT64)
         if not self.limited:

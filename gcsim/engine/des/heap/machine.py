@@ -1,9 +1,8 @@
-"""Flows of work and memory while Ps do things: linear between events, and summed exactly.
+"""CPU time, allocation and mark work of all Ps, linear between two events.
 
-Every P has one ``Activity`` at a time: at which rates it runs the program, assists, marks and allocates.
-Between two events all rates are constant, so that what was used and made is rate x time, at any instant and
-whatever happens next. The sum of an activity's CPU shares is at most 1, which is why CPU used never exceeds
-Ps x time.
+Every P has one ``Activity`` at a time, with rates for the program, assists, marking and allocation. Between two events
+all rates are constant, and each sum grows by rate x time. The CPU shares of an activity sum to at most 1. The CPU time
+used therefore never exceeds Ps x time.
 """
 
 from collections.abc import Callable
@@ -17,7 +16,7 @@ Kind = Literal["mutator", "program", "dedicated", "fractional", "idle_worker", "
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What a P does: its kind, CPU shares (their sum is 0 or 1), and the allocation per wall nanosecond."""
+    """A P's activity: its kind, its CPU shares (their sum is 0 or 1), and its allocation in bytes per wall ns."""
 
     kind: Kind
     mutator: float = 0.0
@@ -29,16 +28,16 @@ class Activity:
 
 IDLE = Activity("idle")
 STOPPED = Activity("stopped")
-PROGRAM = Activity("program")  # between two collections: booked by whoever lets the program run
+PROGRAM = Activity("program")  # between two collections: ``Allocation`` adds CPU time and allocation
 DEDICATED = Activity("dedicated", background=1.0)
 FRACTIONAL = Activity("fractional", background=1.0)
 IDLE_WORKER = Activity("idle_worker", idle_mark=1.0)
 
-Observer = Callable[[int, int, Activity], None]  # (now_ns, processor, what it begins)
+Observer = Callable[[int, int, Activity], None]  # (now_ns, processor, new activity)
 
 
 class Machine:
-    """GOMAXPROCS Ps, the heap they fill and the scan work they do. Times ns, memory bytes, work CPU ns."""
+    """GOMAXPROCS Ps, their heap and their mark work. Times are ns, memory is bytes, work is CPU ns."""
 
     __slots__ = (
         "activities",
@@ -68,11 +67,11 @@ class Machine:
         self.now_ns = 0
         self.heap = heap
         self.allocated_bytes = 0.0
-        # allocation that arrivals asked for and that waits; a little negative where goroutines ran ahead of them
+        # allocation of arrivals that wait; slightly negative if goroutines have allocated ahead of arrivals
         self.backlog_bytes = 0.0
         self.arrival_rate = 0.0
-        self.remaining_ns = 0.0  # of this cycle's marking
-        self.credit_ns = 0.0  # scan work that background workers did and nobody has taken
+        self.remaining_ns = 0.0  # mark work left in this cycle
+        self.credit_ns = 0.0  # mark work of background workers that no assist has taken
         self.credit_earned_ns = 0.0
         self.mutator_ns = self.assist_ns = self.background_ns = self.idle_mark_ns = 0.0
         self._zero_rates()
@@ -82,7 +81,7 @@ class Machine:
         self.alloc_rate = 0.0
 
     def advance(self, now_ns: int) -> None:
-        """Lets time pass up to ``now_ns``, which must not lie in the past."""
+        """Advances all sums to ``now_ns``. Raises ValueError if that lies in the past."""
         elapsed = now_ns - self.now_ns
         if elapsed == 0:
             return
@@ -103,8 +102,17 @@ class Machine:
         self.credit_earned_ns += worked
         self.remaining_ns -= worked + assisted
 
+    def begin_marking(self, work_ns: float) -> None:
+        """Starts a mark phase of ``work_ns`` of CPU time, without credit."""
+        self.remaining_ns = work_ns
+        self.credit_ns = 0.0
+
+    def end_marking(self) -> None:
+        """Drops what rounding left of the mark phase's work."""
+        self.remaining_ns = 0.0
+
     def begin(self, processor: int, activity: Activity) -> None:
-        """A P changes over now; ``advance`` has been called for this instant."""
+        """Starts an activity on a P now; call ``advance`` for this instant before."""
         self.activities[processor] = activity
         if self.observer is not None:
             self.observer(self.now_ns, processor, activity)
@@ -118,10 +126,10 @@ class Machine:
 
     @property
     def heap_live_bytes(self) -> float:
-        """The runtime's heapLive."""
+        """heapLive, bytes."""
         return self.heap.heap_live_bytes
 
     @property
     def mark_rate(self) -> float:
-        """Ps on marking."""
+        """Number of Ps that mark, assists included."""
         return self.assist_rate + self.background_rate + self.idle_mark_rate

@@ -1,7 +1,7 @@
-"""The object-level view of a run: what it allocates, drawn in bulk between control events.
+"""The object-level view of a run: the allocated objects, drawn in bulk between events.
 
-``service.objects.object_heap`` is advanced by the bytes that the run allocates, at its mark begins and ends. It follows
-the run and does not steer it: the run's live heap is the model's, the view's is what its kinds of objects make of it.
+The follower advances ``service.objects.object_heap`` by the run's allocated bytes at each begin and end of marking. It
+does not change the run. The run's live heap comes from the model, the view's live heap from its kinds of objects.
 """
 
 import math
@@ -17,29 +17,29 @@ from gcsim.service.objects.object_heap import ObjectHeap
 from gcsim.service.objects.pool_users import PoolUsers, pool_hit_curve
 from gcsim.streams import stream
 
-_BUILT_IN_LIFETIMES = 4.0  # of the longest finite lifetime: within 2 % of a steady heap
-_MOST_BUILT = 64.0  # live heaps
+_BUILT_IN_LIFETIMES = 4.0  # longest finite lifetimes; the heap is then within 2 % of a steady one
+_MAX_BUILT_LIVE_HEAPS = 64.0
 _POOL_GETS = 20_000
 
 
 class ObjectRecord(NamedTuple):
-    """One collection, object by object; bytes of slots."""
+    """The objects of one collection; sizes are bytes of slots."""
 
     cycle: int
     start_ns: int
-    allocated_bytes: int  # since the last one's mark end
-    garbage_bytes: int  # found dead by this one
-    floating_bytes: int  # died while it marked, and kept until the next
+    allocated_bytes: int  # since the last mark end
+    garbage_bytes: int  # found dead by this collection
+    floating_bytes: int  # died while it marked and stays until the next
     live_bytes: int
     marked_bytes: int
     scannable_bytes: int
     heap_in_use_bytes: int  # spans, once swept
-    fragmentation_bytes: int  # of them, what no object occupies
+    fragmentation_bytes: int  # the part of heap in use that no object occupies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectView:
-    """What ``gcsim simulate --objects-out`` writes."""
+    """The document of ``gcsim simulate --objects-out``."""
 
     assumed: bool
     slot_bytes: list[int]  # by span class
@@ -49,7 +49,7 @@ class ObjectView:
     pools: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
-        """The document: columns for cycles, a row for each age."""
+        """The JSON document: one column per field of the cycles, one row per age."""
         return {
             "assumed": self.assumed,
             "span_classes": [
@@ -63,7 +63,7 @@ class ObjectView:
 
 
 class ObjectFollower:
-    """Advances an ObjectHeap with a machine's allocation."""
+    """Advances an ObjectHeap by a machine's allocation."""
 
     def __init__(
         self, machine: Machine, objects: Objects, *, rules: GoRules, gomaxprocs: int, seed: int
@@ -72,8 +72,8 @@ class ObjectFollower:
         self._gomaxprocs, self._seed = gomaxprocs, seed
         rng = stream(seed, "des objects")
         self.heap = ObjectHeap(objects.kinds, rules=rules, gomaxprocs=gomaxprocs, rng=rng)
-        self._rest_bytes = 0.0
-        self._seen_bytes, self._seen_ns = 0.0, 0
+        self._unplaced_bytes = 0.0
+        self._followed_bytes, self._followed_ns = 0.0, 0
         self._since_end_bytes = self._condemned_bytes = 0
         self._rows: list[ObjectRecord] = []
         classes = len(self.heap.mix.class_slots)
@@ -81,14 +81,14 @@ class ObjectFollower:
         self._mark_start_ns = 0
 
     def build(self, live_bytes: float, bytes_per_second: float) -> None:
-        """A heap as the program has it after a while, collected each time half a live heap has been allocated."""
+        """Builds the heap of a program that has run for some time, with a collection per half a live heap allocated."""
         means = [
             kind.lifetime.mean * (bytes_per_second if kind.lifetime.clock == "seconds" else 1.0)
             for kind in self._objects.kinds
             if math.isfinite(kind.lifetime.mean)
         ]
         step = 0.5 * live_bytes
-        size = min(_BUILT_IN_LIFETIMES * max(means, default=0.0), _MOST_BUILT * live_bytes)
+        size = min(_BUILT_IN_LIFETIMES * max(means, default=0.0), _MAX_BUILT_LIVE_HEAPS * live_bytes)
         for _ in range(math.ceil(size / step)):
             self._allocate(step, step / bytes_per_second)
             self.heap.begin_mark()
@@ -96,17 +96,17 @@ class ObjectFollower:
             self.heap.sweep()
 
     def follow_from(self, now_ns: int) -> None:
-        """The run's clock starts."""
-        self._seen_bytes, self._seen_ns = self._machine.allocated_bytes, now_ns
+        """Starts to follow the run's allocation at ``now_ns``."""
+        self._followed_bytes, self._followed_ns = self._machine.allocated_bytes, now_ns
 
     def begin_mark(self, now_ns: int) -> None:
-        """The world has stopped: what is dead now will be found."""
+        """Begins a mark phase, which finds all objects that are dead now."""
         self._advance(now_ns)
         self._mark_start_ns = now_ns
         self._condemned_bytes = self.heap.begin_mark()
 
     def end_mark(self, now_ns: int, cycle: int, epoch_ns: int) -> None:
-        """Marking has ended; sweeping is done at once, as nothing here looks before the next cycle."""
+        """Ends a mark phase and sweeps at once, because the view is read only in the next cycle."""
         self._advance(now_ns)
         marked = self.heap.end_mark()
         self.heap.sweep()
@@ -129,20 +129,20 @@ class ObjectFollower:
         self._since_end_bytes = 0
 
     def _advance(self, now_ns: int) -> None:
-        size, elapsed = self._machine.allocated_bytes - self._seen_bytes, now_ns - self._seen_ns
-        self._seen_bytes, self._seen_ns = self._machine.allocated_bytes, now_ns
+        size, elapsed = self._machine.allocated_bytes - self._followed_bytes, now_ns - self._followed_ns
+        self._followed_bytes, self._followed_ns = self._machine.allocated_bytes, now_ns
         self._since_end_bytes += self._allocate(size, elapsed * 1e-9)
 
     def _allocate(self, size: float, seconds: float) -> int:
-        """Whole objects of ``size`` bytes together; what is over is made with the next."""
-        self._rest_bytes += size
-        count = max(int(self._rest_bytes / self.heap.mix.mean_slot_bytes), 0)
+        """Allocates whole objects of ``size`` bytes together; a rest is added to the next call."""
+        self._unplaced_bytes += size
+        count = max(int(self._unplaced_bytes / self.heap.mix.mean_slot_bytes), 0)
         made = self.heap.allocate(count, seconds=seconds)
-        self._rest_bytes -= made
+        self._unplaced_bytes -= made
         return made
 
     def view(self) -> ObjectView:
-        """All that was seen."""
+        """The view of all cycles followed."""
         mix, cycles = self.heap.mix, max(len(self._rows), 1)
         return ObjectView(
             assumed=self._objects.assumed,
@@ -154,7 +154,7 @@ class ObjectFollower:
         )
 
     def _pool(self, pool: Pool) -> dict[str, Any]:
-        """The share of Gets that find an object, at the run's distance between collections."""
+        """A sync.Pool's hit share and misses, at the run's mean time between collections."""
         starts = np.array([row.start_ns for row in self._rows], dtype=np.float64)
         document: dict[str, Any] = {"name": pool.name, "hit_share": None, "misses_per_second": None}
         if starts.size > 1:

@@ -1,1 +1,1 @@
-"""The program event by event: allocation, goroutines, requests."""
+"""The program of the event engine: allocation, goroutines and requests."""

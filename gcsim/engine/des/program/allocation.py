@@ -1,4 +1,4 @@
-"""Between two collections: the program alone, until the heap reaches its trigger, and the sweeping that it pays."""
+"""The program between two collections: it allocates until a cycle is due, and pays for sweeping."""
 
 import math
 from collections.abc import Generator
@@ -14,23 +14,23 @@ from gcsim.submodels.process_memory import span_tail_recount_bytes
 FORCED_GC_PERIOD_NS = 120_000_000_000  # Go 1.2+ runtime.forcegcperiod
 _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill
 _NEVER_NS = 1 << 62
-_SERVED_AT_ONCE_NS = 100_000_000  # the host keeps its speed so long
+_SERVE_STEP_NS = 100_000_000  # the host's speed is constant within a step
 
 Reason = Literal["heap", "periodic", "explicit"]  # the trigger, two minutes, runtime.GC
 
 
 class Allocation:
-    """Lets the program allocate at its own speed (closed loop) or as arrivals ask (open loop)."""
+    """Allocation at the program's own speed (closed loop) or at the speed of arrivals (open loop)."""
 
     def __init__(self, process: GoProcess) -> None:
         self._process = process
         self._slack_bytes = self._least_bytes = 0.0
-        self._growth = 1.0  # of heapLive for each byte allocated, ends of spans counted again
+        self._growth = 1.0  # heapLive's growth per allocated byte; above 1 because span tails count again
         self._due_ns = _NEVER_NS
         self._explicit_ns = process.parameters.explicit_gc_period_ns or _NEVER_NS
 
     def run(self) -> Generator[Event, Any, Reason]:
-        """Until a collection is due; returns why."""
+        """Allocates until a collection is due; returns the reason."""
         process = self._process
         self._slack_bytes = process.draw("heap_start_slack_bytes")
         self._least_bytes = process.heap.heap_live_bytes + _MIN_STEP_BYTES
@@ -52,17 +52,17 @@ class Allocation:
         return "explicit"
 
     def _growth_per_byte(self) -> float:
-        """Ends of spans that will be counted again until the next cycle are spread over what is allocated."""
+        """heapLive's growth per allocated byte: span tails that count again are spread over all allocation."""
         process = self._process
         self._growth = 1.0
         capacity, arrival = process.rates()
         grown = self._wanted_bytes(min(capacity, arrival) if process.parameters.open_loop else capacity)
         share = process.parameters.slot_garbage_share
-        again = span_tail_recount_bytes(grown, process.last_live_bytes, slot_garbage=share)
-        return float(grown / (grown - again))
+        recounted = span_tail_recount_bytes(grown, process.last_live_bytes, slot_garbage=share)
+        return float(grown / (grown - recounted))
 
     def _wanted_bytes(self, pace_bytes_per_ns: float) -> float:
-        """Bytes to allocate from here to the next cycle's start, at that pace."""
+        """Bytes to allocate until the next cycle starts, at that allocation rate."""
         process = self._process
         swept = process.sweeper.swept_per_byte(pace_bytes_per_ns) / self._growth
         trigger = process.heap.next_trigger_bytes(process.pacer, swept_per_byte=swept)
@@ -70,7 +70,7 @@ class Allocation:
         return wanted / self._growth
 
     def _stream(self, scatter: float) -> Generator[Event, Any, bool]:
-        """Allocation as a steady flow, in steps over which nothing changes; True: it was time, not the heap."""
+        """Allocates as a steady flow, in steps of constant rates; True if a timer and not the heap ended it."""
         process = self._process
         machine, p = process.machine, process.parameters
         while True:
@@ -84,21 +84,21 @@ class Allocation:
                 wait = max(wait, (wanted - machine.backlog_bytes) / arrival)
             step = self._step_ns(wait, min(pace, rate))
             yield after(process.env, step, Order.WORLD)
-            self._book(step, wanted if step >= wait else None, rate, arrival, slowness)
+            self._record_step(step, wanted if step >= wait else None, rate, arrival, slowness)
             if step >= wait:
                 return False
             if now_ns(process.env) >= self._due_ns:
                 return True
 
     def _serve(self, serving: Serving) -> Generator[Event, Any, bool]:
-        """Requests, a tenth of a second at a time; True: it was time, not the heap."""
+        """Serves requests in steps of 0.1 s; True if a timer and not the heap ended it."""
         process = self._process
         while True:
             now = now_ns(process.env)
             capacity, pace = process.rates()
             wanted = self._wanted_bytes(pace)
             slowness = process.sweeper.slowness(capacity)
-            until = min(self._due_ns, now + _SERVED_AT_ONCE_NS)
+            until = min(self._due_ns, now + _SERVE_STEP_NS)
             host = serving.host.request_slowness(now)
             if process.heap.unswept_bytes > 0.0 or process.observer is not None:
                 until = min(until, now + process.sweeper.until_done_ns(min(pace, capacity / slowness)))
@@ -113,7 +113,7 @@ class Allocation:
                 return True
 
     def _step_ns(self, wait_ns: float, pace_bytes_per_ns: float) -> int:
-        """How far to go at once: to the trigger, or to where something changes before it."""
+        """The next step's length, ns: to the trigger or to an earlier change of a rate."""
         process = self._process
         step = math.ceil(max(wait_ns, 1.0)) if wait_ns < _NEVER_NS else _NEVER_NS
         if not process.profile.is_steady:
@@ -121,10 +121,10 @@ class Allocation:
         step = min(step, process.sweeper.until_done_ns(pace_bytes_per_ns))
         return min(step, self._due_ns - now_ns(process.env))
 
-    def _book(
+    def _record_step(
         self, elapsed: int, allocated: float | None, rate: float, arrival: float, slowness: float
     ) -> None:
-        """Books a step of the flow; ``allocated`` where it ended at the trigger."""
+        """Records a step of the flow; ``allocated`` is given if the step ended at the trigger."""
         machine, p = self._process.machine, self._process.parameters
         if allocated is None:
             arrived = machine.backlog_bytes + arrival * elapsed
@@ -135,7 +135,7 @@ class Allocation:
             machine.backlog_bytes += arrival * elapsed - allocated
 
     def _settle(self, elapsed: int, allocated: float, program_ns: float) -> None:
-        """The stretch is over: heap, CPU and sweeping."""
+        """Adds the step's allocation, CPU time and sweeping to the process."""
         process = self._process
         machine = process.machine
         machine.advance(now_ns(process.env))

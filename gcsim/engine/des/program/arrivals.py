@@ -1,4 +1,4 @@
-"""Requests to come, block by block: when they are due, what they take, and what an idle P needs to notice them."""
+"""Future requests, drawn in blocks: due times, service times, and the wake-up times of an idle P."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _BLOCK = 8192
 
 
 class Arrivals:
-    """Plain lists, from ``next`` on not yet taken; all times ns."""
+    """Lists of future requests, in ns; requests from index ``next`` on are not taken yet."""
 
     __slots__ = (
         "_arrival_draws", "_last_seconds", "_mean_seconds", "_profile", "_rate_per_second", "_requests",
@@ -36,11 +36,11 @@ class Arrivals:
         self._last_seconds = 0.0
         self.due: list[float] = []
         self.service: list[float] = []  # at full speed
-        self.wakes: list[float] = []  # until a P notices this arrival, if all are idle
+        self.wakes: list[float] = []  # wake-up time of a P for this arrival if all Ps are idle
         self.next = 0
 
     def refill(self) -> None:
-        """The next block of arrivals; those taken are dropped."""
+        """Draws the next block of arrivals and drops those that are taken."""
         requests, taken = self._requests, self.next
         due = arrival_seconds(
             requests,
@@ -60,13 +60,13 @@ class Arrivals:
 
     @property
     def next_due_ns(self) -> float:
-        """When the next one is due."""
+        """The time at which the next request is due."""
         if self.next == len(self.due):
             self.refill()
         return self.due[self.next]
 
     def due_by(self, now_ns: float) -> list[Request]:
-        """Takes the requests due by now."""
+        """Takes the requests that are due by ``now_ns``."""
         taken: list[Request] = []
         due, place = self.due, self.next
         while True:

@@ -1,8 +1,8 @@
-"""A closed loop of requests: each worker sends its next one itself, at once or after a rest.
+"""A closed loop of requests: each worker sends its next request itself, at once or after a rest.
 
-A worker that does not rest never parks: it runs from request to request until ``sysmon`` preempts it after 10 to
-20 ms, and then waits until the others have had their slices. One that rests comes back through a timer, which a P
-looks at whenever it schedules (Go 1.14+ ``findRunnable``, ``timers.check``).
+A worker that does not rest never parks. It runs from request to request until ``sysmon`` preempts it after 10 to 20 ms,
+and then waits until the other workers have had their time slices. A worker that rests becomes ready through a timer. A
+P checks timers whenever it schedules (Go 1.14+ ``findRunnable``, ``timers.check``).
 """
 
 import heapq
@@ -24,9 +24,9 @@ _NEVER_NS = 1 << 62
 
 
 class ClosedServing(Serving):
-    """As many requests under way or resting as there are workers."""
+    """Serving of a closed loop: every worker has one request in progress or rests."""
 
-    _bundles = False  # the next request is known only when the last one has ended
+    _batches = False  # a worker's next request is known only when its last one has ended
 
     def __init__(
         self,
@@ -41,32 +41,35 @@ class ClosedServing(Serving):
     ) -> None:
         self._rest_draws = stream(seed, "des rests", replica)
         self._service_draws = stream(seed, "des services", replica)
-        self._resting: list[float] = []  # a heap: when each resting worker sends its next request
+        self._resting: list[
+            float
+        ] = []  # a heap of the times at which resting workers send their next request
         self._services: list[float] = []
         super().__init__(machine, parameters, requests, profile, host, seed=seed, replica=replica)
         rests = requests.think_seconds * 1e9 * self._rest_draws.random(requests.workers)
         self._resting = sorted(rests.tolist())
 
     def _refill(self) -> None:
-        """Service times; nothing is known of arrivals before a request has ended."""
+        """Draws a block of service times. Arrivals follow from the ends of requests."""
         times = service_seconds(self._requests, self._service_draws, _BLOCK, mean_seconds=self._mean_seconds)
         self._services = np.maximum(times * 1e9, 1.0).tolist()
 
-    def _sent(self, due_ns: float) -> Request:
+    def _next_request(self, due_ns: float) -> Request:
+        """A worker's next request, due at ``due_ns``."""
         if not self._services:
             self._refill()
         service = self._services.pop()
         return Request(due_ns, -1.0, service, service)
 
     def _arrived(self, now_ns: float) -> list[Request]:
-        """The requests of workers whose rest is over."""
-        drain = []
+        """Takes the requests of workers whose rest has ended."""
+        due = []
         while self._resting and self._resting[0] <= now_ns:
-            drain.append(self._sent(heapq.heappop(self._resting)))
-        return drain
+            due.append(self._next_request(heapq.heappop(self._resting)))
+        return due
 
     def _ended_on(self, processor: int, request: Request, end_ns: float) -> None:
-        """A request has ended: its worker rests, or has its next one."""
+        """Records the end of a request; its worker rests or continues with its next request."""
         super()._ended_on(processor, request, end_ns)
         rest = self._requests.think_seconds
         if rest > 0:
@@ -74,12 +77,12 @@ class ClosedServing(Serving):
                 self._resting, end_ns + 1e9 * rest * float(self._rest_draws.standard_exponential())
             )
         else:
-            self._queue.own[processor] = self._sent(end_ns)
+            self._queue.own[processor] = self._next_request(end_ns)
 
     def serve(
         self, now_ns: int, budget_bytes: float, until_ns: float, slowness: float
     ) -> tuple[float, float]:
-        """As an open loop's, a request at a time."""
+        """Serves as in an open loop (``Serving.serve``), one request at a time."""
         stretch = _ClosedLoopStretch(
             now_ns, self._servers, self._alloc_bytes_per_ns / slowness, budget_bytes, until_ns
         )
@@ -114,7 +117,7 @@ class ClosedServing(Serving):
         return stop, allocated
 
     def _wakes_ns(self, now_ns: float, ends: list[float]) -> float:
-        """When there may be something to do for a P that has nothing: a rest or a request is over."""
+        """The time at which an idle P may find work: the end of the next rest or request, ns."""
         return min([*self._resting[:1], *(end for end in ends if end > now_ns)], default=now_ns) + 1.0
 
     def _next_due_ns(self) -> int:
@@ -122,7 +125,7 @@ class ClosedServing(Serving):
 
 
 class _ClosedLoopStretch(Stretch):
-    """Ps may be idle: a P's own end counts, not when it looks up next."""
+    """A stretch in which Ps may idle: ``ends`` holds each P's last end, ``free`` its next scheduling."""
 
     __slots__ = ("ends",)
 

@@ -1,8 +1,8 @@
-"""How fast the machine is: what neighbours on the host take comes and goes within seconds.
+"""The speed of the host machine, which other tenants change within seconds.
 
-The same marking took a calibrated run more CPU time in one cycle and less in another, and cycles that follow each
-other are alike: that is the machine's speed, and requests meet it too. The factor of a cycle's mark CPU is drawn as
-ever, but with a memory: a Gaussian process with exponential correlation, mapped to the log's own distribution.
+In a calibrated run the same marking takes different CPU times in different cycles, and consecutive cycles are alike.
+The engine attributes this to the machine's speed, which also changes the CPU time of requests. The speed is a Gaussian
+process with exponential correlation, mapped to the distribution of the log's mark CPU factors.
 """
 
 import math
@@ -13,12 +13,12 @@ from scipy.special import ndtr
 from gcsim.arrays import FloatArray
 from gcsim.service.pauses import LEVELS
 
-# A request's CPU time moves with this power of the mark CPU of cycles beside it (order service, Go 1.27: 0.2 to 0.4)
+# A request's CPU time varies as this power of the mark CPU of nearby cycles (order service, Go 1.27: 0.2 to 0.4)
 _REQUEST_EXPONENT = 0.3
 
 
 class HostSpeed:
-    """CPU time over the mean for the same work."""
+    """CPU time of the same work over its mean, as a function of time."""
 
     def __init__(self, factors: FloatArray, *, memory_seconds: float, draws: np.random.Generator) -> None:
         self._factors, self._draws = factors, draws
@@ -27,11 +27,11 @@ class HostSpeed:
         self._now_ns = 0
 
     def request_slowness(self, now_ns: int) -> float:
-        """For requests, whose CPU time moves less."""
+        """The factor on the CPU time of requests, which varies less than that of marking."""
         return float(self.slowness(now_ns) ** _REQUEST_EXPONENT)
 
     def slowness(self, now_ns: int) -> float:
-        """For marking, at a time not before that of the last call."""
+        """The factor on the CPU time of marking; ``now_ns`` must not decrease from call to call."""
         elapsed = now_ns - self._now_ns
         kept = math.exp(-elapsed / self._memory_ns) if self._memory_ns > 0 else 0.0
         if elapsed > 0:

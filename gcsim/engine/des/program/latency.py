@@ -1,14 +1,14 @@
-"""Latencies by cause, summed as they come; memory does not grow with the number of requests.
+"""Request latencies by cause, as running sums; memory does not grow with the number of requests.
 
-A request's latency runs from when it was due (not from when somebody had time for it: no coordinated omission)
-to its end, and is split without remainder:
+A request's latency is the time from its due time to its end. The due time does not depend on when a worker was free,
+so that there is no coordinated omission. The latency is the sum of five parts:
 
-    service     its CPU time at full speed
-    assist      marking that its goroutine did for what it allocated
-    stw         the world stood still while it waited or ran
-    background  its P was marking, or it ran slower because of marking; while it waited during a mark phase, the
-                share of the Ps that were marking
-    queueing    the rest: every P was busy with others' requests, or an idle one had to wake up
+    service     the request's CPU time at full speed
+    assist      marking by the request's goroutine for its allocation
+    stw         pauses while the request waited or ran
+    background  slower running because of marking, and, while the request waited in a mark phase, the share of the Ps
+                that marked
+    queueing    the rest: every P was busy with other requests, or an idle P had to wake up
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ import numpy as np
 from gcsim.arrays import FloatArray, Int64Array
 
 CAUSES = ("service", "assist", "stw", "background", "queueing")
-_PER_OCTAVE = 64  # a quantile is right within 1 %
+_PER_OCTAVE = 64  # buckets; the error of a quantile is under 1 %
 _LOWEST_NS = 64.0
 _OCTAVES = 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompletedRequests:
-    """Requests that ended, in columns of shape (n,); ns."""
+    """Completed requests, as columns of shape (n,), ns."""
 
     due_ns: FloatArray
     start_ns: FloatArray
@@ -35,22 +35,22 @@ class CompletedRequests:
 
 
 class CompletionBuffer:
-    """Requests that have ended, until somebody takes them."""
+    """Completed requests that are not drained yet."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[float, float, float, float, float]] = []
         self._blocks: list[CompletedRequests] = []
 
     def add(self, due_ns: float, start_ns: float, end_ns: float, service_ns: float, assist_ns: float) -> None:
-        """One of them."""
+        """Adds one completed request."""
         self._rows.append((due_ns, start_ns, end_ns, service_ns, assist_ns))
 
     def add_block(self, block: CompletedRequests) -> None:
-        """Many at once."""
+        """Adds a block of completed requests."""
         self._blocks.append(block)
 
     def drain(self) -> list[CompletedRequests]:
-        """All since the last call."""
+        """Returns the requests completed since the last call and forgets them."""
         blocks, self._blocks = self._blocks, []
         if self._rows:
             due, start, end, service, assist = np.array(self._rows, dtype=np.float64).T
@@ -64,7 +64,7 @@ class CompletionBuffer:
 
 
 class LatencySums:
-    """Histogram and sums by cause."""
+    """A histogram of latencies, and sums of latency by cause in ns."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(_PER_OCTAVE * _OCTAVES, dtype=np.int64)
@@ -73,10 +73,11 @@ class LatencySums:
 
     @property
     def count(self) -> int:
+        """Number of requests."""
         return int(self._counts.sum())
 
     def add(self, finished: CompletedRequests, interruptions: "Interruptions") -> dict[str, FloatArray]:
-        """Counts requests, and returns their parts by cause, ns, arrays of shape (n,)."""
+        """Adds requests; returns the parts of their latencies by cause, ns, arrays of shape (n,)."""
         parts = interruptions.split(finished)
         latency = finished.end_ns - finished.due_ns
         self._counts += _histogram(latency)
@@ -86,11 +87,11 @@ class LatencySums:
         return parts
 
     def quantile_seconds(self, level: float) -> float:
-        """A latency quantile, within 1 %; 0 without requests."""
+        """The latency quantile at ``level`` (0 to 1), within 1 %; 0 without requests."""
         return _quantile_seconds(self._counts, level)
 
     def served_quantile_seconds(self, level: float) -> float:
-        """A quantile of the time from a request's start to its end, within 1 %; 0 without requests."""
+        """The quantile at ``level`` of the time from start to end, within 1 %; 0 without requests."""
         return _quantile_seconds(self._served_counts, level)
 
 
@@ -109,19 +110,19 @@ def _quantile_seconds(counts: Int64Array, level: float) -> float:
 
 
 class Interruptions:
-    """How long the world had stood still, and how long Ps had marked, by any time of the last cycles.
+    """Cumulative stopped time and cumulative mark time of the Ps, as functions of time in the last cycles.
 
-    Two piecewise linear functions with a knot at each pause's and mark phase's ends; over a mark phase the Ps'
-    share on marking is taken as constant.
+    Both functions are piecewise linear, with knots at the ends of pauses and mark phases. The share of the Ps that
+    mark is constant within a mark phase.
     """
 
-    KEPT = 512  # knots: 128 cycles; a request that waited longer has its oldest waiting called queueing
+    KEPT = 512  # knots, 128 cycles; the part of a longer wait that lies before them counts as queueing
 
     def __init__(self) -> None:
         self._times, self._stopped, self._marked = [0.0], [0.0], [0.0]
 
     def add(self, start_ns: int, end_ns: int, *, stopped: float, marking: float) -> None:
-        """A stretch with the world stopped (1) or not (0), and a share of all Ps on background marking."""
+        """Adds a stretch: ``stopped`` is 1 in a pause, else 0; ``marking`` is the share of all Ps that mark."""
         for time, elapsed in ((start_ns, 0), (end_ns, end_ns - start_ns)):
             self._times.append(float(time))
             self._stopped.append(self._stopped[-1] + stopped * elapsed)
@@ -131,7 +132,7 @@ class Interruptions:
                 del column[: -self.KEPT]
 
     def split(self, finished: CompletedRequests) -> dict[str, FloatArray]:
-        """Parts of each latency by cause; their sum is the latency."""
+        """Parts of each request's latency by cause, ns; their sum is the latency."""
         times, stopped, marked = (np.array(c) for c in (self._times, self._stopped, self._marked))
 
         def between(column: FloatArray, first: FloatArray, last: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
-"""What the program wants to do: the supply of work that Ps find in their run queues.
+"""The program's supply of goroutines while a cycle marks.
 
-Two forms without requests: a program at full speed, and arrivals as a steady stream. ``marked_requests.py`` has the
-third, in which every request is a goroutine's work.
+This module has the two forms without requests: a program at full speed, and arrivals as a steady stream. In the third
+form every request is the work of a goroutine (``marked_requests.py``).
 """
 
 from collections import deque
@@ -11,29 +11,29 @@ from gcsim.engine.des.heap.machine import Machine
 
 
 class Mutator(Protocol):
-    """Goroutines as the scheduler sees them; ``processor`` is a P's index, times are ns."""
+    """The goroutines that the scheduler can run; ``processor`` is the index of a P, times are ns."""
 
     def take(self, processor: int) -> int | None:
-        """The goroutine that a P runs next, or None where none is ready."""
+        """The goroutine that a P runs next, or None if none is ready."""
 
     def release(self, processor: int, goroutine: int) -> None:
-        """A P lets its goroutine go: it is ready again, at the end of the queue, if it has work."""
+        """Takes the goroutine off its P; a goroutine with work goes to the end of the queue."""
 
     def longest_run_ns(self, processor: int, alloc_bytes_per_ns: float) -> int:
-        """For how long the P's goroutine has work, if it gets on at that rate of allocation; 0: none."""
+        """Time for which the P's goroutine has work at that rate of allocation, ns; 0 if it has none."""
 
     def account_cpu(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
-        """The P's goroutine has run, and assisted, for that much CPU since it was last asked."""
+        """Records the CPU time and assist time of the P's goroutine since the last call."""
 
     def next_ready_ns(self) -> int | None:
-        """When a goroutine will be ready if none is now; None where only another P's doings tell."""
+        """The time at which a goroutine becomes ready if none is; None if that depends on other Ps."""
 
     def stops_idle(self, processor: int) -> bool:
-        """Whether an idle mark worker that looks up on this P now sees a goroutine to run."""
+        """Whether a check of the idle mark worker on this P finds a goroutine to run."""
 
 
 class Saturated:
-    """``goroutines`` that never wait for anything; at most ``busy`` of them run at once."""
+    """A program of ``goroutines`` that never wait; at most ``busy`` of them run at once."""
 
     def __init__(self, goroutines: int, busy: int) -> None:
         self._ready = deque(range(max(goroutines, busy)))
@@ -63,11 +63,11 @@ class Saturated:
 
     def stops_idle(self, processor: int) -> bool:
         del processor
-        return True  # the scheduler is asked, which finds none
+        return True  # the worker returns to the scheduler, which may find none
 
 
 class Stream:
-    """Arrivals as a steady stream of allocation; a goroutine is ready for each ``grain_bytes`` that wait."""
+    """A steady stream of allocation; one goroutine is ready for each ``grain_bytes`` of the backlog."""
 
     def __init__(self, machine: Machine, *, goroutines: int, grain_bytes: float) -> None:
         self._machine = machine
@@ -109,4 +109,4 @@ class Stream:
 
     def stops_idle(self, processor: int) -> bool:
         del processor
-        return True  # whoever is first takes what has come
+        return True  # the first P that schedules takes the backlog

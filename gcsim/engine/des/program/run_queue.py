@@ -1,41 +1,44 @@
-"""Who serves which request next: arrivals, the channel, run queues, and workers that are ready to run.
+"""The order in which Ps serve requests: arrivals, the channel, run queues, and ready workers.
 
-The service is the usual one: a goroutine takes arrivals from the network poller and sends them on a channel from
-which a fixed number of workers receive. Four rules of Go's runtime make its order, and its tail:
+The simulated service has the usual form. One goroutine takes arrivals from the network poller and sends them on a
+channel. A fixed number of workers receive from the channel. Four rules of Go's runtime determine the order of requests
+and the tail of their latency:
 
-- A P looks at the network only when it finds no goroutine to run (Go 1.14+ ``findRunnable``: run queues before
-  ``netpoll``), when its idle mark worker looks up (``pollWork``), or when ``sysmon`` finds that nobody has for
-  10 ms. Requests that came meanwhile are then admitted all at once.
-- What a P has found in the network waits in its own run queue, and so do the workers that it made ready. Another P
-  steals from there when it looks for a goroutine and has none of its own; a mark worker of another P does not look
-  (``pollWork`` sees the global queue, the P's own and the network). An idle worker whose P then owes a fractional
-  worker's share has thus taken the arrivals out of everybody's sight for as long as that marks.
-- A sent request goes to a waiting worker, which becomes ready; with no worker left it stays in the channel's buffer.
-- A worker that finds the buffer filled takes the next request without passing through the scheduler, until
-  ``sysmon`` preempts it after 10 to 20 ms. Requests in the buffer thus overtake those whose workers are ready but
-  have not run: in a backlog of more requests than workers most are quick and the others wait for whole slices.
+- A P polls the network only when it finds no goroutine to run (Go 1.14+ ``findRunnable``: run queues before
+  ``netpoll``), when its idle mark worker checks for work (``pollWork``), or when ``sysmon`` finds that no P has polled
+  for 10 ms. The poll admits all requests that have arrived until then.
+- The goroutines that a P finds in the network wait in its own run queue, and so do the workers that it makes ready.
+  Another P steals from that queue when it needs a goroutine and has none. A mark worker of another P does not check
+  that queue: ``pollWork`` checks the global queue, the P's own queue and the network. If the P of an idle worker has
+  polled and then runs a fractional worker, no other mark worker finds these arrivals until the fractional worker
+  stops.
+- A sent request goes to a waiting worker, which becomes ready. With no waiting worker the request stays in the
+  channel's buffer.
+- A worker that finds a request in the buffer takes it without entering the scheduler, until ``sysmon`` preempts the
+  worker after 10 to 20 ms. Requests in the buffer thus overtake requests whose workers are ready but have not run. In a
+  backlog of more requests than workers, most requests are quick and the others wait for whole time slices.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-SYSMON_POLL_NS = 10_000_000  # Go 1.14+ sysmon: netpoll not polled for more than 10 ms
+SYSMON_POLL_NS = 10_000_000  # Go 1.14+ sysmon polls the network if no P has for more than 10 ms
 
 
 @dataclass(slots=True)
 class Request:
-    """One that was admitted; ns."""
+    """An admitted request; times are ns."""
 
     due_ns: float
-    start_ns: float  # negative: not begun
+    start_ns: float  # negative before its start
     service_ns: float
-    left_ns: float  # of its CPU time at full speed
+    left_ns: float  # CPU time at full speed that is left
     assist_ns: float = 0.0
 
 
 class RunQueue:
-    """Admitted requests of ``workers`` goroutines on ``procs`` Ps."""
+    """The admitted requests of ``workers`` goroutines on ``procs`` Ps."""
 
     __slots__ = (
         "_admits_on",
@@ -60,7 +63,7 @@ class RunQueue:
         slice_ns: Callable[[], float],
     ) -> None:
         self._workers = workers
-        self._arrivals = arrivals  # (now) -> those due by now, in order
+        self._arrivals = arrivals  # (now_ns) -> the requests due by then, in order
         self._slice = slice_ns
         self.channel: deque[Request] = deque()
         self.ready: deque[Request] = (
@@ -73,27 +76,29 @@ class RunQueue:
         self.working = [False] * procs  # whether the P has a worker
         self._slice_end_ns = [0.0] * procs
         self._polled_ns = 0.0
-        self.own: list[Request | None] = [None] * procs  # closed loop: what the P's worker goes on with
+        self.own: list[Request | None] = [None] * procs  # closed loop: the next request of the P's worker
 
     @property
     def waiting(self) -> int:
-        """Admitted requests that no P works on."""
+        """Number of admitted requests that no P serves."""
         return len(self.channel) + len(self.ready) + sum(map(len, self._local))
 
     @property
     def in_network(self) -> bool:
-        """Whether a P that polls the network finds the arrivals; otherwise a P has them in its run queue."""
+        """Whether a poll of the network finds new arrivals; otherwise they are in the run queue of a P."""
         return self._admits_on is None
 
     def next(self, processor: int, now_ns: float) -> Request | None:
-        """What a P does when its request has ended, or when it has none; None: there is nothing."""
+        """The next request of a P whose request has ended or that has none; None if there is none."""
         own, self.own[processor] = self.own[processor], None
         if own is None and self.channel and self.working[processor]:
             own = self.channel.popleft()
         if own is not None:
             if now_ns < self._slice_end_ns[processor]:
                 return own
-            self.ready.append(own)  # preempted: to the end of the global queue with what it had begun
+            self.ready.append(
+                own
+            )  # preempted: the worker goes to the end of the global queue with its request
         self.working[processor] = False
         request = self._find(processor, now_ns)
         if request is not None:
@@ -102,7 +107,7 @@ class RunQueue:
         return request
 
     def _find(self, processor: int, now_ns: float) -> Request | None:
-        """Own run queue, global run queue, network, other Ps' run queues (Go 1.14+ ``findRunnable``)."""
+        """Searches the P's run queue, the global queue, the network and other Ps (Go 1.14+ ``findRunnable``)."""
         mine = self._local[processor]
         if self._admits_on == processor or (
             self._admits_on is None and now_ns - self._polled_ns > SYSMON_POLL_NS
@@ -112,27 +117,27 @@ class RunQueue:
             return mine.popleft()
         if self.ready:
             return self.ready.popleft()
-        self.admit(processor, now_ns)  # polled, or stolen from the P that has polled
+        self.admit(processor, now_ns)  # from the network, or from the P that has polled it
         if not mine:
             self._steal(mine)
         return mine.popleft() if mine else None
 
     def _steal(self, mine: deque[Request]) -> None:
-        """Half of another P's run queue, rounded up (``runqgrab``)."""
+        """Moves half of another P's run queue, rounded up, to this P (``runqgrab``)."""
         for other in self._local:
             if other:
                 mine.extend(other.popleft() for _ in range(len(other) - len(other) // 2))
                 return
 
     def continues(self, processor: int, now_ns: float) -> bool:
-        """Whether the P's worker would go on without passing through the scheduler."""
-        goes_on = self.own[processor] is not None or (bool(self.channel) and self.working[processor])
-        return goes_on and now_ns < self._slice_end_ns[processor]
+        """Whether the P's worker takes its next request without entering the scheduler."""
+        has_next = self.own[processor] is not None or (bool(self.channel) and self.working[processor])
+        return has_next and now_ns < self._slice_end_ns[processor]
 
     def is_seen(self, processor: int, *, due: bool) -> bool:
-        """Whether an idle mark worker stops for a goroutine; ``due``: the network has an arrival.
+        """Whether an idle mark worker on this P stops for a goroutine; ``due`` says that the network has an arrival.
 
-        Where it is the network's, the goroutine that admits arrivals then is in this P's run queue.
+        If the goroutine comes from the network, this P's run queue then holds the goroutine that admits arrivals.
         """
         if self.ready or self._local[processor] or self._admits_on == processor:
             return True
@@ -142,7 +147,7 @@ class RunQueue:
         return False
 
     def admit(self, processor: int, now_ns: float) -> None:
-        """The arrivals due by now, on a P: to parked workers first, the others into the channel."""
+        """Admits the arrivals due by ``now_ns`` on a P: parked workers take the first, the channel the others."""
         self._admits_on = None
         self._polled_ns = now_ns
         self.channel.extend(self._arrivals(now_ns))
@@ -153,7 +158,7 @@ class RunQueue:
                 mine.append(self.channel.popleft())
 
     def park(self) -> None:
-        """The world stops: what workers would have gone on with is ready when it starts again."""
+        """Stops all workers for a pause; their next requests are ready when the world starts again."""
         self._admits_on = None
         for processor, request in enumerate(self.own):
             if request is not None:
@@ -162,9 +167,9 @@ class RunQueue:
             self.working[processor] = False
 
     def preempted(self, processor: int, requests: list[Request]) -> None:
-        """A P gives up the first of these, which it had begun, and the others, which nobody has.
+        """Takes requests off a P: the first one is begun, the others are not.
 
-        They come first when a P is free again: two goroutines in a thousand.
+        A free P takes them first. This concerns two goroutines in a thousand.
         """
         self.working[processor] = False
         self.ready.appendleft(requests[0])

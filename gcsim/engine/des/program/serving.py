@@ -1,9 +1,9 @@
 """Goroutines that serve requests.
 
-Between two collections nothing interrupts a P, and requests are taken in a loop over plain lists, a fraction of
-a microsecond each, as long as workers are left: then they are served first come, first served. A longer backlog
-goes through the run queue, request by request, and so do all requests while a cycle marks: each is then a
-goroutine's work that the P's process advances (``MarkedRequests``).
+Between two collections nothing interrupts a P. As long as workers are free, requests are served first come, first
+served, in a loop over plain lists that takes a fraction of a microsecond per request. A longer backlog goes through the
+run queue, request by request. While a cycle marks, all requests go through the run queue, and the P's process advances
+each of them as the work of a goroutine (``MarkedRequests``).
 """
 
 import heapq
@@ -24,13 +24,14 @@ from gcsim.service.profile import Profile
 from gcsim.service.requests import Requests
 from gcsim.streams import stream
 
-# An idle P's thread wakes up the later if another one runs: Linux puts it on that one's core first. Logs of every
-# request (order service, two Ps, GOGC=100): exponential, 60 us on average with both Ps idle, 160 us with one busy
+# The thread of an idle P wakes up later if another thread runs, because Linux first puts it on that thread's core. In
+# logs of every request (order service, two Ps, GOGC=100) the time is exponential, 60 us on average with both Ps idle
+# and 160 us with one busy
 _BUSY_WAKE = 2.5
 
 
 class Serving(MarkedRequests):
-    """An open loop of requests, at any number of Ps."""
+    """Serving of an open loop of requests, at any number of Ps."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class Serving(MarkedRequests):
         self._requests = requests
         self.host = host
         self._mean_seconds = requests.bytes_per_request / p.alloc_bytes_per_cpu_ns * 1e-9
-        self._coming = Arrivals(
+        self._arrivals = Arrivals(
             requests,
             profile,
             rate_per_second=p.arrival_bytes_per_ns * 1e9 / requests.bytes_per_request,
@@ -62,7 +63,7 @@ class Serving(MarkedRequests):
         self._servers = min(p.gomaxprocs, requests.workers)
         if not p.open_loop:
             self._servers = min(self._servers, math.ceil(p.busy_procs - 1e-9))
-        self._awake_ns = 0.0  # when the P that wakes up now admits what has come
+        self._awake_ns = 0.0  # when the P that wakes up now admits arrivals
         self._slice_draws = stream(seed, "des slices of workers", replica)
         self._ended = CompletionBuffer()
 
@@ -72,10 +73,10 @@ class Serving(MarkedRequests):
 
     def _arrived(self, now_ns: float) -> list[Request]:
         """Takes the requests due by now."""
-        return self._coming.due_by(now_ns)
+        return self._arrivals.due_by(now_ns)
 
     def _slice_ns(self) -> float:
-        """How long a worker that never parks runs: sysmon looks every 10 ms (Go 1.14+ ``retake``)."""
+        """Time slice of a worker that never parks, ns: sysmon checks every 10 ms (Go 1.14+ ``retake``)."""
         return FORCE_PREEMPT_NS * (1.0 + float(self._slice_draws.random()))
 
     # between two collections
@@ -83,16 +84,16 @@ class Serving(MarkedRequests):
     def serve(
         self, now_ns: int, budget_bytes: float, until_ns: float, slowness: float
     ) -> tuple[float, float]:
-        """Serves until ``budget_bytes`` are allocated or it is ``until_ns``: (when that was, bytes).
+        """Serves until ``budget_bytes`` are allocated or until ``until_ns``; returns (stop time in ns, bytes).
 
-        ``slowness`` (1 or more) stretches every request's CPU time: sweeping.
+        ``slowness`` (1 or more) multiplies every request's CPU time; it is the cost of sweeping.
 
-        The background sweeper gives way after every ten spans, but to the global run queue, where a P whose own is
-        empty looks before it looks at the network or at other Ps (Go 1.19+ ``bgsweep``, ``findRunnable``): once there
-        is no backlog it has one P until all is swept.
+        The background sweeper yields after every ten spans and goes to the global run queue. A P with an empty run
+        queue checks that queue before the network and other Ps (Go 1.19+ ``bgsweep``, ``findRunnable``). Without a
+        backlog the sweeper therefore keeps one P until everything is swept.
 
-        Every P allocates at one rate while it serves. The last requests begun may still run when the budget is
-        reached, and go on after the collection.
+        Every P allocates at one rate while it serves. The last requests may still run when the budget is reached. They
+        continue after the collection.
         """
         sweeps = self._machine.heap.unswept_bytes > 0.0
         waiting = self._queue.waiting > self._servers
@@ -108,7 +109,7 @@ class Serving(MarkedRequests):
         stop, allocated = stretch.end()
         stop = max(stop, float(now_ns))
         for columns in stretch.in_order:
-            self._file(*columns, stop, slowness)
+            self._record_in_order(*columns, stop, slowness)
         for request, processor, end in stretch.single:
             if end <= stop:
                 self._ended_on(processor, request, end)
@@ -119,7 +120,7 @@ class Serving(MarkedRequests):
         return stop, allocated
 
     def _serve_in_order(self, stretch: Stretch, slowness: float) -> None:
-        """First come, first served, until the stretch is over or more requests wait than there are workers."""
+        """Serves first come, first served, until the stretch ends or more requests wait than workers are free."""
         free, rate, until_ns, budget_bytes = (
             stretch.free,
             stretch.rate,
@@ -129,18 +130,18 @@ class Serving(MarkedRequests):
         begun = stretch.begun_bytes
         starts: list[float] = []
         ends: list[float] = []
-        coming = self._coming
-        due, service, wakes, first = coming.due, coming.service, coming.wakes, coming.next
+        arrivals = self._arrivals
+        due, service, wakes, first = arrivals.due, arrivals.service, arrivals.wakes, arrivals.next
         place, count, awake = first, len(due), self._awake_ns
         behind = self._requests.workers - self._servers + 1
         replace_earliest = heapq.heapreplace
         while True:
             if place + behind >= count:
-                coming.next = place
-                self._keep(stretch, first, starts, ends)
-                coming.refill()
+                arrivals.next = place
+                self._append_block(stretch, first, starts, ends)
+                arrivals.refill()
                 starts, ends = [], []
-                due, service, wakes, first = coming.due, coming.service, coming.wakes, coming.next
+                due, service, wakes, first = arrivals.due, arrivals.service, arrivals.wakes, arrivals.next
                 place, count = first, len(due)
             earliest, processor = free[0]
             start = due[place]
@@ -169,19 +170,20 @@ class Serving(MarkedRequests):
             ends.append(end)
             place += 1
             replace_earliest(free, (end, processor))
-        coming.next, self._awake_ns = place, awake
+        arrivals.next, self._awake_ns = place, awake
         stretch.begun_bytes = begun
-        self._keep(stretch, first, starts, ends)
+        self._append_block(stretch, first, starts, ends)
         if not stretch.over:
             self._queue.admit(free[0][1], free[0][0])
 
-    def _keep(self, stretch: Stretch, first: int, starts: list[float], ends: list[float]) -> None:
+    def _append_block(self, stretch: Stretch, first: int, starts: list[float], ends: list[float]) -> None:
+        """Adds the requests from index ``first`` on, which began at ``starts``, to the stretch."""
         last = first + len(starts)
-        coming = self._coming
-        stretch.in_order.append((coming.due[first:last], coming.service[first:last], starts, ends))
+        arrivals = self._arrivals
+        stretch.in_order.append((arrivals.due[first:last], arrivals.service[first:last], starts, ends))
 
     def _serve_backlog(self, stretch: Stretch, slowness: float) -> None:
-        """Worker by worker, until nothing waits or the stretch is over."""
+        """Serves through the run queue until no request waits or the stretch ends."""
         queue, free, rate = self._queue, stretch.free, stretch.rate
         while True:
             now, processor = free[0]
@@ -198,7 +200,7 @@ class Serving(MarkedRequests):
             stretch.single.append((request, processor, now + length))
             heapq.heapreplace(free, (now + length, processor))
 
-    def _file(
+    def _record_in_order(
         self,
         dues: list[float],
         services: list[float],
@@ -207,7 +209,7 @@ class Serving(MarkedRequests):
         stop: float,
         slowness: float,
     ) -> None:
-        """Ended requests into a block of columns, those under way into the run queue."""
+        """Adds requests that ended by ``stop`` to the completed ones, and the others to the run queue."""
         if not starts:
             return
         due, service, start, end = (np.array(column) for column in (dues, services, starts, ends))
@@ -226,17 +228,17 @@ class Serving(MarkedRequests):
             self._queue.preempted(0, [Request(dues[i], starts[i], services[i], left)])
 
     def _ended_on(self, processor: int, request: Request, end_ns: float) -> None:
-        """A request has ended on a P."""
+        """Records that a request has ended on a P."""
         del processor
         self._ended.add(request.due_ns, request.start_ns, end_ns, request.service_ns, request.assist_ns)
 
-    def marks(self, now_ns: int) -> tuple[float, float]:
-        """A cycle begins: the host's factors on the CPU time of marking and of requests."""
+    def draw_host_factors(self, now_ns: int) -> tuple[float, float]:
+        """The host's factors on the CPU time of marking and of requests for the cycle that begins at ``now_ns``."""
         marking = self.host.slowness(now_ns)
         requests = self.host.request_slowness(now_ns)
         self._speed = self._mark_speed / requests
         return marking, requests
 
     def _next_due_ns(self) -> int:
-        """When the next arrival can be seen in the network."""
-        return int(self._coming.next_due_ns) + 1
+        """The time at which a poll of the network finds the next arrival, ns."""
+        return int(self._arrivals.next_due_ns) + 1

@@ -1,10 +1,10 @@
-"""The time between two collections, while requests are served: when each P is free, and what was allocated."""
+"""A stretch of serving between two collections: the time at which each P is free, and the allocated bytes."""
 
 from gcsim.engine.des.program.run_queue import Request
 
 
 class Stretch:
-    """Serving between two collections: when each P is free, and what requests begun allocate."""
+    """The state of a stretch: times at which Ps are free, and the allocation of the requests begun."""
 
     __slots__ = ("begun_bytes", "budget_bytes", "free", "in_order", "over", "rate", "single", "until_ns")
 
@@ -14,23 +14,24 @@ class Stretch:
         self.budget_bytes, self.until_ns = budget_bytes, until_ns
         self.begun_bytes = 0.0
         self.over = False
-        # due, service, start, end of requests served in order; and those of a backlog, with P and end
+        # (due, service, start, end) of requests served in order; (request, P, end) of requests of a backlog
         self.in_order: list[tuple[list[float], list[float], list[float], list[float]]] = []
         self.single: list[tuple[Request, int, float]] = []
 
     def allocated_bytes(self, now_ns: float) -> float:
-        """By ``now_ns``, when no P is about to begin a request."""
+        """Bytes allocated by ``now_ns``, if no P begins another request before."""
         return self.begun_bytes - self.rate * sum(f - now_ns for f in self.busy_until() if f > now_ns)
 
     def busy_until(self) -> list[float]:
-        """When the requests begun end, P by P."""
+        """The time at which each P's request ends, ns."""
         return [f for f, _ in self.free]
 
     def is_spent(self, now_ns: float) -> bool:
+        """Whether the budget is allocated by ``now_ns``."""
         return self.begun_bytes >= self.budget_bytes and self.allocated_bytes(now_ns) >= self.budget_bytes
 
     def end(self) -> tuple[float, float]:
-        """When the budget was reached, or ``until_ns``; and what was allocated by then."""
+        """(time at which the budget was reached or ``until_ns``, bytes allocated by then)."""
         if self.begun_bytes < self.budget_bytes:
             return self.until_ns, self.allocated_bytes(self.until_ns)
         reached = _time_of(self.begun_bytes - self.budget_bytes, self.rate, self.busy_until())
@@ -39,7 +40,7 @@ class Stretch:
 
 
 def _time_of(left_bytes: float, rate: float, free: list[float]) -> float:
-    """When only ``left_bytes`` of what was begun were still to be allocated, Ps ending at times ``free``."""
+    """The time at which ``left_bytes`` of the requests begun are not allocated yet; Ps end at times ``free``."""
     left_ns = left_bytes / rate
     total = 0.0
     latest = sorted(free, reverse=True)

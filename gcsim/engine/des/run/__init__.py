@@ -1,1 +1,1 @@
-"""One run event by event: its parts, its length and its records."""
+"""One run of the event engine: its parameters, parts, length and records."""

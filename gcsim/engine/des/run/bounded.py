@@ -1,4 +1,4 @@
-"""A SimPy environment that stops a run without end."""
+"""A SimPy environment with a limit on the number of events."""
 
 import simpy
 
@@ -7,9 +7,11 @@ from gcsim.errors import InputError
 
 
 class BoundedEnvironment(simpy.Environment):
-    """Raises InputError after ``MAX_EVENTS`` events: some minutes of computing."""
+    """An environment that raises InputError after ``MAX_EVENTS`` events, some minutes of computing."""
 
-    _events = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self._events = 0
 
     def step(self) -> None:
         """Processes the next event."""

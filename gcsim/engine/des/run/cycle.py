@@ -1,4 +1,4 @@
-"""One collection as it happened, and the factors of its mark phase."""
+"""The record of one collection, and the random factors of its mark phase."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """One collection as it happened; ns since the runtime's start, bytes, CPU ns."""
+    """One collection; times are ns since the runtime's start, sizes bytes, CPU times ns."""
 
     number: int
     start_ns: int
@@ -23,18 +23,19 @@ class Cycle:
     heap_goal_bytes: int
     live_bytes: float
     limited_ns: int
-    mutator_bytes: float  # allocated since the last cycle's end
+    mutator_bytes: float  # allocation since the last cycle's end
     assists: int
     forced: bool = False
     periodic: bool = False
 
     @property
     def end_ns(self) -> int:
+        """End of mark termination."""
         return self.start_ns + self.sweep_term_ns + self.mark_ns + self.mark_term_ns
 
 
 class MarkFactors(NamedTuple):
-    """What one mark phase is multiplied by."""
+    """Factors of one mark phase: its CPU time, its duration, and its allocation."""
 
     cpu: float
     time: float

@@ -1,4 +1,4 @@
-"""What one simulated run is given: one service at one setting, in scalars of bytes and nanoseconds."""
+"""The parameters of one simulated run: one service at one setting, as scalars in bytes and nanoseconds."""
 
 import math
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ _NS = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerParameters:
-    """What a gctrace does not tell: of the scheduler, and of what objects hold."""
+    """Parameters that a gctrace does not contain: of the scheduler and of the objects."""
 
-    pass_interval_ns: int = 10_000_000  # at most sysmon's slice
-    scannable_share: float = 0.8  # of the live heap's bytes: how much 64 KiB of scan work is
+    pass_interval_ns: int = 10_000_000  # a goroutine enters the scheduler this often; at most sysmon's slice
+    scannable_share: float = 0.8  # scan work per byte of the live heap
     goroutines_per_p: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParameters:
-    """One lane of the cycle-by-cycle engine, in this engine's units, and what no gctrace tells."""
+    """One lane of the lane engine in this engine's units, and parameters that a gctrace does not contain."""
 
     gc_percent: int  # -1: off
     memory_limit_bytes: int  # MAX_INT64: off
@@ -37,17 +37,15 @@ class RunParameters:
     root_bytes: float
     open_loop: bool
     arrival_bytes_per_ns: float  # allocation that arrivals demand; 0 in a closed loop
-    served_share: float  # of arrivals while marking; the rest is served afterwards
-    capacity_bytes_per_ns: float  # all Ps that the program keeps busy, outside marking
+    served_share: float  # of arrivals while marking; the program serves the rest afterwards
+    capacity_bytes_per_ns: float  # allocation of all Ps that the program uses, outside marking
     busy_procs: float
-    sweep_cpu_ns_per_byte: float  # of the heap's last peak, paid by allocation
+    sweep_cpu_ns_per_byte: float  # per byte of the heap's last peak, paid by allocation
     mark_alloc_bytes_per_cpu_ns: float
     alloc_bytes_per_cpu_ns: float  # outside marking
     mark_cpu_ns: float
-    unhindered_mark_bytes: (
-        float  # that a mark phase of so much CPU allocates where no assist slows the program
-    )
-    assist_cpu_share: float  # of mark CPU, in a cycle with runway to spare
+    unhindered_mark_bytes: float  # allocation in a mark phase in which no assist slows the program
+    assist_cpu_share: float  # of mark CPU, in a cycle that the heap goal does not limit
     mark_cpu_heap_exponent: float
     mark_cpu_heap_ratio: float
     metadata_base_bytes: float
@@ -58,14 +56,14 @@ class RunParameters:
     rss_base_bytes: float
     rss_ratio: float  # resident bytes per byte of retained heap
     pause_scale: float
-    goroutines: int  # that allocate
+    goroutines: int  # number of goroutines that allocate
     scannable_share: float
-    explicit_gc_period_ns: int  # between two calls of runtime.GC; 0: none
-    pass_interval_ns: int  # a running goroutine gives its P to the scheduler after this, at the latest
+    explicit_gc_period_ns: int  # between two calls of runtime.GC; 0 for no calls
+    pass_interval_ns: int  # a running goroutine enters the scheduler at least this often
 
     @property
     def calibrated_peak_bytes(self) -> float:
-        """The heap at the end of marking at calibration, on average."""
+        """Mean heap size at the end of marking in the calibrated run."""
         return float(grown_peak_bytes(self.mark_cpu_heap_ratio, self.live_bytes, self.root_bytes))
 
 
@@ -77,7 +75,7 @@ def run_parameters(
     knobs: SchedulerParameters,
     explicit_gc_seconds: float | None = None,
 ) -> RunParameters:
-    """One lane's numbers; ``drawn`` are the model's parameters in that lane's replica."""
+    """The parameters of one lane; ``drawn`` are the model's parameters of that lane's replica."""
 
     def of(name: str) -> float:
         return float(getattr(lanes, name)[lane])
@@ -86,7 +84,7 @@ def run_parameters(
     mark_alloc = of("mark_alloc_bytes_per_cpu_second") / _NS
     alloc = drawn["alloc_bytes_per_cpu_second"] / _NS
     open_loop = math.isfinite(of("arrival_bytes_per_second"))
-    # arrivals that marking held up are caught up on with every P; the model's figure is what was in use
+    # the program serves arrivals that waited while marking with every P; the model's capacity counts the Ps in use
     capacity = alloc * procs if open_loop else of("capacity_bytes_per_second") / _NS
     return RunParameters(
         gc_percent=int(lanes.gc_percent[lane]),
@@ -131,7 +129,7 @@ _SAME = (
 def central_parameters(
     model: Model, settings: Settings, knobs: SchedulerParameters, *, explicit_gc_seconds: float | None = None
 ) -> RunParameters:
-    """A run at the model's central values."""
+    """The parameters of a run at the model's central values."""
     central = {name: getattr(model.parameters, name).value for name in PARAMETER_NAMES}
     lanes = lane_parameters(model, [settings], {name: np.array([value]) for name, value in central.items()})
     return run_parameters(lanes, 0, drawn=central, knobs=knobs, explicit_gc_seconds=explicit_gc_seconds)

@@ -1,4 +1,4 @@
-"""One simulated Go process: the state that its program, its collector and its background share."""
+"""One simulated Go process: the state that its program, its collector and its background goroutines share."""
 
 import math
 from collections.abc import Callable
@@ -29,11 +29,11 @@ from gcsim.service.requests import Requests
 from gcsim.service.variability import CycleVariability
 from gcsim.streams import stream
 
-_LEAST_FACTOR = 1e-3  # of a mark phase: it takes some time and some CPU
+_MIN_FACTOR = 1e-3  # every mark phase takes some time and some CPU
 
 
 class GoProcess:
-    """Ps, heap, pacer and limiter; every part is advanced by the SimPy processes that hold this one."""
+    """The Ps, heap, pacer and limiter of a process; SimPy processes that hold this object advance them."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class GoProcess:
         self.profile_of_marks = even_profile(p.scannable_share)
         self.objects: ObjectFollower | None = None
         self.marked_heap: MarkedHeap | None = None  # while a cycle marks
-        self.observer: Callable[[], None] | None = None  # of the heap between collections
+        self.observer: Callable[[], None] | None = None  # called when the heap changes between collections
         self.epoch_ns = 0  # the profile's time 0
         self.cycles = 0
-        self.last_live_bytes = p.live_bytes  # when the last cycle began
+        self.last_live_bytes = p.live_bytes  # the live heap at the start of the last cycle
         self.interruptions = Interruptions()
         self.serving: Serving | None = None
         if requests is not None:
@@ -80,47 +80,47 @@ class GoProcess:
             self.serving = kind(self.machine, p, requests, profile, host, seed=seed, replica=replica)
 
     def start(self) -> None:
-        """Starts what runs in the background."""
+        """Starts the background goroutines."""
         self.env.process(self.sweeper.run(self.env))
         self.env.process(self.scavenger.run(self.env))
 
     def notice(self) -> None:
-        """Something about the heap has changed."""
+        """Calls the observer after a change of the heap."""
         if self.observer is not None:
             self.observer()
 
     @property
     def idle_procs(self) -> float:
-        """Ps that the program leaves idle between collections, on average."""
+        """Mean number of Ps that the program leaves idle between collections."""
         p = self.parameters
         busy = self.rates()[1] / p.alloc_bytes_per_cpu_ns if p.open_loop else p.busy_procs
         return max(p.gomaxprocs - busy, 0.0)
 
     def draw(self, name: str) -> float:
-        """One of Scatter's fields but for marking's, of the cycle to come or under way."""
+        """The factor ``name`` of ``CycleVariability`` for the present or next cycle; not one of a mark phase."""
         return float(self._draws.at(self.cycles, name)[0])
 
     def draw_marking(self) -> MarkFactors:
         """The factors of that cycle's mark phase."""
         cpu, time, allocated = self._draws.marking_at(self.cycles)[:, 0]
-        return MarkFactors(max(float(cpu), _LEAST_FACTOR), max(float(time), _LEAST_FACTOR), float(allocated))
+        return MarkFactors(max(float(cpu), _MIN_FACTOR), max(float(time), _MIN_FACTOR), float(allocated))
 
     def live_factor(self) -> float:
-        """The live heap of now over the mean."""
+        """The profile's present live heap over its mean."""
         return float(self.profile.live_at(self._profile_seconds())[0])
 
     def alloc_factor(self) -> float:
-        """The pace of allocation of now over the mean."""
+        """The profile's present allocation rate over its mean."""
         return float(self.profile.alloc_at(self._profile_seconds())[0])
 
     def rates(self, scatter: float = 1.0) -> tuple[float, float]:
-        """(capacity, arrivals) in bytes per ns, at a pace multiplied by ``scatter``."""
+        """(capacity, arrivals) in bytes per ns, with the allocation rate multiplied by ``scatter``."""
         p = self.parameters
         factor = max(self.alloc_factor() * scatter, 1e-9)
         return p.capacity_bytes_per_ns * (1.0 if p.open_loop else factor), p.arrival_bytes_per_ns * factor
 
     def run_program(self) -> None:
-        """Marking is over: as many Ps run the program as it keeps busy."""
+        """Starts the program on as many Ps as it keeps busy, after marking."""
         p = self.parameters
         for processor in range(math.ceil(min(p.busy_procs, p.gomaxprocs) - 1e-9)):
             self.machine.begin(processor, PROGRAM)
@@ -130,7 +130,7 @@ class GoProcess:
 
 
 def _initial_pacer(p: RunParameters, rules: GoRules) -> PacerState:
-    """As after a cycle that ended at the live heap; roots count as globals."""
+    """The pacer's state after a cycle that ended at the live heap; roots count as globals."""
     fresh = PacerState.initial(gc_percent=p.gc_percent, memory_limit_bytes=p.memory_limit_bytes, rules=rules)
     return replace(
         fresh,

@@ -1,4 +1,4 @@
-"""What one run left behind, asked for row by row: cycles, pauses, assists, requests, what each P did."""
+"""The rows of one run: cycles, pauses, assists, requests, heap sizes, and the activities of each P."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,26 +19,26 @@ Rows = NDArray[np.void]  # a structured array, one field per column
 
 
 class PauseRecord(NamedTuple):
-    """A time in which the world stood still; ns."""
+    """A pause; times are ns."""
 
     cycle: int
-    mark_termination: bool  # else sweep termination
+    mark_termination: bool  # False for sweep termination
     start_ns: int
     duration_ns: int
 
 
 class AssistRecord(NamedTuple):
-    """A stretch in which a goroutine marked for what it allocated; ns."""
+    """A stretch of a goroutine with assists; times are ns."""
 
     cycle: int
     processor: int
     start_ns: int
     duration_ns: int  # of the stretch
-    assist_ns: float  # of it on marking
+    assist_ns: float  # the part of the stretch that the goroutine marked
 
 
 class SpanRecord(NamedTuple):
-    """What a P did for a while; ns."""
+    """An activity of a P; times are ns."""
 
     processor: int
     kind: Kind
@@ -47,7 +47,7 @@ class SpanRecord(NamedTuple):
 
 
 class RequestRecord(NamedTuple):
-    """A request, and its latency by cause; ns."""
+    """A request and its latency by cause; times are ns."""
 
     due_ns: float
     start_ns: float
@@ -60,15 +60,15 @@ class RequestRecord(NamedTuple):
 
 
 class HeapRecord(NamedTuple):
-    """Memory at an event; between two events it changes in straight lines."""
+    """Memory at an event; between two events it changes linearly."""
 
     time_ns: int
     heap_live_bytes: float
-    mark_left_ns: float  # CPU time of marking still to be done, 0 outside marking
-    heap_in_use_bytes: float  # spans: objects, garbage not yet swept, free slots
+    mark_left_ns: float  # CPU time of mark work left, 0 outside marking
+    heap_in_use_bytes: float  # spans: objects, unswept garbage, free slots
     heap_free_bytes: float  # pages that are free and resident
-    resident_bytes: float  # as the kernel counts it
-    white_bytes: float  # colours of heap_live while a cycle marks, else 0
+    resident_bytes: float  # RSS
+    white_bytes: float  # colours of heapLive while a cycle marks, else 0
     grey_bytes: float
     black_bytes: float
 
@@ -89,13 +89,13 @@ _DTYPES: dict[type, list[tuple[str, str]]] = {
 
 
 def as_array(kind: type[Any], rows: list[Any]) -> Rows:
-    """Rows of one record type as a structured array, fields named and typed as the record's."""
+    """Rows of one record type as a structured array with the record's field names."""
     return np.array([tuple(row) for row in rows], dtype=_DTYPES[kind])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recording:
-    """One run, whole; times in ns since the end of the warm-up."""
+    """All rows of one run; times are ns since the end of the warm-up."""
 
     cycles: CycleTable
     pauses: Rows
@@ -103,30 +103,30 @@ class Recording:
     spans: Rows
     requests: Rows
     heap: Rows
-    objects: ObjectView | None = None  # where asked for
+    objects: ObjectView | None = None  # if the run followed objects
 
     def heap_at(self, time_ns: FloatArray, name: str = "heap_live_bytes") -> FloatArray:
-        """One of HeapRecord's columns at any times, of any shape."""
+        """The column ``name`` of the heap rows at ``time_ns``, interpolated; shape of ``time_ns``."""
         return np.asarray(np.interp(time_ns, self.heap["time_ns"], self.heap[name]))
 
 
 class Recorder:
-    """Watches a process from the end of the warm-up on."""
+    """Records a process from the end of the warm-up on."""
 
     def __init__(self, process: GoProcess) -> None:
         self._process = process
         self._machine: Machine = process.machine
         self._open: dict[int, tuple[int, Activity]] = {}
-        self.cycles: list[Cycle] = []
         self._spans: list[SpanRecord] = []
         self._assists: list[AssistRecord] = []
         self._requests: list[RequestRecord] = []
         self._heap: list[HeapRecord] = []
-        self._work_ns = 0.0  # of the mark phase in progress
-        self._machine.observer = self._begins
+        self._work_ns = 0.0  # mark work of the mark phase in progress
+        self._machine.observer = self._activity_begins
         process.observer = self._notice
 
     def _notice(self) -> None:
+        """Appends a heap row for now."""
         process, machine = self._process, self._machine
         heap, left_ns = process.heap, max(machine.remaining_ns, 0.0)
         colours = (0.0, 0.0, 0.0)
@@ -148,7 +148,8 @@ class Recorder:
             )
         )
 
-    def _begins(self, at_ns: int, processor: int, activity: Activity) -> None:
+    def _activity_begins(self, at_ns: int, processor: int, activity: Activity) -> None:
+        """Appends the rows of the activity that ends on a P, and remembers the new one."""
         epoch = self._process.epoch_ns
         self._notice()
         before = self._open.get(processor)
@@ -165,14 +166,14 @@ class Recorder:
         self._open[processor] = (at_ns, activity)
 
     def add_requests(self, finished: CompletedRequests, parts: dict[str, FloatArray]) -> None:
-        """Keeps requests that ended."""
+        """Appends the rows of completed requests."""
         epoch = self._process.epoch_ns
         times = [finished.due_ns - epoch, finished.start_ns - epoch, finished.end_ns - epoch]
         columns = [column.tolist() for column in (*times, *(parts[cause] for cause in CAUSES))]
         self._requests.extend(RequestRecord(*row) for row in zip(*columns, strict=True))
 
     def recording(self, cycles: CycleTable, objects: ObjectView | None = None) -> Recording:
-        """All that was kept."""
+        """The recording, with the cycles of the run."""
         return Recording(
             cycles=cycles,
             pauses=as_array(PauseRecord, _pauses(cycles)),
@@ -185,6 +186,7 @@ class Recorder:
 
 
 def _pauses(cycles: CycleTable) -> list[PauseRecord]:
+    """Two pauses per cycle."""
     rows = []
     second = cycles.start_ns + cycles.stw_sweep_term_ns + cycles.mark_ns
     columns = (
@@ -203,7 +205,7 @@ def _pauses(cycles: CycleTable) -> list[PauseRecord]:
 def cycle_table(
     cycles: list[Cycle], *, epoch_ns: int, gomaxprocs: int, stack_bytes: int, globals_bytes: int
 ) -> CycleTable:
-    """Cycles as a real process would have logged them, exact to the ns and byte; rates since the epoch."""
+    """The cycles as a gctrace would log them, exact to the ns and byte; CPU shares count from the epoch on."""
 
     def column(values: list[float]) -> Int64Array:
         return np.round(np.array(values, dtype=np.float64)).astype(np.int64)

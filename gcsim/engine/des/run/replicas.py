@@ -1,4 +1,4 @@
-"""Runs of the event-by-event engine, with the cycle-by-cycle engine's draws and sums: one set of metrics."""
+"""Runs of the event engine with the draws and sums of the lane engine, so that both give the same metrics."""
 
 from collections.abc import Sequence
 
@@ -21,8 +21,8 @@ from gcsim.service.objects.kinds_file import Objects
 from gcsim.settings import Settings
 from gcsim.submodels.mark_phase import MarkPhase
 
-MAX_STEADY_CYCLES = 300  # of a steady service; more would only repeat them
-MAX_PERIODS = 1  # of a service that moves
+MAX_STEADY_CYCLES = 300  # of a steady service; more cycles would only repeat them
+MAX_PERIODS = 1  # of a service whose load changes
 _QUANTILES = {"request_p50_seconds": 0.50, "request_p99_seconds": 0.99}
 
 
@@ -36,9 +36,10 @@ def event_totals(
     seed: int,
     explicit_gc_seconds: float | None = None,
 ) -> tuple[LaneTotals, dict[str, FloatArray]]:
-    """Plays every lane (setting by setting, replica by replica), sums its cycles and takes latency quantiles.
+    """Runs every lane, setting by setting and replica by replica; returns the cycle sums and latency quantiles.
 
-    A steady service stops after MAX_STEADY_CYCLES cycles, a moving one after MAX_PERIODS periods.
+    A run of a steady service stops after MAX_STEADY_CYCLES cycles, a run of a service whose load changes after
+    MAX_PERIODS periods. Raises InputError if the requests are too many to simulate.
     """
     replicas = lanes.lanes // len(settings)
     _refuse_too_many_requests(model, lanes)
@@ -73,7 +74,7 @@ def event_totals(
 
 
 def _refuse_too_many_requests(model: Model, lanes: LaneParameters) -> None:
-    """Raises InputError where requests are so small that a run would not end."""
+    """Raises InputError if requests are so many that a run would take too long."""
     if model.requests is None:
         return
     rate = np.minimum(lanes.arrival_bytes_per_second, lanes.capacity_bytes_per_second)
@@ -95,7 +96,7 @@ def _run_lane(
     duration_seconds: float,
     most_cycles: int | None,
 ) -> tuple[LaneTotals, LatencySums | None]:
-    """The sums over one run's cycles, after a warm-up, and its requests' latencies."""
+    """The sums over one run's cycles after the warm-up, and the latencies of its requests."""
     totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
 
     def add(cycle: Cycle, start_s: float) -> None:
@@ -140,9 +141,9 @@ def record_events(
     objects: Objects | None = None,
     explicit_gc_seconds: float | None = None,
 ) -> Recording:
-    """One run at the model's central values with every row kept: cycles, pauses, assists, Ps, requests, heap.
+    """The rows of one run at the model's central values: cycles, pauses, assists, Ps, requests, heap.
 
-    With ``objects`` there is an object-level view beside them.
+    With ``objects`` the recording has an object-level view too.
     """
     knobs = fit_scheduler_parameters(model, seed=seed)
     return record_run(

@@ -1,4 +1,4 @@
-"""One run of the event-by-event engine, from warm-up to its end."""
+"""One run of the event engine, from its warm-up to its end."""
 
 import math
 from collections.abc import Callable, Generator
@@ -22,7 +22,7 @@ from gcsim.service.model import Model
 from gcsim.service.objects.kinds_file import Objects
 from gcsim.settings import Settings
 
-WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
+WARM_UP_CYCLES = 8  # before the run's time 0: the pacer remembers five cycles
 
 
 def run_cycles(
@@ -36,9 +36,9 @@ def run_cycles(
     duration_seconds: float,
     most_cycles: int | None,
 ) -> LatencySums | None:
-    """Plays one run and hands over each cycle with its start, in seconds since the end of the warm-up.
+    """Simulates one run; returns the latencies of its requests, or None for a model without requests.
 
-    Returns the latencies where the model has requests.
+    ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up.
     """
     run = _Run(model, settings, parameters, on_cycle, replica=replica, seed=seed)
     run.play(duration_seconds=duration_seconds, most_cycles=most_cycles)
@@ -55,10 +55,10 @@ def record_run(
     objects: Objects | None = None,
     explicit_gc_seconds: float | None = None,
 ) -> Recording:
-    """One run at the model's central values, with all its rows: memory grows with the simulated time.
+    """The rows of one run at the model's central values; memory grows with the simulated time.
 
-    With ``objects`` its allocation is followed object by object; with ``explicit_gc_seconds`` the program calls
-    runtime.GC that often.
+    With ``objects`` the run follows its allocation object by object. With ``explicit_gc_seconds`` the program calls
+    runtime.GC at this interval. Raises InputError if the run has too few or too many cycles to record.
     """
     kept: list[Cycle] = []
 
@@ -73,8 +73,9 @@ def record_run(
         keep,
         replica=0,
         seed=seed,
+        record=True,
+        objects=objects,
     )
-    run.record, run.objects = True, objects
     run.play(duration_seconds=duration_seconds, most_cycles=None)
     if run.recorder is None:
         raise InputError(
@@ -93,7 +94,7 @@ def record_run(
 
 
 class _Run:
-    """A process in its environment, and who listens to it."""
+    """A process in its SimPy environment, with its recorder and its latency sums."""
 
     def __init__(
         self,
@@ -104,14 +105,15 @@ class _Run:
         *,
         replica: int,
         seed: int,
+        record: bool = False,
+        objects: Objects | None = None,
     ) -> None:
         self.env = BoundedEnvironment()
         self._stop = self.env.event()
         self._on_cycle = on_cycle
         self._duration_s = math.inf
         self._most_cycles: int | None = None
-        self.record = False
-        self.objects: Objects | None = None
+        self._record, self._objects = record, objects
         self._seed = seed
         self.recorder: Recorder | None = None
         self.process = GoProcess(
@@ -125,31 +127,32 @@ class _Run:
             requests=model.requests,
         )
         self._collector = Collector(
-            self.process, pauses=model.pauses, seed=seed, replica=replica, on_cycle=self._seen
+            self.process, pauses=model.pauses, seed=seed, replica=replica, on_cycle=self._cycle_ended
         )
         self.latencies: LatencySums | None = None
         if self.process.serving is not None and model.requests is not None:
             self.latencies = LatencySums()
 
     def play(self, *, duration_seconds: float, most_cycles: int | None) -> None:
-        """Until a cycle starts after the duration, or so many cycles after the warm-up.
+        """Runs until a cycle starts after the duration, or for ``most_cycles`` cycles after the warm-up.
 
-        Where no cycle comes (GOGC=off and no limit), until twice the duration.
+        Without cycles (GOGC=off and no limit) the run ends at its second check: see ``_stop_without_cycles``.
         """
         self._duration_s, self._most_cycles = duration_seconds, most_cycles
         self.process.start()
         self.env.process(self._collector.run())
         if math.isfinite(duration_seconds):
-            self.env.process(self._give_up(duration_seconds))
+            self.env.process(self._stop_without_cycles(duration_seconds))
         self.env.run(until=self._stop)
 
     def _follow_objects(self) -> None:
+        """Starts the object-level view if the run has one."""
         process, p = self.process, self.process.parameters
-        if self.objects is None:
+        if self._objects is None:
             return
         process.objects = ObjectFollower(
             process.machine,
-            self.objects,
+            self._objects,
             rules=process.rules,
             gomaxprocs=p.gomaxprocs,
             seed=self._seed,
@@ -158,8 +161,8 @@ class _Run:
         process.objects.build(p.live_bytes, pace * 1e9)
         process.objects.follow_from(now_ns(self.env))
 
-    def _give_up(self, duration_s: float) -> Generator[Event, Any, None]:
-        """Ends a run in which collections stay away."""
+    def _stop_without_cycles(self, duration_s: float) -> Generator[Event, Any, None]:
+        """Ends the run if no cycle ends between two checks, which are twice the duration (at least 2 s) apart."""
         waited, cycles = 0, -1
         while not self._stop.triggered:
             yield after(self.env, int(max(duration_s, 1.0) * 2e9), Order.OBSERVER)
@@ -168,12 +171,13 @@ class _Run:
             if waited and not self._stop.triggered:
                 self._stop.succeed()
 
-    def _seen(self, cycle: Cycle) -> None:
+    def _cycle_ended(self, cycle: Cycle) -> None:
+        """Reports a cycle and its requests, and ends the run after the last cycle."""
         process = self.process
         finished = [] if process.serving is None else process.serving.finished()
         if cycle.number <= WARM_UP_CYCLES:
             process.epoch_ns = cycle.end_ns
-            if self.record and cycle.number == WARM_UP_CYCLES:
+            if self._record and cycle.number == WARM_UP_CYCLES:
                 self.recorder = Recorder(process)
                 self._follow_objects()
             return

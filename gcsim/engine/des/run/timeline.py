@@ -1,7 +1,7 @@
-"""A run as a Chrome trace, which Perfetto and chrome://tracing open: Ps as tracks, GC phases, pauses, assists.
+"""A run as a Chrome trace for Perfetto and chrome://tracing: Ps as tracks, GC phases, pauses, assists.
 
-Format: the Trace Event Format's JSON object, complete events ("X", ts and dur in microseconds), counters ("C")
-and names of processes and threads as metadata ("M").
+The format is the JSON object of the Trace Event Format, with complete events ("X", ts and dur in microseconds),
+counters ("C"), and metadata ("M") for the names of processes and threads.
 """
 
 from typing import Any
@@ -25,9 +25,10 @@ _NAMES = {
 
 
 def chrome_trace(recording: Recording, *, name: str, step_ns: float | None = None) -> dict[str, Any]:
-    """The JSON document; idle Ps leave a gap. Stretches of one kind that touch are one slice.
+    """The JSON document of a recording. An idle P is a gap; adjacent activities of one kind are one slice.
 
-    Memory and colours are counters, at every event or ``step_ns`` (more than 0) apart.
+    Memory and colours are counters, at every event or at intervals of ``step_ns`` (more than 0). Raises InputError for
+    too many steps.
     """
     events: list[dict[str, Any]] = [_metadata("process_name", 0, name), _metadata("thread_name", 0, "GC")]
     processors = sorted(set(recording.spans["processor"].tolist()))
@@ -106,7 +107,7 @@ _COUNTERS = {
 
 
 def _memory(recording: Recording, step_ns: float | None) -> list[dict[str, Any]]:
-    """Counters in MiB, at every event or at even steps. Raises InputError for too many steps."""
+    """Counters in MiB, at every event or at equal steps. Raises InputError for too many steps."""
     times = recording.heap["time_ns"].astype(np.float64)
     if step_ns is not None and times.size:
         if (times[-1] - times[0]) / step_ns > MAX_STEPS:
