@@ -14,9 +14,10 @@ import numpy as np
 from experiments.recovery.services import Service
 from gcsim.arrays import FloatArray
 from gcsim.capture.info import CaptureInfo
+from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.inputs.draws import central_draws, lane_parameters
 from gcsim.engine.inputs.lane_parameters import LaneParameters
-from gcsim.engine.lanes.engine import CycleStep, LaneEngine
+from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.gctrace.records import PacerEnds

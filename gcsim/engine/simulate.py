@@ -10,6 +10,7 @@ import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.cycles import CycleTable
+from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
 from gcsim.engine.inputs.draws import central_draws, draw_parameters, lane_parameters
 from gcsim.engine.inputs.lane_parameters import LaneParameters
@@ -111,6 +112,7 @@ def replica_metrics(
     engine: Engine = "lanes",
     warm_up_cycles: int = WARM_UP_CYCLES,
     explicit_gc_seconds: float | None = None,
+    controller: Controller = FIXED_SETTING,
 ) -> dict[str, FloatArray]:
     """Each metric in each replica, arrays of shape (settings, replicas); settings of one Go version.
 
@@ -131,9 +133,10 @@ def replica_metrics(
             duration_seconds=duration_seconds,
             seed=seed,
             explicit_gc_seconds=explicit_gc_seconds,
+            controller=controller,
         )
     else:
-        lanes = _engine(model, parameters, settings[0].go, seed)
+        lanes = _engine(model, parameters, settings[0].go, seed, controller)
         totals = run_lanes(lanes, duration_seconds=duration_seconds, warm_up_cycles=warm_up_cycles)
     repeats = len(settings)
     metrics = lane_metrics(
@@ -198,8 +201,17 @@ def _rules(go: str) -> GoRules:
     return rules
 
 
-def _engine(model: Model, parameters: LaneParameters, go: str, seed: int) -> LaneEngine:
-    return LaneEngine(parameters, profile=model.profile, scatter=model.scatter, rules=_rules(go), seed=seed)
+def _engine(
+    model: Model, parameters: LaneParameters, go: str, seed: int, controller: Controller = FIXED_SETTING
+) -> LaneEngine:
+    return LaneEngine(
+        parameters,
+        profile=model.profile,
+        scatter=model.scatter,
+        rules=_rules(go),
+        seed=seed,
+        controller=controller,
+    )
 
 
 def run_lanes(

@@ -6,11 +6,12 @@ rule of the runtime.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray
+from gcsim.engine.controllers import FIXED_SETTING, Commit, Controller, GcSetting
+from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.inputs.cycle_draws import CycleDraws
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.goals import goals_and_triggers, runway_ahead_bytes
@@ -33,21 +34,6 @@ _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a pag
 _LARGEST_SIZE = float(1 << 62)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleStep:
-    """One cycle in each lane, in gctrace's terms; arrays of shape (lanes,)."""
-
-    start_seconds: FloatArray
-    trigger_bytes: FloatArray
-    heap_start_bytes: FloatArray
-    heap_end_bytes: FloatArray
-    heap_marked_bytes: FloatArray
-    heap_goal_bytes: FloatArray
-    phase: MarkPhase
-    limited_seconds: FloatArray  # with the GC CPU limiter on
-    mutator_bytes: FloatArray  # allocated since the last cycle's end
-
-
 class LaneEngine:
     """Runs of one service, side by side; ``step`` advances each by one cycle."""
 
@@ -59,8 +45,10 @@ class LaneEngine:
         scatter: CycleVariability,
         rules: GoRules,
         seed: int,
+        controller: Controller = FIXED_SETTING,
     ) -> None:
         self.parameters = parameters
+        self._controller = controller
         self.profile = profile
         self.rules = rules
         self.state = initial_state(parameters, rules)
@@ -116,6 +104,7 @@ class LaneEngine:
         state.heap_marked_bytes = live + allocated_black
         state.heap_end_bytes = heap_end
         state.live_bytes = live
+        self._commit()
         self._cycle += 1
         return CycleStep(
             start_seconds=start_s,
@@ -128,6 +117,18 @@ class LaneEngine:
             limited_seconds=limited_share * mark_s,
             mutator_bytes=allocated + allocated_black,
         )
+
+    def _commit(self) -> None:
+        """Asks the controller for the setting of the next cycle."""
+        state = self.state
+        commit = Commit(
+            now_seconds=state.now_seconds,
+            heap_marked_bytes=state.heap_marked_bytes,
+            heap_end_bytes=state.heap_end_bytes,
+            live_bytes=state.live_bytes,
+            setting=GcSetting(state.gc_percent, state.memory_limit_bytes),
+        )
+        state.gc_percent, state.memory_limit_bytes = self._controller.at_commit(commit)
 
     def _allocated_black(self, expected: FloatArray, factor: FloatArray, runway: FloatArray) -> FloatArray:
         """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds from the log."""
@@ -155,7 +156,7 @@ class LaneEngine:
             wait_s = self._wait_for_arrivals(wanted, slowness, at_capacity_s)
         else:
             wait_s = self.profile.wait_seconds(state.now_seconds, at_capacity_s)
-        due = (wait_s > FORCED_GC_PERIOD_SECONDS) & (parameters.gc_percent >= 0)
+        due = (wait_s > FORCED_GC_PERIOD_SECONDS) & (state.gc_percent >= 0)
         if not due.any():
             return wait_s, grown, wanted
         share = np.where(due, FORCED_GC_PERIOD_SECONDS / wait_s, 1.0)

@@ -33,7 +33,7 @@ def goals_and_triggers(
 ) -> tuple[FloatArray, FloatArray]:
     """Heap goals and triggers, shape (lanes,), in bytes."""
     marked = state.heap_marked_bytes.astype(np.int64)
-    percent = parameters.gc_percent
+    percent = state.gc_percent
     gc_goal = gc_percent_heap_goal_bytes(
         marked, parameters.root_bytes.astype(np.int64), 0, percent, heap_minimum_bytes(percent)
     )
@@ -42,7 +42,7 @@ def goals_and_triggers(
     runway = runway_bytes(state.memory.cons_mark, work)
     goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
     trigger = trigger_bytes(marked, goal, runway, sweep_min)
-    limited = parameters.memory_limit_bytes < MAX_INT64
+    limited = state.memory_limit_bytes < MAX_INT64
     if not limited.any():
         return goal.astype(np.float64), trigger.astype(np.float64)
     limit_goal, limit_trigger = _limit_goals_and_triggers(parameters, state, rules, marked, runway)
@@ -67,7 +67,7 @@ def _limit_goals_and_triggers(
     )
     metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
     outside = metadata + parameters.allocated_stack_bytes + unfilled
-    available, slot_garbage = parameters.memory_limit_bytes - outside, parameters.slot_garbage_share
+    available, slot_garbage = state.memory_limit_bytes - outside, parameters.slot_garbage_share
     trigger = limited_trigger_bytes(
         to_float64(marked),
         available,
@@ -80,7 +80,7 @@ def _limit_goals_and_triggers(
     ends = limit_bound_heap_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
     slots = free_slot_bytes(ends, last_peak_bytes=peak, slot_garbage=slot_garbage)
     non_heap = (outside + slots).astype(np.int64)
-    goal = memory_limit_heap_goal_bytes(marked, parameters.memory_limit_bytes, non_heap, 0, rules=rules)
+    goal = memory_limit_heap_goal_bytes(marked, state.memory_limit_bytes, non_heap, 0, rules=rules)
     return np.maximum(goal, trigger), trigger
 
 
@@ -112,7 +112,7 @@ def runway_ahead_bytes(
         scan_work_bytes=np.zeros_like(start),
         expected_scan_work_bytes=work.astype(np.int64),
         max_scan_work_bytes=(heap_start[over] + allocated_roots).astype(np.int64),
-        gc_percent=parameters.gc_percent[over],
+        gc_percent=state.gc_percent[over],
     )
     runway[over] = work / per_byte
     return runway

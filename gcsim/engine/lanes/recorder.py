@@ -4,7 +4,7 @@ import numpy as np
 
 from gcsim.arrays import FloatArray, Int64Array
 from gcsim.cycles import CycleTable
-from gcsim.engine.lanes.engine import CycleStep
+from gcsim.engine.cycle_step import CycleStep
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from gcsim.arrays import BoolArray, FloatArray
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.goruntime.cons_mark import ConsMarkMemory, initial_cons_mark
 from gcsim.goruntime.versions import GoRules
@@ -22,6 +22,8 @@ class LaneState:
     backlog_bytes: FloatArray  # that arrivals asked for and marking held up; below 0 where it ran ahead
     memory: ConsMarkMemory[FloatArray]
     limiter_fill_seconds: FloatArray
+    gc_percent: Int64Array  # -1: off
+    memory_limit_bytes: Int64Array  # MAX_INT64: off
 
     def select(self, keep: BoolArray) -> Self:
         """The lanes that ``keep`` marks."""
@@ -41,4 +43,6 @@ def initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:
         backlog_bytes=zero,
         memory=initial_cons_mark(zero, rules=rules),
         limiter_fill_seconds=zero,
+        gc_percent=parameters.gc_percent,
+        memory_limit_bytes=parameters.memory_limit_bytes,
     )

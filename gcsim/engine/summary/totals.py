@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray, Int64Array
-from gcsim.engine.lanes.engine import CycleStep
+from gcsim.engine.cycle_step import CycleStep
 from gcsim.units import MIB
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from simpy import Event
 
+from gcsim.engine.des.gc.commit import ask_controller
 from gcsim.engine.des.gc.mark_progress import MarkedHeap
 from gcsim.engine.des.gc.marking import Marking
 from gcsim.engine.des.gc.processors import Processor
@@ -263,6 +264,7 @@ class Collector:
         """Updates pacer, heap, scavenger and sweeper at mark termination."""
         process, p = self.process, self.process.parameters
         marked = live + heap_end - marking.triggered_bytes
+        ask_controller(process, live_bytes=live, heap_end_bytes=heap_end, heap_marked_bytes=marked)
         process.pacer = process.pacer.end_cycle(
             MarkResult(
                 heap_live_bytes=int(heap_end),

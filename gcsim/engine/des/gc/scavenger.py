@@ -44,7 +44,7 @@ class Scavenger:
         )
         self._last_heap_goal_bytes = next_heap_goal_bytes
         self._limit_goal = memory_limit_scavenge_goal_bytes(
-            int(heap.mapped_ready_bytes), self._parameters.memory_limit_bytes, rules=self._rules
+            int(heap.mapped_ready_bytes), heap.memory_limit_bytes, rules=self._rules
         )
         unmet = min(self._percent_goal, self._limit_goal) < NO_GOAL
         if unmet and self._begins is not None and not self._begins.triggered:

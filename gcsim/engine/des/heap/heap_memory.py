@@ -31,17 +31,19 @@ class HeapMemory:
     heap_free_bytes: float = 0.0  # pages free and resident
     unswept_bytes: float = 0.0  # of spans
     unswept_slot_bytes: float = 0.0  # free slots in these spans, not usable until they are swept
+    memory_limit_bytes: int = MAX_INT64  # off; a controller may change it
     _slot_share: float = 0.0
     _garbage_per_span_byte: float = 0.0
     _slots_per_span_byte: float = 0.0
 
     def __post_init__(self) -> None:
         self._slot_share = min(self.parameters.slot_garbage_share, 1.0)
+        self.memory_limit_bytes = self.parameters.memory_limit_bytes
 
     @property
     def limited(self) -> bool:
         """Whether GOMEMLIMIT is set."""
-        return self.parameters.memory_limit_bytes < MAX_INT64
+        return self.memory_limit_bytes < MAX_INT64
 
     @property
     def heap_in_use_bytes(self) -> float:
@@ -135,7 +137,7 @@ class HeapMemory:
         slots += max(self.unswept_slot_bytes - self._slots_per_span_byte * swept, 0.0)
         return memory_limit_heap_goal_bytes(
             pacer.heap_marked_bytes,
-            self.parameters.memory_limit_bytes,
+            self.memory_limit_bytes,
             int(self.outside_bytes + slots),
             0,
             rules=pacer.rules,
@@ -166,7 +168,7 @@ class HeapMemory:
             return heap >= pacer.trigger_bytes(self.limit_goal_bytes(pacer, heap, swept))
 
         low = int(self.heap_live_bytes)
-        high = min(latest, max(self.parameters.memory_limit_bytes, low))
+        high = min(latest, max(self.memory_limit_bytes, low))
         while high - low > _SEARCH_BYTES:
             middle = (low + high) // 2
             low, high = (low, middle) if meets(middle) else (middle, high)

@@ -36,7 +36,7 @@ class Allocation:
         self._least_bytes = process.heap.heap_live_bytes + _MIN_STEP_BYTES
         self._growth = self._growth_per_byte()
         now, p = now_ns(process.env), process.parameters
-        periodic_ns = now + FORCED_GC_PERIOD_NS if p.gc_percent >= 0 else _NEVER_NS
+        periodic_ns = now + FORCED_GC_PERIOD_NS if process.pacer.gc_percent >= 0 else _NEVER_NS
         explicit_ns = max(self._explicit_ns, now)  # a call while a cycle marks waits for its end
         self._due_ns = min(periodic_ns, explicit_ns)
         if process.serving is not None:

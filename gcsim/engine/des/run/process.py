@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from simpy import Environment
 
+from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.des.gc.cpu_limiter import CpuLimiter
 from gcsim.engine.des.gc.mark_progress import MarkedHeap, even_profile
 from gcsim.engine.des.gc.scavenger import Scavenger
@@ -46,8 +47,10 @@ class GoProcess:
         seed: int,
         replica: int,
         requests: Requests | None = None,
+        controller: Controller = FIXED_SETTING,
     ) -> None:
         p = parameters
+        self.controller = controller
         self.env = env
         self.parameters = p
         self.profile = profile

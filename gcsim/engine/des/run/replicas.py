@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gcsim.arrays import FloatArray
+from gcsim.engine.controllers import FIXED_SETTING, Controller
+from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.des.program.latency import LatencySums
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.parameters import RunParameters, run_parameters
@@ -13,7 +15,6 @@ from gcsim.engine.des.run.runner import record_run, run_cycles
 from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
 from gcsim.engine.inputs.bounds import MAX_REQUESTS_PER_SECOND
 from gcsim.engine.inputs.lane_parameters import LaneParameters
-from gcsim.engine.lanes.engine import CycleStep
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.service.model import Model
@@ -35,6 +36,7 @@ def event_totals(
     duration_seconds: float,
     seed: int,
     explicit_gc_seconds: float | None = None,
+    controller: Controller = FIXED_SETTING,
 ) -> tuple[LaneTotals, dict[str, FloatArray]]:
     """Runs every lane, setting by setting and replica by replica; returns the cycle sums and latency quantiles.
 
@@ -65,6 +67,7 @@ def event_totals(
             seed=seed,
             duration_seconds=duration_seconds,
             most_cycles=MAX_STEADY_CYCLES if steady else None,
+            controller=controller,
         )
         one.scatter_into(totals, np.array([lane]))
         if latencies is not None:
@@ -95,6 +98,7 @@ def _run_lane(
     seed: int,
     duration_seconds: float,
     most_cycles: int | None,
+    controller: Controller,
 ) -> tuple[LaneTotals, LatencySums | None]:
     """The sums over one run's cycles after the warm-up, and the latencies of its requests."""
     totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
@@ -105,6 +109,7 @@ def _run_lane(
     latencies = run_cycles(
         model, settings, parameters, add,
         replica=replica, seed=seed, duration_seconds=duration_seconds, most_cycles=most_cycles,
+        controller=controller,
     )  # fmt: skip
     return totals, latencies
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from simpy import Event
 
+from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.des.gc.collector import Collector
 from gcsim.engine.des.heap.objects import ObjectFollower
 from gcsim.engine.des.program.latency import LatencySums
@@ -35,12 +36,13 @@ def run_cycles(
     seed: int,
     duration_seconds: float,
     most_cycles: int | None,
+    controller: Controller = FIXED_SETTING,
 ) -> LatencySums | None:
     """Simulates one run; returns the latencies of its requests, or None for a model without requests.
 
     ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up.
     """
-    run = _Run(model, settings, parameters, on_cycle, replica=replica, seed=seed)
+    run = _Run(model, settings, parameters, on_cycle, replica=replica, seed=seed, controller=controller)
     run.play(duration_seconds=duration_seconds, most_cycles=most_cycles)
     return run.latencies
 
@@ -107,6 +109,7 @@ class _Run:
         seed: int,
         record: bool = False,
         objects: Objects | None = None,
+        controller: Controller = FIXED_SETTING,
     ) -> None:
         self.env = BoundedEnvironment()
         self._stop = self.env.event()
@@ -125,6 +128,7 @@ class _Run:
             seed=seed,
             replica=replica,
             requests=model.requests,
+            controller=controller,
         )
         self._collector = Collector(
             self.process, pauses=model.pauses, seed=seed, replica=replica, on_cycle=self._cycle_ended

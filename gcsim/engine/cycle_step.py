@@ -1,0 +1,21 @@
+"""One GC cycle of many runs: the record that both engines give to the summary."""
+
+from dataclasses import dataclass
+
+from gcsim.arrays import FloatArray
+from gcsim.submodels.mark_phase import MarkPhase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleStep:
+    """One cycle in each lane, in gctrace's terms; arrays of shape (lanes,)."""
+
+    start_seconds: FloatArray
+    trigger_bytes: FloatArray
+    heap_start_bytes: FloatArray
+    heap_end_bytes: FloatArray
+    heap_marked_bytes: FloatArray
+    heap_goal_bytes: FloatArray
+    phase: MarkPhase
+    limited_seconds: FloatArray  # with the GC CPU limiter on
+    mutator_bytes: FloatArray  # allocated since the last cycle's end
