@@ -1,0 +1,40 @@
+"""Every shell command in docs/ runs as it stands there, and prints what the page shows."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from docs_commands import DOCS, blocks, commands, pages, run_page, without_numbers
+
+ALL = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in pages()}
+TO_RUN = [name for name, text in ALL.items() if any(block.kind == "run" for block in blocks(text))]
+
+
+@pytest.mark.parametrize("page", TO_RUN)
+def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
+    """In order, in an empty folder; output is compared word by word, with numbers left open."""
+    if "| jq" in ALL[page] and shutil.which("jq") is None:
+        pytest.skip("the page uses jq, which is not installed")
+    for shown, printed in run_page(ALL[page], tmp_path):
+        update = f"run python tests/helpers/docs_commands.py to update docs/{page}"
+        assert without_numbers(shown.body) == without_numbers(printed), update
+
+
+@pytest.mark.parametrize("page", sorted(ALL))
+def test_a_block_that_is_not_run_says_why(page: str) -> None:
+    """A block of commands is run, or its comment gives a reason."""
+    for block in blocks(ALL[page]):
+        if block.kind == "not run":
+            assert len(block.reason.split()) > 2, block.body
+        if block.kind == "run":
+            assert commands(block.body), "an empty block"
+
+
+@pytest.mark.parametrize("page", sorted(ALL))
+def test_commands_stand_in_blocks_that_are_run(page: str) -> None:
+    """No command hides in an indented block or in a block without a language."""
+    for block in blocks(ALL[page]):
+        if block.kind == "other":
+            assert not re.search(r"^\$? ?gcsim (?!COMMAND)\w+ ", block.body, re.MULTILINE), block.body
+    assert not re.search(r"\n\n {4}gcsim \w+ ", ALL[page])
