@@ -31,7 +31,7 @@ _BLOCK = re.compile(
     r"^```(?P<kind>\w*)\n(?P<body>.*?)^```$|^<!-- set-up\n(?P<setup>.*?)^-->$",
     re.MULTILINE | re.DOTALL,
 )
-_SHELL = re.compile(r"[|;&<>$`*]")
+_PLAIN = re.compile(r"^gcsim (?P<arguments>[^|;&<>$`*]*)(?P<rest>[|>](?!\|)[^;&]*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +98,37 @@ def without_numbers(text: str) -> str:
 
 
 def _run(line: str, folder: Path) -> tuple[int, str, str]:
-    """Status, standard output and standard error of one command; a plain call of gcsim takes no new process."""
-    if _SHELL.search(line) or not line.startswith("gcsim "):
+    """Status, standard output and standard error of one command.
+
+    A plain call of gcsim, with a pipe or a redirection behind it or without, runs in this process: it starts faster.
+    """
+    plain = _PLAIN.match(line)
+    if plain is None:
         function = f'gcsim() {{ {shlex.quote(sys.executable)} -m gcsim "$@"; }}\n'
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", function + line],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        return done.returncode, done.stdout, done.stderr
+        return _shell(function + line, folder, "")
     from gcsim.cli.main import run
 
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-        status = run(shlex.split(line)[1:])
-    return status, out.getvalue(), errors.getvalue()
+        status = run(shlex.split(plain["arguments"]))
+    if plain["rest"] is None:
+        return status, out.getvalue(), errors.getvalue()
+    after, printed, complaints = _shell(f"cat {plain['rest']}", folder, out.getvalue())
+    return status or after, printed, errors.getvalue() + complaints
+
+
+def _shell(script: str, folder: Path, piped: str) -> tuple[int, str, str]:
+    """Status, standard output and standard error of a script of Bash."""
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        input=piped,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def main() -> None:
