@@ -70,6 +70,7 @@ SLOW = (
     "unit/test_cli_commands.py::test_plot_redraws_a_sweep_byte_for_byte",
     "unit/test_cli_service.py::test_the_verdict_goes_with_the_model",
     "unit/test_des.py",
+    "unit/test_docs_commands.py::test_the_commands_of_a_page_run",
     "unit/test_des_views.py::test_the_command_writes_objects_of_a_file_with_their_pools",
     "unit/test_engines_agree.py",
     "unit/test_fit_report.py::test_the_same_fit_gives_the_same_figures",

@@ -37,7 +37,8 @@ def test_examples_use_known_options(command: str, capsys: pytest.CaptureFixture[
     """Nothing to copy that would be refused."""
     run([command, "--help"])
     shown = capsys.readouterr().out
-    examples = re.findall(rf"^    .*gcsim {command} (.*)$", SECTIONS[command], re.M)
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", SECTIONS[command], re.M | re.S))
+    examples = re.findall(rf"^.*gcsim {command} (.*)$", blocks, re.M)
     assert examples
     for example in examples:
         for option in re.findall(r"(?<!\S)(--?[a-z][\w-]*)", example.split(" -- ")[0]):
