@@ -1,4 +1,4 @@
-"""How far a long command is, on standard error: a bar on a terminal, a line every five seconds elsewhere."""
+"""How far a long command is, on standard error: a bar on a terminal, a line every five seconds in other places."""
 
 import sys
 import threading

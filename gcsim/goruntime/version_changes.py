@@ -36,7 +36,7 @@ CHANGES: tuple[Change, ...] = (
     _change(2, "stop-the-world: the collection starts when the heap reaches its goal", "mgc0.c: gc"),
     _change(
         3,
-        "sweeping runs beside the program; gctrace prints microseconds",
+        "sweeping runs concurrently with the program; gctrace prints microseconds",
         "mgc0.c: bgsweep, gc",
         concurrent_sweep=True,
         sweep_batch_spans=1,
@@ -44,7 +44,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     _change(
         5,
-        "marking runs beside the program, with Dijkstra's insertion barrier; stacks are scanned twice",
+        "marking runs concurrently with the program, with Dijkstra's insertion barrier; stacks are scanned twice",
         "mgc.go: gc; mbarrier.go: writebarrierptr; mgcmark.go: gcscan_m",
         concurrent=True,
         write_barrier="dijkstra",
@@ -196,7 +196,7 @@ CHANGES: tuple[Change, ...] = (
     ),
     _change(
         21,
-        "the background scavenger leaves dense 4 MiB chunks alone; scavtrace tells bg from eager",
+        "the background scavenger leaves dense 4 MiB chunks alone; scavtrace separates bg and eager",
         "mgcscavenge.go: scavengeIndex.find, scavChunkData.shouldScavenge",
         scavenger_skips_dense_chunks=True,
     ),

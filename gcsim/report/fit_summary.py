@@ -71,7 +71,7 @@ def bullets(sentences: Sequence[str], mark: str) -> list[str]:
 
 
 def labelled(label: str, text: str) -> list[str]:
-    """A paragraph beside its label."""
+    """A paragraph next to its label."""
     return wrapped(text, first=f"  {label:<{_LABEL}}", rest=" " * (_LABEL + 2))
 
 
@@ -98,10 +98,10 @@ def _in_words(
 
 
 def _memory(model: Model, peak_bytes: float | None) -> str:
-    beside = f"about {format_mib(model.parameters.rss_beside_bytes.value)} of binary and C memory beside Go's"
+    outside = f"about {format_mib(model.parameters.rss_beside_bytes.value)} of binary and C memory outside Go's"
     if peak_bytes is None:
-        return f"{beside}; no resident peak is known: log with gcsim capture"
-    return f"{format_mib(peak_bytes)} resident at the peak; {beside}"
+        return f"{outside}; no resident peak is known: log with gcsim capture"
+    return f"{format_mib(peak_bytes)} resident at the peak; {outside}"
 
 
 def _self_check(name: str, check: Validation | None) -> str:
@@ -126,7 +126,7 @@ def _size(item: Comparison) -> tuple[bool, float]:
 
 def _error(item: Comparison) -> str:
     if item.error != item.error:
-        return "where none was seen" if item.observed == 0 else "unknown"
+        return "where none was observed" if item.observed == 0 else "unknown"
     return f"{100 * item.error:+.0f} %" if abs(item.error) < 2 else f"{item.error + 1:.2g} times too high"
 
 

@@ -1,6 +1,6 @@
 """How every figure looks, applied to its own axes only: nothing here changes matplotlib's global state.
 
-Colours are Okabe and Ito's, told apart by readers with any common colour blindness.
+Colours are Okabe and Ito's, which readers with any common colour blindness can distinguish.
 """
 
 import io

@@ -15,7 +15,7 @@ from gcsim.cli.main import run
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 NAMED = {"metrics", "parameters", "rules"}  # their keys are names of metrics, parameters and versions
-COMMON = {"settings", "origins", "findings", "growth", "env", "check", "today"}  # described once, or by the user's input
+COMMON = {"settings", "origins", "findings", "growth", "env", "check", "today"}  # described once on the page
 SHORT = ("--duration", "10s", "--replicas", "2", "--json")
 
 
@@ -36,7 +36,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("section", ["simulate", "inspect", "calibrate", "sweep", "recommend", "validate", "versions"])
+@pytest.mark.parametrize(
+    "section", ["simulate", "inspect", "calibrate", "sweep", "recommend", "validate", "versions"]
+)
 def test_the_first_example_has_the_keys_of_the_document(section: str, documents: dict[str, Any]) -> None:
     """No key is missing on the page, and none is invented, at any depth."""
     found = re.search(r"^```text\n(.*?)^```$", SECTIONS[section], re.M | re.S)

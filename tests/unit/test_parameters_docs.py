@@ -7,7 +7,9 @@ from gcsim.service.parameters import PARAMETER_NAMES, RANGES
 from gcsim.units import format_range
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "parameters.md").read_text(encoding="utf-8")
-ROWS = {row[0]: row[1:] for row in re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", PAGE, re.M)}
+ROWS = {
+    row[0]: row[1:] for row in re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", PAGE, re.M)
+}
 UNITS = (  # by the end of the name, the longest first
     ("_cpu_seconds_per_byte", "s/byte"),
     ("_bytes_per_cpu_second", "bytes/s of CPU"),
