@@ -98,7 +98,9 @@ def _in_words(
 
 
 def _memory(model: Model, peak_bytes: float | None) -> str:
-    outside = f"about {format_mib(model.parameters.rss_beside_bytes.value)} of binary and C memory outside Go's"
+    outside = (
+        f"about {format_mib(model.parameters.rss_beside_bytes.value)} of binary and C memory outside Go's"
+    )
     if peak_bytes is None:
         return f"{outside}; no resident peak is known: log with gcsim capture"
     return f"{format_mib(peak_bytes)} resident at the peak; {outside}"
