@@ -21,6 +21,17 @@ def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
         assert without_numbers(shown.body) == without_numbers(printed), update
 
 
+def test_the_manifest_has_the_recommended_setting() -> None:
+    """The Deployment in the tutorial has the setting that the command above it prints."""
+    page = ALL["tutorial/kubernetes.md"]
+    for name in ("GOGC", "GOMEMLIMIT"):
+        printed = re.findall(rf"^  {name}=(\w+)$", page, re.MULTILINE)
+        assert len(printed) == 1
+        in_manifest = re.findall(rf'name: {name}\n +value: "?(\w+)', page)
+        in_command = re.findall(rf"kubectl set env .*{name}=(\w+)", page)
+        assert [*in_manifest, *in_command] == printed * 2
+
+
 @pytest.mark.parametrize("page", sorted(ALL))
 def test_a_block_that_is_not_run_says_why(page: str) -> None:
     """A block of commands is run, or its comment gives a reason."""
