@@ -24,7 +24,7 @@ def parse_gogc_grid(text: str, *, what: str = "--gogc") -> list[int | None]:
         value = parse_gogc(part, what=what)
         if value is None:
             raise InputError(
-                f"{what}: off cannot end a range; write it beside the range, as in off,25:800:12"
+                f"{what}: off cannot end a range; write it next to the range, as in off,25:800:12"
             )
         return value
 
@@ -109,7 +109,7 @@ def _parse_range(part: str, *, what: str, example: str, bound: Callable[[str], i
         )
     if low == 0 or high == 0:
         raise InputError(
-            f"{what}: {quoted(part)} is log-spaced and cannot reach 0; write 0 beside the range, as in 0,{example}"
+            f"{what}: {quoted(part)} is log-spaced and cannot reach 0; write 0 next to the range, as in 0,{example}"
         )
     return _log_spaced(low, high, count, step)
 

@@ -54,7 +54,7 @@ def test_duplicates_are_dropped_and_the_first_kept() -> None:
         ("", "empty entry"),
     ],
 )
-def test_a_malformed_limit_names_the_option_and_the_mend(text: str, remedy: str) -> None:
+def test_a_malformed_limit_names_the_option_and_the_fix(text: str, remedy: str) -> None:
     """One sentence that says what to write instead."""
     with pytest.raises(InputError, match=r"^--gomemlimit: ") as caught:
         parse_gomemlimit_grid(text)
@@ -67,12 +67,12 @@ def test_a_malformed_limit_names_the_option_and_the_mend(text: str, remedy: str)
         ("-5", "negative"),
         ("0:800:12", "cannot reach 0"),
         ("25:800:1", "from 2 to"),
-        ("25:off:4", "beside the range"),
+        ("25:off:4", "next to the range"),
         ("25:800:1000000000", "from 2 to"),
         ("ten", "whole number"),
     ],
 )
-def test_a_malformed_gogc_names_the_option_and_the_mend(text: str, remedy: str) -> None:
+def test_a_malformed_gogc_names_the_option_and_the_fix(text: str, remedy: str) -> None:
     """Go itself would take these for 100 in silence."""
     with pytest.raises(InputError, match=r"^--gogc: ") as caught:
         parse_gogc_grid(text)
