@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from docs_commands import DOCS, blocks, commands, pages, run_page, without_numbers
 
+from gcsim.cli.main import run
+
 ALL = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in pages()}
 TO_RUN = [name for name, text in ALL.items() if any(block.kind == "run" for block in blocks(text))]
 
@@ -49,3 +51,21 @@ def test_commands_stand_in_blocks_that_are_run(page: str) -> None:
         if block.kind == "other":
             assert not re.search(r"^\$? ?gcsim (?!COMMAND)\w+ ", block.body, re.MULTILINE), block.body
     assert not re.search(r"\n\n {4}gcsim \w+ ", ALL[page])
+
+
+SHOWN = [
+    line
+    for text in [*ALL.values(), (DOCS.parent / "README.md").read_text(encoding="utf-8")]
+    for body in re.findall(r"^```(?:sh|console|yaml)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for line in commands(body)
+    if re.search(r"\bgcsim [a-z]+ ", line)
+]
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_commands_use_known_options(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also in blocks that are not run, and in the README."""
+    for name, arguments in re.findall(r"\bgcsim ([a-z]+) ([^|#>]*)", line.split(" -- ")[0]):
+        assert run([name, "--help"]) == 0, line
+        known = set(re.findall(r"(?<!\S)--?[a-z][\w-]*", capsys.readouterr().out.replace(",", " ")))
+        assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", arguments)) <= known | {"-o", "-q"}
