@@ -86,7 +86,7 @@ def _trace(log: Path) -> Trace:
 
 
 def _from_counts(share: Parameter) -> Parameter:
-    return replace(share, source=f"the runtime's own counts in {_COUNTS}")
+    return replace(share, source=f"the runtime's own counts in {_COUNTS}", origin="capture")
 
 
 def _with_counts(found: Calibration, slots: dict[str, Parameter]) -> Calibration:

@@ -120,12 +120,7 @@ def ranked(one: Logged, found: Model, *, seed: int) -> list[Recovered]:
         if name in UNSEEN_AT_THE_GOAL and one.held_share > MOST_HELD:
             continue
         exact = abs(parameter.value - truth) <= 1.0 and parameter.rel_sd == 0.0  # to the byte
-        if (
-            exact
-            or parameter.source.startswith("prior")
-            or truth <= 0
-            or (name == "mutator_procs" and found.loop == "closed")
-        ):
+        if exact or parameter.is_prior or truth <= 0 or (name == "mutator_procs" and found.loop == "closed"):
             continue
         rows.append(
             Recovered(

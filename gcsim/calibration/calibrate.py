@@ -32,7 +32,9 @@ from gcsim.settings import Settings
 
 MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
 _LEAST_OUTSIDE = 0.3  # of the time: where marking hardly ends, CPU time says little of what lies between
-_PAUSE_SCALE = Parameter(1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth")
+_PAUSE_SCALE = Parameter(
+    1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth", "prior"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

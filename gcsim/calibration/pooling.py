@@ -144,7 +144,7 @@ def _pooled_source(logs: int, between: float) -> str:
 
 def _pool_logs(parameters: list[Parameter], usual_scatter: float = USUAL_SCATTER) -> Parameter:
     """The log-normal mean of what logs, not priors, say; the first where only one does or none."""
-    known = [p for p in parameters if not p.source.startswith("prior") and p.value > 0]
+    known = [p for p in parameters if not p.is_prior and p.value > 0]
     if len(known) < 2:
         return known[0] if known else parameters[0]
     mean = pooled(
@@ -155,7 +155,7 @@ def _pool_logs(parameters: list[Parameter], usual_scatter: float = USUAL_SCATTER
 
 def _log_normal(mean: Pooled, logs: int, scale: float = 1.0) -> Parameter:
     value = math.exp(float(mean.coefficients[0])) * scale
-    return Parameter(value, min(float(mean.sds[0]), 1.0), _pooled_source(logs, mean.between))
+    return Parameter(value, min(float(mean.sds[0]), 1.0), _pooled_source(logs, mean.between), "pooled")
 
 
 def _same_everywhere(logs: list[Calibration]) -> dict[str, Parameter]:
@@ -180,7 +180,7 @@ def _kept(logs: list[Calibration]) -> dict[str, Parameter]:
         usual_scatter=_USUAL_LIVE_SCATTER,
     )
     source = f"prior and {_pooled_source(len(logs), law.between)}"
-    kept = Parameter(math.exp(float(law.coefficients[1])), float(law.sds[1]), source)
+    kept = Parameter(math.exp(float(law.coefficients[1])), float(law.sds[1]), source, "prior")
     return {"live_bytes": _log_normal(law, len(logs)), "live_per_doubling": kept}
 
 
@@ -212,6 +212,7 @@ def _marking(logs: list[Calibration], sizes: dict[str, Parameter]) -> dict[str, 
             exponent,
             min(float(law.sds[1]) / abs(exponent), 10.0),
             f"prior and {_pooled_source(len(logs), law.between)}",
+            "prior",
         ),
         "assist_cpu_seconds": replace(share, value=share.value * per_cycle.value),
     }
@@ -236,14 +237,16 @@ def _allocation(logs: list[Calibration]) -> dict[str, Parameter]:
     cost = 1.0 / rates
     law = _sweeping(cost / cost[0], errors * cost / cost[0], swept * prior.value / cost[0], prior.rel_sd)
     source = f"prior and {_pooled_source(len(told), law.between)}"
-    sweep = Parameter(prior.value * math.exp(float(law.coefficients[1])), min(float(law.sds[1]), 2.0), source)
+    sweep = Parameter(
+        prior.value * math.exp(float(law.coefficients[1])), min(float(law.sds[1]), 2.0), source, "prior"
+    )
     shares = np.minimum(sweep.value * swept / cost, 1.0 - LEAST_FREE_OF_SWEEPING)
     speeds = [Parameter(1.0 / (c * (1.0 - s)), e) for c, s, e in zip(cost, shares, errors, strict=True)]
     per_cpu = _pool_logs(speeds)
     return {
         "alloc_bytes_per_cpu_second": per_cpu,
         "sweep_cpu_seconds_per_byte": sweep,
-        "sweep_share": Parameter(float(shares[0]), 0.0, "from the two above"),
+        "sweep_share": Parameter(float(shares[0]), 0.0, "from the two above", "derived"),
         "mark_alloc_efficiency": _pool_logs(
             [_efficiency(one, speed) for one, speed in zip(told, speeds, strict=True)]
         ),

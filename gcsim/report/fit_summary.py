@@ -133,7 +133,7 @@ def _error(item: Comparison) -> str:
 
 
 def _loop_hint(calibration: Calibration) -> str:
-    if "as stated" in calibration.pace.source:
+    if calibration.pace.stated:
         return ""
     if calibration.model.loop == "closed":
         return "Is your service driven by arrivals? Then pass --open-loop."

@@ -1,10 +1,11 @@
 """What calibration learned about one service: named numbers, each with its uncertainty and its source."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -12,6 +13,12 @@ from gcsim.arrays import FloatArray
 from gcsim.documents import number, table_of, text_of
 from gcsim.errors import InputError
 from gcsim.units import format_bound, format_range
+
+#: Where a parameter's value is from. "log": the log shows it. "capture": the side file's measurements give it.
+#: "prior": a prior, possibly updated by measurements. "limit goals": a prior updated by the heap goals of a log under
+#: GOMEMLIMIT. "pooled": the mean of several logs. "derived": computed from other parameters.
+ParameterOrigin = Literal["log", "capture", "prior", "limit goals", "pooled", "derived"]
+PARAMETER_ORIGINS: tuple[ParameterOrigin, ...] = get_args(ParameterOrigin)
 
 MAY_BE_NEGATIVE = ("mark_cpu_heap_exponent",)  # whose deviations add, where all others' multiply
 
@@ -22,13 +29,19 @@ class Parameter:
 
     value: float
     rel_sd: float = 0.0  # of log(value): 0.05 is about plus or minus 5 %; of an exponent, of the value itself
-    source: str = ""  # "log", "prior: ...", or how else it came about
+    source: str = ""  # the origin in words, as reports print it; code reads ``origin``
+    origin: ParameterOrigin = "log"
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
             raise InputError(f"the value must be finite, got {self.value}")
         if not (math.isfinite(self.rel_sd) and 0 <= self.rel_sd <= 10):
             raise InputError(f"rel_sd must be from 0 to 10, got {self.rel_sd}")
+
+    @property
+    def is_prior(self) -> bool:
+        """Whether a prior gives the value, possibly updated by measurements."""
+        return self.origin in ("prior", "limit goals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +114,10 @@ class Parameters:
     def to_document(self) -> dict[str, dict[str, float | str]]:
         """For a model file."""
         every = {name: getattr(self, name) for name in PARAMETER_NAMES}
-        return {name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source} for name, p in every.items()}
+        return {
+            name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source, "origin": p.origin}
+            for name, p in every.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +185,33 @@ PARAMETER_NAMES = tuple(field.name for field in fields(Parameters))
 
 
 def _parameter(entry: Mapping[str, Any], name: str) -> Parameter:
-    """All three parts are required: a file that was cut off in its last entry must not pass as whole."""
+    """Value, rel_sd and source are required: a file that was cut off in its last entry must not pass as whole."""
     try:
-        return Parameter(number(entry, "value"), number(entry, "rel_sd"), text_of(entry, "source"))
+        source = text_of(entry, "source")
+        return Parameter(number(entry, "value"), number(entry, "rel_sd"), source, _origin(entry, source))
     except InputError as error:
         raise InputError(f"parameters.{name}: {error}") from error
+
+
+def _origin(entry: Mapping[str, Any], source: str) -> ParameterOrigin:
+    if "origin" not in entry:
+        return origin_from_source(source)
+    found = text_of(entry, "origin")
+    for origin in PARAMETER_ORIGINS:
+        if found == origin:
+            return origin
+    raise InputError(f"origin must be one of {', '.join(PARAMETER_ORIGINS)}, got {found!r}")
+
+
+def origin_from_source(source: str) -> ParameterOrigin:
+    """The origin that a source text states: for model files without the key ``origin``."""
+    if source.startswith("prior"):
+        return "limit goals" if source.endswith("the limit's goals") else "prior"
+    if source.startswith("from the "):
+        return "derived"
+    if "the runtime's own counts" in source or source == "capture" or re.match(r"\d+ captures", source):
+        return "capture"
+    return "pooled" if re.match(r"\d+ logs", source) else "log"
 
 
 def _name_mismatch(unknown: list[str], missing: list[str]) -> str:

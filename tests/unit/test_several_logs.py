@@ -84,7 +84,7 @@ def test_another_gogc_shows_what_one_log_cannot(name: str, truth: float, narrowe
     """Logs at GOGC=50 and 400 beside that at 100: a prior becomes narrower or moves, and the truth is inside."""
     alone: Parameter = getattr(several(100).model.parameters, name)
     together: Parameter = getattr(several(50, 100, 400).model.parameters, name)
-    assert alone.source.startswith("prior")
+    assert alone.is_prior
     assert together.rel_sd * together.value < narrower * alone.rel_sd * max(alone.value, together.value)
     assert abs(together.value - truth) < 2.0 * together.rel_sd * together.value
     assert abs(together.value - truth) < abs(alone.value - truth)

@@ -81,7 +81,7 @@ def weakly_determined(model: Model, trace: Trace) -> tuple[UnderdeterminedGroup,
 
 def is_weak(parameter: Parameter) -> bool:
     """Whether a parameter's interval is wide; a prior, which the log does not speak to, is held to more."""
-    bound = WEAK_PRIOR_REL_SD if parameter.source.startswith("prior") else WEAK_REL_SD
+    bound = WEAK_PRIOR_REL_SD if parameter.is_prior else WEAK_REL_SD
     return parameter.rel_sd > bound
 
 

@@ -17,13 +17,13 @@ from gcsim.calibration.stats.standard_error import (
     standard_error,
 )
 from gcsim.engine.inputs.draws import LEAST_FREE_OF_SWEEPING
-from gcsim.service.parameters import RANGES, Parameter
+from gcsim.service.parameters import RANGES, Parameter, ParameterOrigin
 from gcsim.service.profile import Profile
 from gcsim.units import MIB
 
 # CPU seconds per byte of heap peak that allocation pays after each collection: see _sweep_cost
-SWEEP_SMALL_OBJECTS = Parameter(5e-11, 1.2, "prior: measured on Go 1.27, small objects")
-SWEEP_UNKNOWN_SIZES = Parameter(4e-11, 1.3, "prior: measured on Go 1.27; object sizes unknown")
+SWEEP_SMALL_OBJECTS = Parameter(5e-11, 1.2, "prior: measured on Go 1.27, small objects", "prior")
+SWEEP_UNKNOWN_SIZES = Parameter(4e-11, 1.3, "prior: measured on Go 1.27; object sizes unknown", "prior")
 _HIDDEN_BYTES = 0.25 * MIB  # allocated in a stretch whose printed sizes do not change, to a factor of e
 _RECOUNTED = "from the live heap and the slots' share of garbage"
 
@@ -93,16 +93,17 @@ def fit_allocation(
         per_mark_cpu /= max(float(np.average(crowding, weights=marking)), 0.1)
     busy_error = math.hypot(outside_error, pace.rel_sd) if pace.loop == "open" else 0.0
     source = LOG if pace.busy_from_log else f"prior: {pace.source}"
+    origin: ParameterOrigin = "log" if pace.busy_from_log else "prior"
     return {
         "alloc_bytes_per_second": _total_rate(evidence, gaps),
-        "alloc_bytes_per_cpu_second": Parameter(per_cpu, min(per_cpu_error, 1.0), source),
+        "alloc_bytes_per_cpu_second": Parameter(per_cpu, min(per_cpu_error, 1.0), source, origin),
         "mark_alloc_efficiency": Parameter(
-            per_mark_cpu / per_cpu, min(marking_rate_error(evidence, mutator), 1.0), source
+            per_mark_cpu / per_cpu, min(marking_rate_error(evidence, mutator), 1.0), source, origin
         ),
         "mark_mutator_procs": Parameter(at_mean_pace, mark_mutator_error(evidence, mutator), LOG),
-        "mutator_procs": Parameter(busy_procs, min(busy_error, 1.0), source),
+        "mutator_procs": Parameter(busy_procs, min(busy_error, 1.0), source, origin),
         "sweep_cpu_seconds_per_byte": sweep,
-        "sweep_share": Parameter(share, 0.0, "from the two above"),
+        "sweep_share": Parameter(share, 0.0, "from the two above", "derived"),
         **_recounted_shares(evidence, gaps),
     }
 
@@ -116,7 +117,9 @@ def _recounted_shares(evidence: Evidence, gaps: Intervals) -> dict[str, Paramete
     black = float(evidence.allocated_bytes[:-1][gaps.chosen].sum())
     most = RANGES["recounted_share"].high  # where next to nothing is allocated outside marking
     shares = (recounted / (outside + recounted), recounted / (outside + black + recounted))
-    outside_share, share_of_all = (Parameter(min(share, most), 0.0, _RECOUNTED) for share in shares)
+    outside_share, share_of_all = (
+        Parameter(min(share, most), 0.0, _RECOUNTED, "derived") for share in shares
+    )
     return {"recounted_share": outside_share, "recounted_share_of_all": share_of_all}
 
 
@@ -189,5 +192,5 @@ def _sweep_cost(evidence: Evidence) -> Parameter:
     if scanned is None:
         return SWEEP_UNKNOWN_SIZES
     if scanned < LITTLE_SCANNED:
-        return Parameter(5e-12, 1.0, "prior: large objects, few spans to sweep")
+        return Parameter(5e-12, 1.0, "prior: large objects, few spans to sweep", "prior")
     return SWEEP_SMALL_OBJECTS

@@ -12,9 +12,9 @@ from gcsim.submodels.heap_growth import heap_growth
 from gcsim.units import MIB
 
 # slopes of log live heap in ten programs' runs at GOGC 25 to 800, per doubling of what is allocated in between
-LIVE_PER_DOUBLING = Parameter(1.0, 0.003, "prior: measured on Go 1.27, 0.995 to 1.004 by program")
+LIVE_PER_DOUBLING = Parameter(1.0, 0.003, "prior: measured on Go 1.27, 0.995 to 1.004 by program", "prior")
 _LEAST_LIVE_BYTES = 64.0 * 1024  # what the runtime itself keeps, of a heap that is printed as nothing
-_BELOW_A_MIB = Parameter(BELOW_A_MIB, 1.0, "prior: less than 1 MiB printed")
+_BELOW_A_MIB = Parameter(BELOW_A_MIB, 1.0, "prior: less than 1 MiB printed", "prior")
 
 
 def fit_heap(evidence: Evidence) -> dict[str, Parameter]:

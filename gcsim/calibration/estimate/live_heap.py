@@ -14,9 +14,9 @@ from gcsim.calibration.memory.counted import CountedMemory
 from gcsim.service.parameters import Parameter
 
 _SOURCE = "prior: measured on Go 1.27"
-_UNKNOWN = Parameter(0.14, 2.0, f"{_SOURCE}, -0.4 to 0.7 by program")
-_SPANS_DIE_WHOLE = Parameter(0.085, 1.3, f"{_SOURCE}, where whole spans die together")
-_SPANS_LIVE_ON = Parameter(0.19, 1.35, f"{_SOURCE}, where what dies lies between what lives")
+_UNKNOWN = Parameter(0.14, 2.0, f"{_SOURCE}, -0.4 to 0.7 by program", "prior")
+_SPANS_DIE_WHOLE = Parameter(0.085, 1.3, f"{_SOURCE}, where whole spans die together", "prior")
+_SPANS_LIVE_ON = Parameter(0.19, 1.35, f"{_SOURCE}, where what dies lies between what lives", "prior")
 _HARDLY_ANY = 0.05  # slot garbage share
 
 

@@ -23,6 +23,7 @@ class LoopDetection:
     busy_procs: float
     source: str
     rel_sd: float = 0.0  # of busy_procs
+    stated: bool = False  # whether the user states the loop
     busy_from_log: bool = True  # else from a prior on how marking slows the program
 
 
@@ -45,7 +46,7 @@ def detect_loop(
     mark_s = float(evidence.concurrent_seconds.sum())
     idle_share = float(evidence.idle_cpu_seconds.sum()) / max(mark_s * procs, 1e-9)
     if stated == "closed":
-        return LoopDetection(loop="closed", busy_procs=procs, source="closed loop, as stated")
+        return LoopDetection(loop="closed", busy_procs=procs, source="closed loop, as stated", stated=True)
     if mutator_cpu_share is not None:
         used = (
             f"the program used {100 * min(max(mutator_cpu_share, 0.0), 1.0):.0f} % of the CPU outside marking"
@@ -54,7 +55,9 @@ def detect_loop(
             return LoopDetection(loop="closed", busy_procs=procs, source=used)
         busy = min(max(mutator_cpu_share, 0.005), 1.0) * procs
         source = f"open loop, as stated; {used}" if stated == "open" else used
-        return LoopDetection(loop="open", busy_procs=busy, source=source, rel_sd=share_rel_sd)
+        return LoopDetection(
+            loop="open", busy_procs=busy, source=source, rel_sd=share_rel_sd, stated=stated == "open"
+        )
     marked = f"idle workers marked on {100 * idle_share:.0f} % of the Ps"
     left_idle = idle_share > 1.0 - _BUSY_SHARE
     if idle_share <= _IDLE_SHARE and stated != "open":
@@ -80,5 +83,6 @@ def detect_loop(
         if stated == "open"
         else f"{marked}; how busy the program was is a guess",
         rel_sd=_MARK_SPEED_REL_SD,
+        stated=stated == "open",
         busy_from_log=False,
     )

@@ -90,7 +90,7 @@ def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float 
     debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
     busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
-    return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal")
+    return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal", "prior")
 
 
 def _baseline_assist(
@@ -132,11 +132,15 @@ def _baseline_assist(
     each = standard_error(ratio_difference(paid, owed) + cpu / float(cpu.mean()))
     speed = marking_rate_error(evidence, mutator_procs)
     if speed > _UNSEEN:
-        return Parameter(value, _UNSEEN, "prior: what is allocated while marking is too little to print")
+        return Parameter(
+            value, _UNSEEN, "prior: what is allocated while marking is too little to print", "prior"
+        )
     of_speed = 0.5 * abs(math.log(unforced_cpu(math.exp(speed))[0] / unforced_cpu(math.exp(-speed))[0]))
     forced_share = max(forced_share, held_share)
     if forced_share > _MOST_FORCED:
-        return Parameter(value, _UNSEEN, "prior: the goal forced more than a tenth of what assists paid")
+        return Parameter(
+            value, _UNSEEN, "prior: the goal forced more than a tenth of what assists paid", "prior"
+        )
     error = math.hypot(
         each, time_printing_error(paid) / float(paid.mean()), of_speed, _FORCED_UNSURE * forced_share
     )

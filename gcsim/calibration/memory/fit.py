@@ -18,7 +18,7 @@ from gcsim.calibration.memory.parts import (
 )
 from gcsim.calibration.stats.random_effects import pooled
 from gcsim.priors.records import MemoryPrior
-from gcsim.service.parameters import Parameter, Parameters
+from gcsim.service.parameters import Parameter, ParameterOrigin, Parameters
 
 _RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01  # of one peak; between runs of one program
 _FRAGMENTS, _FRAGMENTS_ERROR = 0.025, 0.05  # of a peak that nobody measured
@@ -35,8 +35,8 @@ OUTSIDE_HEAP = (
 _SMALL_OBJECTS = "prior: small objects, for the log scans much of its heap"
 _LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
 _UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 would tell whether the heap is scanned"
-SLOTS_SMALL_OBJECTS = Parameter(0.2, 1.1, _SMALL_OBJECTS)
-SLOTS_UNKNOWN_SIZES = Parameter(0.12, 1.3, _UNKNOWN_OBJECTS)
+SLOTS_SMALL_OBJECTS = Parameter(0.2, 1.1, _SMALL_OBJECTS, "prior")
+SLOTS_UNKNOWN_SIZES = Parameter(0.12, 1.3, _UNKNOWN_OBJECTS, "prior")
 
 
 def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: MemoryEvidence) -> dict[str, Parameter]:
@@ -53,7 +53,7 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: MemoryEvidence) -> 
     outside["rss_beside_bytes"] = BESIDE_BYTES
     held = memory_posterior(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, told=told)
     if held is not None:
-        outside |= held.parameters(outside, _source(told))
+        outside |= held.parameters(outside, *_source(told))
     if told.counted is not None:
         outside |= _counted_slots(told.counted, outside["unfilled_slot_share"])
     if told.seen is None or held is None:
@@ -62,10 +62,11 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: MemoryEvidence) -> 
     return outside | _resident(peak, fragments, prior, told.seen.rss_peak_bytes)
 
 
-def _source(told: MemoryEvidence) -> str:
-    if told.limited is not None:
-        return _LIMIT_GOALS
-    return "the capture's peak" if told.counted is None else _COUNTS
+def _source(evidence: MemoryEvidence) -> tuple[str, ParameterOrigin]:
+    """The measurement that updates the priors, in words, and the origin of the updated parameters."""
+    if evidence.limited is not None:
+        return _LIMIT_GOALS, "limit goals"
+    return "the capture's peak" if evidence.counted is None else _COUNTS, "prior"
 
 
 def _counted_slots(counted: CountedMemory, unfilled: Parameter) -> dict[str, Parameter]:
@@ -74,16 +75,18 @@ def _counted_slots(counted: CountedMemory, unfilled: Parameter) -> dict[str, Par
     error = max(counted.slot_garbage_error, _LEAST_SLOT_GARBAGE) / share
     source = f"log; {_COUNTS}"
     return {
-        "slot_garbage_share": Parameter(share, min(math.hypot(_SLOTS_ELSEWHERE, error), 1.0), source),
+        "slot_garbage_share": Parameter(
+            share, min(math.hypot(_SLOTS_ELSEWHERE, error), 1.0), source, "capture"
+        ),
         "unfilled_slot_share": Parameter(
-            unfilled.value, math.hypot(_UNFILLED_ELSEWHERE, unfilled.rel_sd), source
+            unfilled.value, math.hypot(_UNFILLED_ELSEWHERE, unfilled.rel_sd), source, "capture"
         ),
     }
 
 
 def is_from_limit_goals(parameters: Parameters) -> bool:
     """Whether memory outside the heap was held to goals that a limit set."""
-    return parameters.allocated_stack_bytes.source.endswith(_LIMIT_GOALS)
+    return parameters.allocated_stack_bytes.origin == "limit goals"
 
 
 def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:
@@ -97,9 +100,9 @@ def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:
     if whole.scanned_share is not None:
         large = _holds_large_objects(whole)
         of_kind = f"{source}, {'large' if large else 'small'} objects"
-        share = Parameter(low, 0.5, of_kind) if large else Parameter(middle, 0.15, of_kind)
+        share = Parameter(low, 0.5, of_kind, "prior") if large else Parameter(middle, 0.15, of_kind, "prior")
     return {
-        "metadata_base_bytes": Parameter(base.value + BEGUN_SPAN_BYTES, base.rel_sd, source),
+        "metadata_base_bytes": Parameter(base.value + BEGUN_SPAN_BYTES, base.rel_sd, source, "prior"),
         "metadata_share": share,
     }
 
@@ -118,16 +121,16 @@ def _slots(whole: Evidence) -> dict[str, Parameter]:
     if whole.scanned_share is None:
         return {
             "slot_garbage_share": SLOTS_UNKNOWN_SIZES,
-            "unfilled_slot_share": Parameter(0.04, 0.9, _UNKNOWN_OBJECTS),
+            "unfilled_slot_share": Parameter(0.04, 0.9, _UNKNOWN_OBJECTS, "prior"),
         }
     if _holds_large_objects(whole):
         return {
-            "slot_garbage_share": Parameter(0.03, 1.2, _LARGE_OBJECTS),
-            "unfilled_slot_share": Parameter(0.012, 0.8, _LARGE_OBJECTS),
+            "slot_garbage_share": Parameter(0.03, 1.2, _LARGE_OBJECTS, "prior"),
+            "unfilled_slot_share": Parameter(0.012, 0.8, _LARGE_OBJECTS, "prior"),
         }
     return {
         "slot_garbage_share": SLOTS_SMALL_OBJECTS,
-        "unfilled_slot_share": Parameter(0.055, 0.75, _SMALL_OBJECTS),
+        "unfilled_slot_share": Parameter(0.055, 0.75, _SMALL_OBJECTS, "prior"),
     }
 
 
@@ -135,7 +138,7 @@ def _allocated_stacks(scanned_bytes: float) -> Parameter:
     """Allocated stacks from scanned ones, the runtime's own added; the more there are, the more is unknown."""
     ratio = ALLOCATED_PER_SCANNED
     mean = ratio.value * scanned_bytes + OWN_STACK_BYTES
-    return Parameter(mean, ratio.rel_sd * ratio.value * scanned_bytes / mean, ratio.source)
+    return Parameter(mean, ratio.rel_sd * ratio.value * scanned_bytes / mean, ratio.source, "prior")
 
 
 def _resident_unknown(outside: dict[str, Parameter], prior: MemoryPrior) -> dict[str, Parameter]:
@@ -151,8 +154,8 @@ def _resident_unknown(outside: dict[str, Parameter], prior: MemoryPrior) -> dict
     base -= (1.0 - MEDIAN_TOUCHED) * outside["allocated_stack_bytes"].value
     source = f"prior: measured on Go {prior.go}"
     return {
-        "rss_base_bytes": Parameter(base, 0.5, source),
-        "rss_ratio": Parameter(1.0 + prior.metadata_share + _FRAGMENTS, _FRAGMENTS_ERROR, source),
+        "rss_base_bytes": Parameter(base, 0.5, source, "prior"),
+        "rss_ratio": Parameter(1.0 + prior.metadata_share + _FRAGMENTS, _FRAGMENTS_ERROR, source, "prior"),
     }
 
 
@@ -167,13 +170,15 @@ def _resident(
     base = rss_peak_bytes - ratio * peak
     if base < 0:  # less resident than the prior allows: pages mapped and never touched
         return {
-            "rss_base_bytes": Parameter(0.0, 0.0, "capture"),
-            "rss_ratio": Parameter(float(np.clip(rss_peak_bytes / peak, 0.1, ratio)), 0.02, "capture"),
+            "rss_base_bytes": Parameter(0.0, 0.0, "capture", "capture"),
+            "rss_ratio": Parameter(
+                float(np.clip(rss_peak_bytes / peak, 0.1, ratio)), 0.02, "capture", "capture"
+            ),
         }
     error = math.hypot(0.01 * peak, _FRAGMENTS_ELSEWHERE * fragments)
     return {
-        "rss_base_bytes": Parameter(base, min(error / max(base, 1.0), 0.5), "capture"),
-        "rss_ratio": Parameter(ratio, 0.004, "prior, held to the capture's peak"),
+        "rss_base_bytes": Parameter(base, min(error / max(base, 1.0), 0.5), "capture", "capture"),
+        "rss_ratio": Parameter(ratio, 0.004, "prior, held to the capture's peak", "prior"),
     }
 
 
@@ -198,11 +203,15 @@ def fit_resident(peaks: FloatArray, resident: FloatArray, *, prior: MemoryPrior)
     # the two errors make up for each other at the peaks seen: the whole of it is kept at the ratio only
     base_sd, slope_sd = math.hypot(_RESIDENT_ERROR, law.between), float(law.sds[1])
     return {
-        "rss_base_bytes": Parameter(max(base, 0.0) * scale, min(base_sd / max(base, 0.01), 1.0), source),
-        "rss_ratio": Parameter(max(slope, 0.1), min(slope_sd / max(slope, 0.1), 1.0), f"prior and {source}"),
+        "rss_base_bytes": Parameter(
+            max(base, 0.0) * scale, min(base_sd / max(base, 0.01), 1.0), source, "capture"
+        ),
+        "rss_ratio": Parameter(
+            max(slope, 0.1), min(slope_sd / max(slope, 0.1), 1.0), f"prior and {source}", "prior"
+        ),
     }
 
 
 def _ranged(value: float, low: float, high: float, source: str) -> Parameter:
     spread = math.log(max(high, value) / max(min(low, value), 1e-6)) / _LOG_SD_OF_RANGE
-    return Parameter(value, spread, source)
+    return Parameter(value, spread, source, "prior")

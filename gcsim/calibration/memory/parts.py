@@ -13,7 +13,7 @@ from gcsim.calibration.memory.counted import CountedMemory
 from gcsim.calibration.memory.limit_goals import OutsideHeap
 from gcsim.calibration.stats.smc import posterior_draws
 from gcsim.capture.info import CaptureInfo
-from gcsim.service.parameters import Parameter
+from gcsim.service.parameters import Parameter, ParameterOrigin
 from gcsim.submodels.process_memory import UNFILLED_AT_PEAK
 from gcsim.units import MIB
 
@@ -21,7 +21,9 @@ from gcsim.units import MIB
 # shrinkstack); the log prints what was scanned, the limit counts what is allocated. Measured over goroutines that wait
 # at 0.4 to 9 KiB and go deeper for each request or not (`experiments/memory_priors.py stacks`): 1.6 to 12.8 times,
 # median 3.5. Beside them the runtime's own stacks and each P's cache of free ones are 0.3 MiB.
-ALLOCATED_PER_SCANNED = Parameter(3.5, 0.6, "prior: stacks allocated for each byte scanned, 1.5 to 12")
+ALLOCATED_PER_SCANNED = Parameter(
+    3.5, 0.6, "prior: stacks allocated for each byte scanned, 1.5 to 12", "prior"
+)
 _LEAST_PER_SCANNED = 1.05
 OWN_STACK_BYTES = 0.3 * MIB
 # Pages of stacks are resident once touched: 0.7 to 1 of what is allocated in the runs above, half of it where stacks
@@ -33,7 +35,7 @@ MEDIAN_TOUCHED = math.sqrt(_LEAST_TOUCHED)
 _BINARY_BYTES = Parameter(3.0 * MIB, 0.6)
 _UNTOUCHED_BYTES = 3.0 * MIB
 _LEAST_BESIDE_BYTES = 0.1 * MIB
-BESIDE_BYTES = Parameter(0.4 * MIB, 1.2, "prior: resident text, data and C memory, up to 4 MiB")
+BESIDE_BYTES = Parameter(0.4 * MIB, 1.2, "prior: resident text, data and C memory, up to 4 MiB", "prior")
 # Spans of each size class that are begun, with live heaps of 2 to 4 MiB: 0.5 to 0.9 MiB of slots that are never filled.
 BEGUN_SPAN_BYTES = 0.7 * MIB
 # Arenas become usable 4 MiB at a time (``mheap.grow``), and pages given back stay mapped: 0 to 8 MiB more than is
@@ -162,7 +164,9 @@ class Parts:
             (untouched + _SPARE_BYTES - (seen.heap_mapped_bytes - resident)) / spare,
         ]
 
-    def parameters(self, priors: Mapping[str, Parameter], source: str) -> dict[str, Parameter]:
+    def parameters(
+        self, priors: Mapping[str, Parameter], source: str, origin: ParameterOrigin
+    ) -> dict[str, Parameter]:
         """The log-normals that draws, shape (n,), amount to."""
         held = {
             "metadata_base_bytes": self.metadata_base_bytes,
@@ -172,7 +176,7 @@ class Parts:
             "rss_beside_bytes": np.maximum(self.rss_beside_bytes, _LEAST_BESIDE_BYTES),
         }
         return {
-            name: _log_normal(values, f"{priors[name].source}; held to {source}")
+            name: _log_normal(values, f"{priors[name].source}; held to {source}", origin)
             for name, values in held.items()
         }
 
@@ -204,6 +208,6 @@ def memory_posterior(
     return parts(draws)
 
 
-def _log_normal(values: FloatArray, source: str) -> Parameter:
+def _log_normal(values: FloatArray, source: str, origin: ParameterOrigin) -> Parameter:
     logs = np.log(values)
-    return Parameter(math.exp(float(logs.mean())), float(logs.std()), source)
+    return Parameter(math.exp(float(logs.mean())), float(logs.std()), source, origin)
