@@ -1,1 +1,1 @@
-"""From what a real process logged to a Model, with what is and is not known of it."""
+"""Calibration: a gctrace log in, a Model with the uncertainty of each parameter out."""

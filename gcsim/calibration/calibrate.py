@@ -1,4 +1,4 @@
-"""Trace to Model: the whole calibration, one step after another."""
+"""Calibration of one log: from a Trace to a Model."""
 
 import math
 from dataclasses import dataclass, replace
@@ -30,8 +30,10 @@ from gcsim.service.pauses import Pauses
 from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
 
-MIN_CYCLES = 6  # natural ones, after warm-up: fewer leave no scatter to measure
-_LEAST_OUTSIDE = 0.3  # of the time: where marking hardly ends, CPU time says little of what lies between
+MIN_CYCLES = 6  # started by the pacer, after warm-up: fewer show no variability
+_LEAST_OUTSIDE = (
+    0.3  # of wall time outside marking: with less, process CPU time does not determine mutator CPU
+)
 _PAUSE_SCALE = Parameter(
     1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth", "prior"
 )
@@ -39,19 +41,20 @@ _PAUSE_SCALE = Parameter(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """A model and what it was learned from."""
+    """A model and the evidence behind it."""
 
     model: Model
     window: slice  # rows of the trace that were used
     evidence: Evidence  # those rows
     pace: LoopDetection
-    log: LogSettings  # the settings of the log, with where each is from
+    log: LogSettings  # the settings of the log and their origins
 
 
 def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) -> Calibration:
-    """A model of the service that a trace shows.
+    """The model of the service that wrote the trace.
 
-    Settings are those of ``log_settings``. Raises InputError where the trace holds too little to learn from.
+    ``log_settings`` gives the settings; ``overrides`` takes precedence. Raises InputError if fewer than ``MIN_CYCLES``
+    cycles were started by the pacer, if no two of them are consecutive, or if heap goals contradict the settings.
     """
     stated = overrides or Overrides()
     log = log_settings(trace, stated)
@@ -62,24 +65,24 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     if natural < MIN_CYCLES:
         raise InputError(
             f"{natural} of {_read(trace)} were started by the pacer, but calibration needs {MIN_CYCLES};"
-            " capture the service under load for longer"
+            " run the service under load for longer and capture it again"
         )
     window = working_window(whole)
     evidence = whole.select(window)
     if int(evidence.follows_naturally.sum()) < 2:
         raise InputError(
-            "no two cycles in a row that the pacer started; capture the service under load for longer"
+            "the log holds no two consecutive cycles that the pacer started; capture the service under load for longer"
         )
     refuse_goals(trace, window, settings)
-    told = _told(trace.info, evidence, settings)
-    memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), told=told)
+    measured = _memory_evidence(trace.info, evidence, settings)
+    memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), evidence=measured)
     evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)
     gaps = intervals(evidence)
     pace = _pace(evidence, gaps, trace.info, stated.loop)
     profile = find_profile(evidence)
     allocation = fit_allocation(evidence, gaps, pace, profile)
     steady_arrivals = pace.loop == "open" and profile.is_steady
-    # without ends of spans counted again, as the engine's mark phases have none
+    # without recounted span ends: the engine's mark phases have none
     arriving = allocation["alloc_bytes_per_second"].value if steady_arrivals else None
     model = Model(
         name=name,
@@ -90,7 +93,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             **fit_marking(evidence, pace.loop, arrival_bytes_per_second=arriving),
             **allocation,
             **memory,
-            mark_cpu_heap_exponent=heap_exponent(told.counted),
+            mark_cpu_heap_exponent=heap_exponent(measured.counted),
             pause_scale=_PAUSE_SCALE,
         ),
         profile=profile,
@@ -105,16 +108,16 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
 
 
 def _read(trace: Trace) -> str:
-    """How many gc lines were read, and of how many processes."""
+    """The number of GC cycles read and of processes in the log, in words."""
     others = sum(oddity.kind == "other process" for oddity in trace.oddities)
     of = f" of the process used, one of {others + 1} in the log," if others else ""
     return f"{len(trace.cycles)} GC cycles{of}"
 
 
-def _told(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> MemoryEvidence:
-    """What the log and the capture tell of memory outside the heap."""
+def _memory_evidence(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> MemoryEvidence:
+    """The measurements of memory outside the heap in the log and its side file."""
     return MemoryEvidence(
-        seen=ProcessMemory.by(info),
+        process=ProcessMemory.from_capture(info),
         limited=outside_heap(evidence, settings, rules_for(settings.go)),
         counted=None if info is None else counted_memory(info.heap_accounts, evidence),
     )
@@ -123,7 +126,7 @@ def _told(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> M
 def _pace(
     evidence: Evidence, gaps: Intervals, info: CaptureInfo | None, stated: Loop | None
 ) -> LoopDetection:
-    # as counted: what is allocated while marking, which it is held to, has its recounted ends too
+    # with recounted span ends: allocation while marking, to which this is compared, includes them too
     counted = float(gaps.allocated_bytes.sum() + gaps.span_tail_recount_bytes.sum())
     outside = counted / max(float(gaps.seconds.sum()), 1e-9)
     share, rel_sd = (None, 0.0) if info is None else _mutator_cpu_share(evidence, gaps, info)
@@ -137,16 +140,18 @@ def _pace(
 
 
 def _mutator_cpu_share(evidence: Evidence, gaps: Intervals, info: CaptureInfo) -> tuple[float | None, float]:
-    """The program's share of all Ps outside marking, from the CPU time of the whole process; and its relative error.
+    """The mutator's share of all Ps outside marking, 0 to 1, and its relative error; None if it is not determined.
 
-    While marking, Ps that do not mark run the program; the rest of the process's CPU time was spent outside.
-    Start-up is in the process's time and not in the window: an error where it is long and unlike the rest. As far
-    as it is like the rest, it differs from the window as any such stretch of the window does.
+    share = (process CPU - marking time x P) / (time outside marking x P), within the window.
+
+    While marking, Ps that do not mark run the mutator, so marking uses all Ps. Process CPU time includes start-up and
+    the window does not. The error assumes that start-up differs from the window as intervals of the window differ
+    from each other.
     """
     if not info.cpu_seconds or not info.wall_seconds:
         return None, 0.0
     procs = float(evidence.gomaxprocs.mean())
-    whole = evidence.select(slice(0, len(evidence) - 1))  # as many mark phases as stretches between them
+    whole = evidence.select(slice(0, len(evidence) - 1))  # as many mark phases as intervals between them
     window_s = float(evidence.start_seconds[-1] - evidence.start_seconds[0])
     marking_s = float(whole.concurrent_seconds.sum())
     pauses_s = float((whole.sweep_term_seconds + whole.mark_term_seconds).sum())

@@ -1,7 +1,8 @@
-"""A trace as calibration reads it: one row per cycle, in floats, as exact as the log allows.
+"""The evidence of a trace: one row per cycle, as floats, as exact as the log allows.
 
-gctrace truncates sizes to whole MiB and times to two digits, or whole ms: each number is taken as the middle of what
-is printed so, where no pacer line gives the bytes. ``standard_error`` says what truncation leaves in a mean.
+gctrace truncates sizes to whole MiB, and times to two digits or whole ms. Calibration replaces each truncated number
+by the middle of the values that print the same. A pacer line gives sizes to the byte. ``standard_error`` gives the
+error that truncation leaves in a mean.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -18,9 +19,9 @@ from gcsim.submodels.process_memory import span_tail_recount_bytes
 from gcsim.units import MIB
 
 HALF_MIB = 0.5 * MIB
-LOG = "log"  # the source of a parameter that the log shows
-LITTLE_SCANNED = 0.1  # scan work of marked bytes: below it, objects are large or hold no pointers
-BELOW_A_MIB = 0.25 * MIB  # what stacks and globals printed as 0 MB are taken for
+LOG = "log"  # source text of a parameter with origin "log"
+LITTLE_SCANNED = 0.1  # scan work over marked bytes: below it, objects are large or hold no pointers
+BELOW_A_MIB = 0.25 * MIB  # value of stacks and globals printed as 0 MB
 NO_GOAL_BYTES = float(1 << 60)  # GOGC=off without a limit prints a goal near 2^63
 _HALF_MS = 500_000
 
@@ -29,10 +30,10 @@ _HALF_MS = 500_000
 class Evidence:
     """Columns of shape (n,): one row per cycle, in order. Seconds and bytes."""
 
-    cycle_number: Int64Array  # N of "gc N": a jump is lines lost
+    cycle_number: Int64Array  # N of "gc N"; a gap means lost lines
     start_seconds: FloatArray
     end_seconds: FloatArray
-    mark_seconds: FloatArray  # sweep termination and concurrent mark: what the pacer divides by
+    mark_seconds: FloatArray  # sweep termination and concurrent mark: the pacer's denominator
     sweep_term_seconds: FloatArray
     mark_term_seconds: FloatArray
     assist_cpu_seconds: FloatArray
@@ -41,37 +42,37 @@ class Evidence:
     heap_start_bytes: FloatArray
     heap_end_bytes: FloatArray
     heap_marked_bytes: FloatArray
-    heap_goal_bytes: FloatArray  # infinite where there is none
+    heap_goal_bytes: FloatArray  # infinite without a goal
     span_tail_recount_bytes: (
-        FloatArray  # of heapLive's growth since the cycle before: ends of spans, counted again
+        FloatArray  # recounted span ends in the growth of heapLive since the cycle before
     )
-    allocated_bytes: FloatArray  # while marking
+    allocated_bytes: FloatArray  # growth of heapLive during the mark phase
     heap_scan_bytes: FloatArray  # scan work on the heap; NaN without a pacer line
-    runway_bytes: FloatArray  # that this cycle's trigger was computed with; NaN without a pacer line
+    runway_bytes: FloatArray  # runway in this cycle's trigger; NaN without a pacer line
     stack_bytes: FloatArray
     globals_bytes: FloatArray
     gomaxprocs: FloatArray
     natural: BoolArray  # started by the pacer: neither runtime.GC nor the two-minute timer
     exact: BoolArray  # heap_start, heap_end, goal, stacks and globals from a pacer line, to the byte
-    marked_exact: BoolArray  # heap_marked worked out from the next cycle's exact goal
+    marked_exact: BoolArray  # heap_marked solved from the next cycle's exact goal
 
     def __len__(self) -> int:
         return int(self.start_seconds.shape[0])
 
     @property
     def scanned_share(self) -> float | None:
-        """Scan work of marked bytes; None where no pacer line tells."""
+        """Scan work over marked bytes, 0 to 1; None without pacer lines."""
         known = np.isfinite(self.heap_scan_bytes)
         if not known.any():
             return None
         return float(self.heap_scan_bytes[known].sum()) / float(self.heap_marked_bytes[known].sum())
 
     def select(self, rows: BoolArray | Int64Array | slice) -> Self:
-        """The chosen rows."""
+        """The evidence of the chosen rows."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     def without_span_tails(self, slot_garbage_share: float) -> Self:
-        """The same rows, and what of heapLive's growth before each of them nobody allocated."""
+        """The same rows with the recounted span ends set for a given share of garbage in partial spans, 0 to 1."""
         again = span_tail_recount_bytes(
             np.maximum(self._grown_bytes, 0.0), self.live_bytes[:-1], slot_garbage=slot_garbage_share
         )
@@ -81,7 +82,7 @@ class Evidence:
 
     @property
     def allocated_between_bytes(self) -> FloatArray:
-        """What was allocated from each cycle's end to the next one's start, as far as is known; shape (n - 1,)."""
+        """Bytes allocated from each cycle's end to the next start, without recounted span ends; shape (n - 1,)."""
         return self._grown_bytes - self.span_tail_recount_bytes[1:]
 
     @property
@@ -90,42 +91,45 @@ class Evidence:
 
     @property
     def follows(self) -> BoolArray:
-        """Whether each row but the first is the cycle right after the row before it; shape (n - 1,)."""
+        """Whether each row but the first directly follows the cycle of the row before; shape (n - 1,)."""
         return np.asarray(np.diff(self.cycle_number) == 1, dtype=np.bool_)
 
     @property
     def follows_naturally(self) -> BoolArray:
-        """Whether it is that, and the pacer started it; shape (n - 1,)."""
+        """Whether a row follows the row before and the pacer started its cycle; shape (n - 1,)."""
         return self.follows & self.natural[1:]
 
     @property
     def live_bytes(self) -> FloatArray:
-        """Live when a cycle began: what was marked less what was allocated meanwhile."""
+        """Live heap at the start of each cycle: heapMarked less the bytes allocated while marking."""
         return np.maximum(self.heap_marked_bytes - self.allocated_bytes, 0.0)
 
     @property
     def concurrent_seconds(self) -> FloatArray:
-        """Marking beside the program, the first pause left out: when workers and assists run."""
+        """Duration of concurrent marking, without sweep termination: workers and assists run in it."""
         return np.maximum(self.mark_seconds - self.sweep_term_seconds, 1e-9)
 
     @property
     def heap_step_bytes(self) -> FloatArray:
-        """Of what heap_start and heap_end were truncated to; 0 where they are exact."""
+        """Truncation step of heap_start and heap_end; 0 where they are exact."""
         return np.where(self.exact, 0.0, MIB)
 
     @property
     def marked_step_bytes(self) -> FloatArray:
-        """Of what heap_marked was truncated to; 0 where it is exact."""
+        """Truncation step of heap_marked; 0 where it is exact."""
         return np.where(self.marked_exact, 0.0, MIB)
 
     @property
     def mark_cpu_seconds(self) -> FloatArray:
-        """CPU of assists, background and idle workers together."""
+        """CPU seconds of assists, background workers and idle workers together."""
         return self.assist_cpu_seconds + self.background_cpu_seconds + self.idle_cpu_seconds
 
 
 def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
-    """The rows of one process's trace; with GOGC and pacer lines, marked bytes come from the next goal."""
+    """The evidence of one process's trace.
+
+    With ``gogc`` and pacer lines, heap_marked is solved from the next cycle's goal, to the byte.
+    """
     cycles = trace.cycles
     start, end = _sizes(cycles.heap_start_bytes), _sizes(cycles.heap_end_bytes)
     goal = _sizes(cycles.heap_goal_bytes)
@@ -185,10 +189,10 @@ def _marked_from_goals(
     follows: BoolArray,
     gogc: int,
 ) -> tuple[FloatArray, BoolArray]:
-    """Marked bytes to the byte where the next cycle's exact goal came from GOGC alone; and which these are.
+    """Marked bytes, exact where GOGC alone set the next cycle's exact goal; and a mask of the exact ones.
 
-    There goal = marked + (marked + roots) x GOGC/100 (Go 1.19+ ``commit``); a result that does not print as what
-    was printed shows that something else set the goal: the minimum, the sweeper's room or a limit.
+    goal = marked + (marked + roots) x GOGC/100 (Go 1.19+ ``commit``), solved for marked. A solution that differs from
+    the printed value shows that the minimum heap, the sweeper's distance or a limit set the goal; it is not used.
     """
     ratio = gogc / 100.0
     solved = (goal[1:] - root_bytes[:-1] * ratio) / (1.0 + ratio)
@@ -199,7 +203,7 @@ def _marked_from_goals(
 
 
 def time_steps(seconds: FloatArray) -> FloatArray:
-    """The unit of the last digit printed of each time, in seconds; 0 where 0 was printed."""
+    """The unit of the last printed digit of each time, in seconds; 0 for a printed 0."""
     step_ns = printed_step_ns(np.round(seconds * 1e9).astype(np.int64))
     return np.where(seconds > 0, step_ns * 1e-9, 0.0)
 

@@ -1,4 +1,4 @@
-"""One log with what every check of it needs, computed once."""
+"""The inputs of every check of one log, computed once."""
 
 from dataclasses import dataclass
 
@@ -13,23 +13,23 @@ from gcsim.service.model import Model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCase:
-    """One log, as the checks look at it."""
+    """One log with the inputs of its checks."""
 
     trace: Trace
     window: slice  # rows of the trace that show the service at work
     evidence: Evidence  # those rows
     log: LogSettings
     growth: tuple[Growth, ...]
-    model: Model | None = None  # None for a log that is only looked at
+    model: Model | None = None  # None for a log that is inspected without calibration
 
     @property
     def seconds(self) -> float:
-        """From the window's first cycle to its last."""
+        """Time from the window's first cycle to its last."""
         return float(self.evidence.start_seconds[-1] - self.evidence.start_seconds[0])
 
 
 def case_of(trace: Trace, log: LogSettings) -> LogCase:
-    """A log that is not calibrated; at least one cycle."""
+    """The case of a log that is not calibrated; the trace holds at least one cycle."""
     evidence = evidence_from(trace)
     window = working_window(evidence)
     evidence = evidence.select(window)

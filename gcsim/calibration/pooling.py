@@ -1,9 +1,9 @@
-"""Several logs of one service, at other settings or loads, into one Model.
+"""One Model from several logs of one service at different settings or loads.
 
-What should be the same in all of them is pooled with the scatter between logs in its interval (``random_effects``).
-Settings that differ show what one log cannot: how marking grows with the heap's spread, what sweeping costs, what is
-resident beside the heap. There the prior and the logs are combined by their precision. What belongs to a load or a
-setting (allocation per second, Ps, scatter, the course in time) is the reference log's.
+- Parameters that are equal in all logs are pooled; their interval includes the scatter between logs.
+- Logs at different settings determine three parameters that one log does not: growth of mark CPU with the heap,
+  sweep cost, and resident memory outside the heap. Prior and logs are weighted by their precision.
+- Parameters of one load or setting (allocation rate, Ps, variability, profile) come from the reference log.
 """
 
 import math
@@ -13,14 +13,13 @@ from pathlib import PurePath
 
 import numpy as np
 
-from gcsim.arrays import FloatArray
 from gcsim.calibration.calibrate import Calibration, calibrate
 from gcsim.calibration.estimate.allocation import fit_allocation, intervals, outside_rate, swept_per_byte
 from gcsim.calibration.estimate.heap import LIVE_PER_DOUBLING
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.memory.fit import OUTSIDE_HEAP, fit_resident, is_from_limit_goals
 from gcsim.calibration.settings.log_settings import Overrides
-from gcsim.calibration.stats.random_effects import USUAL_SCATTER, Pooled, pooled
+from gcsim.calibration.stats.random_effects import USUAL_SCATTER, Pooled, pooled, pooled_log_slope
 from gcsim.engine.inputs.draws import LEAST_FREE_OF_SWEEPING
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
@@ -33,14 +32,16 @@ from gcsim.settings import Settings
 from gcsim.submodels.live_heap import doublings
 from gcsim.units import format_mib, format_percent
 
-_USUAL_LIVE_SCATTER = 0.005  # between runs of one program; of sizes, not of speeds
+_USUAL_LIVE_SCATTER = (
+    0.005  # standard deviation of log sizes between runs of one program; speeds scatter more
+)
 _MOST_LIVE_APART = 1.5  # largest over smallest live heap of logs of one service
-_NEWTON_STEPS, _LEAST_EXPONENT = 5, 0.02  # the exponent's error is relative, so it must not be 0
+_LEAST_EXPONENT = 0.02  # the exponent's error is relative, so it must not be 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PooledCalibration:
-    """The pooled model, and each log's own calibration under its name."""
+    """The pooled model, and the calibration of each log by name."""
 
     model: Model
     calibrations: dict[str, Calibration]
@@ -48,17 +49,17 @@ class PooledCalibration:
 
     @property
     def of_reference(self) -> Calibration:
-        """The reference log's calibration with the pooled model in it."""
+        """The reference log's calibration with the pooled model."""
         return replace(self.calibrations[self.reference], model=self.model)
 
 
 def calibrate_logs(
     traces: Mapping[str, Trace], *, name: str, overrides: Mapping[str, Overrides] | None = None
 ) -> PooledCalibration:
-    """One model of the service that the logs show; one log gives what ``calibrate`` gives.
+    """One model of the service that wrote the logs. With one log the result equals that of ``calibrate``.
 
-    Raises InputError, naming the log, for one that calibration refuses, and for logs that cannot be of one service:
-    of other Go versions, GOMAXPROCS, or with live heaps more than half apart.
+    Raises InputError, naming the log, if calibration refuses a log, or if Go versions or GOMAXPROCS differ or the
+    largest live heap is more than 1.5 times the smallest.
     """
     found: dict[str, Calibration] = {}
     for log, trace in traces.items():
@@ -75,7 +76,7 @@ def calibrate_logs(
 
 
 def _from_default(settings: Settings) -> tuple[bool, float]:
-    """How far from GOGC=100 without a limit."""
+    """Sort key: the distance of settings from GOGC=100 without a limit."""
     gogc = math.inf if settings.gogc is None else float(settings.gogc)
     return settings.gomemlimit_bytes is not None, abs(math.log((gogc + 1.0) / 101.0))
 
@@ -92,7 +93,7 @@ def _refuse_another_service(one: str, first: Model, other: str, second: Model) -
         if here != there or what == "live heaps":
             raise InputError(
                 f"{other} and {one} are not of one service: their {what} differ, {there} and {here};"
-                " calibrate them apart"
+                " calibrate each of them on its own"
             )
 
 
@@ -121,7 +122,7 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
 
 
 def with_slots(one: Calibration, share: Parameter) -> Calibration:
-    """The same log with a share of slots from elsewhere, which decides how much of heapLive's growth was allocated."""
+    """The calibration with another slot_garbage_share and the allocation parameters that follow from it."""
     evidence = one.evidence.without_span_tails(share.value)
     allocation = fit_allocation(evidence, intervals(evidence), one.pace, one.model.profile)
     parameters = replace(one.model.parameters, **allocation, slot_garbage_share=share)
@@ -139,11 +140,11 @@ def _values(logs: list[Calibration], name: str) -> list[Parameter]:
 
 
 def _pooled_source(logs: int, between: float) -> str:
-    return f"{logs} logs, {format_percent(between, 2)} apart beyond their own errors"
+    return f"{logs} logs, {format_percent(between, 2)} scatter between them"
 
 
 def _pool_logs(parameters: list[Parameter], usual_scatter: float = USUAL_SCATTER) -> Parameter:
-    """The log-normal mean of what logs, not priors, say; the first where only one does or none."""
+    """The log-normal mean over logs, priors left out; the first parameter if fewer than two logs determine it."""
     known = [p for p in parameters if not p.is_prior and p.value > 0]
     if len(known) < 2:
         return known[0] if known else parameters[0]
@@ -163,12 +164,12 @@ def _same_everywhere(logs: list[Calibration]) -> dict[str, Parameter]:
         name: _pool_logs(_values(logs, name), _USUAL_LIVE_SCATTER)
         for name in ("live_bytes", "stack_bytes", "globals_bytes")
     }
-    sizes |= _kept(logs)
+    sizes |= _live_heap(logs)
     return {**sizes, "mark_background_procs": _pool_logs(_values(logs, "mark_background_procs"))}
 
 
-def _kept(logs: list[Calibration]) -> dict[str, Parameter]:
-    """Live heap at the reference's settings, and by how much it grows where collections come less often."""
+def _live_heap(logs: list[Calibration]) -> dict[str, Parameter]:
+    """Live heap at the reference's settings, and its growth per doubling of the interval between collections."""
     live, growth = _values(logs, "live_bytes"), _values(logs, "mark_cpu_heap_ratio")
     reference = growth[0].value
     law = pooled(
@@ -180,12 +181,12 @@ def _kept(logs: list[Calibration]) -> dict[str, Parameter]:
         usual_scatter=_USUAL_LIVE_SCATTER,
     )
     source = f"prior and {_pooled_source(len(logs), law.between)}"
-    kept = Parameter(math.exp(float(law.coefficients[1])), float(law.sds[1]), source, "prior")
-    return {"live_bytes": _log_normal(law, len(logs)), "live_per_doubling": kept}
+    elasticity = Parameter(math.exp(float(law.coefficients[1])), float(law.sds[1]), source, "prior")
+    return {"live_bytes": _log_normal(law, len(logs)), "live_per_doubling": elasticity}
 
 
 def _marking(logs: list[Calibration], sizes: dict[str, Parameter]) -> dict[str, Parameter]:
-    """Mark CPU per byte reachable at the reference's heap, how it grows with the heap's spread, and assists at ease."""
+    """Mark CPU per reachable byte at the reference, its exponent in heap growth, and the baseline CPU of assists."""
     cpu, growth = _values(logs, "mark_cpu_seconds"), _values(logs, "mark_cpu_heap_ratio")
     reachable = np.array([_reachable(_sizes(one)) for one in logs])
     heap_share = _sizes(logs[0])["live_bytes"].value / reachable[0]
@@ -228,15 +229,17 @@ def _reachable(sizes: Mapping[str, Parameter]) -> float:
 
 
 def _allocation(logs: list[Calibration]) -> dict[str, Parameter]:
-    """CPU per byte allocated and per byte of peak swept, from logs of the reference's loop whose peaks differ."""
-    told = [one for one in logs if one.pace.busy_from_log and one.pace.loop == logs[0].pace.loop]
-    if len(told) < 2 or told[0] is not logs[0]:
+    """CPU per byte allocated and per byte of heap peak swept, from logs with the reference's loop."""
+    usable = [one for one in logs if one.pace.busy_from_log and one.pace.loop == logs[0].pace.loop]
+    if len(usable) < 2 or usable[0] is not logs[0]:
         return {}
     prior = logs[0].model.parameters.sweep_cpu_seconds_per_byte
-    rates, errors, swept = (np.array(column) for column in zip(*map(_outside, told), strict=True))
+    rates, errors, swept = (np.array(column) for column in zip(*map(_outside, usable), strict=True))
     cost = 1.0 / rates
-    law = _sweeping(cost / cost[0], errors * cost / cost[0], swept * prior.value / cost[0], prior.rel_sd)
-    source = f"prior and {_pooled_source(len(told), law.between)}"
+    law = pooled_log_slope(
+        cost / cost[0], errors * cost / cost[0], swept * prior.value / cost[0], prior.rel_sd
+    )
+    source = f"prior and {_pooled_source(len(usable), law.between)}"
     sweep = Parameter(
         prior.value * math.exp(float(law.coefficients[1])), min(float(law.sds[1]), 2.0), source, "prior"
     )
@@ -246,31 +249,15 @@ def _allocation(logs: list[Calibration]) -> dict[str, Parameter]:
     return {
         "alloc_bytes_per_cpu_second": per_cpu,
         "sweep_cpu_seconds_per_byte": sweep,
-        "sweep_share": Parameter(float(shares[0]), 0.0, "from the two above", "derived"),
+        "sweep_share": Parameter(float(shares[0]), 0.0, "from the two parameters above", "derived"),
         "mark_alloc_efficiency": _pool_logs(
-            [_efficiency(one, speed) for one, speed in zip(told, speeds, strict=True)]
+            [_efficiency(one, speed) for one, speed in zip(usable, speeds, strict=True)]
         ),
     }
 
 
-def _sweeping(cost: FloatArray, errors: FloatArray, swept: FloatArray, rel_sd: float) -> Pooled:
-    """cost = a + swept * exp(u) with u of standard deviation ``rel_sd`` around 0, by Newton steps in u."""
-    dearer = 0.0
-    for _ in range(_NEWTON_STEPS):
-        slope = swept * math.exp(dearer)
-        law = pooled(
-            cost - slope * (1.0 - dearer),
-            errors,
-            np.stack([np.ones(cost.size), slope], axis=1),
-            prior_means=np.zeros(2),
-            prior_sds=np.array([1e6, rel_sd]),
-        )
-        dearer = float(np.clip(law.coefficients[1], -2.0, 2.0))
-    return law
-
-
 def _outside(one: Calibration) -> tuple[float, float, float]:
-    """Bytes per CPU second outside marking, its error, and bytes of peak to sweep per byte allocated."""
+    """Bytes per CPU second outside marking, its relative error, and heap-peak bytes swept per byte allocated."""
     gaps = intervals(one.evidence)
     rate, _ = outside_rate(gaps)
     error = one.model.parameters.alloc_bytes_per_cpu_second.rel_sd
@@ -278,14 +265,14 @@ def _outside(one: Calibration) -> tuple[float, float, float]:
 
 
 def _efficiency(one: Calibration, speed: Parameter) -> Parameter:
-    """Speed while marking, as this log has it, over speed outside with the sweeping set aside as pooled."""
+    """One log's allocation speed while marking over the speed outside marking at the pooled sweep cost."""
     own = one.model.parameters
     marking = own.mark_alloc_efficiency.value * own.alloc_bytes_per_cpu_second.value
     return replace(own.mark_alloc_efficiency, value=marking / speed.value)
 
 
 def _outside_heap(logs: list[Calibration]) -> dict[str, Parameter]:
-    """What lies outside the heap, from the log whose limit's goals tell most of it; none where no limit set goals."""
+    """Memory outside the heap from the log whose limit goals determine it best; empty if no limit set goals."""
     limited = [one.model.parameters for one in logs if is_from_limit_goals(one.model.parameters)]
     if not limited:
         return {}
@@ -294,7 +281,7 @@ def _outside_heap(logs: list[Calibration]) -> dict[str, Parameter]:
 
 
 def _memory(traces: list[Trace], model: Model) -> dict[str, Parameter]:
-    """Resident memory beside the heap, where captures at several peaks tell its two parts apart."""
+    """Resident memory as a constant and a ratio, from captures at two or more heap peaks; empty with fewer."""
     known = [trace for trace in traces if trace.info is not None and trace.info.rss_peak_bytes]
     if len(known) < 2:
         return {}

@@ -1,4 +1,4 @@
-"""Predicted against observed: one model, one log, the log's own settings."""
+"""Comparison of a model's predictions with one log, at the log's own settings."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -16,13 +16,13 @@ from gcsim.metrics import METRICS, Estimate, cycle_metrics
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 
-#: The metrics that ``validate --max-error`` judges: those that the settings are chosen by.
+#: The metrics that ``validate --max-error`` judges: recommendations depend on them.
 JUDGED = ("heap_peak_mean_bytes", "gc_rate_hz", "gc_cpu_fraction", "rss_peak_bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One metric of one log."""
+    """The prediction and the observation of one metric."""
 
     name: str
     predicted: Estimate
@@ -30,12 +30,12 @@ class Comparison:
 
     @property
     def error(self) -> float:
-        """(predicted - observed) / observed; NaN where nothing was observed."""
+        """(predicted - observed) / observed; NaN if the observed value is 0."""
         return self.predicted.value / self.observed - 1.0 if self.observed > 0 else math.nan
 
     @property
     def inside(self) -> bool:
-        """Whether the 90 % interval holds what was observed."""
+        """Whether the observation lies inside the 90 % prediction interval."""
         return self.predicted.contains(self.observed)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,14 +68,14 @@ class Validation:
 
 
 def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str, float]:
-    """The metrics that a log shows, over all its cycles or those given; resident memory from its side file.
+    """The metrics of a log, over ``cycles`` or all its cycles. Peak resident memory is from the side file.
 
-    Raises InputError where fewer than two cycles are left.
+    Raises InputError if fewer than two cycles are given.
     """
     cycles = trace.cycles if cycles is None else cycles
     if len(cycles) < 2:
         raise InputError(
-            f"the log holds 1 GC cycle{_others(trace)}, metrics need at least two; capture for longer"
+            f"the log holds 1 GC cycle{_others(trace)}, but metrics need at least two; capture for longer"
             if len(cycles) == 1
             else "the log holds no GC cycle; run the program with GODEBUG=gctrace=1"
         )
@@ -86,13 +86,13 @@ def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str
 
 
 def _others(trace: Trace) -> str:
-    """How many other processes' gc lines were read, and left out; empty where there were none."""
+    """The number of processes in the log, in words; empty for one process."""
     others = sum(oddity.kind == "other process" for oddity in trace.oddities)
     return f" of the process used (gc lines of {others + 1} processes were read)" if others else ""
 
 
 def _untruncated(cycles: CycleTable) -> CycleTable:
-    """Printed durations at the middle of what prints so: truncated ones make CPU shares 1 to 5 % too low."""
+    """The cycles with each printed duration at the middle of its step: truncation lowers CPU shares by 1 to 5 %."""
     durations = [f.name for f in fields(cycles) if f.name.endswith("_ns") and f.name != "start_ns"]
     return replace(cycles, **{name: untruncated_ms(getattr(cycles, name)) for name in durations})
 
@@ -106,9 +106,9 @@ def validate(
     seed: int,
     duration_seconds: float | None = None,
 ) -> Validation:
-    """Simulate the log's settings for the log's length, from as far after start-up, and set both side by side.
+    """The comparison of a simulated run with the log, at ``settings``, for the log's length and warm-up.
 
-    Raises InputError where the log holds too few cycles.
+    Raises InputError if the log holds fewer than two cycles.
     """
     observed = observed_metrics(trace)
     evidence = evidence_from(trace)

@@ -1,28 +1,27 @@
-"""Which cycles of a log show the service at work: warm-up and shutdown left out."""
+"""The working window of a log: its cycles without warm-up and shutdown."""
 
 import numpy as np
 
 from gcsim.calibration.evidence import Evidence
 
-WARM_SHARE = 0.9  # of the later live heap: where warm-up ends
-_STEADY = 0.1  # of the median: the log's second half, 5th to 95th percentile, where the live heap has settled
+WARM_SHARE = 0.9  # of the later live heap: warm-up ends there
+_STEADY = 0.1  # of the median: the 5th to 95th percentiles of a settled live heap's second half lie within
 _CYCLES_AHEAD, _PARTS = (
     5,
     10,
-)  # what is later where it has not: a tenth of the log's cycles, no fewer than five
-PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements; start-up's are among the first
-_ENOUGH = 5  # cycles that a second half of the log's time must hold to be taken for one
+)  # an unsettled heap is compared to the next tenth of the log's cycles, at least five
+PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements, which include start-up at first
+_ENOUGH = 5  # cycles in the second half of the log's time, at least
 
 
 def working_window(evidence: Evidence) -> slice:
     """The rows after warm-up and before shutdown.
 
-    Warm-up ends when the live heap first reaches 90 % of the median of the log's second half, and the pacer has then
-    forgotten start-up's measurements; no more is left out than the log's first half, and never its last five cycles.
-    Halves are of its time, for a heap that builds up collects often: a second of start-up may hold most of the log's
-    cycles. Where the second half moves too,
-    steps, ramps and leaks are the service at work, and only the heap's building up is left out. A forced cycle at the
-    very end is a shutdown's.
+    Warm-up ends ``PACER_MEMORY_CYCLES`` cycles after the live heap first reaches 90 % of the median of the log's
+    second half; by then the pacer no longer uses measurements of start-up. The window starts in the first half of the
+    log and includes its last five cycles. Halves are halves of time: a growing heap collects often, and one second of
+    start-up may hold most of the cycles. If the live heap moves in the second half too, steps, ramps and leaks belong
+    to the service, and only the initial growth is left out. Forced cycles at the very end belong to the shutdown.
     """
     count = len(evidence)
     first = _first_warm(evidence)
@@ -34,10 +33,10 @@ def working_window(evidence: Evidence) -> slice:
 
 
 def cycles_since_start(evidence: Evidence) -> int:
-    """Cycles between the first whose goal counted all that the service keeps and the working window, 0 or more.
+    """Cycles from the first goal that includes the whole live heap to the working window, 0 or more.
 
-    A short log's window follows start-up closely: heaps still climb there, for each cycle's goal counts what the
-    cycle before allocated while it marked.
+    The window of a short log follows start-up closely. Heap peaks still rise there, because each goal includes the
+    bytes that the cycle before allocated while marking.
     """
     kept = evidence.live_bytes[_first_warm(evidence)]
     counted = int(np.argmax(evidence.heap_marked_bytes >= kept))  # by the next cycle's goal
@@ -45,14 +44,14 @@ def cycles_since_start(evidence: Evidence) -> int:
 
 
 def _second_half(evidence: Evidence) -> int:
-    """Where the second half of the log's time begins; of its cycles, where that is later or leaves too few of them."""
+    """The first row of the second half: of time, or of cycles if that is later or time leaves too few cycles."""
     count, started = len(evidence), evidence.start_seconds
     middle = int(np.searchsorted(started, 0.5 * (started[0] + started[-1])))
     return max(count // 2, min(middle, count - _ENOUGH))
 
 
 def _first_warm(evidence: Evidence) -> int:
-    """The first cycle that found the live heap where it stays, or, where it keeps moving, built up."""
+    """The first cycle with a settled live heap; for a heap that keeps moving, the first after its initial growth."""
     live = evidence.live_bytes
     later = live[_second_half(evidence) :]
     level = float(np.median(later))

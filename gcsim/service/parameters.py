@@ -115,7 +115,12 @@ class Parameters:
         """For a model file."""
         every = {name: getattr(self, name) for name in PARAMETER_NAMES}
         return {
-            name: {"value": p.value, "rel_sd": p.rel_sd, "source": p.source, "origin": p.origin}
+            name: {
+                "value": p.value,
+                "rel_sd": p.rel_sd,
+                "origin": p.origin,
+                "source": p.source,
+            }  # source last: _parameter
             for name, p in every.items()
         }
 
@@ -185,7 +190,7 @@ PARAMETER_NAMES = tuple(field.name for field in fields(Parameters))
 
 
 def _parameter(entry: Mapping[str, Any], name: str) -> Parameter:
-    """Value, rel_sd and source are required: a file that was cut off in its last entry must not pass as whole."""
+    """The parameter of one table. A file that was cut off in its last table lacks ``source`` and is refused."""
     try:
         source = text_of(entry, "source")
         return Parameter(number(entry, "value"), number(entry, "rel_sd"), source, _origin(entry, source))

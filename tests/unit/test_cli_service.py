@@ -103,5 +103,5 @@ def test_sizes_that_never_change_are_not_taken_for_no_allocation(
     assert rate["high"] >= 30 * 2**20
     assert rate["low"] < 5 * 2**20
     finding = next(one for one in found["findings"] if one["kind"] == "printing precision")
-    assert "anything from 0 to 3" in finding["text"]
+    assert "between 0 and 3" in finding["text"]
     assert run(["recommend", str(model), "--memory", "1GiB", *QUICK, "--json"]) == 1

@@ -70,7 +70,7 @@ def test_what_was_counted_is_what_the_model_leaves_out_of_the_heap(log: Evidence
     """Metadata, stacks and unfilled slots of the fitted parameters add up to the counts, at the heap's peak."""
     counted = counted_memory(_looks(log, unfilled_mib=10.0, slot_garbage=0.4), log)
     assert counted is not None
-    fitted = fit_memory(log, prior=memory_prior(27), told=MemoryEvidence(counted=counted))
+    fitted = fit_memory(log, prior=memory_prior(27), evidence=MemoryEvidence(counted=counted))
     peak = float(log.heap_end_bytes.max())
     outside = (
         fitted["metadata_base_bytes"].value

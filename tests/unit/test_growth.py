@@ -63,7 +63,7 @@ def test_the_finding_says_rate_and_time_left_and_forbids_trust() -> None:
     assert diagnosis.verdict == "do not trust"
     assert diagnosis.findings[0].kind == "growth"
     assert "live heap grows 3.6 MiB/s" in diagnosis.findings[0].text
-    assert "No GC setting fixes a leak" in diagnosis.findings[0].text
+    assert "no GC setting fixes a leak" in diagnosis.findings[0].text
     (growth,) = diagnosis.growth
     assert growth.seconds_until(growth.last_bytes + 36 * 2**20) == pytest.approx(10.0, rel=0.1)
 

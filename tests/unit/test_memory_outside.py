@@ -114,7 +114,7 @@ def test_more_resident_memory_means_no_less_of_anything() -> None:
         fit_memory(
             log,
             prior=memory_prior(27),
-            told=MemoryEvidence(seen=ProcessMemory(rss_peak_bytes=peak + beside * MIB)),
+            evidence=MemoryEvidence(process=ProcessMemory(rss_peak_bytes=peak + beside * MIB)),
         )
         for beside in (6, 9, 12, 16)
     ]
@@ -131,7 +131,8 @@ def test_what_is_resident_beside_the_heap_tells_the_binary_from_stacks() -> None
         rss_peak_bytes=18.4 * MIB, rss_outside_heap_bytes=7.8 * MIB, heap_mapped_bytes=12.6 * MIB
     )
     first, second = (
-        fit_memory(log, prior=memory_prior(27), told=MemoryEvidence(seen=seen)) for seen in (whole, parted)
+        fit_memory(log, prior=memory_prior(27), evidence=MemoryEvidence(process=seen))
+        for seen in (whole, parted)
     )
     for name in ("allocated_stack_bytes", "rss_beside_bytes"):
         assert second[name].rel_sd < 0.7 * first[name].rel_sd
@@ -146,7 +147,9 @@ def test_stacks_that_were_never_touched_are_seen_in_what_the_heap_maps() -> None
     seen = ProcessMemory(
         rss_peak_bytes=peak + 72.3 * MIB, rss_outside_heap_bytes=6.8 * MIB, heap_mapped_bytes=peak + 133 * MIB
     )
-    stacks = fit_memory(log, prior=memory_prior(27), told=MemoryEvidence(seen=seen))["allocated_stack_bytes"]
+    stacks = fit_memory(log, prior=memory_prior(27), evidence=MemoryEvidence(process=seen))[
+        "allocated_stack_bytes"
+    ]
     assert stacks.value == pytest.approx(128.4 * MIB, rel=0.05)
     assert stacks.rel_sd < 0.05
 

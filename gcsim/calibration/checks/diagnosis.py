@@ -1,4 +1,4 @@
-"""The regime that a log ran in, and the parameters that it determines weakly."""
+"""The GC regime of a log, and the parameters that the log determines weakly."""
 
 import math
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ RegimeName = Literal["idle", "minimum-heap", "limit-bound", "assist-bound", "con
 
 WEAK_REL_SD = 0.1  # a 90 % interval wider than about -15 % to +18 %
 WEAK_PRIOR_REL_SD = 0.02
-_NO_IDLE_SHARE = 0.01  # of P, marked by idle workers
-_MOST = 0.5  # share of cycles that makes a regime
-_REACHED = 0.93  # of the runway used by the median cycle: little room left before the goal
+_NO_IDLE_SHARE = 0.01  # of P, on idle workers while marking
+_MOST = 0.5  # share of cycles that define a regime
+_REACHED = 0.93  # of the runway used by the median cycle: the goal is near
 _OVERRUN = 1.5  # of the runway
-_CONTINUOUS = 0.6  # share of the time with marking on
+_CONTINUOUS = 0.6  # share of wall time spent marking
 _IDLE_GAP_SECONDS = 30.0
 _IDLE_PERIODIC_SHARE = 0.2  # of cycles started by the two-minute timer
 
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """One regime that the log ran in, with the figure that says so."""
+    """One GC regime of the log, with the figure behind it."""
 
     name: RegimeName
     text: str
@@ -38,7 +38,7 @@ class Regime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnderdeterminedGroup:
-    """Parameters that the log hardly determines, what rests on them, and what would narrow them."""
+    """Parameters that the log determines weakly, the predictions that use them, and the remedy."""
 
     what: str
     parameters: tuple[str, ...]
@@ -46,7 +46,7 @@ class UnderdeterminedGroup:
 
 
 def regimes(trace: Trace, window: slice, evidence: Evidence, settings: Settings) -> tuple[Regime, ...]:
-    """Those of the window, the one that governs first; "paced" where no other applies."""
+    """The regimes of the window, the governing one first; "paced" if no other applies."""
     found = [
         _idle(trace, window, evidence),
         _limit_bound(trace, window, settings),
@@ -61,16 +61,16 @@ def regimes(trace: Trace, window: slice, evidence: Evidence, settings: Settings)
     return (
         Regime(
             "paced",
-            f"the median cycle used {reached:.0f} % of its runway: background marking keeps up, GOGC sets the peak",
+            f"the median cycle used {reached:.0f} % of its runway: background marking keeps up, and GOGC sets the peak",
         ),
     )
 
 
 def weakly_determined(model: Model, trace: Trace) -> tuple[UnderdeterminedGroup, ...]:
-    """Groups of parameters with a wide interval or a prior's value, by what would narrow them."""
+    """The groups of weakly determined parameters, one per remedy."""
     weak = {name for name in PARAMETER_NAMES if is_weak(getattr(model.parameters, name))}
     if model.parameters.mark_idle_procs.value < _NO_IDLE_SHARE * model.settings.gomaxprocs:
-        weak.discard("mark_idle_procs")  # hardly any: how many exactly changes nothing
+        weak.discard("mark_idle_procs")  # almost none: the exact number has no effect
     groups = []
     for what, names, remedy in _groups(trace):
         chosen = tuple(name for name in names if name in weak)
@@ -80,7 +80,7 @@ def weakly_determined(model: Model, trace: Trace) -> tuple[UnderdeterminedGroup,
 
 
 def is_weak(parameter: Parameter) -> bool:
-    """Whether a parameter's interval is wide; a prior, which the log does not speak to, is held to more."""
+    """Whether a parameter's interval is wide; the bound for priors is narrower than for measured values."""
     bound = WEAK_PRIOR_REL_SD if parameter.is_prior else WEAK_REL_SD
     return parameter.rel_sd > bound
 
@@ -89,26 +89,28 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
     no_pacer = len(trace.pacer_ends) == 0
     captured = trace.info is not None
     objects = (
-        "log with GODEBUG=gctrace=1,gcpacertrace=1, which tells large objects from small" if no_pacer else ""
+        "log with GODEBUG=gctrace=1,gcpacertrace=1, which separates large from small objects"
+        if no_pacer
+        else ""
     )
     counted = trace.info is not None and trace.info.heap_accounts is not None
-    parted = "" if counted else "log with gcsim capture on Linux, which reads the runtime's own counts"
-    limited = "hold the model against one run at a limit: gcsim validate MODEL LIMITED.log"
+    counters = "" if counted else "log with gcsim capture on Linux, which reads the runtime's own counts"
+    validated = "check the model against one run under a limit: gcsim validate MODEL LIMITED.log"
     return (
         (
-            "memory outside the heap, which a GOMEMLIMIT prediction rests on",
+            "memory outside the heap, which GOMEMLIMIT predictions use",
             ("metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share",
              "allocated_stack_bytes"),
-            "; ".join(filter(None, (objects, parted, limited))),
+            "; ".join(filter(None, (objects, counters, validated))),
         ),
         (
-            "resident memory beside the heap",
+            "resident memory outside the heap",
             ("rss_base_bytes", "rss_ratio", "rss_beside_bytes"),
-            "repeat the capture: one peak leaves this much open" if captured else
+            "repeat the capture: one peak determines it weakly" if captured else
             "log with gcsim capture, which records peak resident memory",
         ),
         (
-            "what is kept and what marking costs at other heap sizes",
+            "live heap and mark cost at other heap sizes",
             ("mark_cpu_heap_exponent", "live_per_doubling"),
             "calibrate on a log at another GOGC as well: gcsim calibrate LOG OTHER.log",
         ),
@@ -145,7 +147,7 @@ def _idle(trace: Trace, window: slice, evidence: Evidence) -> Regime | None:
     if periodic >= _IDLE_PERIODIC_SHARE:
         return Regime("idle", f"{100 * periodic:.0f} % of cycles were started by the two-minute timer")
     if gap >= _IDLE_GAP_SECONDS:
-        return Regime("idle", f"half of all cycles came {gap:.0f} s or more after the one before")
+        return Regime("idle", f"half of the cycles started {gap:.0f} s or more after the cycle before")
     return None
 
 
@@ -162,13 +164,13 @@ def _limit_bound(trace: Trace, window: slice, settings: Settings) -> Regime | No
     marked = trace.cycles.heap_marked_bytes[window]
     stuck = float((goals[window] <= marked + MIB).mean())
     thrash = (
-        f"; in {100 * stuck:.0f} % the heap marked fills the goal: the limit is too low for what is live"
+        f"; in {100 * stuck:.0f} % of cycles the marked heap fills the goal: the limit is too low for the live heap"
         if stuck > 0.1
         else ""
     )
     return Regime(
         "limit-bound",
-        f"in {100 * share:.0f} % of cycles GOMEMLIMIT held the goal below what GOGC asks for{thrash}",
+        f"in {100 * share:.0f} % of cycles GOMEMLIMIT held the heap goal below the GOGC goal{thrash}",
     )
 
 
@@ -184,7 +186,7 @@ def _minimum_heap(trace: Trace, window: slice, settings: Settings) -> Regime | N
         return None
     return Regime(
         "minimum-heap",
-        f"in {100 * share:.0f} % of cycles the goal was at or near Go's least, {format_mib(minimum)} at this GOGC",
+        f"in {100 * share:.0f} % of cycles the goal was near the minimum heap, {format_mib(minimum)} at this GOGC",
     )
 
 
@@ -206,7 +208,7 @@ def _continuous(evidence: Evidence) -> Regime | None:
     share = float(evidence.mark_seconds.sum()) / max(lasted, 1e-9)
     if share < _CONTINUOUS:
         return None
-    return Regime("continuous", f"marking was on {100 * share:.0f} % of the time")
+    return Regime("continuous", f"marking took {100 * share:.0f} % of the time")
 
 
 def _reach(evidence: Evidence) -> float:

@@ -1,4 +1,4 @@
-"""Reasons not to trust a log: each check looks at one thing and says it in one sentence, with how to go on."""
+"""Findings about a log: each check examines one property and gives one sentence with a remedy."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,21 +14,21 @@ from gcsim.gctrace.trace import Trace
 from gcsim.service.assessment import Finding
 from gcsim.units import format_gogc, format_seconds
 
-_FEW_CYCLES, _TOO_FEW_CYCLES = 30, 6  # the pacer itself remembers five; quantiles of scatter need more
-_WARM_SHARE = 0.4  # of the log's time before the window
-_GAPS_SPOIL = 0.05  # of cycles missing
+_FEW_CYCLES, _TOO_FEW_CYCLES = 30, 6  # the pacer uses five; quantiles of variability need more
+_WARM_SHARE = 0.4  # share of the log's time before the window
+_GAPS_SPOIL = 0.05  # share of missing cycles
 _FORCED_CARE, _FORCED_DISTRUST = 0.1, 0.5
 _FOREIGN_CARE, _FOREIGN_DISTRUST = (
     0.05,
     0.25,
-)  # of all CPU; measured: throughput falls threefold on shared cores
-_LONG_CARE, _LONG_DISTRUST = 0.01, 0.05  # of pauses
-_ZERO_CLOCK = 0.02  # of mark phases printed as 0
+)  # share of all CPU; measured: throughput falls to a third on shared cores
+_LONG_CARE, _LONG_DISTRUST = 0.01, 0.05  # share of pauses
+_ZERO_CLOCK = 0.02  # share of mark phases printed as 0
 _KILLED = 137
 
 
 def log_findings(case: LogCase) -> Iterator[Finding]:
-    """Everything that the log itself and its side file give reason to say."""
+    """The findings of all checks on the log and its side file."""
     for check in _CHECKS:
         yield from check(case)
 
@@ -39,14 +39,14 @@ def _length(case: LogCase) -> Iterator[Finding]:
         yield Finding(
             "few cycles",
             "distrust",
-            f"only {count} cycles show the service at work, too few for their scatter: log until there are 30",
+            f"only {count} cycles lie in the working window, too few to measure their variability; log at least 30",
         )
     elif count < _FEW_CYCLES:
         yield Finding(
             "few cycles",
             "care",
-            f"only {count} cycles in {format_seconds(seconds)} were used: means are rough and rare pauses are missing;"
-            " log for longer",
+            f"only {count} cycles in {format_seconds(seconds)} were used: means are uncertain and rare pauses are"
+            " missing; log for longer",
         )
 
 
@@ -70,7 +70,7 @@ def _goals(case: LogCase) -> Iterator[Finding]:
             "unstated limit",
             "care",
             f"heap goals stay at {offer.goal} and do not follow GOGC={format_gogc(case.log.settings.gogc)}: a memory"
-            f" limit sets them; pass {offer.options} with the limit that was set",
+            f" limit sets them; pass {offer.options} with the limit of the run",
         )
 
 
@@ -85,7 +85,7 @@ def _numbering(case: LogCase) -> Iterator[Finding]:
         "lost lines",
         "distrust" if share > _GAPS_SPOIL else "care",
         f"{missing} of {len(numbers) + missing} cycles are missing, the first after gc {numbers[jump]}: figures"
-        " are of the lines that are left; keep standard error whole, by gcsim capture or a file of its own",
+        " cover the remaining lines only; keep standard error complete, with gcsim capture or in a file of its own",
     )
 
 
@@ -95,16 +95,16 @@ def _processes(case: LogCase) -> Iterator[Finding]:
         return
     first, last = int(case.trace.line_numbers[0]), int(case.trace.line_numbers[-1])
     before = sum(oddity.line_number < first for oddity in others)
-    amid = sum(first < oddity.line_number < last for oddity in others)
+    between = sum(first < oddity.line_number < last for oddity in others)
     where = (
-        f"{amid} of them between its lines"
-        if amid
-        else f"{before} before it and {len(others) - before} after it, as where a service was restarted"
+        f"{between} of them between its lines"
+        if between
+        else f"{before} before it and {len(others) - before} after it, as after a restart of the service"
     )
     yield Finding(
         "several processes",
         "care",
-        f"the log holds {len(others) + 1} processes; used is the one with most cycles, {len(case.trace.cycles)} from"
+        f"the log holds {len(others) + 1} processes; gcsim used the one with most cycles, {len(case.trace.cycles)} from"
         f" line {first} to {last}; {where}: check that it is the right one, or cut the log",
     )
 
@@ -129,8 +129,8 @@ def _forced(case: LogCase) -> Iterator[Finding]:
         yield Finding(
             "forced cycles",
             "distrust" if share >= _FORCED_DISTRUST else "care",
-            f"{100 * share:.0f} % of cycles were forced by runtime.GC or a timer. They come at any setting, and the"
-            " model predicts only those that the pacer starts",
+            f"{100 * share:.0f} % of cycles were forced by runtime.GC or a timer: they occur at any setting, and"
+            " the model predicts only cycles that the pacer starts",
         )
 
 
@@ -141,16 +141,16 @@ def _stalls(case: LogCase) -> Iterator[Finding]:
         yield Finding(
             "throttled",
             "distrust",
-            "cycles start and end in step with the 100 ms period of a CPU quota, and marking that meets its end is"
-            " stretched: the process was throttled; raise the quota or set GOMAXPROCS to it, and log again"
-            " (nr_throttled in cpu.stat counts it)",
+            "cycles start and end in step with the 100 ms period of a CPU quota, and marking across the end of a period"
+            " takes longer: the process was throttled; raise the quota or set GOMAXPROCS to it, and log again"
+            " (nr_throttled in cpu.stat counts throttled periods)",
         )
     elif stalls.in_step:
         yield Finding(
             "in step",
             "care",
-            "cycles keep step with 100 ms: either work comes on that beat, or a CPU quota throttles the process"
-            " (look for nr_throttled in its cpu.stat)",
+            "cycles start and end in step with 100 ms: either work arrives with that period, or a CPU quota throttles"
+            " the process (check nr_throttled in its cpu.stat)",
         )
     share = stalls.long_pauses / stalls.pauses
     if not stalls.throttled and stalls.long_pauses >= 3 and share > _LONG_CARE and not is_coarse(case.trace):
@@ -158,8 +158,8 @@ def _stalls(case: LogCase) -> Iterator[Finding]:
             "stalled",
             "distrust" if share > _LONG_DISTRUST else "care",
             f"{stalls.long_pauses} of {stalls.pauses} pauses lasted {1e3 * LONG_PAUSE_SECONDS:.0f} ms or more, up to"
-            f" {1e3 * stalls.longest_pause_seconds:.0f} ms: the process was kept off the CPU, by a quota or by its"
-            " neighbours; log where it has its cores to itself",
+            f" {1e3 * stalls.longest_pause_seconds:.0f} ms: a CPU quota or other processes kept the process off the"
+            " CPU; log on a machine with free cores",
         )
 
 
@@ -170,7 +170,7 @@ def _clock(case: LogCase) -> Iterator[Finding]:
             "coarse clock",
             "care",
             f"{100 * zeros:.0f} % of mark phases are printed as 0 ms: the machine's clock is coarse (Windows ticks"
-            " every 0.5 to 16 ms); pauses and mark cost are means at best, pause percentiles mean nothing",
+            " every 0.5 to 16 ms); only means of pauses and mark cost are usable, pause percentiles are not",
         )
 
 
@@ -180,7 +180,7 @@ def _capture(case: LogCase) -> Iterator[Finding]:
         yield Finding(
             "no side file",
             "note",
-            f"no side file says how the log was made; settings are {case.log}",
+            f"the log has no side file with its settings; settings are {case.log}",
         )
         return
     foreign = info.foreign_cpu_fraction
@@ -188,19 +188,19 @@ def _capture(case: LogCase) -> Iterator[Finding]:
         yield Finding(
             "crowded machine",
             "distrust" if foreign > _FOREIGN_DISTRUST else "care",
-            f"other processes used {100 * foreign:.0f} % of the machine's CPU during the capture: the service was"
-            " slower than it is alone; repeat the capture on a quiet machine",
+            f"other processes used {100 * foreign:.0f} % of the machine's CPU during the capture: they slowed"
+            " the service down; repeat the capture on a quiet machine",
         )
     if info.exit_status == _KILLED:
         yield Finding(
             "killed",
             "care",
-            "the process was killed (status 137), most often because memory ran out: its last cycles may not be usual",
+            "the process was killed (status 137), usually by OOM: its last cycles may not be typical; log again",
         )
 
 
 def is_coarse(trace: Trace) -> bool:
-    """Whether the machine's clock ticks so slowly that mark phases are printed as 0."""
+    """Whether the machine's clock is so coarse that mark phases are printed as 0."""
     return float((trace.cycles.mark_ns <= 0).mean()) > _ZERO_CLOCK
 
 

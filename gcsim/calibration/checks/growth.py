@@ -1,4 +1,4 @@
-"""Whether live heap or stacks grow through a log, and how fast."""
+"""Growth of live heap and stacks over a log."""
 
 from collections.abc import Iterator
 
@@ -11,19 +11,17 @@ from gcsim.service.assessment import Finding, GrowingPart, Growth
 from gcsim.units import MIB, format_mib
 
 _FEWEST_CYCLES = 6
-_MOST_BLOCKS, _CYCLES_PER_BLOCK = 8, 2  # means over blocks tell a slope from scatter
-_RISING = (
-    0.75  # of pairs of blocks, the later one larger, less those with the earlier one larger (Kendall's tau)
-)
-_ENOUGH = 0.15  # of the first level
-_LEAST_BYTES = 2.0 * MIB  # more than truncated printing makes
+_MOST_BLOCKS, _CYCLES_PER_BLOCK = 8, 2  # block means separate a slope from scatter
+_RISING = 0.75  # Kendall's tau of the block means: share of rising pairs less share of falling pairs
+_ENOUGH = 0.15  # relative rise, at least
+_LEAST_BYTES = 2.0 * MIB  # more than truncation makes
 _SIGMAS = 4.0
-_SLOWER = 0.4  # of the whole log's slope: growth that ends within the log is as slow in its last third
-_LEAST_STACK_SHARE = 0.1  # of the live heap, that stacks must grow by
+_SLOWER = 0.4  # of the whole log's slope: below it in the last third, growth ends within the log
+_LEAST_STACK_SHARE = 0.1  # of the live heap: smallest reported growth of stacks
 
 
 def growing_parts(evidence: Evidence) -> tuple[Growth, ...]:
-    """The parts of memory that grow through the rows given, the fastest first."""
+    """The parts of memory that grow over the evidence, the fastest first."""
     found = [
         _growth("live heap", evidence.start_seconds, evidence.live_bytes, least_bytes=_LEAST_BYTES),
         _growth(
@@ -40,7 +38,7 @@ def growing_parts(evidence: Evidence) -> tuple[Growth, ...]:
 def _growth(
     what: GrowingPart, seconds: FloatArray, values: FloatArray, *, least_bytes: float
 ) -> Growth | None:
-    """A rise over time that scatter between cycles does not explain; None where there is none."""
+    """A rise over time that scatter between cycles does not explain; None without one."""
     lasted = float(seconds[-1] - seconds[0]) if seconds.size else 0.0
     if values.size < _FEWEST_CYCLES or lasted <= 0 or _tau(_blocks(values)) < _RISING:
         return None
@@ -73,7 +71,7 @@ def _tau(values: FloatArray) -> float:
 
 
 def _line(seconds: FloatArray, values: FloatArray) -> tuple[float, float]:
-    """Slope and level at 0 of the least-squares line."""
+    """Slope and intercept of the least-squares line."""
     middle, mean = float(seconds.mean()), float(values.mean())
     spread = float(((seconds - middle) ** 2).sum())
     slope = float(((seconds - middle) * (values - mean)).sum()) / spread if spread > 0 else 0.0
@@ -81,12 +79,12 @@ def _line(seconds: FloatArray, values: FloatArray) -> tuple[float, float]:
 
 
 def growth_findings(growth: tuple[Growth, ...], *, peak_ratio: float, gogc: str) -> Iterator[Finding]:
-    """One finding for each growing part. ``peak_ratio`` is heap peak over live heap."""
+    """One finding per growing part. ``peak_ratio`` is heap peak over live heap."""
     for part in growth:
         if part.continues:
             yield Finding("growth", "distrust", _leak(part, peak_ratio, gogc))
         else:
-            text = f"{_moved(part)}, and slows down towards the log's end: a warm-up; log for longer"
+            text = f"{_moved(part)}, and slows down towards the end of the log: a warm-up; log for longer"
             yield Finding("growth", "care", text)
 
 
@@ -100,19 +98,20 @@ def _moved(part: Growth) -> str:
 def _leak(part: Growth, peak_ratio: float, gogc: str) -> str:
     if part.what == "stacks":
         return (
-            f"{_moved(part)}: goroutines accumulate; look at /debug/pprof/goroutine. No GC setting fixes that, and"
-            " predictions hold for the log's length only"
+            f"{_moved(part)}: goroutines accumulate; look at /debug/pprof/goroutine; no GC setting fixes that, and"
+            " predictions hold only for the length of the log"
         )
     size = _next_size(peak_ratio * part.last_bytes)
     reached = part.seconds_until(size / peak_ratio)
     return (
         f"{_moved(part)}; at this rate the heap peak reaches {format_mib(size)} in {_duration(reached)} at"
-        f" GOGC={gogc}: a leak or a warm-up. No GC setting fixes a leak, and predictions hold for the log's length only"
+        f" GOGC={gogc}: a leak or a warm-up; no GC setting fixes a leak, and predictions hold only for the"
+        " length of the log"
     )
 
 
 def _next_size(size_bytes: float) -> float:
-    """The next power of two at least half as large again: a container that would be too small."""
+    """The smallest power of two that is at least 1.5 times ``size_bytes``: a container size that growth exceeds."""
     return float(2.0 ** np.ceil(np.log2(max(1.5 * size_bytes, MIB))))
 
 

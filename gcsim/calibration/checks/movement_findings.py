@@ -1,4 +1,4 @@
-"""Findings about movement: growth, steps and trends, and sizes whose movement printing hides."""
+"""Findings about growth, steps and trends, and about sizes that printing hides."""
 
 import math
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from gcsim.calibration.stats.standard_error import black_printing_error, printin
 from gcsim.service.assessment import Finding
 from gcsim.units import format_gogc, format_mib
 
-_FEW_CYCLES = 30  # fewer say little of steps
-_MOVED = 0.15  # a third of the window against the next
+_FEW_CYCLES = 30  # fewer do not show steps
+_MOVED = 0.15  # relative change between thirds of the window
 _SIGMAS = 4.0
-_HARDLY_PRINTED = 2.0  # times the printing error: less allocation in a cycle is mostly what printing hides
+_PRINTED_FACTOR = 2.0  # times the printing error: smallest allocation of a cycle that printing shows
 
 
 def movement_findings(case: LogCase) -> Iterator[Finding]:
-    """Growth of live heap and stacks; and live heap and allocation rate that are not steady."""
+    """Findings about growth of live heap and stacks, and about unsteady live heap and allocation rate."""
     evidence, model = case.evidence, case.model
     ratio = float(evidence.heap_end_bytes.mean()) / max(float(evidence.live_bytes.mean()), 1.0)
     gogc = format_gogc(case.log.settings.gogc)
@@ -39,17 +39,17 @@ def _unsteady(what: str, values: FloatArray, factors: FloatArray, loop: str) -> 
     moved = f"the {what} moved by {100 * _swing(values):.0f} % between thirds of the log"
     if float(np.ptp(factors)) > 0:
         return Finding(
-            "not steady", "note", f"{moved}; predictions replay its course, once per length of the log"
+            "not steady", "note", f"{moved}; predictions replay that movement, once per length of the log"
         )
     if what == "allocation rate" and loop == "closed":
-        cause = "as the program ran faster or slower; if its work is steady, repeat on a quiet machine"
+        cause = "because the program ran faster or slower; if its work is steady, repeat on a quiet machine"
     else:
-        cause = "and the model holds the mean only; log one whole period of the load"
+        cause = "and the model holds only the mean; log one whole period of the load"
     return Finding("not steady", "care", f"{moved}, {cause}")
 
 
 def printing_findings(case: LogCase) -> Iterator[Finding]:
-    """Sizes that hardly change where they are printed in whole MiB: printing hides what is allocated."""
+    """A finding if printing in whole MiB hides the allocation of a cycle."""
     evidence = case.evidence
     if len(evidence) < 2 or bool(evidence.exact.all()):
         return
@@ -60,19 +60,19 @@ def printing_findings(case: LogCase) -> Iterator[Finding]:
         black_printing_error(evidence),
     )
     mean = max(float(each.mean()), 0.0)
-    if mean >= _HARDLY_PRINTED * error:
+    if mean >= _PRINTED_FACTOR * error:
         return
     most = (mean + 2.0 * HALF_MIB) * (len(evidence) - 1) / max(case.seconds, 1e-9)
     yield Finding(
         "printing precision",
         "distrust",
-        "heap sizes, printed in whole MiB, hardly change from cycle to cycle: the program allocates anything from 0 to"
+        "heap sizes, printed in whole MiB, barely change between cycles: the program allocates between 0 and"
         f" {format_mib(most)}/s; log with gcsim capture, whose pacer lines give sizes to the byte",
     )
 
 
 def allocation_rates(evidence: Evidence) -> FloatArray:
-    """Bytes per second from each cycle's end to the next one's, marking included; shape (n - 1,)."""
+    """Bytes allocated per second from each cycle's end to the next one's, marking included; shape (n - 1,)."""
     allocated = evidence.allocated_between_bytes + evidence.allocated_bytes[1:]
     return np.asarray(allocated / np.maximum(np.diff(evidence.end_seconds), 1e-9), dtype=np.float64)
 
@@ -82,7 +82,7 @@ def _parts(values: FloatArray, count: int) -> FloatArray:
 
 
 def _moved(values: FloatArray) -> bool:
-    """Thirds that differ by more than their scatter explains."""
+    """Whether thirds of the values differ by more than their scatter explains."""
     if values.size < _FEW_CYCLES:
         return False
     within = np.concatenate([part - part.mean() for part in np.array_split(values, 3)])

@@ -1,4 +1,4 @@
-"""Logs that a model would mislead about: refused, with where it shows and how to go on."""
+"""Checks that refuse a log: each message names the lines and the options that help."""
 
 from dataclasses import dataclass
 
@@ -6,40 +6,40 @@ import numpy as np
 
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.settings.heap_goals import goals_of
-from gcsim.calibration.settings.implied_gogc import MIN_RUN, GogcRun, gogc_runs, telling_cycles
+from gcsim.calibration.settings.implied_gogc import MIN_RUN, GogcRun, gogc_runs, informative_cycles
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
 from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, format_mib
 
-_FOLLOWED_SHARE = 0.5  # of the telling cycles that must follow some setting for longer than MIN_RUN
-_SAME_GOAL = 0.02  # relative spread of goals that a memory limit set, while the heap moved
-_NEAR = 0.02  # relative: a stated GOGC this far from the implied one is a rounding
+_FOLLOWED_SHARE = 0.5  # of the cycles that bound GOGC: share in runs of at least MIN_RUN
+_SAME_GOAL = 0.02  # relative spread of goals that a memory limit set
+_NEAR = 0.02  # relative: a stated GOGC this close to the implied interval agrees with it
 
 
 def refuse_forced(evidence: Evidence) -> None:
-    """Raises InputError where the pacer started no cycle at all."""
+    """Raises InputError if the pacer started none of the cycles."""
     if len(evidence) and not evidence.natural.any():
         raise InputError(
             f"all {len(evidence)} GC cycles were forced (runtime.GC, debug.FreeOSMemory or the two-minute timer), so"
-            " the log says nothing of when the pacer collects; capture the service under load, forcing no collections"
+            " the log does not show when the pacer collects; capture the service under load, without forced collections"
         )
 
 
 def refuse_goals(trace: Trace, window: slice, settings: Settings) -> None:
-    """Raises InputError where heap goals contradict the settings: GOGC changed in mid-run, or is not what was stated.
+    """Raises InputError if heap goals contradict the settings: GOGC changed during the run, or is another one.
 
-    Only logs of Go 1.18 and later are judged, and heaps above 4 MiB; under a stated memory limit, goals
-    tell only that GOGC was not lower.
+    The check applies to Go 1.18 and later and to heaps above 4 MiB. Under a stated memory limit, goals bound GOGC only
+    from below.
     """
     limit = settings.gomemlimit_bytes
     runs = gogc_runs(trace, window, gomemlimit_bytes=limit)
-    telling = telling_cycles(trace, window, gomemlimit_bytes=limit)
-    if telling < MIN_RUN:
+    informative = informative_cycles(trace, window, gomemlimit_bytes=limit)
+    if informative < MIN_RUN:
         return
     if len(runs) > 1:
         raise InputError(_changed(trace, runs, limit))
-    if sum(run.cycles for run in runs) < _FOLLOWED_SHARE * telling:
+    if sum(run.cycles for run in runs) < _FOLLOWED_SHARE * informative:
         raise InputError(_unsettled(trace, window, limit))
     _refuse_stated(trace, runs[0], settings)
 
@@ -49,27 +49,27 @@ def _refuse_stated(trace: Trace, run: GogcRun, settings: Settings) -> None:
     if run.explains(stated) or run.explains(stated * (1 - _NEAR)) or run.explains(stated * (1 + _NEAR)):
         return
     if settings.gogc is None and settings.gomemlimit_bytes is not None:
-        return  # every goal is the limit's
+        return  # the limit set every goal
     raise InputError(contradiction(trace, run, settings))
 
 
 def contradiction(trace: Trace, run: GogcRun, settings: Settings) -> str:
-    """Why heap goals are not those of the settings, and which options to pass."""
+    """The message for heap goals that contradict the settings, with the options to pass."""
     where = _where(trace, run.first_row)
     offer = limit_offer(trace) if settings.gomemlimit_bytes is None else None
     spelled = f"--gogc {_gogc_option(run)}"
     if offer is not None:
         return (
-            f"heap goals from {where} on stay at {offer.goal}, which GOGC={format_gogc(settings.gogc)}, stated or"
-            f" assumed, does not explain: a memory limit sets them; pass {offer.options} with the limit that was set,"
-            f" or {spelled} if there was none"
+            f"heap goals from {where} on stay at {offer.goal}; GOGC={format_gogc(settings.gogc)}, stated or assumed,"
+            f" does not explain that, but a memory limit does; pass {offer.options} with the limit of the run, or"
+            f" {spelled} if the run had none"
         )
     lower = (
         settings.gomemlimit_bytes is None
         and np.isfinite(run.middle)
         and (settings.gogc is None or run.middle < settings.gogc)
     )
-    also = ", or --gomemlimit where a memory limit held the goals down" if lower else ""
+    also = ", or --gomemlimit if a memory limit lowered the goals" if lower else ""
     return (
         f"heap goals from {where} on follow {run}, not the GOGC={format_gogc(settings.gogc)} stated or assumed;"
         f" pass {spelled}{also}"
@@ -78,16 +78,16 @@ def contradiction(trace: Trace, run: GogcRun, settings: Settings) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitOffer:
-    """The options that would explain goals that stay put."""
+    """The options that explain constant goals."""
 
     goal: str
     options: str
 
 
 def limit_offer(trace: Trace) -> LimitOffer | None:
-    """GOGC=off under a limit, where the goals of a log stay put; else None."""
+    """The options for GOGC=off under a limit if the goals of a log are constant; else None."""
     goals = goals_of(trace)
-    if goals is None or not goals.stay:
+    if goals is None or not goals.constant:
         return None
     limit = format_go_bytes(goals.limit_bytes)
     return LimitOffer(goal=format_mib(goals.median_bytes), options=f"--gogc off --gomemlimit {limit}")
@@ -101,10 +101,10 @@ def _changed(trace: Trace, runs: list[GogcRun], limit: int | None) -> str:
     cut = f"keep only gc {numbers[longest.first_row]} to gc {numbers[longest.last_row]} and calibrate with --gogc"
     offer = limit_offer(trace) if limit is None else None
     if offer is None and (limit is not None or not any(_looks_limited(trace, run) for run in runs)):
-        return f"GOGC changed in mid-run: goals follow {parts}{more}; {cut} {_gogc_option(longest)}"
-    options = "--gomemlimit" if offer is None else f"{offer.options} with the limit that was set"
+        return f"GOGC changed during the run: goals follow {parts}{more}; {cut} {_gogc_option(longest)}"
+    options = "--gomemlimit" if offer is None else f"{offer.options} with the limit of the run"
     return (
-        f"a memory limit held the goals down, or GOGC changed in mid-run: goals follow {parts}{more};"
+        f"a memory limit lowered the goals, or GOGC changed during the run: goals follow {parts}{more};"
         f" pass {options}, or {cut} {_gogc_option(longest)}"
     )
 
@@ -113,19 +113,19 @@ def _unsettled(trace: Trace, window: slice, limit: int | None) -> str:
     first = _where(trace, window.start or 0)
     if limit is None:
         offer = limit_offer(trace)
-        options = "--gomemlimit" if offer is None else f"{offer.options} with the limit that was set"
+        options = "--gomemlimit" if offer is None else f"{offer.options} with the limit of the run"
         return (
             f"heap goals from {first} on follow no single GOGC for {MIN_RUN} cycles: a memory limit set them, or the"
-            f" program tunes GOGC as it runs; pass {options}, or capture with the tuner switched off"
+            f" program changes GOGC while it runs; pass {options}, or capture with that tuner switched off"
         )
     return (
-        f"heap goals from {first} on follow no single GOGC for {MIN_RUN} cycles: the program tunes GOGC as it runs;"
-        " capture with the tuner switched off"
+        f"heap goals from {first} on follow no single GOGC for {MIN_RUN} cycles: the program changes GOGC while it"
+        " runs; capture with that tuner switched off"
     )
 
 
 def _looks_limited(trace: Trace, run: GogcRun) -> bool:
-    """Goals that stay put while the marked heap moves are a limit's."""
+    """Whether the goals of a run look like a limit's: constant while heapMarked moves."""
     rows = slice(run.first_row, run.last_row + 1)
     goals = trace.cycles.heap_goal_bytes[rows].astype(np.float64)
     marked = trace.cycles.heap_marked_bytes[max(run.first_row - 1, 0) : run.last_row].astype(np.float64)

@@ -1,10 +1,12 @@
-"""Signs that the operating system kept the process off the CPU: quota throttling and crowded machines.
+"""Stalls in a log: signs that a CPU quota or other processes kept the process off the CPU.
 
-Linux freezes every thread of a process that has used up its CPU quota until the next period begins, 100 ms later by
-default (CFS bandwidth control). GC cycles then neither start nor end in the frozen part of the period: their times
-keep step with 100 ms, which no pacer does. Measured on real Go under a quota of 40-50 %: phases concentrate to
-0.65-0.8 (1 is one instant), of 80 % to 0.33; without a quota to 0.1 and less, but for logs of few cycles, where chance
-alone gives 0.3. None of 110 captures without a quota was found in step.
+Linux stops every thread of a process that has used its CPU quota until the next period begins, every 100 ms by default
+(CFS bandwidth control). GC cycles do not start or end in the stopped part of a period, so their times align with
+100 ms. The pacer alone does not cause that. Concentration of starts and ends within the period (1 is one instant),
+measured on real Go:
+
+- quota of 40 to 50 %: 0.65 to 0.8; quota of 80 %: 0.33;
+- no quota: 0.1 or less, up to 0.3 by chance in logs of few cycles; none of 110 captures was found in step.
 """
 
 from dataclasses import dataclass
@@ -15,36 +17,36 @@ from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import Evidence
 
 QUOTA_PERIOD_SECONDS = 0.1  # cpu.cfs_period_us, and what Kubernetes sets
-LONG_PAUSE_SECONDS = 0.01  # healthy captures on two busy cores had one pause in 20,000 of this length
+LONG_PAUSE_SECONDS = 0.01  # one pause in 20,000 of healthy captures on two busy cores
 _CONCENTRATED = 0.25
 _BY_CHANCE_ONCE_IN = 1e4  # logs
-_INSTANTS, _KERNEL = 100, 10.0  # of the period looked at; a kernel about a tenth of it wide
-_BINS = 1000  # of the period: 0.1 ms, a tenth of what a log prints; event by event a long log took 600 MB
+_INSTANTS, _KERNEL = 100, 10.0  # instants per period; kernel width of about a tenth of the period
+_BINS = 1000  # per period: 0.1 ms each, a tenth of a log's time step; bins bound the memory for long logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stalls:
-    """What the clock of a log shows of stalls."""
+    """Measures of stalls in the times of a log."""
 
-    concentration: float  # of starts and ends within the quota's period, 0 to 1
-    in_step: bool  # more than chance allows
-    stretched_share: float  # of cycles, marking across the frozen part of the period
-    stretch: float  # their median mark time over the others'; NaN without either kind
+    concentration: float  # of starts and ends within the quota period, 0 to 1
+    in_step: bool  # concentrated beyond chance
+    stretched_share: float  # share of cycles that mark across the stopped part of a period
+    stretch: float  # their median mark time over that of the others; NaN if either group is empty
     long_pauses: int
     pauses: int
     longest_pause_seconds: float
 
     @property
     def throttled(self) -> bool:
-        """In step with the period, and marking that meets its end takes longer: frozen, not merely regular."""
+        """Whether cycles are in step with the period and marking across its end takes longer."""
         return self.in_step and (self.stretched_share >= 0.5 or self.stretch >= 2.0)
 
 
 def find_stalls(evidence: Evidence) -> Stalls:
-    """Of one process's cycles, one or more."""
+    """The stalls in one process's cycles; at least one cycle."""
     starts, ends = _phases(evidence.start_seconds), _phases(evidence.end_seconds)
     direction = complex(np.concatenate([starts, ends]).mean())
-    # A start and the end after it depend on each other: count cycles, not events (Rayleigh's test).
+    # The start and end of a cycle are dependent, so the Rayleigh test counts cycles, not events.
     in_step = len(evidence) * abs(direction) ** 2 > np.log(_BY_CHANCE_ONCE_IN)
     both = min(abs(complex(starts.mean())), abs(complex(ends.mean())))
     crosses = _crosses(evidence, _quietest(np.concatenate([starts, ends])))
@@ -73,7 +75,7 @@ def _quietest(phases: np.ndarray[tuple[int], np.dtype[np.complex128]]) -> float:
 
 
 def _crosses(evidence: Evidence, quiet: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Cycles shorter than a period that were marking at that instant of one; a longer one always is."""
+    """Whether each cycle shorter than a period was marking at instant ``quiet`` of a period."""
     before = np.floor(evidence.start_seconds / QUOTA_PERIOD_SECONDS - quiet)
     after = np.floor(evidence.end_seconds / QUOTA_PERIOD_SECONDS - quiet)
     short = evidence.end_seconds - evidence.start_seconds < QUOTA_PERIOD_SECONDS

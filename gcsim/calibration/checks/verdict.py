@@ -1,4 +1,4 @@
-"""The verdict on a fit: trust, trust with care, or do not trust, and why."""
+"""The verdict on a calibration: trust, care or distrust, with reasons."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,8 @@ from gcsim.service.assessment import Assessment, Finding, Growth, Origins, Sever
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 
-# How far the same program at the same setting, run again on a quiet machine, is off in one run of ten: a model that
-# misses its own log by less is as good as a repeated run, one that misses by three times as much is broken.
+# Relative difference between two runs of one program at one setting on a quiet machine, 90th percentile. A model with
+# a smaller error on its own log is as good as a repeated run; an error of three times as much shows a broken model.
 _REPEATED_RUN_P90 = {
     "heap_peak_mean_bytes": ("mean heap peak", 0.04),
     "heap_peak_bytes": ("the highest heap peak", 0.05),
@@ -29,14 +29,14 @@ _REPEATED_RUN_P90 = {
     "rss_peak_bytes": ("peak resident memory", 0.04),
 }
 _BROKEN = 3.0
-_FACTOR = 0.5  # relative error of a size that is a miss even inside a wide interval
+_FACTOR = 0.5  # relative error of a size that counts even inside a wide interval
 _REPLICAS, _SEED = 64, 1
 _ORDER: dict[Severity, int] = {"distrust": 0, "care": 1, "note": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What to make of a calibration."""
+    """The diagnosis of a calibration: regimes, weak parameters and findings."""
 
     regimes: tuple[Regime, ...]  # the governing one first
     weak: tuple[UnderdeterminedGroup, ...]
@@ -51,7 +51,7 @@ class Diagnosis:
 
     @property
     def verdict(self) -> Verdict:
-        """That of the gravest finding; wide intervals speak for themselves and are no reason for distrust."""
+        """The verdict of the gravest finding; wide intervals alone do not lower it."""
         return self.assessment.verdict
 
     @property
@@ -61,9 +61,9 @@ class Diagnosis:
 
 
 def check_fit(trace: Trace, calibration: Calibration, settings: Settings | None = None) -> Validation | None:
-    """The model simulated at its log's own settings and length, set beside the log: a posterior predictive check.
+    """The comparison of the model with its own log, at the log's settings and length: a posterior predictive check.
 
-    ``settings`` are the log's where they are not the model's. None for Go versions that are read but not simulated.
+    ``settings`` are the log's, if they differ from the model's. None for Go versions that gcsim does not simulate.
     """
     settings = settings or calibration.model.settings
     if rules_for(settings.go).minor < OLDEST_SIMULATED_MINOR:
@@ -72,7 +72,7 @@ def check_fit(trace: Trace, calibration: Calibration, settings: Settings | None 
 
 
 def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = None) -> Diagnosis:
-    """Regime, weak spots and findings of a calibrated log; ``check`` is the model held against that same log."""
+    """The diagnosis of a calibrated log; ``check`` is the model's comparison with that log."""
     case = LogCase(
         trace=trace,
         window=calibration.window,
@@ -83,7 +83,7 @@ def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = 
     )
     found = [*log_findings(case)]
     if check is not None:
-        found += _misses(check)
+        found += _large_errors(check)
     return Diagnosis(
         regimes=regimes(trace, calibration.window, calibration.evidence, calibration.model.settings),
         weak=weakly_determined(calibration.model, trace),
@@ -94,7 +94,7 @@ def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = 
 
 
 def assess_log(trace: Trace, log: LogSettings) -> Assessment:
-    """Findings and growth of a log that is only looked at; what a side file would tell is not missed."""
+    """Findings and growth of a log that is inspected without calibration; a side file is not required."""
     case = case_of(trace, log)
     found = [finding for finding in log_findings(case) if finding.kind != "no side file"]
     findings = tuple(sorted(found, key=lambda finding: _ORDER[finding.severity]))
@@ -104,9 +104,10 @@ def assess_log(trace: Trace, log: LogSettings) -> Assessment:
 def diagnose_logs(
     traces: Mapping[str, Trace], found: PooledCalibration, *, fit_check: bool = True
 ) -> tuple[Diagnosis, dict[str, Validation | None]]:
-    """The diagnosis of a model of several logs, and the model held against each of them, the reference first.
+    """The diagnosis of a model of several logs, and its comparison with each log, the reference first.
 
-    Regimes and weak spots are the reference's; findings are of every log, and the others' name theirs.
+    Regimes and weak parameters are those of the reference log. Findings are of all logs; those of other logs start with
+    the log's name.
     """
     order = [found.reference, *(log for log in traces if log != found.reference)]
     checks: dict[str, Validation | None] = {}
@@ -126,17 +127,17 @@ def diagnose_logs(
 
 
 def with_verdict(model: Model, diagnosis: Diagnosis) -> Model:
-    """The model with its assessment, so that every command that loads the file repeats it."""
+    """The model with its assessment; every command that loads the model repeats it."""
     assessment = diagnosis.assessment
     return replace(model, assessment=assessment, provenance={**model.provenance, "verdict": assessment.line})
 
 
-def _misses(check: Validation) -> Iterator[Finding]:
-    """Where the model does not reproduce the log that it was learned from."""
+def _large_errors(check: Validation) -> Iterator[Finding]:
+    """Findings for metrics that the model does not reproduce at its own log's settings."""
     for comparison in check.comparisons:
         if comparison.name not in _REPEATED_RUN_P90 or math.isnan(comparison.error):
             continue
-        what, bound = _REPEATED_RUN_P90[comparison.name]
+        metric, bound = _REPEATED_RUN_P90[comparison.name]
         by_a_factor = comparison.name.endswith("_bytes") and comparison.error > _FACTOR
         if comparison.inside and not by_a_factor:
             continue
@@ -145,7 +146,7 @@ def _misses(check: Validation) -> Iterator[Finding]:
             yield Finding(
                 "own log missed",
                 "distrust" if broken else "care",
-                f"simulated at the log's own settings, {what} is {100 * comparison.error:+.0f} % off,"
-                f" {'inside' if comparison.inside else 'outside'} its interval: the model lacks something that this"
-                " service does",
+                f"simulated at the log's own settings, {metric} is {100 * comparison.error:+.0f} % off,"
+                f" {'inside' if comparison.inside else 'outside'} its interval: the model lacks a behaviour of this"
+                " service",
             )

@@ -1,4 +1,4 @@
-"""Live heap, roots and how far the heap spreads out, from the log; each with its standard error."""
+"""Live heap, roots and heap growth of a log, each with its standard error."""
 
 import math
 
@@ -11,14 +11,14 @@ from gcsim.service.parameters import Parameter
 from gcsim.submodels.heap_growth import heap_growth
 from gcsim.units import MIB
 
-# slopes of log live heap in ten programs' runs at GOGC 25 to 800, per doubling of what is allocated in between
+# slope of log live heap per doubling of the bytes allocated between collections: ten programs at GOGC 25 to 800
 LIVE_PER_DOUBLING = Parameter(1.0, 0.003, "prior: measured on Go 1.27, 0.995 to 1.004 by program", "prior")
-_LEAST_LIVE_BYTES = 64.0 * 1024  # what the runtime itself keeps, of a heap that is printed as nothing
+_LEAST_LIVE_BYTES = 64.0 * 1024  # live heap of the runtime itself, for a heap printed as 0 MB
 _BELOW_A_MIB = Parameter(BELOW_A_MIB, 1.0, "prior: less than 1 MiB printed", "prior")
 
 
 def fit_heap(evidence: Evidence) -> dict[str, Parameter]:
-    """Live heap and roots."""
+    """The parameters of live heap, roots and heap growth."""
     live = evidence.live_bytes
     mean = max(float(live.mean()), _LEAST_LIVE_BYTES)
     error = math.hypot(standard_error(live), _live_printing(evidence)) / mean
@@ -32,7 +32,7 @@ def fit_heap(evidence: Evidence) -> dict[str, Parameter]:
 
 
 def _growth(evidence: Evidence, sizes: dict[str, Parameter]) -> Parameter:
-    """The mean peak's growth over the mean live heap. A peak grew from what was live one cycle before."""
+    """Heap growth of the mean peak over the mean live heap. Each peak is paired with the live heap one cycle before."""
     live, peak = evidence.live_bytes, evidence.heap_end_bytes
     roots = sizes["stack_bytes"].value + sizes["globals_bytes"].value
     reachable, reached = max(float(live.mean()) + roots, 1.0), float(peak.mean()) + roots
@@ -52,7 +52,7 @@ def _growth(evidence: Evidence, sizes: dict[str, Parameter]) -> Parameter:
 
 
 def _live_printing(evidence: Evidence) -> float:
-    """What truncation leaves in the mean of h2 - (h1 - h0), in bytes."""
+    """The error that truncation leaves in the mean of h2 - (h1 - h0), in bytes."""
     return math.hypot(
         printing_error(evidence.heap_start_bytes, evidence.heap_step_bytes),
         printing_error(evidence.heap_end_bytes, evidence.heap_step_bytes),
@@ -61,7 +61,7 @@ def _live_printing(evidence: Evidence) -> float:
 
 
 def _roots(values: FloatArray, exact: BoolArray) -> Parameter:
-    """Stacks or globals; what was never printed as 1 MB is a prior."""
+    """Stacks or globals; a prior if the log always prints less than 1 MB."""
     mean = float(values.mean())
     if mean <= 0:
         return Parameter(0.0, 0.0, LOG)
@@ -69,7 +69,7 @@ def _roots(values: FloatArray, exact: BoolArray) -> Parameter:
         return _BELOW_A_MIB
     if (
         not exact.any() and float(np.ptp(values)) == 0
-    ):  # in one step throughout: any place of it, on a log scale
+    ):  # one printed value throughout: log-uniform within its step
         low, high = mean - 0.5 * MIB, mean + 0.5 * MIB
         return Parameter(math.sqrt(low * high), math.log(high / low) / math.sqrt(12.0), LOG)
     printed = printing_error(values, np.where(exact, 0.0, MIB))

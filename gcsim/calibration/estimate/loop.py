@@ -1,4 +1,4 @@
-"""What sets the pace of allocation: the program's own speed, or arrivals."""
+"""Detection of the loop: allocation paced by the program's speed (closed) or by arrivals (open)."""
 
 from dataclasses import dataclass
 
@@ -6,25 +6,27 @@ from gcsim.calibration.evidence import Evidence
 from gcsim.engine.inputs.draws import LEAST_SERVED
 from gcsim.service.model import Loop
 
-_IDLE_SHARE = 0.03  # of P while marking; below it every P had work, so the program was at full speed
-# the mutator's share of all Ps, outside marking: from here on the program is taken to be at full speed but for waits
-# among its own; measured: closed loops 0.77 and more, open ones 0.61 and less, near saturation 0.76
+_IDLE_SHARE = 0.03  # of P while marking; below it every P had work: the program ran at full speed
+# the mutator's share of all Ps outside marking; above it the loop is closed, and idle time is due to the program's own
+# waits; measured: closed loops 0.77 and more, open loops 0.61 and less, an open loop near saturation 0.76
 _BUSY_SHARE = 0.7
-_MARK_SPEED = 0.8  # mutator speed while marking, of that outside; measured on Go 1.26 and 1.27: 0.6 to 1.0
+_MARK_SPEED = (
+    0.8  # mutator speed while marking over the speed outside; measured on Go 1.26 and 1.27: 0.6 to 1.0
+)
 _MARK_SPEED_REL_SD = 0.155  # that range as 90 %
-_FASTER_THAN_OUTSIDE = 1.1  # apparent speed while marking if all Ps had been busy outside: they were not
+_FASTER_THAN_OUTSIDE = 1.1  # above it, apparent speed while marking shows that Ps were idle outside marking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopDetection:
-    """The loop, and how many Ps the mutator keeps busy outside marking."""
+    """The loop, and the number of Ps that the mutator uses outside marking."""
 
     loop: Loop
     busy_procs: float
     source: str
     rel_sd: float = 0.0  # of busy_procs
     stated: bool = False  # whether the user states the loop
-    busy_from_log: bool = True  # else from a prior on how marking slows the program
+    busy_from_log: bool = True  # else from the prior of mutator speed while marking
 
 
 def detect_loop(
@@ -35,12 +37,12 @@ def detect_loop(
     share_rel_sd: float = 0.0,
     stated: Loop | None = None,
 ) -> LoopDetection:
-    """Closed where the program kept all Ps busy, open where arrivals left some idle; what is ``stated`` holds.
+    """The loop: "closed" if the program kept all Ps busy, "open" if it left some idle. ``stated`` overrides it.
 
-    ``mutator_cpu_share`` is the mutator's share of all Ps outside marking, where the capture measured CPU time: below
-    ``_BUSY_SHARE`` the loop is taken to be open. Without it, idle workers tell: they run on Ps that the program left
-    idle. Where they had less than that share of the Ps, allocation while marking decides: a program that waits for its
-    own locks allocates more slowly then, arrivals would have been served. Both kinds look alike near saturation.
+    ``mutator_cpu_share``, 0 to 1, is the mutator's share of all Ps outside marking, from the capture's CPU time. The
+    loop is open below ``_BUSY_SHARE``. Without it, mark CPU of idle workers shows Ps that the program left idle. If
+    that share is small, allocation while marking decides: a program that waits for its own locks allocates more
+    slowly while marking; an open loop serves its arrivals. The two kinds do not differ near saturation.
     """
     procs = float(evidence.gomaxprocs.mean())
     mark_s = float(evidence.concurrent_seconds.sum())
@@ -62,7 +64,7 @@ def detect_loop(
     left_idle = idle_share > 1.0 - _BUSY_SHARE
     if idle_share <= _IDLE_SHARE and stated != "open":
         return LoopDetection(
-            loop="closed", busy_procs=procs, source="idle workers hardly marked: every P was busy"
+            loop="closed", busy_procs=procs, source="idle workers marked almost nothing: every P was busy"
         )
     while_marking = float(evidence.allocated_bytes.sum()) / max(outside_bytes_per_second * mark_s, 1e-9)
     if not left_idle and while_marking < LEAST_SERVED and stated != "open":
@@ -79,9 +81,9 @@ def detect_loop(
     return LoopDetection(
         loop="open",
         busy_procs=busy,
-        source="open loop, as stated; how busy it was is a guess"
+        source="open loop, as stated; the CPU that the program used is a guess"
         if stated == "open"
-        else f"{marked}; how busy the program was is a guess",
+        else f"{marked}; the CPU that the program used is a guess",
         rel_sd=_MARK_SPEED_REL_SD,
         stated=stated == "open",
         busy_from_log=False,

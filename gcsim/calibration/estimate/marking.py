@@ -1,4 +1,4 @@
-"""Mark CPU, who does it and what the program gets meanwhile, from the log; each with its standard error."""
+"""Mark CPU of a log, by workers and assists, each with its standard error."""
 
 import math
 from dataclasses import replace
@@ -22,18 +22,19 @@ from gcsim.submodels.mark_cost import program_slowness
 from gcsim.submodels.mark_phase import assist_debt_factor, idle_displaced
 
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
-_ASSIST_BOUND_REACH = 0.93  # share of the runway used by the median cycle
-_LEAST_UNFORCED = 0.2  # of what assists paid, taken to be at ease where the account would leave less
-# of what assists paid, or of cycles: where more was forced, what they pay at ease is what an uncertain account
-# leaves; in services simulated with known parameters (``experiments.recovery``) it was off by a sixth, at times by half
-_MOST_FORCED, _FORCED_UNSURE = 0.1, 0.3
-_UNSEEN = 0.5  # relative error of allocation while marking beyond which the log does not show it
+_ASSIST_BOUND_REACH = 0.93  # share of the runway that a cycle uses; above it the heap goal forces assists
+_LEAST_UNFORCED = 0.2  # unforced share of assist CPU, at least
+# Forced share of assist CPU, or of cycles: above 0.1 the unforced part is a small difference of large numbers and its
+# prior error applies. In simulated services with known parameters (``experiments.recovery``) the unforced part was off
+# by a sixth, at times by half. Below 0.1 its relative error is 0.3 times the forced share.
+_MOST_FORCED, _FORCED_ERROR = 0.1, 0.3
+_UNDETERMINED = 0.5  # relative error of a parameter that the log does not determine
 
 
 def fit_marking(
     evidence: Evidence, loop: Loop, *, arrival_bytes_per_second: float | None
 ) -> dict[str, Parameter]:
-    """Mark CPU, and who does it. What arrives is None for closed loops and for loads that move."""
+    """The marking parameters. ``arrival_bytes_per_second`` is None for closed loops and for unsteady loads."""
     cpu = evidence.mark_cpu_seconds
     mean = max(float(cpu.mean()), 1e-9)
     cpu_error = (
@@ -53,7 +54,7 @@ def _parts(evidence: Evidence) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 def _procs_while_marking(evidence: Evidence, cpu_seconds: FloatArray, *, least: float = 0.0) -> Parameter:
-    """CPU time over the time that marking took."""
+    """Ps while marking: CPU time over the duration of concurrent marking."""
     marking = evidence.concurrent_seconds
     procs = ratio_of_sums(cpu_seconds, marking)
     if procs <= least:
@@ -66,17 +67,17 @@ def _procs_while_marking(evidence: Evidence, cpu_seconds: FloatArray, *, least: 
 
 
 def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float | None) -> Parameter:
-    """CPU that assists take in a cycle with the runway that pacing gives, and credit to spare.
+    """Unforced assist CPU seconds of a cycle: with the pacer's runway, and credit from background workers.
 
-    Where cycles end at their goal, assists paid what the goal demanded, and how little they would have paid at
-    ease stays unseen: then credit's delay tells. Fractional workers first run when a time slice ends, and until
-    then assists pay for all that is allocated (Go 1.19+ ``findRunnableGCWorker``, ``forcePreemptNS``).
+    If cycles end at their goal, the goal forced the assists and the log does not show the unforced part. The estimate
+    is then the delay of credit: fractional workers first run at the end of a time slice, and until then assists pay
+    for all allocation (Go 1.19+ ``findRunnableGCWorker``, ``forcePreemptNS``).
     """
     paid = float(evidence.assist_cpu_seconds.mean())
     rows = evidence.natural & np.isfinite(evidence.heap_goal_bytes)
     runway = np.maximum(evidence.heap_goal_bytes[rows] - evidence.heap_start_bytes[rows], 0.0)
     if not rows.any() or runway.mean() <= 0:
-        return Parameter(paid, 0.5, "log: cycles without a runway, an upper bound")
+        return Parameter(paid, 0.5, "log: upper bound, from cycles without a runway")
     chosen = evidence.select(rows)
     reach = chosen.allocated_bytes / np.maximum(runway, 1.0)
     reached = float(np.median(reach))
@@ -90,7 +91,7 @@ def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float 
     debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
     busy = mutator + float(chosen.assist_cpu_seconds.sum()) / mark_s
     delayed = min(_CREDIT_DELAY_SECONDS, float(chosen.concurrent_seconds.mean())) * busy * debt / (1.0 + debt)
-    return Parameter(min(delayed, paid), 0.5, "prior: the log's cycles end at their goal", "prior")
+    return Parameter(min(delayed, paid), 0.5, "prior: cycles of the log end at their goal", "prior")
 
 
 def _baseline_assist(
@@ -102,10 +103,10 @@ def _baseline_assist(
     arriving_procs: float | None,
     held_share: float,
 ) -> Parameter:
-    """What assists paid, without what they were forced to, over the share of marking that they owed in each cycle.
+    """Unforced assist CPU: (assist CPU - forced assist CPU) over the assists' share of marking in each cycle.
 
-    ``arriving_procs`` is how many Ps the arrivals of a steady open loop need while marking, ``held_share`` how many
-    cycles of a closed one ended at their goal.
+    ``arriving_procs`` is the number of Ps that the arrivals of a steady open loop need while marking, None otherwise.
+    ``held_share`` is the share of a closed loop's cycles that ended at their goal, 0 to 1.
     """
     paid, cpu = evidence.assist_cpu_seconds, evidence.mark_cpu_seconds
     machine = cpu / float(cpu.mean())
@@ -116,7 +117,7 @@ def _baseline_assist(
     debt = cpu * bytes_per_mutator_s / slowness / np.maximum(runway, 1.0)
 
     def unforced_cpu(faster: float) -> tuple[float, FloatArray, float]:
-        """CPU of a cycle at ease if allocation were so much faster than measured; what was owed, what was forced."""
+        """Unforced assist CPU, each cycle's assist debt and the forced share, at ``faster`` times the allocation."""
         forced, free = _forced_assists(evidence, wanted, debt * faster, loop)
         owed = assist_debt_factor(debt * faster) * cpu * free
         baseline = max(float((paid - forced).mean()), _LEAST_UNFORCED * float(paid.mean()))
@@ -131,18 +132,18 @@ def _baseline_assist(
         return Parameter(0.0, 0.0, LOG)
     each = standard_error(ratio_difference(paid, owed) + cpu / float(cpu.mean()))
     speed = marking_rate_error(evidence, mutator_procs)
-    if speed > _UNSEEN:
+    if speed > _UNDETERMINED:
         return Parameter(
-            value, _UNSEEN, "prior: what is allocated while marking is too little to print", "prior"
+            value, _UNDETERMINED, "prior: allocation while marking is too small to print", "prior"
         )
     of_speed = 0.5 * abs(math.log(unforced_cpu(math.exp(speed))[0] / unforced_cpu(math.exp(-speed))[0]))
     forced_share = max(forced_share, held_share)
     if forced_share > _MOST_FORCED:
         return Parameter(
-            value, _UNSEEN, "prior: the goal forced more than a tenth of what assists paid", "prior"
+            value, _UNDETERMINED, "prior: the heap goal forced more than a tenth of assist CPU", "prior"
         )
     error = math.hypot(
-        each, time_printing_error(paid) / float(paid.mean()), of_speed, _FORCED_UNSURE * forced_share
+        each, time_printing_error(paid) / float(paid.mean()), of_speed, _FORCED_ERROR * forced_share
     )
     return Parameter(value, min(error, 1.0), LOG)
 
@@ -150,9 +151,9 @@ def _baseline_assist(
 def _forced_assists(
     evidence: Evidence, wanted_procs: FloatArray, debt: FloatArray, loop: Loop
 ) -> tuple[FloatArray, FloatArray]:
-    """CPU of each cycle's assists that displaced idle workers, by the engine's own account of an open loop.
+    """Assist CPU of each cycle that displaced idle workers, and the unforced share of assists that it leaves.
 
-    And the share of assists at ease that it leaves.
+    Both follow the engine's rule for open loops; arrays (n,), CPU seconds and 0 to 1.
     """
     if loop == "closed":
         return np.zeros(debt.size), np.ones(debt.size)
@@ -164,13 +165,13 @@ def _forced_assists(
 
 
 def mark_mutator_procs(evidence: Evidence) -> float:
-    """Ps on the mutator while marking: those that neither workers nor assists have."""
+    """Ps that run the mutator while marking: those without workers and assists."""
     procs = float(evidence.gomaxprocs.mean())
     return max(procs - ratio_of_sums(evidence.mark_cpu_seconds, evidence.concurrent_seconds), 0.02 * procs)
 
 
 def _mutator_each(evidence: Evidence, mutator_procs: float) -> FloatArray:
-    """What each cycle adds to the relative error of the Ps left to the mutator."""
+    """The contribution of each cycle to the relative error of ``mark_mutator_procs``, shape (n,)."""
     marking, cpu = evidence.concurrent_seconds, evidence.mark_cpu_seconds
     used = float(cpu.sum() / marking.sum())
     return -ratio_difference(cpu, marking) * used / mutator_procs
@@ -184,12 +185,13 @@ def _mutator_printing(evidence: Evidence, mutator_procs: float) -> float:
 
 
 def mark_mutator_error(evidence: Evidence, mutator_procs: float) -> float:
+    """The relative standard error of ``mark_mutator_procs``, at most 1."""
     each = standard_error(_mutator_each(evidence, mutator_procs))
     return min(math.hypot(each, _mutator_printing(evidence, mutator_procs)), 1.0)
 
 
 def marking_rate_error(evidence: Evidence, mutator_procs: float) -> float:
-    """Of bytes allocated per second of mutator time while marking, relative."""
+    """The relative standard error of bytes allocated per second of mutator time while marking."""
     allocated, marking = evidence.allocated_bytes, evidence.concurrent_seconds
     each = ratio_difference(allocated, marking) - _mutator_each(evidence, mutator_procs)
     printed = black_printing_error(evidence) / max(float(allocated.mean()), 1.0)

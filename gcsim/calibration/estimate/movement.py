@@ -1,4 +1,4 @@
-"""Whether live heap and allocation move with time, and if so how: steps, ramps, bursts, leaks, daily shapes."""
+"""The profile of a log: live heap and allocation rate over time, as steps, ramps, bursts or leaks."""
 
 import math
 
@@ -9,30 +9,30 @@ from gcsim.calibration.evidence import Evidence
 from gcsim.service.profile import Profile
 from gcsim.units import MIB
 
-MAX_STRETCHES = 256
-_CYCLES_PER_STRETCH = 3  # where only slow movement is looked for
-_MIN_STRETCHES = 4
-_LIVE_MOVES = 0.06  # relative standard deviation between stretches
+MAX_BLOCKS = 256
+_CYCLES_PER_BLOCK = 3  # without bursts
+_MIN_BLOCKS = 4
+_LIVE_MOVES = 0.06  # relative standard deviation between blocks
 _ALLOCATION_MOVES = 0.20
-_BURSTS = 0.35  # of single cycles' rates: more than a steady program's, which scatter by a tenth or two
-_STEP_SHARE = 1e-3  # of a stretch, in which a burst begins or ends
-_MORE_THAN_CHANCE = 3.0  # times the variance that scatter within stretches explains
+_BURSTS = 0.35  # relative standard deviation of single cycles' rates; 0.1 to 0.2 in steady programs
+_STEP_SHARE = 1e-3  # of a block: duration in which a burst begins or ends
+_MORE_THAN_CHANCE = 3.0  # times the variance that scatter within blocks explains
 _PRINTED_SD = 0.41 * MIB  # of a difference of two sizes truncated to whole MiB
 
 
 def find_profile(evidence: Evidence) -> Profile:
-    """The factors on live heap and allocation rate over the window; steady where chance explains what is seen.
+    """The factors on live heap and allocation rate over the window; steady if chance explains their movement.
 
-    The window is cut into stretches of a few cycles. A quantity moves where its means over stretches differ by
-    more than scatter within them explains, and by enough to matter. Where single cycles' rates differ by more
-    than any steady program's, they are bursts, and every cycle is a stretch of its own.
+    The window is cut into blocks of a few cycles. A quantity moves if its block means differ by more than the scatter
+    within blocks explains, and by more than a threshold. If single cycles' rates scatter more than in any steady
+    program, the load has bursts, and each cycle is a block.
     """
     rates, sizes = _cycle_rates(evidence), _period_bytes(evidence)
-    if rates.size < _MIN_STRETCHES * _CYCLES_PER_STRETCH:
+    if rates.size < _MIN_BLOCKS * _CYCLES_PER_BLOCK:
         return Profile.steady()
     bursts = _spread(rates, sizes) > _BURSTS
-    stride = 1 if bursts else _CYCLES_PER_STRETCH
-    stride = max(stride, -(-rates.size // MAX_STRETCHES))
+    stride = 1 if bursts else _CYCLES_PER_BLOCK
+    stride = max(stride, -(-rates.size // MAX_BLOCKS))
     edges = np.append(np.arange(0, rates.size, stride), rates.size)
     start_s = evidence.start_seconds - evidence.start_seconds[0]
     spans_s = np.diff(start_s[edges])
@@ -53,7 +53,7 @@ def find_profile(evidence: Evidence) -> Profile:
 
 
 def _joined(edges_s: FloatArray, live: FloatArray, rate: FloatArray) -> Profile:
-    """Knots at the stretches' middles, and at both ends of the window with the nearest stretch's values."""
+    """The profile with knots at the middle of each block and at both ends of the window."""
 
     def ended(values: FloatArray) -> FloatArray:
         return np.concatenate([values[:1], values, values[-1:]])
@@ -68,7 +68,7 @@ def _joined(edges_s: FloatArray, live: FloatArray, rate: FloatArray) -> Profile:
 
 
 def _stepped(edges_s: FloatArray, live: FloatArray, rate: FloatArray) -> Profile:
-    """Knots at both ends of each stretch: a burst joined to its neighbours' middles would allocate too much."""
+    """The profile with knots at both ends of each block: lines between the middles would make bursts too long."""
     starts, ends = edges_s[:-1], edges_s[1:].copy()
     ends[:-1] -= _STEP_SHARE * np.diff(edges_s)[:-1]
     return Profile(
@@ -83,7 +83,7 @@ def _mean(values: FloatArray, weights: FloatArray) -> float:
 
 
 def _period_bytes(evidence: Evidence) -> FloatArray:
-    """Allocated from each cycle's start to the next one's, shape (n - 1,); at the usual rate where lines are lost."""
+    """Bytes allocated from each cycle's start to the next, shape (n - 1,); at the median rate across lost lines."""
     allocated = np.maximum(evidence.allocated_between_bytes, 0.0) + evidence.allocated_bytes[:-1]
     if evidence.follows.all() or not evidence.follows.any():
         return allocated
@@ -97,15 +97,15 @@ def _cycle_rates(evidence: Evidence) -> FloatArray:
 
 
 def _spread(rates: FloatArray, sizes: FloatArray) -> float:
-    """Relative standard deviation of single cycles' rates, less what truncated printing adds."""
+    """Relative standard deviation of single cycles' rates, without the part that truncation adds."""
     printed = _PRINTED_SD / max(float(sizes.mean()), 1.0)
     low, high = (float(q) for q in np.quantile(rates, (0.1, 0.9)))
-    seen = (high - low) / 2.563 / max(float(np.median(rates)), 1e-9)
-    return math.sqrt(max(seen**2 - printed**2, 0.0))
+    observed = (high - low) / 2.563 / max(float(np.median(rates)), 1e-9)
+    return math.sqrt(max(observed**2 - printed**2, 0.0))
 
 
 def _moves(means: FloatArray, values: FloatArray, enough: float) -> bool:
-    """Whether means of stretches differ by more than neighbours' differences, from cycle to cycle, explain."""
+    """Whether block means differ by more than the differences between consecutive cycles explain."""
     centre = float(values.mean())
     if centre <= 0:
         return False

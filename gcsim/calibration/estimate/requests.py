@@ -1,4 +1,4 @@
-"""A service's requests, from the figures that its load driver printed beside the log."""
+"""The requests of a service, from the result file that its load driver wrote next to the log."""
 
 import math
 from collections.abc import Mapping
@@ -21,39 +21,37 @@ from gcsim.service.requests import Requests, requests_from_result
 _SUFFIX = ".result.json"
 _LONGEST_MEMORY_S = 5.0
 _STALL_SHARES = (0.002, 0.3)
-_SHORTEST_STALL_S = (
-    2e-4  # the longest is the prior's: beyond it slices of the scheduler make the tail, or assists
-)
-_WAKES_S = (5e-6, 100e-6)  # logs of every request showed 60 us
+_SHORTEST_STALL_S = 2e-4  # the longest is the prior's: longer tails come from time slices or assists
+_WAKES_S = (5e-6, 100e-6)  # per-request logs show 60 us
 _HALVINGS = 7
-_LEAST_REST = 0.02  # of the time from one request of a worker to its next
+_LEAST_REST = 0.02  # of the time between two requests of a worker
 _SECONDS = 15.0  # simulated in each trial
 _MOST_CYCLES = 200
 
 
 def result_file(log: str | Path) -> Path | None:
-    """``NAME.result.json`` beside ``NAME.log`` or ``NAME.log.gz``, where there is one."""
+    """The path of ``NAME.result.json`` next to ``NAME.log`` or ``NAME.log.gz``; None if there is none."""
     path = Path(log)
     stem = path.name.removesuffix(".gz").removesuffix(".log")
-    beside = path.with_name(stem + _SUFFIX)
-    return beside if beside.is_file() else None
+    result = path.with_name(stem + _SUFFIX)
+    return result if result.is_file() else None
 
 
 def loop_of(result: Path) -> Loop | None:
-    """What set the pace, where the driver says so: above 85 % load the log alone cannot tell."""
+    """The loop that the driver states, or None. Above 85 % load the log alone does not determine it."""
     loop = _read(result).get("loop")
     return loop if loop in ("open", "closed") else None
 
 
 def with_requests(model: Model, result: Path, evidence: Evidence | None = None) -> Model:
-    """The model with requests as a load driver's result tells them (``experiments/programs``).
+    """The model with the requests of a load driver's result file (``experiments/programs``).
 
-    What the scheduler and the collector do to a request follows from the model. What the host does is set so that
-    the calibrated run comes out with the median latency and the 99th percentile of service times that the driver
-    measured: what an idle processor needs to wake up, and for how much of requests' time theirs was taken away.
-    ``evidence`` tells for how long the machine's speed stays alike. A closed loop's workers rest between requests as
-    their number, rate and latency say (Little's law); nothing is set on its latencies. Raises InputError on a file
-    that is no such result.
+    The model gives the effects of scheduler and collector on a request. Two effects of the host are fitted: the time
+    that an idle processor needs to wake up, and the share of request time that stalls take. The simulated calibrated
+    run then has the measured median latency and the measured 99th percentile of service times.
+    ``evidence`` gives the correlation time of the machine's speed. In a closed loop, workers rest between requests by
+    Little's law (number, rate and latency), and latencies are not fitted. Raises InputError if the file is not such a
+    result.
     """
     document = _read(result)
     try:
@@ -69,7 +67,7 @@ def with_requests(model: Model, result: Path, evidence: Evidence | None = None) 
 
 
 def speed_memory_seconds(evidence: Evidence) -> float:
-    """Over which the mark CPU of cycles is correlated, to 1/e; 0 where one cycle says nothing of the next."""
+    """The time over which the correlation of mark CPU falls to 1/e, 0 to 5 s; 0 without correlation."""
     cost = np.log(np.maximum(evidence.mark_cpu_seconds, 1e-9))
     cost = cost - cost.mean()
     if cost.size < 8 or not cost.any():
@@ -83,51 +81,57 @@ def speed_memory_seconds(evidence: Evidence) -> float:
 
 def _read(result: Path) -> dict[str, Any]:
     return read_document(
-        result, _table, form="JSON", what="a load driver's result", advice="move it away, or run again"
+        result,
+        _table,
+        form="JSON",
+        what="a load driver's result",
+        advice="move it away, or run the driver again",
     )
 
 
 def _table(document: object) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise InputError("no figures on requests in it; move it away, or run again")
+        raise InputError("it holds no figures on requests; move it away, or run the driver again")
     return document
 
 
 def _no_figures(result: Path, why: object) -> InputError:
-    return InputError(f"{result}: no figures on requests in it ({why}); move it away, or run again")
+    return InputError(
+        f"{result}: it holds no figures on requests ({why}); move it away, or run the driver again"
+    )
 
 
 def _with_host(model: Model, requests: Requests, document: Mapping[str, Any]) -> Model:
-    """Wake-ups that give the calibrated run its median latency, and stalls its longest services.
+    """The model with fitted wake-up time (by median latency) and stall share (by the 99th percentile of service times).
 
-    The 99th percentile of latencies would blame the host for what the collector does to them. A stall's length is
-    that of the exponential tail between the service times' 99th and 99.9th percentiles.
+    The 99th percentile of latencies is not used, because it includes effects of the collector. The length of a stall
+    is that of the exponential tail between the 99th and 99.9th percentiles of service times.
     """
     try:
         median = float(document["latency_seconds"]["p50"])
         longest = float(document["service_seconds"]["p99"])
         beyond = float(document["service_seconds"]["p999"]) - longest
     except (KeyError, TypeError):
-        return model  # a driver that tells service times only
+        return model  # a driver that prints service times only
     length = min(max(beyond / math.log(10.0), _SHORTEST_STALL_S), requests.stall_seconds)
     stalls, wakes, best = _STALL_SHARES, _WAKES_S, replace(requests, stall_seconds=length)
-    for _ in range(_HALVINGS):  # each of both mostly moves its own quantile
+    for _ in range(_HALVINGS):  # each parameter mostly moves its own quantile
         best = replace(
             best, stall_share=math.sqrt(math.prod(stalls)), wake_seconds=math.sqrt(math.prod(wakes))
         )
-        seen = _latencies(model, best)
-        stalls = _halved(stalls, best.stall_share, too_low=seen.served_quantile_seconds(0.99) < longest)
-        wakes = _halved(wakes, best.wake_seconds, too_low=seen.quantile_seconds(0.5) < median)
+        simulated = _latencies(model, best)
+        stalls = _halved(stalls, best.stall_share, too_low=simulated.served_quantile_seconds(0.99) < longest)
+        wakes = _halved(wakes, best.wake_seconds, too_low=simulated.quantile_seconds(0.5) < median)
     return replace(model, requests=best)
 
 
 def _halved(bounds: tuple[float, float], middle: float, *, too_low: bool) -> tuple[float, float]:
-    """The half of an interval in which the outcome is as high as was measured."""
+    """The half of an interval that holds the measured outcome."""
     return (middle, bounds[1]) if too_low else (bounds[0], middle)
 
 
 def _rest_seconds(document: Mapping[str, Any]) -> float:
-    """What a worker of a closed loop rests between two requests, on average; none where it is lost in the noise."""
+    """Mean rest of a closed loop's worker between two requests, seconds; 0 if it is below 2 % of the period."""
     try:
         latency = float(document["latency_seconds"]["mean"])
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""How far cycles scatter about their means, from the log; and how late a cycle starts."""
+"""The variability of a log's cycles about their means, and the delay of their start behind the trigger."""
 
 import math
 
@@ -20,15 +20,15 @@ from gcsim.submodels.mark_phase import MarkPhase, mark_phase
 from gcsim.units import KIB
 
 _STAMP_SD_SECONDS = 0.41e-3  # of a difference of two time stamps in whole ms
-_PRIOR_SLACK_BYTES = 64.0 * KIB  # a few span refills, where no pacer line gives the trigger
+_PRIOR_SLACK_BYTES = 64.0 * KIB  # a few span refills, for logs without pacer lines
 _MIN_TRIGGERS = 10
 _SHORTEST_RUNWAY_BYTES = 64.0 * KIB
-_LEAST_EXPECTED = 0.5  # of the mean, in one mark phase: less would make chance large
+_LEAST_EXPECTED = 0.5  # of the mean, in one mark phase: smaller phases would amplify noise
 _BIAS_RANGE = (0.5, 2.0)
 
 
 def fit_variability(evidence: Evidence, gaps: Intervals, model: Model) -> CycleVariability:
-    """The distributions of the window's cycles about ``model``, less what truncated printing adds to them."""
+    """The distributions of the window's cycles about ``model``, without the scatter that truncation adds."""
     since_s = evidence.start_seconds - evidence.start_seconds[0]
     live = evidence.live_bytes / np.maximum(model.profile.live_at(since_s), 0.1)
     phases, runway = _phases(evidence, model)
@@ -50,7 +50,7 @@ def fit_variability(evidence: Evidence, gaps: Intervals, model: Model) -> CycleV
 
 
 def _live_noise(evidence: Evidence) -> float:
-    """What printing adds to the spread of h2 - (h1 - h0), in bytes."""
+    """The standard deviation that truncation adds to h2 - (h1 - h0), in bytes."""
     return math.hypot(
         printing_scatter(evidence.heap_start_bytes, evidence.heap_step_bytes),
         printing_scatter(evidence.heap_end_bytes, evidence.heap_step_bytes),
@@ -64,7 +64,7 @@ def _mark_cpu_noise(evidence: Evidence) -> float:
 
 
 def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
-    """The log's mark phases as the engine makes them of each one's own CPU time and runway; and the runways."""
+    """The engine's mark phase for each logged cycle's CPU time and runway, and the runways in bytes."""
     lane = lane_parameters(model, [model.settings], central_draws(model))
     since_s = evidence.start_seconds - evidence.start_seconds[0]
     pace = np.maximum(model.profile.alloc_at(since_s), 0.1)
@@ -82,9 +82,9 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
 
 
 def _most_past_goal(evidence: Evidence, model: Model, within: FloatArray) -> FloatArray:
-    """The most that a mark phase of the log allocated beyond ``within``, over ``unhindered_mark_bytes``.
+    """max(allocated - ``within``) over ``unhindered_mark_bytes``, over all mark phases of the log.
 
-    Where sizes are truncated, up to a MiB more may have been allocated than is printed.
+    Truncated sizes hide up to 1 MiB of allocation; the maximum includes it.
     """
     lane = lane_parameters(model, [model.settings], central_draws(model))
     most = float((evidence.allocated_bytes + evidence.heap_step_bytes - within).max())
@@ -92,7 +92,7 @@ def _most_past_goal(evidence: Evidence, model: Model, within: FloatArray) -> Flo
 
 
 def _black_factors(evidence: Evidence, expected_bytes: FloatArray) -> FloatArray:
-    """What each mark phase allocated over what the engine makes of it; 1 where nothing is printed as allocated."""
+    """Logged over simulated allocation of each mark phase; 1 if the engine expects none."""
     mean = float(expected_bytes.mean())
     if mean <= 0:
         return np.ones(expected_bytes.size)
@@ -103,7 +103,7 @@ def _black_factors(evidence: Evidence, expected_bytes: FloatArray) -> FloatArray
 def _allocated_quantiles(
     evidence: Evidence, expected_bytes: FloatArray, black_factor: FloatArray
 ) -> FloatArray:
-    """The distribution of these factors; the means' ratio is kept."""
+    """Quantiles of ``black_factor``, scaled to the ratio of the means."""
     mean = float(expected_bytes.mean())
     if mean <= 0:
         return np.ones(LEVELS.size)
@@ -114,7 +114,7 @@ def _allocated_quantiles(
 
 
 def _time_factors(gaps: Intervals, profile: Profile) -> FloatArray:
-    """Of time per byte, so that the mean wait for some bytes is what the mean rate says."""
+    """Quantiles of the factor on time per byte; the mean wait for a number of bytes follows the mean rate."""
     sizes = np.maximum(gaps.allocated_bytes, 0.1 * float(np.maximum(gaps.allocated_bytes, 1.0).mean()))
     pace = np.maximum(profile.alloc_at(gaps.middle_seconds), 0.1)
     per_byte = gaps.seconds / sizes * pace
@@ -124,10 +124,10 @@ def _time_factors(gaps: Intervals, profile: Profile) -> FloatArray:
 
 
 def _start_slack(evidence: Evidence) -> FloatArray:
-    """heapLive when a cycle starts less the trigger computed for it; quantiles, in bytes.
+    """Quantiles of heapLive at cycle start less the computed trigger, in bytes, 0 or more.
 
-    A cycle is noticed when a goroutine refills a span or allocates a large object (Go 1.19+ ``gcTrigger.test``),
-    and the heap grows on while it is being started.
+    A goroutine tests the trigger when it refills a span or allocates a large object (Go 1.19+ ``gcTrigger.test``), and
+    the heap grows while the cycle starts.
     """
     known = (
         evidence.exact[1:]

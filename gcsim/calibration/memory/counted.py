@@ -1,4 +1,4 @@
-"""What the runtime's own counts, read while the log was captured, say of memory outside the heap."""
+"""Memory outside the heap from the runtime's own counters, which the capture sampled."""
 
 import math
 from dataclasses import dataclass
@@ -10,30 +10,30 @@ from gcsim.calibration.evidence import Evidence
 from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.units import MIB
 
-_FEWEST_LOOKS = 8
-# Of a cycle's allocation, what is still to come at most: sweeping is done by then (``free_slot_bytes``); and where the
-# line's end is looked for, as it bends a little in some programs
+_FEWEST_SAMPLES = 8
+# Share of a cycle's allocation that is still to come, at most: sweeping has ended there (``free_slot_bytes``); and in
+# the part of the line that gives its end, because the line bends slightly in some programs
 _SWEPT, _LATE = 0.6, 0.35
 _LEAST_ERROR_BYTES = 0.2 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedMemory:
-    """At the calibrated setting. Bytes; ``error`` is a standard error."""
+    """Counted memory at the calibrated setting, in bytes. ``error`` is a standard error."""
 
-    outside_spans_bytes: float  # metadata and stacks towards mark ends, on average: stacks come and go
-    unfilled_slot_bytes: float  # free in spans in use when marking ends, on average
+    outside_spans_bytes: float  # metadata and stacks near mark ends, on average
+    unfilled_slot_bytes: float  # free slots of spans in use at mark end, on average
     unfilled_error_bytes: float
-    heap_peak_bytes: float  # at these mark ends, on average
-    slot_garbage_share: float  # of what is allocated, that fills slots of swept spans: 0 to 1
+    heap_peak_bytes: float  # at the same mark ends, on average
+    slot_garbage_share: float  # share of allocation that fills slots of swept spans, 0 to 1
     slot_garbage_error: float
 
 
 def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> CountedMemory | None:
-    """From the looks within the evidence's time; None where there are too few of them.
+    """The counted memory from samples within the window; None with too few samples.
 
-    Free slots fall in a straight line with what is allocated, from the end of sweeping to mark end: its slope and its
-    end are fitted, by least squares over the later part of all cycles.
+    From the end of sweeping to mark end, free slots fall linearly with allocation. Least squares over the later part
+    of all cycles give the slope (``slot_garbage_share``) and the end (``unfilled_slot_bytes``).
     """
     if accounts is None or not evidence.follows.any():
         return None
@@ -51,7 +51,7 @@ def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> Counted
     share_to_come, growth = _to_come(seconds[within], live - marked, evidence)
     to_come = np.maximum(share_to_come, 0.0) * growth
     swept, late = ((share_to_come < most) & (share_to_come > -0.2) for most in (_SWEPT, _LATE))
-    if int(late.sum()) < _FEWEST_LOOKS:
+    if int(late.sum()) < _FEWEST_SAMPLES:
         return None
     _, slope, (_, slope_error) = _line(to_come[swept], free[swept], len(evidence))
     unfilled, _, (unfilled_error, _) = _line(to_come[late], free[late], len(evidence))
@@ -66,17 +66,17 @@ def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> Counted
 
 
 def _to_come(seconds: FloatArray, grown: FloatArray, evidence: Evidence) -> tuple[FloatArray, FloatArray]:
-    """What is still to be allocated in each look's cycle, as a share of all of it; and all of it, in bytes."""
+    """The share of allocation still to come in each sample's cycle, and the cycle's allocation in bytes."""
     after = np.flatnonzero(evidence.follows) + 1
     growth = np.maximum(evidence.heap_end_bytes[after] - evidence.heap_marked_bytes[after - 1], 1.0)
     nearest = np.clip(np.searchsorted(evidence.end_seconds[after], seconds), 0, after.size - 1)
-    # a short cycle's look may be the next one's: the mean of its neighbours stands for it
+    # a sample of a short cycle may belong to the next one: use the mean of the neighbours
     smooth = np.convolve(np.pad(growth, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")[nearest]
     return 1.0 - grown / smooth, smooth
 
 
 def _line(x: FloatArray, y: FloatArray, cycles: int) -> tuple[float, float, tuple[float, float]]:
-    """Intercept at 0, slope, and their standard errors; the points of one cycle err together."""
+    """Intercept at 0, slope, and their standard errors; errors within one cycle are fully correlated."""
     independent = min(x.size, cycles)
     design = np.stack([np.ones(x.size), x], axis=1)
     (at_zero, slope), *_ = np.linalg.lstsq(design, y, rcond=None)

@@ -1,4 +1,4 @@
-"""Memory that a gctrace does not show: priors by Go version, sharpened by what else the capture knows."""
+"""Memory outside the heap: priors by Go version, updated by the capture's measurements."""
 
 import math
 
@@ -10,9 +10,9 @@ from gcsim.calibration.memory.counted import CountedMemory
 from gcsim.calibration.memory.parts import (
     ALLOCATED_PER_SCANNED,
     BEGUN_SPAN_BYTES,
-    BESIDE_BYTES,
     MEDIAN_TOUCHED,
     OWN_STACK_BYTES,
+    RSS_NON_GO_BYTES,
     MemoryEvidence,
     memory_posterior,
 )
@@ -20,46 +20,48 @@ from gcsim.calibration.stats.random_effects import pooled
 from gcsim.priors.records import MemoryPrior
 from gcsim.service.parameters import Parameter, ParameterOrigin, Parameters
 
-_RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01  # of one peak; between runs of one program
-_FRAGMENTS, _FRAGMENTS_ERROR = 0.025, 0.05  # of a peak that nobody measured
-_FRAGMENTS_ELSEWHERE = 0.5  # how far the fragments of one peak may be off at another setting
-_LOG_SD_OF_RANGE = 2.0 * 1.645  # a range given as 5th to 95th percentile, in standard deviations
+_RESIDENT_ERROR, _RESIDENT_SCATTER = (
+    0.005,
+    0.01,
+)  # relative: error of one peak; scatter between runs of one program
+_FRAGMENTS, _FRAGMENTS_ERROR = 0.025, 0.05  # of the heap peak, where resident memory was not measured
+_FRAGMENTS_CHANGE = 0.5  # relative error of fragments at another setting
+_LOG_SD_OF_RANGE = 2.0 * 1.645  # 5th to 95th percentile, in standard deviations
 _LIMIT_GOALS = "the limit's goals"
 _COUNTS = "the runtime's own counts"
-# Of 17 programs whose free slots were counted under limits too, against those at GOGC=100
-_SLOTS_ELSEWHERE, _UNFILLED_ELSEWHERE = 0.25, 0.45
+# Relative error at other settings: 17 programs, free slots counted under limits against those at GOGC=100
+_SLOTS_ERROR, _UNFILLED_ERROR = 0.25, 0.45
 _LEAST_SLOT_GARBAGE = 0.02
 OUTSIDE_HEAP = (
     "metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share", "allocated_stack_bytes"
 )  # fmt: skip
-_SMALL_OBJECTS = "prior: small objects, for the log scans much of its heap"
-_LARGE_OBJECTS = "prior: large objects, for the log scans little of its heap"
-_UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 would tell whether the heap is scanned"
+_SMALL_OBJECTS = "prior: small objects (the log scans much of its heap)"
+_LARGE_OBJECTS = "prior: large objects (the log scans little of its heap)"
+_UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 shows how much of the heap is scanned"
 SLOTS_SMALL_OBJECTS = Parameter(0.2, 1.1, _SMALL_OBJECTS, "prior")
 SLOTS_UNKNOWN_SIZES = Parameter(0.12, 1.3, _UNKNOWN_OBJECTS, "prior")
 
 
-def fit_memory(whole: Evidence, *, prior: MemoryPrior, told: MemoryEvidence) -> dict[str, Parameter]:
-    """Memory outside the heap, as it counts against GOMEMLIMIT and as it is resident.
+def fit_memory(whole: Evidence, *, prior: MemoryPrior, evidence: MemoryEvidence) -> dict[str, Parameter]:
+    """The parameters of memory outside the heap: counted against GOMEMLIMIT, and resident.
 
-    ``whole`` holds every cycle of the log, warm-up included: resident memory peaks over all of them. What was seen of
-    the process beside the heap, and what a limit left out of its goals, is shared out among what it can be: metadata,
-    stacks, slots that stay free, the binary.
+    ``whole`` holds every cycle of the log, warm-up included, because the resident peak is over all of them. The
+    posterior divides the measured memory between metadata, stacks, slots that stay free, and the binary.
     """
     peak = float(whole.heap_end_bytes.max())
     stacks = float(whole.stack_bytes.max())
     outside = _metadata(whole, prior) | _slots(whole)
     outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
-    outside["rss_beside_bytes"] = BESIDE_BYTES
-    held = memory_posterior(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, told=told)
-    if held is not None:
-        outside |= held.parameters(outside, *_source(told))
-    if told.counted is not None:
-        outside |= _counted_slots(told.counted, outside["unfilled_slot_share"])
-    if told.seen is None or held is None:
+    outside["rss_beside_bytes"] = RSS_NON_GO_BYTES
+    posterior = memory_posterior(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, evidence=evidence)
+    if posterior is not None:
+        outside |= posterior.parameters(outside, *_source(evidence))
+    if evidence.counted is not None:
+        outside |= _counted_slots(evidence.counted, outside["unfilled_slot_share"])
+    if evidence.process is None or posterior is None:
         return outside | _resident_unknown(outside, prior)
-    fragments = float(held.fragment_share.mean()) * peak
-    return outside | _resident(peak, fragments, prior, told.seen.rss_peak_bytes)
+    fragments = float(posterior.fragment_share.mean()) * peak
+    return outside | _resident(peak, fragments, prior, evidence.process.rss_peak_bytes)
 
 
 def _source(evidence: MemoryEvidence) -> tuple[str, ParameterOrigin]:
@@ -70,27 +72,25 @@ def _source(evidence: MemoryEvidence) -> tuple[str, ParameterOrigin]:
 
 
 def _counted_slots(counted: CountedMemory, unfilled: Parameter) -> dict[str, Parameter]:
-    """Free slots as they were counted, with how far they may be off at another setting."""
+    """Parameters of free slots from counts; their errors include the change at another setting."""
     share = max(counted.slot_garbage_share, _LEAST_SLOT_GARBAGE)
     error = max(counted.slot_garbage_error, _LEAST_SLOT_GARBAGE) / share
     source = f"log; {_COUNTS}"
     return {
-        "slot_garbage_share": Parameter(
-            share, min(math.hypot(_SLOTS_ELSEWHERE, error), 1.0), source, "capture"
-        ),
+        "slot_garbage_share": Parameter(share, min(math.hypot(_SLOTS_ERROR, error), 1.0), source, "capture"),
         "unfilled_slot_share": Parameter(
-            unfilled.value, math.hypot(_UNFILLED_ELSEWHERE, unfilled.rel_sd), source, "capture"
+            unfilled.value, math.hypot(_UNFILLED_ERROR, unfilled.rel_sd), source, "capture"
         ),
     }
 
 
 def is_from_limit_goals(parameters: Parameters) -> bool:
-    """Whether memory outside the heap was held to goals that a limit set."""
+    """Whether heap goals under a memory limit updated memory outside the heap."""
     return parameters.allocated_stack_bytes.origin == "limit goals"
 
 
 def _metadata(whole: Evidence, prior: MemoryPrior) -> dict[str, Parameter]:
-    """The runtime's own memory, spans that are begun among it; small objects need more of it than large ones."""
+    """The runtime's own memory with partly filled spans. Small objects need more metadata than large ones."""
     source = f"prior: measured on Go {prior.go}"
     base = _ranged(
         prior.metadata_base_bytes, prior.metadata_base_low_bytes, prior.metadata_base_high_bytes, source
@@ -112,11 +112,12 @@ def _holds_large_objects(whole: Evidence) -> bool:
 
 
 def _slots(whole: Evidence) -> dict[str, Parameter]:
-    """Free slots that sweeping leaves, by what the log tells of object sizes.
+    """Priors of free slots after sweeping, by the object sizes that the log implies.
 
-    Counted in 26 programs on Go 1.27: of what is allocated, none to a third fills slots of swept spans where objects
-    are large, none to three quarters where they are small; at mark end 0.01 to 0.02 of the peak are free slots of
-    large objects, 0.03 to 0.15 of small ones.
+    Counted in 26 programs on Go 1.27:
+
+    - share of allocation that fills slots of swept spans: 0 to 1/3 with large objects, 0 to 3/4 with small ones;
+    - free slots at mark end over heap peak: 0.01 to 0.02 with large objects, 0.03 to 0.15 with small ones.
     """
     if whole.scanned_share is None:
         return {
@@ -135,18 +136,18 @@ def _slots(whole: Evidence) -> dict[str, Parameter]:
 
 
 def _allocated_stacks(scanned_bytes: float) -> Parameter:
-    """Allocated stacks from scanned ones, the runtime's own added; the more there are, the more is unknown."""
+    """Allocated stacks: a multiple of the scanned stacks, plus the runtime's own stacks."""
     ratio = ALLOCATED_PER_SCANNED
     mean = ratio.value * scanned_bytes + OWN_STACK_BYTES
     return Parameter(mean, ratio.rel_sd * ratio.value * scanned_bytes / mean, ratio.source, "prior")
 
 
 def _resident_unknown(outside: dict[str, Parameter], prior: MemoryPrior) -> dict[str, Parameter]:
-    """Resident memory where nothing but the log is there.
+    """The prior of resident memory, for a log without measurements of the process.
 
-    In 33 programs on Go 1.27, at GOGC of 50 and 100, it was 10 % less to 23 % more than the heap's peak, metadata,
-    half of the stacks and a small binary: free slots and pages take 0 to 12 % of the peak, an HTTP server's text and
-    data 5 MiB. Stacks that were never touched make it less.
+    In 33 programs on Go 1.27 at GOGC of 50 and 100, RSS was 10 % less to 23 % more than heap peak + metadata + half
+    of the stacks + a small binary. Free slots and pages take 0 to 12 % of the peak; text and data of an HTTP server
+    take 5 MiB. Untouched pages of stacks lower RSS.
     """
     base = sum(
         outside[name].value for name in ("metadata_base_bytes", "allocated_stack_bytes", "rss_beside_bytes")
@@ -162,30 +163,30 @@ def _resident_unknown(outside: dict[str, Parameter], prior: MemoryPrior) -> dict
 def _resident(
     peak: float, fragments: float, prior: MemoryPrior, rss_peak_bytes: float
 ) -> dict[str, Parameter]:
-    """A constant and a ratio that give the measured peak back.
+    """A constant and a ratio that reproduce the measured peak.
 
-    ``fragments``, free slots and pages at that peak, may be half as many or more at another setting.
+    ``fragments`` are the bytes of free slots and pages at that peak; their relative error at another setting is 0.5.
     """
     ratio = 1.0 + prior.metadata_share
     base = rss_peak_bytes - ratio * peak
-    if base < 0:  # less resident than the prior allows: pages mapped and never touched
+    if base < 0:  # less resident than the prior allows: mapped pages were never touched
         return {
             "rss_base_bytes": Parameter(0.0, 0.0, "capture", "capture"),
             "rss_ratio": Parameter(
                 float(np.clip(rss_peak_bytes / peak, 0.1, ratio)), 0.02, "capture", "capture"
             ),
         }
-    error = math.hypot(0.01 * peak, _FRAGMENTS_ELSEWHERE * fragments)
+    error = math.hypot(0.01 * peak, _FRAGMENTS_CHANGE * fragments)
     return {
         "rss_base_bytes": Parameter(base, min(error / max(base, 1.0), 0.5), "capture", "capture"),
-        "rss_ratio": Parameter(ratio, 0.004, "prior, held to the capture's peak", "prior"),
+        "rss_ratio": Parameter(ratio, 0.004, "prior, updated by the capture's peak", "prior"),
     }
 
 
 def fit_resident(peaks: FloatArray, resident: FloatArray, *, prior: MemoryPrior) -> dict[str, Parameter]:
-    """Resident memory as a constant and a ratio to the heap's peak, from captures of one service, shape (k,), k >= 2.
+    """Resident memory as a constant and a ratio to heap peak, from k >= 2 captures of one service, arrays (k,), bytes.
 
-    The ratio starts from the prior of the Go version; the constant is free, but for not being negative.
+    The ratio has the prior of the Go version. The constant has no prior and is at least 0.
     """
     scale = float(resident[0])
     spread = max((prior.resident_error_high - prior.resident_error_low) / _LOG_SD_OF_RANGE, 0.005)
@@ -200,7 +201,7 @@ def fit_resident(peaks: FloatArray, resident: FloatArray, *, prior: MemoryPrior)
     )
     base, slope = (float(x) for x in law.coefficients)
     source = f"{peaks.size} captures"
-    # the two errors make up for each other at the peaks seen: the whole of it is kept at the ratio only
+    # the two errors cancel at the measured peaks: only the ratio keeps its whole error
     base_sd, slope_sd = math.hypot(_RESIDENT_ERROR, law.between), float(law.sds[1])
     return {
         "rss_base_bytes": Parameter(

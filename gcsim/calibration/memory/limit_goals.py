@@ -1,4 +1,4 @@
-"""Memory outside the heap, as heap goals under a memory limit tell it."""
+"""Memory outside the heap, solved from heap goals under a memory limit."""
 
 import math
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from gcsim.goruntime.versions import GoRules
 from gcsim.settings import Settings
 
 _FEWEST_GOALS = 6
-_CLEAR_OF = 0.03  # a goal this close to GOGC's, or to what was marked, may not be the limit's
+_CLEAR_OF = 0.03  # relative: a goal this close to the GOGC goal or to heapMarked may not be set by the limit
 _LEAST_ERROR = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutsideHeap:
-    """What a limit left out of its goals at mark ends, on average."""
+    """Memory that counts against the limit at mark ends outside objects and free pages: a mean over cycles."""
 
     bytes: float
     error_bytes: float  # standard error
@@ -27,10 +27,10 @@ class OutsideHeap:
 
 
 def outside_heap(evidence: Evidence, settings: Settings, rules: GoRules) -> OutsideHeap | None:
-    """What counted against the limit beside objects and free pages, where the limit set goals; else None.
+    """Memory that counts against the limit outside objects and free pages; None if the limit set too few goals.
 
-    A goal at mark end is the limit less that memory, less the headroom (``memory_limit_heap_goal_bytes``), which is
-    turned round here. Goals at GOGC's or at the marked heap tell only a bound, and are left out.
+    goal = limit - outside - headroom (``memory_limit_heap_goal_bytes``), solved for outside. Goals close to the GOGC
+    goal or to heapMarked only bound that memory; they are left out.
     """
     if settings.gomemlimit_bytes is None or not rules.memory_limit:
         return None
@@ -46,20 +46,20 @@ def outside_heap(evidence: Evidence, settings: Settings, rules: GoRules) -> Outs
             settings.gogc,
             heap_minimum_bytes(settings.gogc),
         )
-    told = np.isfinite(goal) & (goal < (1 - _CLEAR_OF) * gc_goal) & (goal > (1 + _CLEAR_OF) * marked)
-    if int(told.sum()) < _FEWEST_GOALS:
+    limited = np.isfinite(goal) & (goal < (1 - _CLEAR_OF) * gc_goal) & (goal > (1 + _CLEAR_OF) * marked)
+    if int(limited.sum()) < _FEWEST_GOALS:
         return None
     keep = 1.0 - rules.limit_headroom_percent / 100.0
-    available = np.maximum(goal[told] / keep, goal[told] + rules.limit_headroom_min_bytes)
+    available = np.maximum(goal[limited] / keep, goal[limited] + rules.limit_headroom_min_bytes)
     outside = settings.gomemlimit_bytes - available
-    steps = evidence.heap_step_bytes[after][told]
+    steps = evidence.heap_step_bytes[after][limited]
     error = math.hypot(
         float(outside.std()) / math.sqrt(outside.size),
-        printing_error(goal[told], steps),
+        printing_error(goal[limited], steps),
         _LEAST_ERROR * float(available.mean()),
     )
     return OutsideHeap(
         bytes=float(outside.mean()),
         error_bytes=error,
-        heap_peak_bytes=float(evidence.heap_end_bytes[after][told].mean()),
+        heap_peak_bytes=float(evidence.heap_end_bytes[after][limited].mean()),
     )

@@ -1,4 +1,4 @@
-"""What memory outside the heap is made of: parts drawn from priors, weighed by what a capture or a limit tells."""
+"""The parts of memory outside the heap: their priors, and their posterior given measurements."""
 
 import math
 from collections.abc import Mapping
@@ -17,51 +17,51 @@ from gcsim.service.parameters import Parameter, ParameterOrigin
 from gcsim.submodels.process_memory import UNFILLED_AT_PEAK
 from gcsim.units import MIB
 
-# A stack doubles when it is full and halves, once a cycle, where less than a quarter is used (Go 1.19+ newstack,
-# shrinkstack); the log prints what was scanned, the limit counts what is allocated. Measured over goroutines that wait
-# at 0.4 to 9 KiB and go deeper for each request or not (`experiments/memory_priors.py stacks`): 1.6 to 12.8 times,
-# median 3.5. Beside them the runtime's own stacks and each P's cache of free ones are 0.3 MiB.
+# A full stack doubles; a stack that uses less than a quarter halves once a cycle (Go 1.19+ newstack, shrinkstack).
+# The log prints scanned bytes, the limit counts allocated bytes. Allocated over scanned, measured with goroutines that
+# wait at 0.4 to 9 KiB and go deeper for each request or not (`experiments/memory_priors.py stacks`): 1.6 to 12.8,
+# median 3.5. The runtime's own stacks and the stack caches of the Ps take another 0.3 MiB.
 ALLOCATED_PER_SCANNED = Parameter(
     3.5, 0.6, "prior: stacks allocated for each byte scanned, 1.5 to 12", "prior"
 )
 _LEAST_PER_SCANNED = 1.05
 OWN_STACK_BYTES = 0.3 * MIB
-# Pages of stacks are resident once touched: 0.7 to 1 of what is allocated in the runs above, half of it where stacks
-# doubled for a little more than they held (64 KiB for 33), less where they were halved since.
+# Pages of stacks are resident once touched. Resident over allocated in the runs above: 0.7 to 1; 0.5 where stacks had
+# doubled for slightly more than they held (64 KiB for 33); less where they had halved since.
 _LEAST_TOUCHED = 0.35
 MEDIAN_TOUCHED = math.sqrt(_LEAST_TOUCHED)
-# Text, data and C memory, less what is mapped and never touched: -1.6 MiB with a binary of 2 MB, -0.6 to 0.7 with five
-# times that, 2.7 with an HTTP server, and tens of MiB with the largest ones.
+# Text, data and C memory, less memory that is mapped and never touched: -1.6 MiB with a binary of 2 MB, -0.6 to
+# 0.7 MiB with a binary of 10 MB, 2.7 MiB with an HTTP server, tens of MiB with the largest binaries.
 _BINARY_BYTES = Parameter(3.0 * MIB, 0.6)
 _UNTOUCHED_BYTES = 3.0 * MIB
-_LEAST_BESIDE_BYTES = 0.1 * MIB
-BESIDE_BYTES = Parameter(0.4 * MIB, 1.2, "prior: resident text, data and C memory, up to 4 MiB", "prior")
-# Spans of each size class that are begun, with live heaps of 2 to 4 MiB: 0.5 to 0.9 MiB of slots that are never filled.
+_LEAST_NON_GO_BYTES = 0.1 * MIB
+RSS_NON_GO_BYTES = Parameter(0.4 * MIB, 1.2, "prior: resident text, data and C memory, up to 4 MiB", "prior")
+# Partly filled spans of all size classes, with live heaps of 2 to 4 MiB: 0.5 to 0.9 MiB of slots that stay free.
 BEGUN_SPAN_BYTES = 0.7 * MIB
-# Arenas become usable 4 MiB at a time (``mheap.grow``), and pages given back stay mapped: 0 to 8 MiB more than is
-# resident in 22 programs, beside stacks that were never touched.
+# The heap grows by 4 MiB at a time (``mheap.grow``), and returned pages stay mapped. Mapped less resident, without
+# untouched stacks, in 22 programs: 0 to 8 MiB.
 _SPARE_BYTES, _SPARE_ERROR_BYTES, _SPARE_ERROR = 3.5 * MIB, 2.2 * MIB, 0.01
-# Of what stays unfilled at mark end under a limit, the part that was there at the calibrated run's highest heap too.
+# Free slots at the calibrated run's highest heap over free slots at mark end under a limit.
 _UNFILLED_AT_PEAK = Parameter(UNFILLED_AT_PEAK, 1.2)
 
-_DEVIATIONS = 7  # the priors' standard normals, in the order of ``Parts.of``
-_PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # of what the drawn parts of a resident peak add up to
-_LIMIT_ERROR_BYTES = 0.3 * MIB  # of what they add up to at mark ends
-# of metadata and stacks where the runtime's counts were read
+_DEVIATIONS = 7  # standard normals of the priors, in the order of ``Parts.at_deviations``
+_PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # error of the sum of the parts of a resident peak
+_LIMIT_ERROR_BYTES = 0.3 * MIB  # error of their sum at mark ends
+# error of metadata and stacks in the runtime's counts
 _COUNTED_ERROR_BYTES, _COUNTED_ERROR = 0.1 * MIB, 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessMemory:
-    """What was measured of one process's memory, in bytes; None where the map was not looked at."""
+    """Measured memory of one process, in bytes; None where its memory map was not read."""
 
     rss_peak_bytes: float
     rss_outside_heap_bytes: float | None = None
     heap_mapped_bytes: float | None = None
 
     @classmethod
-    def by(cls, info: CaptureInfo | None) -> Self | None:
-        """What a capture's side file says; None where that is nothing."""
+    def from_capture(cls, info: CaptureInfo | None) -> Self | None:
+        """The measurements in a capture's side file; None without a resident peak."""
         if info is None or not info.rss_peak_bytes:
             return None
         return cls(
@@ -73,34 +73,34 @@ class ProcessMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryEvidence:
-    """What was measured of one service's memory outside its objects; None where it was not."""
+    """Measurements of one service's memory outside the heap; None for each that is missing."""
 
-    seen: ProcessMemory | None = None
+    process: ProcessMemory | None = None
     limited: OutsideHeap | None = None
     counted: CountedMemory | None = None
 
     def __bool__(self) -> bool:
-        """Whether there is anything."""
-        return not (self.seen is None and self.limited is None and self.counted is None)
+        """Whether there is at least one measurement."""
+        return not (self.process is None and self.limited is None and self.counted is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Arrays of one shape. Sizes in bytes, shares of the heap's peak."""
+    """The parts of memory outside the heap, arrays of one shape: sizes in bytes, shares of the heap peak."""
 
     metadata_base_bytes: FloatArray
     metadata_share: FloatArray
-    unfilled_slot_share: FloatArray  # at mark ends under a limit
+    unfilled_slot_share: FloatArray  # free slots at mark ends under a limit
     allocated_stack_bytes: FloatArray
     rss_beside_bytes: FloatArray  # may be negative
     resident_stack_bytes: FloatArray
     fragment_share: FloatArray  # free slots and pages at the highest heap
 
     @classmethod
-    def of(
+    def at_deviations(
         cls, deviations: FloatArray, priors: Mapping[str, Parameter], *, scanned_stack_bytes: float
     ) -> Self:
-        """The parts at given deviations from their priors, shape (7, ...), standard normal a priori."""
+        """The parts at deviations from their priors, shape (7, ...), standard normal a priori."""
         base, share, slots, stacks, untouched, binary, filled = deviations
 
         def at(parameter: Parameter, deviation: FloatArray) -> FloatArray:
@@ -120,20 +120,17 @@ class Parts:
             fragment_share=unfilled * at(_UNFILLED_AT_PEAK, filled),
         )
 
-    def standardized_residuals(self, told: MemoryEvidence, heap_peak_bytes: float) -> FloatArray:
-        """How far the parts are from adding up to what was measured, in standard errors: shape (k, ...).
-
-        One thing was measured at least.
-        """
-        found = [] if told.limited is None else [self._missed_limit(told.limited)]
-        if told.counted is not None:
-            found += self._missed_counts(told.counted, heap_peak_bytes)
-        if told.seen is not None:
-            found += self._missed_peak(told.seen, heap_peak_bytes)
+    def standardized_residuals(self, evidence: MemoryEvidence, heap_peak_bytes: float) -> FloatArray:
+        """(sum of parts - measurement) / standard error, shape (k, ...), for k >= 1 measurements."""
+        found = [] if evidence.limited is None else [self._limit_residual(evidence.limited)]
+        if evidence.counted is not None:
+            found += self._count_residuals(evidence.counted, heap_peak_bytes)
+        if evidence.process is not None:
+            found += self._peak_residuals(evidence.process, heap_peak_bytes)
         return np.stack(found)
 
-    def _missed_counts(self, counted: CountedMemory, heap_peak_bytes: float) -> list[FloatArray]:
-        """Metadata and stacks; and free slots at mark end, of which spans that are begun are a part."""
+    def _count_residuals(self, counted: CountedMemory, heap_peak_bytes: float) -> list[FloatArray]:
+        """Residuals of metadata + stacks, and of free slots at mark end, which include partly filled spans."""
         outside = self.metadata_base_bytes - BEGUN_SPAN_BYTES + self.metadata_share * heap_peak_bytes
         slots = self.unfilled_slot_share * counted.heap_peak_bytes + BEGUN_SPAN_BYTES
         error = math.hypot(_COUNTED_ERROR_BYTES, _COUNTED_ERROR * counted.outside_spans_bytes)
@@ -142,42 +139,42 @@ class Parts:
             (slots - counted.unfilled_slot_bytes) / counted.unfilled_error_bytes,
         ]
 
-    def _missed_limit(self, limited: OutsideHeap) -> FloatArray:
+    def _limit_residual(self, limited: OutsideHeap) -> FloatArray:
         share = self.metadata_share + self.unfilled_slot_share
         outside = self.metadata_base_bytes + self.allocated_stack_bytes + share * limited.heap_peak_bytes
         return (outside - limited.bytes) / math.hypot(limited.error_bytes, _LIMIT_ERROR_BYTES)
 
-    def _missed_peak(self, seen: ProcessMemory, heap_peak_bytes: float) -> list[FloatArray]:
-        """The resident peak, whole or parted into the heap's arenas and the rest; then what the arenas map."""
-        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * seen.rss_peak_bytes)
-        beside = self.metadata_base_bytes - BEGUN_SPAN_BYTES + self.metadata_share * heap_peak_bytes
-        beside = beside + self.rss_beside_bytes
+    def _peak_residuals(self, process: ProcessMemory, heap_peak_bytes: float) -> list[FloatArray]:
+        """Residuals of the resident peak; with a memory map: outside the arenas, inside them, and mapped by them."""
+        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * process.rss_peak_bytes)
+        outside = self.metadata_base_bytes - BEGUN_SPAN_BYTES + self.metadata_share * heap_peak_bytes
+        outside = outside + self.rss_beside_bytes
         heap = (1.0 + self.fragment_share) * heap_peak_bytes + BEGUN_SPAN_BYTES + self.resident_stack_bytes
-        if seen.rss_outside_heap_bytes is None or seen.heap_mapped_bytes is None:
-            return [(beside + heap - seen.rss_peak_bytes) / error]
-        resident = seen.rss_peak_bytes - seen.rss_outside_heap_bytes
+        if process.rss_outside_heap_bytes is None or process.heap_mapped_bytes is None:
+            return [(outside + heap - process.rss_peak_bytes) / error]
+        resident = process.rss_peak_bytes - process.rss_outside_heap_bytes
         untouched = self.allocated_stack_bytes - self.resident_stack_bytes
         spare = math.hypot(_SPARE_ERROR_BYTES, _SPARE_ERROR * heap_peak_bytes)
         return [
-            (beside - seen.rss_outside_heap_bytes) / _PEAK_ERROR_BYTES,
+            (outside - process.rss_outside_heap_bytes) / _PEAK_ERROR_BYTES,
             (heap - resident) / error,
-            (untouched + _SPARE_BYTES - (seen.heap_mapped_bytes - resident)) / spare,
+            (untouched + _SPARE_BYTES - (process.heap_mapped_bytes - resident)) / spare,
         ]
 
     def parameters(
         self, priors: Mapping[str, Parameter], source: str, origin: ParameterOrigin
     ) -> dict[str, Parameter]:
-        """The log-normals that draws, shape (n,), amount to."""
-        held = {
+        """The log-normal parameters fitted to the draws, shape (n,)."""
+        draws = {
             "metadata_base_bytes": self.metadata_base_bytes,
             "metadata_share": self.metadata_share,
             "unfilled_slot_share": self.unfilled_slot_share,
             "allocated_stack_bytes": self.allocated_stack_bytes,
-            "rss_beside_bytes": np.maximum(self.rss_beside_bytes, _LEAST_BESIDE_BYTES),
+            "rss_beside_bytes": np.maximum(self.rss_beside_bytes, _LEAST_NON_GO_BYTES),
         }
         return {
-            name: _log_normal(values, f"{priors[name].source}; held to {source}", origin)
-            for name, values in held.items()
+            name: _log_normal(values, f"{priors[name].source}; updated by {source}", origin)
+            for name, values in draws.items()
         }
 
 
@@ -186,20 +183,20 @@ def memory_posterior(
     *,
     scanned_stack_bytes: float,
     heap_peak_bytes: float,
-    told: MemoryEvidence,
+    evidence: MemoryEvidence,
 ) -> Parts | None:
-    """Draws of what the parts are, given what was measured; None where nothing was.
+    """Posterior draws of the parts, shape (n,), given the measurements; None without a measurement.
 
-    Where no draw comes within a measurement's error, all errors are taken to be so much larger.
+    If no draw fits all measurements within one standard error, all standard errors are scaled until one does.
     """
-    if not told:
+    if not evidence:
         return None
 
     def parts(deviations: FloatArray) -> Parts:
-        return Parts.of(deviations, priors, scanned_stack_bytes=scanned_stack_bytes)
+        return Parts.at_deviations(deviations, priors, scanned_stack_bytes=scanned_stack_bytes)
 
     def standardized_residuals(deviations: FloatArray) -> FloatArray:
-        return parts(deviations).standardized_residuals(told, heap_peak_bytes)
+        return parts(deviations).standardized_residuals(evidence, heap_peak_bytes)
 
     draws = posterior_draws(standardized_residuals, _DEVIATIONS)
     widen = float(np.abs(standardized_residuals(draws)).max(axis=0).min())

@@ -1,1 +1,1 @@
-"""The settings that a log was written at."""
+"""The settings of the process that wrote a log."""

@@ -1,4 +1,4 @@
-"""Whether heap goals follow the marked heap, as GOGC makes them, or stay put, as a memory limit does."""
+"""Classification of heap goals: GOGC goals follow heapMarked, limit goals stay constant."""
 
 from dataclasses import dataclass
 
@@ -13,38 +13,41 @@ from gcsim.units import MIB
 
 _FEWEST = 5  # goals
 _PRINTED_SD = 0.41 * MIB  # of a goal that is truncated to whole MiB
-_SAME = 0.02  # relative spread of goals that stay put
-_SIGMAS = 4.0  # of the correlation between goals and the heap marked before them
-_HEADROOM, _METADATA_BYTES = 1.05, 6.0 * MIB  # a limit over its goal: 3 % and metadata; and the least of it
+_SAME = 0.02  # relative spread of constant goals
+_SIGMAS = 4.0  # of the correlation between goals and heapMarked of the cycle before
+_HEADROOM, _METADATA_BYTES = (
+    1.05,
+    6.0 * MIB,
+)  # a limit over its goal: 3 % headroom and metadata; and at least 6 MiB
 _STACKS = 2.0  # allocated over scanned, roughly
-_DIGITS = 2  # of a limit that is offered
+_DIGITS = 2  # significant digits of a suggested limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goals:
-    """The heap goals of a log's working window beside the heap marked before each."""
+    """The heap goals of a log's working window, compared with heapMarked of the cycle before each."""
 
     median_bytes: float
-    spread_bytes: float  # standard deviation, by the outer tenths
-    follow_marked: bool  # whether they rise and fall with the heap marked before them, beyond chance
+    spread_bytes: float  # standard deviation, from the 10th and 90th percentiles
+    follow_marked: bool  # whether goals correlate with heapMarked of the cycle before, beyond chance
     stack_bytes: float
 
     @property
-    def stay(self) -> bool:
-        """Whether the goals stay put, for all that the marked heap says."""
+    def constant(self) -> bool:
+        """Whether the goals are constant and do not follow heapMarked."""
         still = self.spread_bytes <= max(_SAME * self.median_bytes, _PRINTED_SD)
         return still and not self.follow_marked
 
     @property
     def limit_bytes(self) -> int:
-        """A round GOMEMLIMIT that would set such goals, roughly."""
+        """A round GOMEMLIMIT that approximately gives such goals, in bytes."""
         whole = (_HEADROOM * self.median_bytes + _METADATA_BYTES + _STACKS * self.stack_bytes) / MIB
         step = 10 ** max(int(np.log10(max(whole, 1.0))) + 1 - _DIGITS, 0)
         return int(np.ceil(whole / step) * step) * MIB
 
 
 def goals_of(trace: Trace) -> Goals | None:
-    """The goals of a log; None where fewer than five are above the least heap, or where they are not printed."""
+    """The goals of a log; None if fewer than five are above the minimum heap or Go is older than 1.18."""
     if trace.generation != "1.18" or len(trace.cycles) <= _FEWEST:
         return None
     evidence = evidence_from(trace)
@@ -64,7 +67,7 @@ def goals_of(trace: Trace) -> Goals | None:
 
 
 def _correlated(goal: FloatArray, marked: FloatArray) -> bool:
-    """Whether both move together by more than chance allows (Student's t of the correlation)."""
+    """Whether goals and heapMarked are positively correlated beyond chance (Student's t of the correlation)."""
     if float(np.ptp(goal)) == 0 or float(np.ptp(marked)) == 0:
         return False
     found = min(float(np.corrcoef(goal, marked)[0, 1]), 1.0 - 1e-12)

@@ -1,8 +1,9 @@
-"""Which GOGC a log's heap goals follow: what GOGC it must have been, cycle by cycle.
+"""The GOGC that heap goals imply, cycle by cycle.
 
-A goal is marked + (marked + roots) x GOGC/100 (Go 1.18+ ``gcControllerState.commit``), so that
-each cycle's printed goal and the marked heap printed before it enclose the GOGC in force. A log that one GOGC explains
-has an interval common to all cycles; where there is none, GOGC was changed, or something else set the goals.
+    goal = marked + (marked + roots) x GOGC/100        (Go 1.18+ ``gcControllerState.commit``)
+
+The printed goal and the heapMarked printed before it bound the GOGC of each cycle. If one GOGC explains a log, the
+intervals of all cycles overlap. Otherwise GOGC changed, or something else set the goals.
 """
 
 from dataclasses import dataclass
@@ -19,24 +20,24 @@ from gcsim.goruntime.pacer import (
 )
 from gcsim.units import MIB, format_number
 
-MIN_RUN = 5  # cycles that must agree before they count as a setting
-_SLACK = 0.01  # relative, for what the runtime rounds
+MIN_RUN = 5  # consecutive cycles that must agree on one GOGC
+_SLACK = 0.01  # relative, for rounding in the runtime
 _PRACTICALLY_OFF = 1e6  # percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GogcRun:
-    """Consecutive cycles that one GOGC explains."""
+    """Consecutive cycles whose goals one GOGC explains."""
 
     first_row: int  # of the trace's cycles
     last_row: int
-    cycles: int  # that say something about it
+    cycles: int  # that bound GOGC
     low: float  # percent
     high: float  # infinite at GOGC=off
 
     @property
     def middle(self) -> float:
-        """A GOGC inside the interval, a round one where there is a choice."""
+        """A GOGC inside the interval, in percent, as round as possible; infinite for off."""
         if self.high >= _PRACTICALLY_OFF:
             return np.inf if self.low >= _PRACTICALLY_OFF else self.low
         centre = 0.5 * (self.low + self.high)
@@ -47,9 +48,11 @@ class GogcRun:
         return centre
 
     def overlaps(self, other: "GogcRun") -> bool:
+        """Whether one GOGC explains both runs."""
         return max(self.low, other.low) <= min(self.high, other.high)
 
     def explains(self, gogc: float) -> bool:
+        """Whether the interval contains ``gogc``, in percent."""
         return self.low <= gogc <= self.high
 
     def __str__(self) -> str:
@@ -57,11 +60,11 @@ class GogcRun:
 
 
 def gogc_bounds(trace: Trace, *, gomemlimit_bytes: int | None = None) -> tuple[FloatArray, FloatArray]:
-    """The lowest and the highest GOGC that each cycle's goal allows, in percent; shape (n,), 0 and infinity if open.
+    """The lowest and highest GOGC that each cycle's goal allows, in percent, shape (n,); 0 and infinity if open.
 
-    Left open are goals that something else may have set: the minimum heap, room for the sweeper and for marking, a
-    memory limit, and the first cycle and those after a gap in the numbering. Nothing is said of logs before Go 1.18,
-    where forced cycles print other goals.
+    A bound is open if the minimum heap, the distance for sweeping, the minimum runway or a memory limit may have set
+    the goal, for the first cycle, and after a gap in the numbering. All bounds are open before Go 1.18, where forced
+    cycles print other goals.
     """
     evidence = evidence_from(trace)
     low, high = np.zeros(len(evidence)), np.full(len(evidence), np.inf)
@@ -75,7 +78,7 @@ def gogc_bounds(trace: Trace, *, gomemlimit_bytes: int | None = None) -> tuple[F
     )
     limited = (
         gomemlimit_bytes is not None
-    )  # stacks alone can take most of a limit: no goal is too far below it
+    )  # stacks can take most of a limit, so any goal below it may be the limit's
     off = np.isinf(evidence.heap_goal_bytes[1:]) & (not limited)
     low[1:] = np.where(usable & ~_raised(evidence), least, 0.0)
     high[1:] = np.where(usable & (not limited), most, np.inf)
@@ -84,14 +87,14 @@ def gogc_bounds(trace: Trace, *, gomemlimit_bytes: int | None = None) -> tuple[F
 
 
 def gogc_runs(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None) -> list[GogcRun]:
-    """The rows cut where no single GOGC goes on explaining them; short runs, of a change in progress, are dropped.
+    """The runs of cycles that one GOGC explains; runs shorter than ``MIN_RUN`` belong to a change and are dropped.
 
-    Neighbouring runs that one GOGC explains are one run.
+    Neighbouring runs that overlap are joined.
     """
     low, high = gogc_bounds(trace, gomemlimit_bytes=gomemlimit_bytes)
-    telling = (low > 0) | np.isfinite(high)
+    informative = (low > 0) | np.isfinite(high)
     chosen = np.arange(len(low))[rows]
-    chosen = chosen[telling[chosen]]
+    chosen = chosen[informative[chosen]]
     joined: list[GogcRun] = []
     for run in _cut(chosen, low, high):
         if run.cycles < MIN_RUN:
@@ -103,20 +106,20 @@ def gogc_runs(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None)
     return joined
 
 
-def telling_cycles(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None) -> int:
-    """How many of the rows say something about GOGC."""
+def informative_cycles(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None) -> int:
+    """The number of rows that bound GOGC."""
     low, high = gogc_bounds(trace, gomemlimit_bytes=gomemlimit_bytes)
     return int(((low > 0) | np.isfinite(high))[rows].sum())
 
 
 def _growth_bounds(evidence: Evidence) -> tuple[FloatArray, FloatArray]:
-    """From the goals of rows 1.. and the marked bytes before them, each known to half a MiB either way."""
+    """GOGC bounds of rows 1.. in percent, from goals and heapMarked, each known to half a MiB either way."""
     goal, marked = evidence.heap_goal_bytes[1:], evidence.heap_marked_bytes[:-1]
     goal_error = np.where(evidence.exact[1:], 0.0, HALF_MIB)
     roots = evidence.stack_bytes[:-1] + evidence.globals_bytes[:-1]
     roots_low = np.where(
         evidence.exact[:-1], roots, 0.0
-    )  # Go 1.19 prints allocated stacks, and counts scanned ones
+    )  # Go 1.19 prints allocated stacks and counts scanned stacks
     roots_high = np.where(evidence.exact[:-1], roots, roots + 2.0 * MIB)
     most_marked, least_marked = marked + HALF_MIB, np.maximum(marked - HALF_MIB, 1.0)
     least = (goal - goal_error - most_marked) / (most_marked + roots_high)
@@ -125,14 +128,14 @@ def _growth_bounds(evidence: Evidence) -> tuple[FloatArray, FloatArray]:
 
 
 def _raised(evidence: Evidence) -> BoolArray:
-    """Goals pushed up by where marking began, 64 KiB above it: GOGC may have asked for less."""
+    """Whether heapLive at the start of marking plus the minimum runway, 64 KiB, may have raised the goal."""
     pushed = evidence.heap_start_bytes[1:] + 2.0 * HALF_MIB + MIN_RUNWAY_BYTES
     swept = evidence.heap_marked_bytes[:-1] + 2.0 * HALF_MIB + SWEEP_MIN_HEAP_DISTANCE_BYTES
     return np.asarray(evidence.heap_goal_bytes[1:] <= np.maximum(pushed, swept), dtype=np.bool_)
 
 
 def _cut(rows: Int64Array, low: FloatArray, high: FloatArray) -> list[GogcRun]:
-    """Greedy: a run goes on while its interval is not empty."""
+    """Maximal runs with a non-empty common interval, from the first row on."""
     runs: list[GogcRun] = []
     first, count, bottom, top = -1, 0, 0.0, np.inf
     last = -1

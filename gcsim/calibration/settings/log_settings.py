@@ -1,4 +1,4 @@
-"""The settings that a log was written at, each with where it is from."""
+"""The settings of a log, each with its origin."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.settings.heap_goals import Goals, goals_of
-from gcsim.calibration.settings.implied_gogc import MIN_RUN, GogcRun, gogc_runs, telling_cycles
+from gcsim.calibration.settings.implied_gogc import MIN_RUN, GogcRun, gogc_runs, informative_cycles
 from gcsim.calibration.window import working_window
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
@@ -19,12 +19,10 @@ from gcsim.units import format_go_bytes, format_gogc
 _NEWEST_OF_GENERATION = {
     "1.2": 2, "1.3": 3, "1.4": 4, "1.5beta": 5, "1.5": 5, "1.6": 17, "1.18": NEWEST_MINOR,
 }  # fmt: skip
-FOLLOWED_SHARE = 0.5  # of the telling cycles that must follow some setting for longer than MIN_RUN
-_NARROW = 1.3  # highest over lowest GOGC that the goals allow: a wider range infers nothing
-_NEAR = 0.02  # relative: a default this far from the implied GOGC is a rounding
-_LEAST_INFERRED = (
-    5.0  # percent: goals as low as what was marked are not GOGC's, but a limit's that is too low
-)
+FOLLOWED_SHARE = 0.5  # of the cycles that bound GOGC: share in runs of at least MIN_RUN
+_NARROW = 1.3  # highest over lowest GOGC of an inference
+_NEAR = 0.02  # relative: the default GOGC this close to the implied interval explains it
+_LEAST_INFERRED = 5.0  # percent: goals as low as heapMarked come from a limit that is too low
 _DEFAULT_GOGC = 100
 _TEXT: dict[Origin, str] = {
     "stated": "",
@@ -37,7 +35,7 @@ _TEXT: dict[Origin, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """Settings of the calibrated run that the user states; None leaves them to the side file and the log."""
+    """Settings of the calibrated run that the user states; None: from the side file or the log."""
 
     gogc: int | None = None
     gogc_off: bool = False
@@ -50,14 +48,14 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    """The settings of one log, where each is from, and the limit that its goals point to."""
+    """The settings of one log, their origins, and the limit that constant goals imply."""
 
     settings: Settings
     origins: Origins
-    implied_limit_bytes: int | None = None  # where goals stay put and nothing says that a limit was set
+    implied_limit_bytes: int | None = None  # for constant goals without a stated limit
 
     def __str__(self) -> str:
-        """In one line; what is assumed or inferred is marked."""
+        """The settings in one line; assumed and inferred ones are marked."""
         known, origins = self.settings, self.origins
         parts = (
             (f"GOGC={format_gogc(known.gogc)}", origins.gogc, "--gogc"),
@@ -81,10 +79,10 @@ def _marked(text: str, origin: Origin, option: str) -> str:
 
 
 def log_settings(trace: Trace, stated: Overrides | None = None) -> LogSettings:
-    """The settings of a log: what the user states, then the side file, then what the log implies, then defaults.
+    """The settings of a log. Precedence: the user, the side file, the log itself, defaults.
 
-    A bare log prints the processors. Its heap goals imply GOGC where they follow one value. It shows the Go version
-    within the range that printed its spelling: the newest of them is assumed. No memory limit is assumed.
+    A log without a side file prints GOMAXPROCS. Heap goals imply GOGC if one value explains them. The format of the
+    lines gives a range of Go versions; the newest of them is assumed. No memory limit is assumed.
     """
     known = stated or Overrides()
     limit, limit_origin = _gomemlimit(trace, known)
@@ -97,7 +95,9 @@ def log_settings(trace: Trace, stated: Overrides | None = None) -> LogSettings:
     return LogSettings(
         settings=Settings(gogc=gogc, gomemlimit_bytes=limit, gomaxprocs=procs, go=go),
         origins=Origins(gogc=gogc_origin, gomemlimit=limit_origin, gomaxprocs=procs_origin, go=go_origin),
-        implied_limit_bytes=goals.limit_bytes if open_question and goals is not None and goals.stay else None,
+        implied_limit_bytes=goals.limit_bytes
+        if open_question and goals is not None and goals.constant
+        else None,
     )
 
 
@@ -140,7 +140,7 @@ def _gogc(
         return trace.info.gogc, "captured"
     if run is None:
         return _DEFAULT_GOGC, "assumed"
-    if limit is not None:  # goals are GOGC's at most, so that GOGC is no lower than they say
+    if limit is not None:  # goals are at most the GOGC goal, so the runs bound GOGC from below only
         return (None, "inferred") if run.low > _DEFAULT_GOGC else (_DEFAULT_GOGC, "assumed")
     if np.isinf(run.middle):
         return None, "inferred"
@@ -157,12 +157,12 @@ def _is_default(run: GogcRun) -> bool:
 
 
 def _only_run(trace: Trace, limit: int | None) -> GogcRun | None:
-    """The one GOGC that the goals of the log's working window follow; None where there is not just one."""
+    """The run of the only GOGC in the log's working window; None if there is none or more than one."""
     if len(trace.cycles) < MIN_RUN:
         return None
     window = working_window(evidence_from(trace))
     runs = gogc_runs(trace, window, gomemlimit_bytes=limit)
-    telling = telling_cycles(trace, window, gomemlimit_bytes=limit)
-    if len(runs) != 1 or runs[0].cycles < FOLLOWED_SHARE * telling:
+    informative = informative_cycles(trace, window, gomemlimit_bytes=limit)
+    if len(runs) != 1 or runs[0].cycles < FOLLOWED_SHARE * informative:
         return None
     return runs[0]

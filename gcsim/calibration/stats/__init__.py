@@ -1,1 +1,1 @@
-"""Statistics that estimators share."""
+"""Statistics that the estimators share."""

@@ -1,8 +1,10 @@
-"""Several logs' measurements of one thing: a regression whose logs differ by more than their own errors.
+"""Random-effects regression: measurements of several logs that differ by more than their own errors.
 
-Log k measures y_k = design_k . b + between_k + error_k, with its own standard error, and ``between`` normal with an
-unknown standard deviation tau: another minute, another neighbour on the machine. Two logs say little about tau, so it
-has a prior, half-Cauchy around what repeated runs of one program differ by, and is integrated out.
+    y_k = design_k . b + between_k + error_k
+
+Log k has the standard error of error_k. between_k is normal with an unknown standard deviation tau: the scatter
+between runs. Two logs determine tau poorly, so tau has a half-Cauchy prior, scaled to repeated runs of one program,
+and is integrated out.
 """
 
 import math
@@ -12,15 +14,16 @@ import numpy as np
 
 from gcsim.arrays import FloatArray
 
-USUAL_SCATTER = 0.03  # of mark cost and speeds, between runs on a quiet machine
+USUAL_SCATTER = 0.03  # standard deviation of log mark cost and log speeds between runs on a quiet machine
 _TAUS: FloatArray = np.concatenate([[0.0], np.geomspace(0.0005, 1.0, 60)])
 _LEAST_ERROR = 1e-4
-_FLAT = 1e6  # standard deviation of a coefficient of which nothing is known, y being of order 1
+_NEWTON_STEPS = 5
+_FLAT = 1e6  # standard deviation of a coefficient without a prior, for y of order 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled:
-    """Coefficients of shape (p,) with their standard deviations, and the scatter between logs."""
+    """Posterior means and standard deviations of the coefficients, shape (p,), and the scatter between logs."""
 
     coefficients: FloatArray
     sds: FloatArray
@@ -36,10 +39,10 @@ def pooled(
     prior_sds: FloatArray | None = None,
     usual_scatter: float = USUAL_SCATTER,
 ) -> Pooled:
-    """Posterior of the coefficients; arrays (k,), (k,), (k, p), (p,), (p,).
+    """The posterior of the coefficients; arguments (k,), (k,), (k, p), (p,), (p,).
 
-    Without a design the one coefficient is the mean; without priors nothing is known of coefficients. ``y`` and errors
-    are of order 1 or below: logarithms, or values over a typical one. ``usual_scatter`` is tau's prior median.
+    Without a design the only coefficient is the mean. Without priors the coefficients are free. ``y`` and errors are of
+    order 1 or below: logarithms, or values over a typical value. ``usual_scatter`` is the prior median of tau.
     """
     rows = np.ones((y.size, 1)) if design is None else design
     means = np.zeros(rows.shape[1]) if prior_means is None else prior_means
@@ -53,6 +56,22 @@ def pooled(
     centre = weights @ found
     spread = weights @ (variances + (found - centre) ** 2)
     return Pooled(coefficients=centre, sds=np.sqrt(spread), between=float(weights @ _TAUS))
+
+
+def pooled_log_slope(cost: FloatArray, errors: FloatArray, swept: FloatArray, rel_sd: float) -> Pooled:
+    """The fit of cost = a + swept * exp(u), u normal with mean 0 and standard deviation ``rel_sd``."""
+    log_factor = 0.0
+    for _ in range(_NEWTON_STEPS):
+        slope = swept * math.exp(log_factor)
+        law = pooled(
+            cost - slope * (1.0 - log_factor),
+            errors,
+            np.stack([np.ones(cost.size), slope], axis=1),
+            prior_means=np.zeros(2),
+            prior_sds=np.array([1e6, rel_sd]),
+        )
+        log_factor = float(np.clip(law.coefficients[1], -2.0, 2.0))
+    return law
 
 
 def _given(
@@ -72,7 +91,7 @@ def _given(
 
 
 def _prior_weights(median: float) -> FloatArray:
-    """Half-Cauchy mass around each tau of the grid; its scale is its median."""
+    """The half-Cauchy mass around each tau of the grid; the scale equals the median."""
     edges = np.concatenate([[0.0], np.sqrt(_TAUS[1:-1] * _TAUS[2:]), [math.inf]])
     edges = np.concatenate([edges[:1], [_TAUS[1] / 2.0], edges[1:]])
     cumulated = 2.0 / math.pi * np.arctan(edges / median)

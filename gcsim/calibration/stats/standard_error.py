@@ -1,10 +1,10 @@
-"""Standard errors of means over a log's cycles, which depend on each other, and whose numbers are printed in steps.
+"""Standard errors of means over correlated cycles whose values are printed in steps.
 
-gctrace truncates (Go 1.5+ ``fmtNSAsMS``; sizes to whole MiB). Calibration reads each number as the middle of what
-may have been printed so. What is left of truncation in a mean depends on the spread: where cycles scatter over
-several steps their errors are independent and vanish; where all fall into one step they are one error, as large
-as the step allows. The part in common of a step d, for values of standard deviation s, is the covariance of two
-truncation errors over all places of the mean (Fourier series of the sawtooth):
+gctrace truncates (Go 1.5+ ``fmtNSAsMS``; sizes to whole MiB). Calibration replaces each number by the middle of its
+step. The remaining error of a mean depends on the spread of the values. If cycles scatter over several steps, their
+truncation errors are independent and average out. If all cycles fall into one step, they share one error of up to half
+a step. The common variance, for step d and values of standard deviation s, is the covariance of two truncation errors
+averaged over all positions of the mean (Fourier series of the sawtooth):
 
     d^2 / (2 pi^2) * sum over k of exp(-(2 pi k s / d)^2) / k^2        d^2 / 12 at s = 0
 """
@@ -18,16 +18,16 @@ from gcsim.calibration.evidence import Evidence, time_steps
 
 _MOST_LAGS = 60
 _LEAST_SHARE = (
-    0.2  # of independent cycles' variance: what one interval has too much, the next may have too little
+    0.2  # of the variance of independent cycles: neighbouring intervals may be negatively correlated
 )
 _HARMONICS = np.arange(1, 40, dtype=np.float64)
 
 
 def standard_error(values: FloatArray) -> float:
-    """Of the mean of successive cycles' values, with the correlation that they themselves show.
+    """The standard error of the mean of consecutive cycles' values, with their own autocorrelation.
 
-    Autocovariances are summed in pairs of neighbouring lags while the pairs stay positive and do not rise (Geyer 1992,
-    initial monotone sequence). At fewer than five values the spread is unknown: the root mean square stands for it.
+    Autocovariances are summed in pairs of neighbouring lags while the pairs are positive and do not rise (Geyer 1992,
+    initial monotone sequence). With fewer than five values the result is their root mean square.
     """
     count = values.size
     if count < 5:
@@ -43,10 +43,10 @@ def standard_error(values: FloatArray) -> float:
 
 
 def printing_error(values: FloatArray, step: FloatArray | float) -> float:
-    """Standard deviation of the error that truncation leaves in the mean; ``step`` is 0 where nothing was lost.
+    """The standard deviation of the error that truncation leaves in the mean; ``step`` is 0 for exact values.
 
-    The spread is that between the outer twentieths, less the steps' own part: a rare outlier does not blur a step.
-    Overstated up to fourfold where the spread is a fifth to a half of a step, for then it is blurred itself.
+    The spread is taken between the 5th and 95th percentiles, without the step's own part, so that rare outliers do not
+    count. The result is up to four times too large if the spread is 0.2 to 0.5 steps.
     """
     steps = np.broadcast_to(np.asarray(step, dtype=np.float64), values.shape)
     mean_square = float(np.mean(steps**2)) if values.size else 0.0
@@ -59,13 +59,13 @@ def printing_error(values: FloatArray, step: FloatArray | float) -> float:
 
 
 def printing_scatter(values: FloatArray, step: FloatArray | float) -> float:
-    """Standard deviation that truncation adds to the values' own spread: all its error but what is in common."""
+    """The standard deviation that truncation adds to the spread of the values: its error without the common part."""
     whole = float(np.mean(np.broadcast_to(np.asarray(step, dtype=np.float64), values.shape) ** 2)) / 12.0
     return math.sqrt(max(whole - printing_error(values, step) ** 2, 0.0))
 
 
 def ratio_of_sums(above: FloatArray, below: FloatArray) -> float:
-    """The sums' ratio, less the part of its bias that falls with the number of cycles (Cochran, ratio estimators)."""
+    """sum(above) / sum(below), without the bias of order 1 / n (Cochran, ratio estimators)."""
     bias = (
         float((ratio_difference(above, below) * below).mean()) / max(float(below.mean()), 1e-30) / below.size
     )
@@ -73,19 +73,19 @@ def ratio_of_sums(above: FloatArray, below: FloatArray) -> float:
 
 
 def ratio_difference(above: FloatArray, below: FloatArray) -> FloatArray:
-    """What each cycle adds to the relative error of sum(above) / sum(below)."""
+    """The contribution of each cycle to the relative error of sum(above) / sum(below), shape (n,)."""
     return above / max(float(above.mean()), 1e-30) - below / max(float(below.mean()), 1e-30)
 
 
 def time_printing_error(seconds: FloatArray) -> float:
-    """What truncation leaves in the mean of printed times, in seconds."""
+    """The error that truncation leaves in the mean of printed times, in seconds."""
     return printing_error(seconds, time_steps(seconds))
 
 
 def black_printing_error(evidence: Evidence) -> float:
-    """What truncation leaves in the mean of h1 - h0, in bytes.
+    """The error that truncation leaves in the mean of h1 - h0, in bytes.
 
-    One cycle more that prints a whole step, or one less, is always possible: no difference seen is not none.
+    It includes one cycle more or less that prints a whole step, because a printed difference of 0 may hide some bytes.
     """
     step = evidence.heap_step_bytes
     return math.hypot(
