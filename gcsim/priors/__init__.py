@@ -1,1 +1,1 @@
-"""Measured constants, each with its spread, its unit and the experiment that gave it."""
+"""Measured constants, each with its spread, unit and experiment."""

@@ -1,16 +1,16 @@
-"""Records of measured constants."""
+"""Record types of measured constants."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPrior:
-    """Memory of one Go version outside the heap, measured; ``process_memory.py`` has the values.
+    """Measured memory outside the heap of one Go version; ``process_memory.py`` has the values.
 
-    Metadata (span and heap bitmaps, mspans, mark bits, page and arena tables, work buffers, profiling
-    buckets) grew in a straight line with heap in use in every program, within ``metadata_error_bytes``. The
-    share depends on how many objects and spans a byte of heap is made of: low is that of large objects, high
-    that of small ones.
+    metadata = ``metadata_base_bytes`` + ``metadata_share`` x heap in use, within ``metadata_error_bytes`` in every
+    program. Metadata are span and heap bitmaps, mspans, mark bits, page and arena tables, work buffers and profiling
+    buckets. The share depends on the number of objects and spans per byte of heap: low for large objects, high for
+    small objects.
     """
 
     go: str
@@ -20,7 +20,7 @@ class MemoryPrior:
     metadata_share: float  # of heap in use
     metadata_share_low: float
     metadata_share_high: float
-    metadata_error_bytes: int  # standard deviation about one program's own line
+    metadata_error_bytes: int  # standard deviation about the line of one program
     resident_error_low: float  # peak RSS / ``resident_peak_bytes`` - 1, 5th percentile over programs
     resident_error: float  # median
     resident_error_high: float  # 95th percentile

@@ -1,1 +1,1 @@
-"""Approximations of runtime and program, each with its stated error, for engines and calibration alike."""
+"""Approximations of the Go runtime and of programs, with stated errors, for engines and calibration."""

@@ -1,4 +1,4 @@
-"""A mark phase under the GC CPU limiter: what the bucket lets through of its assists."""
+"""A mark phase under the GC CPU limiter, which disables a part of the assists."""
 
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -26,10 +26,10 @@ LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
 def limited_mark_phase(
     conditions: MarkConditions, fill_seconds: FloatArray
 ) -> tuple[MarkPhase, FloatArray, FloatArray]:
-    """The phase, the share of it for which the limiter was on, and the bucket's CPU seconds after it.
+    """The mark phase, the share of it with the limiter on (0 to 1), and the bucket's CPU seconds at its end.
 
-    ``fill_seconds`` is what the bucket holds when marking begins; shapes are the conditions'. With fewer assists
-    marking takes longer, and the limiter's turns, which do not, are a smaller part of it: seen once more, then.
+    ``fill_seconds`` is the bucket's level when marking begins. Arrays have the shape of ``conditions``. The solution
+    is iterated once, because a longer phase reduces the limiter's duty cycle.
     """
     free = mark_phase(conditions)
     busy, gc_share = _busy_and_gc_share(conditions, free)
@@ -38,21 +38,22 @@ def limited_mark_phase(
     limited_share = np.zeros_like(fill)
     if not full.any():
         return free, limited_share, fill
-    held, here, before = _select(conditions, full), _select(free, full), fill_seconds[full]
-    phase, window = _limited(held, here, here, before)
-    phase, window = _limited(held, here, phase, before)
+    limited, unlimited, before = _select(conditions, full), _select(free, full), fill_seconds[full]
+    phase, window = _limited(limited, unlimited, unlimited, before)
+    phase, window = _limited(limited, unlimited, phase, before)
     limited_share[full], fill[full] = window.limited_share, window.fill
     return _replaced(free, full, phase), limited_share, fill
 
 
 def _select(record: _Record, lanes: BoolArray) -> _Record:
-    """The lanes of a record whose fields are arrays, but for flags."""
+    """The record of the chosen lanes; fields that are not arrays stay."""
     values = {f.name: getattr(record, f.name) for f in fields(record)}
     chosen: dict[str, Any] = {name: a[lanes] for name, a in values.items() if isinstance(a, np.ndarray)}
     return replace(record, **chosen)
 
 
 def _replaced(phase: MarkPhase, lanes: BoolArray, by: MarkPhase) -> MarkPhase:
+    """The phase with the chosen lanes replaced by those of ``by``."""
     arrays = {f.name: getattr(phase, f.name).copy() for f in fields(phase)}
     for name, array in arrays.items():
         array[lanes] = getattr(by, name)
@@ -60,7 +61,7 @@ def _replaced(phase: MarkPhase, lanes: BoolArray, by: MarkPhase) -> MarkPhase:
 
 
 def _busy_and_gc_share(conditions: MarkConditions, free: MarkPhase) -> tuple[FloatArray, FloatArray]:
-    """Ps that are not idle, and GC's share of them as the limiter counts it, with assists as asked for."""
+    """Ps that are not idle, and the GC share of them as the limiter counts it, with unlimited assists."""
     busy = np.maximum(conditions.gomaxprocs - free.idle_cpu_seconds / free.duration_seconds, 1e-9)
     marking = BACKGROUND_UTILIZATION * conditions.gomaxprocs + free.assist_cpu_seconds / free.duration_seconds
     return busy, marking / busy
@@ -68,8 +69,8 @@ def _busy_and_gc_share(conditions: MarkConditions, free: MarkPhase) -> tuple[Flo
 
 def _limited(
     conditions: MarkConditions, free: MarkPhase, lasting: MarkPhase, fill_seconds: FloatArray
-) -> tuple[MarkPhase, Window[FloatArray]]:
-    """The phase when assists that the phase ``free`` asks for are held for as long as ``lasting`` lasts."""
+) -> tuple[MarkPhase, Window]:
+    """The phase with the assists of ``free`` limited over the duration of ``lasting``, and the limiter's window."""
     procs = conditions.gomaxprocs
     busy, gc_share = _busy_and_gc_share(conditions, free)
     assisting = free.assist_cpu_seconds / free.duration_seconds
@@ -82,14 +83,14 @@ def _limited(
         busy * lasting.duration_seconds,
         gc_share_assisting=gc_share,
         gc_share_limited=background,
-        # the pauses end either turn
+        # a pause ends both states of the limiter
         off=np.minimum(min_assist_ns(procs, owed_ns) / mark_ns, 1.0),
         on=np.minimum(UPDATE_PERIOD_NS / mark_ns, 1.0),
     )
     limited = window.assist_pass_through < 1.0
     allowed = assisting * window.assist_pass_through
     waiting = np.zeros_like(allowed)
-    if not conditions.open_loop:  # of an open loop's many goroutines others run
+    if not conditions.open_loop:  # in an open loop other goroutines run
         waits = np.minimum(waiting_share(window.excess_gc_share, procs, owed_ns) * busy, allowed)
         waiting = np.where(limited, waits, 0.0)
     met = replace(conditions, busy_procs=conditions.busy_procs - waiting)
@@ -97,9 +98,9 @@ def _limited(
 
 
 def _owed_ns(conditions: MarkConditions, background: FloatArray) -> FloatArray:
-    """Wall ns of marking that a goroutine owes when the limiter switches off.
+    """Assist debt of one goroutine when the limiter switches off, in ns of wall time.
 
-    It is for what was allocated while it was on, by all goroutines alike.
+    The debt is for allocation while the limiter was on, divided equally between the goroutines.
     """
     each = goroutines_per_p(open_loop=conditions.open_loop)
     return UPDATE_PERIOD_NS * (1.0 - background) * mark_debt(conditions) / each

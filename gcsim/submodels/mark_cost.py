@@ -1,4 +1,4 @@
-"""What a collection's marking costs, beside what it cost where the service was calibrated."""
+"""CPU cost of marking relative to the calibrated cost."""
 
 import numpy as np
 
@@ -13,16 +13,16 @@ def mark_cpu_factor(
     live_bytes: Real,
     last_peak_bytes: Real,
     *,
-    root_bytes: Real,
-    calibrated_live_bytes: Real,
-    calibrated_growth: Real,
-    heap_exponent: Real,
-) -> Real:
-    """CPU time of marking over the calibrated one: with what is reachable, and how far the heap is spread out.
+    root_bytes: Number,
+    calibrated_live_bytes: Number,
+    calibrated_growth: Number,
+    heap_exponent: Number,
+) -> Number:
+    """CPU time of marking over the calibrated CPU time; arrays of one shape, or numbers.
 
-    ``last_peak_bytes`` is the heap at the end of the last marking, ``calibrated_growth`` the growth at calibration
-    (``heap_growth``), ``heap_exponent`` the power to which reachable memory costs more in a heap that is spread out;
-    roots do not spread. Arrays of one shape, or numbers.
+        (reachable / calibrated reachable) * (heap growth / calibrated growth) ** heap_exponent
+
+    ``last_peak_bytes`` is the heap at the end of the last marking. Heap growth is ``heap_growth`` of that peak.
     """
     reachable = np.maximum(live_bytes + root_bytes, 1.0)
     spread_out = heap_growth(last_peak_bytes, live_bytes, root_bytes) / calibrated_growth
@@ -32,16 +32,17 @@ def mark_cpu_factor(
     return factor
 
 
-# slope of the program's CPU time per byte on the same cycle's mark CPU: 0.5 in the middle of nine programs' runs, -0.3
-# to 1.9 by run (Go 1.27)
+# slope of the program's log CPU time per byte on the log mark CPU of the same cycle: median 0.5 over runs of nine
+# programs, -0.3 to 1.9 by run (Go 1.27)
 _SLOWNESS_SHARED = 0.5
 
 
-def program_slowness(machine_factor: Real, quantiles: FloatArray) -> Real:
-    """CPU time per byte that an open loop allocates while marking takes ``machine_factor`` of its mean CPU; mean 1.
+def program_slowness(machine_factor: Number, quantiles: FloatArray) -> Number:
+    """Factor on an open loop's CPU time per byte in a cycle whose marking takes ``machine_factor`` of its mean CPU.
 
-    What a shared machine takes from marking it takes from the program too, half of it on a log scale. ``quantiles``
-    are the factor's, at ``LEVELS``. The mean is over time, as a log's is: phases are as long as their factor.
+    slowness = machine_factor ** 0.5 / mean: other load on the machine slows the program and marking. ``quantiles`` are
+    those of ``machine_factor`` at ``LEVELS``. The mean over time is 1; the duration of a phase is proportional to its
+    factor.
     """
     mean = 1.0 / float(np.trapezoid(quantiles ** (1.0 - _SLOWNESS_SHARED), LEVELS))
     slowness: Real = machine_factor**_SLOWNESS_SHARED / mean

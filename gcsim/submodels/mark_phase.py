@@ -1,10 +1,9 @@
-"""One mark phase as a fluid: how long it lasts, who marks, and how much is allocated meanwhile.
+"""A fluid approximation of one mark phase: duration, CPU by worker kind, and bytes allocated while marking.
 
-An approximation of what the event engine plays out Go by Go: shares of the processors are constant while a
-cycle marks. Within a phase the runtime's assist ratio moves and credit comes in bursts;
-``assist_cpu_share`` carries the net of that, measured on the calibrated log. Direction and limits: the
-ratio's rise late in a phase that goes badly is replaced by the condition that the heap reaches its goal just
-when marking ends, which is what the rise brings about.
+The shares of the processors are constant during a phase; the event engine simulates the same phase event by event. In
+the runtime the assist ratio changes within a phase and credit arrives in bursts; ``assist_cpu_share``, measured on the
+calibrated log, includes the net effect. The rise of the assist ratio late in a phase is replaced by its result: the
+heap reaches its goal when marking ends.
 """
 
 from dataclasses import dataclass, replace
@@ -13,28 +12,28 @@ import numpy as np
 
 from gcsim.arrays import FloatArray, Real
 
-# An assist that meets an empty runway owes more than it can pay: it marks for as long as marking lasts.
+# With an empty runway an assist cannot pay its debt; it marks until marking ends.
 _MAX_DEBT = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkConditions:
-    """What a mark phase meets; arrays of one shape, one element per lane. A "P" is one processor."""
+    """The inputs of a mark phase; arrays of one shape, one element per lane. A "P" is one processor."""
 
-    mark_cpu_seconds: FloatArray  # CPU that this cycle's marking takes, whoever does it
+    mark_cpu_seconds: FloatArray  # CPU of this cycle's marking, by workers and assists together
     runway_bytes: FloatArray  # from heapLive at the start to the heap goal, 0 or more
     alloc_bytes_per_cpu_second: FloatArray  # of mutator time while marking
     gomaxprocs: FloatArray
     background_procs: FloatArray  # Ps on dedicated and fractional workers
     busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
-    mutator_procs: FloatArray  # open loop: Ps on the mutator, assists left out
-    open_loop: bool  # of every lane
-    assist_cpu_share: FloatArray  # of mark CPU, in a cycle with runway to spare
+    mutator_procs: FloatArray  # open loop: Ps on the mutator, without assists
+    open_loop: bool  # for all lanes
+    assist_cpu_share: FloatArray  # of mark CPU, in a cycle whose goal forces no assists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkPhase:
-    """What came of it; arrays of one shape. CPU times are seconds."""
+    """The result of a mark phase; arrays of one shape."""
 
     duration_seconds: FloatArray
     allocated_bytes: FloatArray
@@ -43,9 +42,9 @@ class MarkPhase:
     idle_cpu_seconds: FloatArray
 
     def prolonged(self, factor: FloatArray, runway_bytes: FloatArray) -> "MarkPhase":
-        """The same marking taking ``factor`` times as long, for threads that were off their cores meanwhile.
+        """The phase with ``factor`` times its duration, because the operating system descheduled threads.
 
-        The program allocates on as far as the goal lets it: assists hold it there.
+        Allocation grows with the duration up to the runway, where assists stop it.
         """
         within = np.maximum(self.allocated_bytes, runway_bytes)
         return replace(
@@ -56,17 +55,20 @@ class MarkPhase:
 
 
 def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None = None) -> MarkPhase:
-    """Solves a mark phase for its assists, duration and allocation.
+    """The mark phase that ``conditions`` give: its assists, duration and allocation.
 
-    Let w be the mark CPU, R the runway, a the allocation per mutator CPU second, c the Ps on the mutator and
-    x the Ps on assists. Each allocated byte owes w/R of marking (Go 1.19+ ``gcControllerState.revise``).
-    Background credit pays for most, but not at once: it is earned in time slices, and an assist pre-pays at least
-    64 KiB of work. Where pacing sets the runway, measured programs spend about the same CPU on assists in every
-    cycle at any GOGC, less where it is longer (``assist_debt_factor``): the share s of w, and x follows from
-    x * duration = s * w. In a closed loop assists take from the mutator (c = busy - x); in an open loop from idle
-    workers. Where the heap would then pass its goal, assists do as much more as ends marking at the goal:
-    a * c * duration = R.
-    ``assist_procs_limit`` is what the GC CPU limiter leaves to assists on average, infinite where it is off.
+    Let w be the mark CPU, R the runway, a the allocation per mutator CPU second, c the Ps on the mutator and x the Ps
+    on assists.
+
+    - Each allocated byte owes w/R of marking (Go 1.19+ ``gcControllerState.revise``). Background credit pays for most
+      of it with a delay: it is earned in time slices, and an assist pre-pays at least 64 KiB of work.
+    - x * duration = s * w: with the pacer's runway, measured programs spend about the same share s of mark CPU on
+      assists at any GOGC, and less with a longer runway (``assist_debt_factor``).
+    - Closed loop: assists take Ps from the mutator, c = busy - x. Open loop: assists take Ps from idle workers.
+    - If the heap would then pass its goal, x is larger, so that marking ends at the goal: a * c * duration = R.
+
+    ``assist_procs_limit`` is the mean number of Ps that the GC CPU limiter allows to assists, infinite with the limiter
+    off.
     """
     debt = mark_debt(conditions)
     share = _open_shares if conditions.open_loop else _closed_shares
@@ -82,7 +84,7 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
 
 
 def mark_debt(conditions: MarkConditions) -> FloatArray:
-    """CPU seconds of marking that a CPU second of the program owes, with all the work and all the runway ahead."""
+    """CPU seconds of marking that one mutator CPU second owes at the start of the phase: w * a / R."""
     owed = conditions.mark_cpu_seconds * conditions.alloc_bytes_per_cpu_second
     return np.minimum(owed / np.maximum(conditions.runway_bytes, 1.0), _MAX_DEBT)
 
@@ -91,10 +93,10 @@ Shares = tuple[FloatArray, FloatArray, FloatArray]  # Ps on mutator, assists and
 
 
 def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: FloatArray | None) -> Shares:
-    """Every P that the workers leave runs the program or its assists, but for ``busy_procs``' shortfall."""
+    """Shares in a closed loop: mutator and assists use ``busy_procs`` Ps, idle workers the rest."""
     busy = conditions.busy_procs
     idle = np.maximum(conditions.gomaxprocs - conditions.background_procs - busy, 0.0)
-    baseline = _assist_beside(conditions, debt, workers=conditions.background_procs + idle)
+    baseline = _baseline_assist_procs(conditions, debt, workers=conditions.background_procs + idle)
     by_goal = (debt * busy - conditions.background_procs - idle) / (1.0 + debt)
     assist = np.clip(np.maximum(baseline, by_goal), 0.0, busy)
     if assist_limit is not None:
@@ -102,21 +104,22 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
     return busy - assist, assist, idle
 
 
-def _assist_beside(conditions: MarkConditions, debt: FloatArray, *, workers: FloatArray) -> FloatArray:
-    """Ps on assists at ease where ``workers`` Ps do all else of the marking: the share s of both together."""
-    spared = conditions.assist_cpu_share * assist_debt_factor(debt)
-    return workers * spared / (1.0 - spared)
+def _baseline_assist_procs(
+    conditions: MarkConditions, debt: FloatArray, *, workers: FloatArray
+) -> FloatArray:
+    """Ps on unforced assists: their share s of marking, where ``workers`` Ps do the rest."""
+    share = conditions.assist_cpu_share * assist_debt_factor(debt)
+    return workers * share / (1.0 - share)
 
 
 def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: FloatArray | None) -> Shares:
-    """Idle workers do what the debt leaves, and the mutator what it is asked for while the goal allows it.
+    """Shares in an open loop: the mutator uses the demanded Ps within the heap goal, idle workers use the rest.
 
-    Nor does the mutator get the Ps on which it pays what it owes at ease: where arrivals keep every P busy, assists
-    take from it, as in a closed loop.
+    Unforced assists come first: if arrivals use every P, assists take Ps from the mutator, as in a closed loop.
     """
     free = conditions.gomaxprocs - conditions.background_procs
     asked = np.minimum(conditions.mutator_procs, free)
-    baseline = _assist_beside(conditions, debt, workers=conditions.background_procs)
+    baseline = _baseline_assist_procs(conditions, debt, workers=conditions.background_procs)
     wanted = np.minimum(asked, np.maximum(free - baseline, 0.0))
     allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
     mutator = np.minimum(wanted, allowed)
@@ -128,29 +131,29 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
-def assist_debt_factor(debt: Real) -> Real:
-    """What assists owe before credit comes, over what they owe where pacing sets the runway; 0.05 to 1.
+def assist_debt_factor(debt: Number) -> Number:
+    """Assist debt before credit arrives over that debt with the pacer's runway; 0.05 to 1.
 
-    There the marking owed per second of the program is 1/3, for workers' quarter is planned to pay for the program's
-    three quarters. The trigger's ceiling leaves a longer runway, and less is owed.
+    With the pacer's runway the debt per mutator CPU second is 1/3, because a quarter of the CPU on workers pays for
+    three quarters on the mutator. The trigger's upper bound leaves a longer runway and a smaller debt.
     """
     share: Real = np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)
     return share
 
 
 def idle_displaced(pressure: FloatArray) -> FloatArray:
-    """The part of idle workers' Ps that assists take, 0 to 1, at a ``pressure`` as in ``_open_assist``."""
+    """The share of idle workers' Ps that assists take, 0 to 1; ``pressure`` as in ``_open_assist``."""
     return np.clip((pressure - 0.8) / 0.4, 0.0, 1.0)
 
 
 def _open_assist(
     conditions: MarkConditions, mutator: FloatArray, debt: FloatArray, pressure: FloatArray
 ) -> FloatArray:
-    """Ps on assists in an open loop, where idle workers do what assists leave.
+    """Ps on assists in an open loop, where idle workers and assists share the marking.
 
-    ``pressure`` is the Ps that the mutator wants over those with which the heap just meets its goal. As it nears
-    one, credit is spent as soon as it is earned and assists displace idle workers; well above one no P is idle.
-    The transition's place and width are measured (order service, open loop, Go 1.27: half-way at one).
+    ``pressure`` is the demanded mutator Ps over the mutator Ps with which the heap ends at its goal. Near 1, credit is
+    spent as soon as it is earned and assists displace idle workers; well above 1 no P is idle. Position and width of
+    the transition are measured (order service, open loop, Go 1.27: half-way at 1).
     """
     displaced = idle_displaced(pressure)
     marking = conditions.gomaxprocs - mutator

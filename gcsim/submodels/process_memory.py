@@ -1,4 +1,4 @@
-"""Memory accounting: what counts against GOMEMLIMIT, what is resident, and what a sweep leaves behind.
+"""Memory accounting: memory that counts against GOMEMLIMIT, resident memory, and free slots after a sweep.
 
 The runtime's memory, in the terms of ``runtime/metrics``:
 
@@ -6,20 +6,19 @@ The runtime's memory, in the terms of ``runtime/metrics``:
     heap in use = objects + free slots                                 (heap/objects + heap/unused)
     nonHeap     = mappedReady - heap free - objects = metadata + stacks + free slots
 
-``mappedReady`` is what GOMEMLIMIT limits; text, data and bss, C memory and the kernel's own are not in it.
-``nonHeap`` (``memory_limit.non_heap_bytes``) is what the limit's heap goal subtracts. Its first two parts
-change slowly; the third is the whole difference between programs:
+GOMEMLIMIT limits ``mappedReady``; it excludes text, data, bss, C memory and kernel memory. The limit's heap goal
+subtracts ``nonHeap`` (``memory_limit.non_heap_bytes``). Metadata and stacks change slowly; free slots make the
+difference between programs:
 
-- A swept span with no live object gives its pages back (heap free). A span with one live object stays in
-  use, and its dead slots become *free slots*: nonHeap. How much of the garbage goes that way, and so how much of
-  what is allocated fills such slots, is the slots' share of garbage: nothing in programs whose objects die
-  together, three quarters where small ones die at random.
-- Until a span is swept its dead objects count as objects. So nonHeap is least when marking ends, grows as
-  sweeping goes on, and falls as allocation fills the slots again, in a straight line down to what no allocation
-  fits (``free_slot_bytes``).
+- A swept span without live objects returns its pages (heap free). A span with a live object stays in use, and its
+  dead slots become *free slots*, part of nonHeap. ``slot_garbage`` is the share of garbage that becomes free slots,
+  and so the share of allocation that fills such slots: 0 in programs whose objects die together, 3/4 where small
+  objects die at random.
+- Dead objects of unswept spans count as objects. So nonHeap is smallest at mark end, grows during sweeping, and then
+  falls linearly as allocation fills the slots, down to the slots that no allocation fits (``free_slot_bytes``).
 
-So a memory limit bites earlier in a program of the second kind: a cycle starts before the slots are filled, at a
-goal that counts them (``limited_trigger_bytes``).
+A memory limit therefore acts earlier in programs with many free slots: a cycle starts before allocation has filled the
+slots, at a goal that subtracts them (``limited_trigger_bytes``).
 
 Sizes are bytes, numbers or arrays. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``mspan.sweep``
 (``sweepLocked.sweep``), ``mheap.allocSpan``, ``runtime/metrics``.
@@ -27,9 +26,8 @@ Sizes are bytes, numbers or arrays. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``
 
 from collections.abc import Callable
 from functools import reduce
-from typing import overload
 
-from gcsim.arrays import FloatArray, FloatOrArray, Real
+from gcsim.arrays import Real
 from gcsim.goruntime.arithmetic import maximum, minimum, where
 from gcsim.goruntime.pacer import (
     DEFAULT_HEAP_MINIMUM_BYTES,
@@ -40,91 +38,78 @@ from gcsim.goruntime.pacer import (
 from gcsim.goruntime.versions import GoRules
 from gcsim.priors.records import MemoryPrior
 
-_RECOUNTED_ANYWAY, _RECOUNTED_OF_SLOTS = 0.008, 0.035  # of the live heap, in each cycle
+_RECOUNTED_BASE, _RECOUNTED_PER_SLOT_GARBAGE = 0.008, 0.035  # of the live heap, in each cycle
 _MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
-MOST_SLOT_GARBAGE = 0.95  # "nearly 1" was measured; at 1 no span would ever be given back
-UNFILLED_AT_PEAK = 0.2  # of what stays unfilled at mark ends on average, the part at a run's highest heap
+MOST_SLOT_GARBAGE = 0.95  # values near 1 were measured; at 1 no span would return its pages
+UNFILLED_AT_PEAK = 0.2  # free slots at a run's highest heap over the mean at mark ends
 _MIN_TRIGGER_SHARE = MIN_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 _MAX_TRIGGER_SHARE = MAX_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 
 
-def metadata_bytes(heap_in_use_bytes: Real, *, prior: MemoryPrior) -> Real:
-    """The runtime's own memory beside a heap of ``heap_in_use_bytes``; it does not shrink with the heap."""
+def metadata_bytes(heap_in_use_bytes: Any, *, prior: MemoryPrior) -> Any:
+    """The runtime's own memory for a heap in use, in bytes. In the runtime it does not shrink with the heap."""
     return prior.metadata_base_bytes + prior.metadata_share * heap_in_use_bytes
 
 
-def free_slot_bytes(heap_live_bytes: Real, *, last_peak_bytes: Real, slot_garbage: Real) -> Real:
-    """Slots in swept spans that wait for allocation, when the heap has grown to ``heap_live_bytes`` again.
+def free_slot_bytes(heap_live_bytes: Any, *, last_peak_bytes: Any, slot_garbage: Any) -> Any:
+    """Free slots of swept spans that allocation will fill, in bytes, at heapLive of ``heap_live_bytes``.
 
-        slot garbage x (last peak - heap live), not below 0
+        slot_garbage x (last peak - heap live), at least 0
 
-    ``last_peak_bytes`` is the heap at the last mark end, ``slot_garbage`` the share of garbage beside live objects,
-    which is also the share of what is allocated that goes there. Beside them some slots are never filled.
+    ``last_peak_bytes`` is the heap at the last mark end. ``slot_garbage``, 0 to 1, is the share of garbage in spans
+    with live objects, which equals the share of allocation that fills them. ``unfilled_slot_bytes`` come on top.
 
-    Measured by the runtime's own counts, fifty times a second, in 26 programs on Go 1.27 at GOGC=100: from a third of
-    the way on free slots fall in a straight line, by 0 to 0.8 of what is allocated (none in 9 programs, a quarter in
-    order services, 0.7 in caches whose entries die at random), to what mark end leaves.
+    Measured with the runtime's own counters, fifty times a second, in 26 programs on Go 1.27 at GOGC=100: after the
+    first third of a cycle's allocation, free slots fall linearly, by 0 to 0.8 of the allocated bytes (0 in 9 programs,
+    1/4 in order services, 0.7 in caches whose entries die at random), down to their level at mark end.
     """
     return slot_garbage * maximum(last_peak_bytes - heap_live_bytes, 0)
 
 
-def unfilled_slot_bytes(last_peak_bytes: Real, *, share: Real, calibrated_peak_bytes: Real) -> Real:
-    """Slots that are free when marking ends, for no allocation fitted them.
+def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_bytes: Any) -> Any:
+    """Free slots at mark end, in bytes: no allocation fitted them.
 
-    ``share`` of the heap's peak in a run that peaked at ``calibrated_peak_bytes``; elsewhere with the fourth root of
-    the peak. Counted in 17 programs at GOGC=100, alone and under limits: they go with the peak in some, stay as they
-    are where live objects pin them, and grow in others; this is the middle, either way by half
-    (docs/explanation/memory.md holds programs counted since).
+        share x calibrated peak x (last peak / calibrated peak) ** 0.25
+
+    Counted in 17 programs at GOGC=100, without and with limits: these slots are proportional to the peak in some
+    programs, constant where live objects pin them, and grow under limits in others. The formula is the middle, with an
+    error of half either way (docs/explanation/memory.md has more programs).
     """
     unfilled: Real = share * calibrated_peak_bytes * (last_peak_bytes / calibrated_peak_bytes) ** 0.25
     return unfilled
 
 
-def span_tail_recount_bytes(grown_bytes: Real, live_bytes: Real, *, slot_garbage: Real | float) -> Real:
-    """Of what heapLive grew by between two cycles, what nobody allocated: ends of spans, counted again.
+def span_tail_recount_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> Any:
+    """Growth of heapLive between two cycles that is not allocation: span ends that are counted again, in bytes.
 
-    A span that a P takes counts whole, less its objects (Go 1.19+ ``mcache.refill``): what is left at its end, a few
-    percent of it, is too small for an object. Of a fresh span it is counted once, and of one that is taken
-    for the slots that a sweep freed in every cycle. How much of the live heap is taken so goes with ``slot_garbage``,
-    the slots' share of garbage. Chosen on heapLive's growth less ``MemStats.TotalAlloc``'s in design programs on
-    Go 1.27: about 0.01 of the live heap in each cycle where slots are hardly filled again, 0.03 where most are, with
-    any number of Ps (docs/explanation/memory.md; the code is the same from Go 1.19 on). What grows with the heap itself
-    counts as allocation here, as it does in a log.
+        min((0.008 + 0.035 x slot_garbage) x live heap, 0.5 x growth)
 
-    ``grown_bytes`` is the growth while nothing marks. The engines spread this over the way to the trigger: a cycle
-    that is forced before it counts less, where the runtime would count nearly as much.
+    A P that takes a span adds the whole span less its objects to heapLive (Go 1.19+ ``mcache.refill``). The end of the
+    span, a few percent of it, is too small for an object. The end of a fresh span is counted once; the end of a span
+    with slots that a sweep freed is counted in every cycle. The share of the live heap in such spans depends on
+    ``slot_garbage``. Fitted to the growth of heapLive less the growth of ``MemStats.TotalAlloc`` in design programs on
+    Go 1.27: about 0.01 of the live heap per cycle with few refilled slots, 0.03 with many, for any number of Ps
+    (docs/explanation/memory.md; the code is the same from Go 1.19 on). Ends of fresh spans in a growing heap count as
+    allocation, as in a log.
+
+    ``grown_bytes`` is the growth outside marking. The engines spread the recount over the way to the trigger, so that a
+    cycle forced before the trigger counts less; the runtime would count nearly as much.
     """
     return minimum(_recounted_weight(slot_garbage) * live_bytes, _MOST_RECOUNTED * grown_bytes)
 
 
-@overload
-def without_span_tails(
-    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float
-) -> float: ...
-@overload
-def without_span_tails(
-    recounted_share: FloatOrArray, *, slot_garbage: FloatArray, known_slot_garbage: FloatOrArray
-) -> FloatArray: ...
-def without_span_tails(
-    recounted_share: FloatOrArray, *, slot_garbage: FloatOrArray, known_slot_garbage: FloatOrArray
-) -> FloatOrArray:
-    """What was allocated in a run with this share of slots over what ``known_slot_garbage`` made of the same log.
+def without_span_tails(recounted_share: Any, *, slot_garbage: Any, known_slot_garbage: Any) -> Any:
+    """Allocation of a log with ``slot_garbage`` over its allocation with ``known_slot_garbage``.
 
-    ``recounted_share``, 0 to 1/2, is the share of heapLive's growth in that log that the latter took for recounted.
+    ``recounted_share``, 0 to 1/2, is the recounted share of heapLive's growth in that log with ``known_slot_garbage``.
     """
     times = _recounted_weight(slot_garbage) / _recounted_weight(known_slot_garbage)
     return (1.0 - minimum(recounted_share * times, _MOST_RECOUNTED)) / (1.0 - recounted_share)
 
 
-@overload
-def _recounted_weight(slot_garbage: float) -> float: ...
-@overload
-def _recounted_weight(slot_garbage: FloatArray) -> FloatArray: ...
-@overload
-def _recounted_weight(slot_garbage: FloatOrArray) -> FloatOrArray: ...
-def _recounted_weight(slot_garbage: FloatOrArray) -> FloatOrArray:
-    """Recounted bytes for each byte of the live heap."""
-    return _RECOUNTED_ANYWAY + _RECOUNTED_OF_SLOTS * slot_garbage
+def _recounted_weight(slot_garbage: Any) -> Any:
+    """Recounted bytes per byte of live heap in each cycle."""
+    return _RECOUNTED_BASE + _RECOUNTED_PER_SLOT_GARBAGE * slot_garbage
 
 
 def limited_trigger_bytes(
@@ -135,18 +120,20 @@ def limited_trigger_bytes(
     last_peak_bytes: Real,
     slot_garbage: Real,
     rules: GoRules,
-) -> Real:
-    """heapLive at which a cycle starts in the memory-limit regime, when all is swept.
+) -> Any:
+    """The trigger in the memory-limit regime after sweeping: heapLive at which a cycle starts, in bytes.
 
-    ``available_bytes`` is the limit less metadata, stacks and slots that are never filled. The goal, what is available
-    less free slots and the headroom, moves out as the heap grows and fills slots (``free_slot_bytes``): the trigger is
-    where the heap meets the goal's own trigger, goal - ``runway_bytes`` within its bounds (``pacer.trigger_bytes``).
-    Never below ``heap_marked_bytes`` (continuous collection). Sweeping that is not done yet would leave more room than
-    this. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``gcControllerState.trigger``.
+        goal = available - free slots - headroom
+
+    ``available_bytes`` is the limit less metadata, stacks and unfilled slots. The goal rises as the heap grows and
+    fills slots (``free_slot_bytes``). The trigger is the solution of heapLive = trigger(goal), with trigger(goal) =
+    goal - ``runway_bytes`` within its bounds (``pacer.trigger_bytes``). It is at least ``heap_marked_bytes``
+    (continuous collection). Before sweeping ends the runtime's trigger is higher. Source: Go 1.19+
+    ``memoryLimitHeapGoal``, ``gcControllerState.trigger``.
     """
 
-    def met(intercept: Real, slope: Real) -> Real:
-        """Where heap = trigger(goal), with goal = intercept + slope x heap, 0 <= slope < 1: bound by bound."""
+    def met(intercept: Any, slope: Any) -> Any:
+        """The solution of heap = trigger(intercept + slope x heap), 0 <= slope < 1, for each bound of the trigger."""
         lower, upper = (
             (heap_marked_bytes * (1.0 - share) + share * intercept) / (1.0 - share * slope)
             for share in (_MIN_TRIGGER_SHARE, _MAX_TRIGGER_SHARE)
@@ -161,11 +148,11 @@ def limited_trigger_bytes(
 
 
 def limit_bound_heap_bytes(
-    available_bytes: Real, *, last_peak_bytes: Real, slot_garbage: Real, rules: GoRules
-) -> Real:
-    """heapLive at which a heap that goes on growing meets the limit's goal, which moves out as slots are filled.
+    available_bytes: Any, *, last_peak_bytes: Any, slot_garbage: Any, rules: GoRules
+) -> Any:
+    """The solution of heapLive = goal(heapLive) under a limit, in bytes: assists stop the heap there.
 
-    As ``limited_trigger_bytes``; where assists hold the heap at its goal, it ends there.
+    The goal is that of ``limited_trigger_bytes``.
     """
     return _intersect_headroom_lines(
         lambda intercept, slope: intercept / (1.0 - slope),
@@ -177,12 +164,12 @@ def limit_bound_heap_bytes(
 
 
 def _intersect_headroom_lines(
-    met: Callable[[Real, Real], Real], available: Real, last_peak: Real, slot_garbage: Real, rules: GoRules
-) -> Real:
-    """Where a heap that fills free slots meets what rises with its goal, which is the least of several straight lines.
+    met: Callable[[Any, Any], Any], available: Any, last_peak: Any, slot_garbage: Any, rules: GoRules
+) -> Any:
+    """The smallest intersection of heapLive with the lines of the limit's goal, one per kind of headroom.
 
-    One line for each kind of headroom (``memory_limit_heap_goal_bytes``), flatter beyond the last peak, where no slots
-    are left to fill. ``met`` solves for one line.
+    ``met`` solves for one line, goal = intercept + slope x heap. Lines are flat beyond the last peak, where no free
+    slots are left (``memory_limit_heap_goal_bytes``).
     """
     lines = [(1.0, rules.limit_headroom_min_bytes)]
     if rules.limit_headroom_percent:
@@ -195,16 +182,16 @@ def _intersect_headroom_lines(
     return reduce(minimum, places)
 
 
-def resident_peak_bytes(heap_in_use_peak_bytes: Real, *, stack_bytes: Real, prior: MemoryPrior) -> Real:
-    """Peak resident memory of a process that never returned memory it then lacked.
+def resident_peak_bytes(heap_in_use_peak_bytes: Any, *, stack_bytes: Any, prior: MemoryPrior) -> Any:
+    """Peak resident memory, in bytes, of a process that returned no memory before its peak.
 
-        heap in use x (1 + metadata share) + metadata base + stacks, x (1 + the measured median error)
+        (heap in use x (1 + metadata share) + metadata base + stacks) x (1 + the measured median error)
 
-    ``heap_in_use_peak_bytes`` is the heap peak (gctrace's h1, the highest so far): at mark end hardly a slot
-    is free, in most runs without a limit. In the memory-limit regime take the highest heap ever in use: with
-    later peaks of h1 in its place this is too low, by up to half for small objects (measured RSS up to 2.0
-    times it). ``stack_bytes`` are allocated stacks. Free pages kept for later are in it as far as they were
-    in use at the peak; C memory and mappings of the program's own are not.
+    ``heap_in_use_peak_bytes`` is the heap peak (gctrace's h1, the highest so far): in most runs without a limit almost
+    no slot is free at mark end. In the memory-limit regime, pass the highest heap in use: with later peaks of h1 the
+    result is too low, by up to half for small objects (measured RSS up to 2.0 times the result). ``stack_bytes`` are
+    allocated stacks. The result includes free pages that were in use at the peak. It excludes C memory and the
+    program's own mappings.
     """
     ready = metadata_bytes(heap_in_use_peak_bytes, prior=prior) + heap_in_use_peak_bytes + stack_bytes
     return ready * (1.0 + prior.resident_error)
