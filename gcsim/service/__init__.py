@@ -1,1 +1,1 @@
-"""What calibration learns of one service: the model and its file."""
+"""The model of one service, and its file."""

@@ -1,4 +1,4 @@
-"""How far calibration trusts a model, and why: kept in the model file as data."""
+"""The assessment of a model by calibration: verdict, findings and growth, stored in the model file."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ _SETTINGS = ("gogc", "gomemlimit", "gomaxprocs", "go")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a reader of a fit should know, in one sentence."""
+    """One observation about a calibration, in one sentence."""
 
     kind: str
     severity: Severity
@@ -30,22 +30,22 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """A part of memory that grew through the log, by a straight line."""
+    """The linear growth of one part of memory over the log."""
 
     what: GrowingPart
     bytes_per_second: float  # more than 0
-    first_bytes: float  # of the line, where the calibrated window begins
-    last_bytes: float  # and where it ends
-    continues: bool  # as fast at the window's end as before; a warm-up slows down
+    first_bytes: float  # fitted, at the start of the calibrated window
+    last_bytes: float  # fitted, at its end
+    continues: bool  # whether growth at the end of the window is as fast as before; a warm-up slows down
 
     def seconds_until(self, size_bytes: float) -> float:
-        """From the log's end until this part reaches a size, at the same rate; 0 where it already has."""
+        """Time from the end of the log until this part reaches a size at the same rate; 0 if it already has."""
         return max(size_bytes - self.last_bytes, 0.0) / self.bytes_per_second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origins:
-    """Where each setting of the calibrated log is from."""
+    """The origin of each setting of the calibrated log."""
 
     gogc: Origin
     gomemlimit: Origin
@@ -55,15 +55,15 @@ class Origins:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """The verdict on a model and what it rests on."""
+    """The verdict on a model, with the findings behind it."""
 
     findings: tuple[Finding, ...] = ()  # the gravest first
     growth: tuple[Growth, ...] = ()
-    origins: Origins | None = None  # None where an older file does not say
+    origins: Origins | None = None  # None for older model files
 
     @property
     def verdict(self) -> Verdict:
-        """That of the gravest finding."""
+        """The verdict of the gravest finding."""
         severities = {finding.severity for finding in self.findings}
         gravest: Severity = (
             "distrust" if "distrust" in severities else "care" if "care" in severities else "note"
@@ -81,7 +81,7 @@ class Assessment:
         return self.verdict + (f": {self.reasons[0]}" if self.reasons else "")
 
     def to_json(self) -> dict[str, Any]:
-        """The three fields that every JSON document about a model carries."""
+        """The fields verdict, findings and growth of every JSON document about a model."""
         return {
             "verdict": self.verdict,
             "findings": [asdict(finding) for finding in self.findings],
@@ -89,13 +89,13 @@ class Assessment:
         }
 
     def to_document(self) -> dict[str, Any]:
-        """The section of the model file. The verdict is there for readers; it follows from the findings."""
+        """The section of the model file. The verdict is for human readers; it follows from the findings."""
         origins = {} if self.origins is None else {"origins": asdict(self.origins)}
         return {**self.to_json(), **origins}
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
-        """The section of a model file. Raises InputError."""
+        """The assessment in a section of a model file. Raises InputError."""
         found = cls(
             findings=tuple(_finding(one) for one in _list(entry, "findings")),
             growth=tuple(_growth(one) for one in _list(entry, "growth")),
@@ -103,13 +103,13 @@ class Assessment:
         )
         if entry.get("verdict", found.verdict) != found.verdict:
             raise InputError(
-                f"assessment: verdict is {entry['verdict']!r}, but its findings make it {found.verdict!r}"
+                f"assessment: verdict is {entry['verdict']!r}, but its findings give {found.verdict!r}; calibrate again"
             )
         return found
 
     @classmethod
     def from_older(cls, verdict: str) -> Self:
-        """From the verdict's line, which is all that older model files hold."""
+        """The assessment from the verdict line of older model files, which hold nothing else."""
         for severity, name in reversed(_VERDICTS.items()):
             if verdict.startswith(name):
                 text = verdict.removeprefix(name).removeprefix(":").strip()

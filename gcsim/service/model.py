@@ -1,4 +1,4 @@
-"""The Model: one service as calibration left it, and its file."""
+"""The Model of one service, and its file."""
 
 import math
 from collections.abc import Mapping
@@ -24,17 +24,16 @@ from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, parse_gogc, parse_gomemlimit
 
 FORMAT_VERSION = 1
-_ADVICE = "calibrate it again with gcsim calibrate"
+_ADVICE = "calibrate the model again with gcsim calibrate"
 
 Loop = Literal["closed", "open"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One service: its parameters, how they move with time, and the settings they were learned at.
+    """One service: its parameters, their movement over time, and the calibrated settings.
 
-    ``loop`` is "closed" where the program allocates as fast as its CPU lets it, "open" where arrivals
-    set the pace and only the total allocation is conserved.
+    ``loop`` is "closed" if the program allocates at the speed of its CPU, "open" if arrivals set the allocation rate.
     """
 
     name: str
@@ -46,13 +45,13 @@ class Model:
     scatter: CycleVariability
     duration_seconds: float  # of the calibrated window
     cycles: int  # in the calibrated window
-    requests: Requests | None = None  # where the calibrated run told
+    requests: Requests | None = None  # if the calibrated run has a load driver's result
     provenance: Mapping[str, str] = field(default_factory=dict)
-    assessment: Assessment | None = None  # None where calibration gave no verdict
+    assessment: Assessment | None = None  # None without a verdict
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
-        """A model file by path, or a shipped model by name. Raises InputError."""
+        """The model in a file, or a shipped model by name. Raises InputError."""
         path = find_model(name_or_path)
         return read_document(path, cls._from_document, form="TOML", what="a whole model", advice=_ADVICE)
 
@@ -60,12 +59,12 @@ class Model:
     def _from_document(cls, document: Mapping[str, Any]) -> Self:
         version = document.get("format_version")
         if isinstance(version, bool) or not isinstance(version, int):
-            raise InputError(f"no format_version, so not a model of gcsim; {_ADVICE}")
+            raise InputError(f"the file has no format_version, so it is no gcsim model; {_ADVICE}")
         if version < 1:
             raise InputError(f"format_version must be 1 or more, got {version}; {_ADVICE}")
         if version > FORMAT_VERSION:
             raise InputError(
-                f"written by a newer gcsim (format {version}, this one reads up to {FORMAT_VERSION}); "
+                f"a newer gcsim wrote this file (format {version}, this gcsim reads up to {FORMAT_VERSION}); "
                 "upgrade gcsim or calibrate again"
             )
         loop = document["loop"]
@@ -89,7 +88,7 @@ class Model:
         )
 
     def save(self, path: str | Path) -> None:
-        """Writes the model as TOML: whole or not at all. Raises InputError where it cannot be written."""
+        """Writes the model as TOML, whole or not at all. Raises InputError if the file cannot be written."""
         write_text_atomically(Path(path), tomli_w.dumps(self._to_document()))
 
     def _to_document(self) -> dict[str, Any]:
@@ -115,10 +114,10 @@ class Model:
         }
 
     def scaled(self, *, live: float = 1.0, load: float = 1.0) -> Self:
-        """The same service with its live heap and its load multiplied: a stress, not a fit.
+        """The model of the same service with its live heap and its load multiplied.
 
-        Mark CPU grows with the live heap. Load multiplies what arrives in an open loop; in a closed loop the
-        program already runs as fast as it can, and load changes nothing.
+        Mark CPU scales with the live heap. Load multiplies the arrival rate of an open loop. It has no effect in a
+        closed loop, where the program already runs at full speed.
         """
         old = self.parameters
         arrivals = load if self.loop == "open" else 1.0
@@ -132,20 +131,20 @@ class Model:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Name and file of every model that ships with the package."""
+    """Name and file of every shipped model."""
     installed = Path(str(resources.files("gcsim"))) / "models"
-    beside = Path(str(resources.files("gcsim"))).parent / "models"  # a checkout, or an editable install
-    folder = installed if installed.is_dir() else beside
+    checkout = Path(str(resources.files("gcsim"))).parent / "models"  # also for an editable install
+    folder = installed if installed.is_dir() else checkout
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def find_model(name_or_path: str | Path) -> Path:
-    """The file meant by a path or a shipped name; InputError lists the closest names."""
+    """The file of a path or a shipped name. Raises InputError with the closest shipped names."""
     path = Path(name_or_path)
     try:
         if path.exists() and not path.is_dir():
             return path
-    except (OSError, ValueError):  # a name that no file can have, or one in a folder that may not be searched
+    except (OSError, ValueError):  # an impossible file name, or a folder without search permission
         pass
     shipped = shipped_models()
     if str(name_or_path) in shipped:

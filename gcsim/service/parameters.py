@@ -1,4 +1,4 @@
-"""What calibration learned about one service: named numbers, each with its uncertainty and its source."""
+"""The parameters of one service: named numbers, each with its uncertainty, origin and source."""
 
 import math
 import re
@@ -20,7 +20,7 @@ from gcsim.units import format_bound, format_range
 ParameterOrigin = Literal["log", "capture", "prior", "limit goals", "pooled", "derived"]
 PARAMETER_ORIGINS: tuple[ParameterOrigin, ...] = get_args(ParameterOrigin)
 
-MAY_BE_NEGATIVE = ("mark_cpu_heap_exponent",)  # whose deviations add, where all others' multiply
+MAY_BE_NEGATIVE = ("mark_cpu_heap_exponent",)  # normal; all other parameters are log-normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Parameter:
     """One number of a model, with the relative standard deviation of its uncertainty."""
 
     value: float
-    rel_sd: float = 0.0  # of log(value): 0.05 is about plus or minus 5 %; of an exponent, of the value itself
+    rel_sd: float = 0.0  # standard deviation of log(value); of MAY_BE_NEGATIVE: of value / |value|
     source: str = ""  # the origin in words, as reports print it; code reads ``origin``
     origin: ParameterOrigin = "log"
 
@@ -46,57 +46,49 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """The parameters of a service, as they were at the calibrated settings.
+    """The parameters of a service at the calibrated settings.
 
-    "P" is one processor's time; shares "of marking" are taken over the wall time of the mark phases,
-    sweep termination included, as the pacer takes them (Go 1.19+ ``gcControllerState.endCycle``).
+    "Ps" are processors, averaged over time. Means "while marking" are over the wall time of the mark phases including
+    sweep termination, as in the pacer (Go 1.19+ ``gcControllerState.endCycle``).
     """
 
-    # the heap
-    live_bytes: Parameter  # live when a cycle begins: h2 - (h1 - h0)
-    live_per_doubling: (
-        Parameter  # live heap where twice as much is allocated between collections, over live heap
-    )
-    stack_bytes: Parameter  # scanned stacks, the heap goal's term
+    # heap
+    live_bytes: Parameter  # live heap at the start of a cycle: h2 - (h1 - h0)
+    live_per_doubling: Parameter  # factor on the live heap per doubling of the allocation between collections
+    stack_bytes: Parameter  # scanned stacks, a term of the heap goal
     globals_bytes: Parameter
     # allocation
-    alloc_bytes_per_second: Parameter  # mean over the run, marking included, recounted ends of spans not
-    alloc_bytes_per_cpu_second: Parameter  # per second of one P's mutator time outside marking
+    alloc_bytes_per_second: Parameter  # mean over the run, marking included, recounted span ends excluded
+    alloc_bytes_per_cpu_second: Parameter  # per second of mutator CPU outside marking
     sweep_cpu_seconds_per_byte: (
-        Parameter  # of the heap's peak: what a collection costs the mutator afterwards
+        Parameter  # of heap peak: mutator CPU after each collection, for sweeping and cache misses
     )
-    sweep_share: (
-        Parameter  # of the mutator's CPU outside marking, that sweeping at this cost took at calibration
+    sweep_share: Parameter  # of mutator CPU outside marking: sweeping at this cost, at calibration
+    recounted_share: Parameter  # of heapLive's growth outside marking at calibration: recounted span ends
+    recounted_share_of_all: Parameter  # of heapLive's whole growth at calibration: recounted span ends
+    mutator_procs: Parameter  # Ps that the program uses outside marking
+    mark_alloc_efficiency: (
+        Parameter  # allocation per mutator CPU second while marking over that outside marking
     )
-    recounted_share: (
-        Parameter  # of heapLive's growth outside marking at calibration: ends of spans, counted again
-    )
-    recounted_share_of_all: Parameter  # the same, of its growth over all
-    mutator_procs: Parameter  # Ps that the program can keep busy
-    mark_alloc_efficiency: Parameter  # allocation per mutator second while marking, relative to outside
-    mark_mutator_procs: Parameter  # Ps running the mutator while marking, assists left out
+    mark_mutator_procs: Parameter  # Ps on the mutator while marking, without assists
     # marking
-    mark_cpu_seconds: Parameter  # assists, background and idle workers together, per cycle
-    mark_cpu_heap_ratio: Parameter  # growth of the heap, (peak + roots) / (live + roots): ``heap_growth``
-    mark_cpu_heap_exponent: Parameter  # mark CPU of the heap grows with that growth to this power
+    mark_cpu_seconds: Parameter  # per cycle: assists, background and idle workers together
+    mark_cpu_heap_ratio: Parameter  # (peak + roots) / (live + roots): ``heap_growth``
+    mark_cpu_heap_exponent: Parameter  # exponent of heap growth in mark CPU
     mark_background_procs: Parameter  # Ps on dedicated and fractional workers while marking
     mark_idle_procs: Parameter  # Ps on idle workers while marking
-    assist_cpu_seconds: (
-        Parameter  # of assists in a cycle with the runway of pacing: credit comes late and in lumps
-    )
+    assist_cpu_seconds: Parameter  # per cycle, without assists that the heap goal forces
     # pauses
-    pause_scale: Parameter  # on every pause; 1, with what a run's pauses differ from the next run's
-    # memory that gctrace does not show
-    metadata_base_bytes: Parameter  # the runtime's own memory, which counts against GOMEMLIMIT: constant part
-    metadata_share: Parameter  # and the part that grows with heap in use
-    slot_garbage_share: (
-        Parameter  # of garbage, in spans that hold a live object too: free slots after a sweep
-    )
-    unfilled_slot_share: Parameter  # of the heap's peak: slots that no allocation fits, free even at mark end
+    pause_scale: Parameter  # factor on every pause: 1, with the spread between runs
+    # memory outside the heap
+    metadata_base_bytes: Parameter  # the runtime's own memory, counted against GOMEMLIMIT: constant part
+    metadata_share: Parameter  # of heap in use: its proportional part
+    slot_garbage_share: Parameter  # of garbage: in spans with a live object, so free slots after a sweep
+    unfilled_slot_share: Parameter  # of heap peak: free slots at mark end, which no allocation fits
     allocated_stack_bytes: Parameter
-    rss_base_bytes: Parameter  # resident beside the heap: constant part
+    rss_base_bytes: Parameter  # resident memory outside the heap: constant part
     rss_ratio: Parameter  # resident bytes per byte of heap peak
-    rss_beside_bytes: Parameter  # of the constant part, what no GOMEMLIMIT counts: text, data, C memory
+    rss_beside_bytes: Parameter  # part of the constant that GOMEMLIMIT does not count: text, data, C memory
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -104,7 +96,7 @@ class Parameters:
 
     @classmethod
     def from_document(cls, entries: Mapping[str, Any]) -> Self:
-        """From a model file's tables, one a parameter. Raises InputError."""
+        """The parameters in a model file's tables, one per parameter. Raises InputError."""
         unknown = sorted(set(entries) - set(PARAMETER_NAMES))
         missing = sorted(set(PARAMETER_NAMES) - set(entries))
         if unknown or missing:
@@ -112,7 +104,7 @@ class Parameters:
         return cls(**{name: _parameter(table_of(entries, name), name) for name in PARAMETER_NAMES})
 
     def to_document(self) -> dict[str, dict[str, float | str]]:
-        """For a model file."""
+        """The tables of the model file."""
         every = {name: getattr(self, name) for name in PARAMETER_NAMES}
         return {
             name: {
@@ -127,20 +119,20 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The values that a parameter can have in a Go program, generously."""
+    """The wide range of values that a parameter can have in a Go program."""
 
-    low: float  # both ends are in it
+    low: float  # both ends belong to the range
     high: float
 
     def check(self, name: str, value: float) -> None:
-        """Raises InputError, naming the parameter and its range, for a value outside."""
+        """Raises InputError, with the parameter and its range, if the value lies outside."""
         if not self.low <= value <= self.high:
             raise InputError(
                 f"{name} must be from {format_range(self.low, self.high)}, got {format_bound(value)}"
             )
 
     def clip(self, values: FloatArray) -> FloatArray:
-        """The values, those outside moved to the nearest one inside."""
+        """The values, limited to the range."""
         return np.clip(values, self.low, self.high)
 
 
@@ -148,12 +140,12 @@ _MOST_BYTES = float((1 << 48) - 1)  # the address space of one process on amd64 
 _MOST_PROCS = 4096.0
 _SIZE = Range(0.0, _MOST_BYTES)
 _RATE = Range(1.0, _MOST_BYTES)  # bytes per second
-_CPU_SECONDS = Range(0.0, 1e5)  # of one cycle: a terabyte takes some hundred
+_CPU_SECONDS = Range(0.0, 1e5)  # of one cycle: a terabyte takes a few hundred
 _BELOW_ONE = Range(0.0, 0.999)
 _PROCS = Range(0.0, _MOST_PROCS)
 _SOME_PROCS = Range(1e-6, _MOST_PROCS)
 
-#: Of each parameter; what a file holds outside of it is refused, what is drawn outside of it is moved to its end.
+#: The range of each parameter. A value outside is refused in a file and limited in a draw.
 RANGES: dict[str, Range] = {
     "live_bytes": Range(1.0, _MOST_BYTES),
     "live_per_doubling": Range(0.5, 2.0),
@@ -221,7 +213,9 @@ def origin_from_source(source: str) -> ParameterOrigin:
 
 def _name_mismatch(unknown: list[str], missing: list[str]) -> str:
     if not unknown:
-        return f"parameter {missing[0]!r} is missing, as in models of an older gcsim; calibrate it again"
+        return (
+            f"parameter {missing[0]!r} is missing, as in models of an older gcsim; calibrate the model again"
+        )
     close = get_close_matches(unknown[0], PARAMETER_NAMES, n=1)
     hint = f", did you mean {close[0]!r}" if close else ""
-    return f"unknown parameter {unknown[0]!r}{hint}; calibrate it again"
+    return f"unknown parameter {unknown[0]!r}{hint}; calibrate the model again"

@@ -1,7 +1,7 @@
-"""The two stop-the-world pauses of a cycle, as the log's own distributions.
+"""The distributions of the two stop-the-world pauses of a cycle, from the log.
 
-Pauses scale with the number of Ps and with what the operating system does, not with the heap (Go 1.19+
-``stopTheWorldWithSema``, ``gcMarkTermination``), so another GOGC or limit draws from the same distribution.
+Pauses depend on the number of Ps and on the operating system, not on the heap (Go 1.19+ ``stopTheWorldWithSema``,
+``gcMarkTermination``). All settings draw from the same distribution.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from gcsim.documents import numbers
 from gcsim.errors import InputError
 from gcsim.units import format_bound
 
-#: Levels at which a distribution is kept, denser in the tail that users ask about.
 _LONGEST_SECONDS = 3600.0
+#: The levels of stored quantiles, 0 to 1, denser in the upper tail.
 LEVELS: FloatArray = np.array([0, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 100]) / 100.0
 
 
@@ -36,11 +36,11 @@ class Pauses:
                     f"pauses: quantiles must be from 0 to {format_bound(_LONGEST_SECONDS)} seconds"
                 )
             if bool((np.diff(quantiles) < 0).any()):
-                raise InputError("pauses: quantiles must not fall")
+                raise InputError("pauses: quantiles must be in ascending order")
 
     @classmethod
     def from_samples(cls, sweep_term_seconds: FloatArray, mark_term_seconds: FloatArray) -> Self:
-        """From one pause of each kind per cycle; at least one."""
+        """The distributions of measured pauses, arrays (n,), n >= 1."""
         return cls(
             sweep_term_seconds=np.quantile(sweep_term_seconds, LEVELS),
             mark_term_seconds=np.quantile(mark_term_seconds, LEVELS),
@@ -48,22 +48,24 @@ class Pauses:
 
     @property
     def sweep_term_mean_seconds(self) -> float:
+        """The mean sweep termination pause."""
         return _mean(self.sweep_term_seconds)
 
     @property
     def mark_term_mean_seconds(self) -> float:
+        """The mean mark termination pause."""
         return _mean(self.mark_term_seconds)
 
     def draw_sweep_term(self, generator: np.random.Generator, size: int) -> FloatArray:
-        """First pauses, in seconds."""
+        """Random sweep termination pauses, shape (size,), seconds."""
         return np.interp(generator.random(size), LEVELS, self.sweep_term_seconds)
 
     def draw_mark_term(self, generator: np.random.Generator, size: int) -> FloatArray:
-        """Second pauses, in seconds."""
+        """Random mark termination pauses, shape (size,), seconds."""
         return np.interp(generator.random(size), LEVELS, self.mark_term_seconds)
 
     def quantile_of_both(self, level: FloatArray) -> FloatArray:
-        """Quantiles of both pauses thrown together, half of each; levels of any shape."""
+        """Quantiles of the mixture of both pauses, half of each; levels of any shape."""
         values = np.union1d(self.sweep_term_seconds, self.mark_term_seconds)
         share = 0.5 * (
             _share_up_to(values, self.sweep_term_seconds) + _share_up_to(values, self.mark_term_seconds)
@@ -72,12 +74,14 @@ class Pauses:
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
+        """The pauses in a model file's table. Raises InputError."""
         return cls(
             sweep_term_seconds=numbers(entry, "sweep_term_seconds"),
             mark_term_seconds=numbers(entry, "mark_term_seconds"),
         )
 
     def to_document(self) -> dict[str, list[float]]:
+        """The table of the model file."""
         return {
             "sweep_term_seconds": self.sweep_term_seconds.tolist(),
             "mark_term_seconds": self.mark_term_seconds.tolist(),
@@ -85,11 +89,11 @@ class Pauses:
 
 
 def _mean(quantiles: FloatArray) -> float:
-    """Mean of the distribution that runs in straight lines between its quantiles."""
+    """The mean of the distribution with linear interpolation between its quantiles."""
     return float(np.trapezoid(quantiles, LEVELS))
 
 
 def _share_up_to(values: FloatArray, quantiles: FloatArray) -> FloatArray:
-    """Distribution function of one pause; where quantiles tie, the share at their upper end."""
+    """The distribution function of one pause; at equal quantiles the share at their upper end."""
     rising, first = np.unique(quantiles[::-1], return_index=True)
     return np.interp(values, rising, LEVELS[::-1][first], left=0.0, right=1.0)

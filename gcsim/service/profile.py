@@ -1,4 +1,4 @@
-"""How live heap and allocation move with time, relative to their means."""
+"""The profile: live heap and allocation rate over time, relative to their means."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from gcsim.documents import numbers
 from gcsim.errors import InputError
 from gcsim.units import format_bound, format_range
 
-_LEAST_PERIOD_SECONDS = 0.01  # a shorter one lies within a mark phase
+_LEAST_PERIOD_SECONDS = 0.01  # a shorter period lies within a mark phase
 _LEAST_STEP_SECONDS = 1e-6
 _MOST_SECONDS = 1e9
 _MOST_FACTOR = 1e6
@@ -22,8 +22,8 @@ _LEAST_MEAN = 1e-3  # of the allocation factor, whose mean is about 1
 class Profile:
     """Factors on live heap and allocation rate at knots of time, linear in between.
 
-    Arrays of one length k >= 1; ``seconds`` rises from 0 and its last element is the period after which
-    the profile is replayed. A steady service has one knot with both factors 1.
+    Arrays of one length k >= 1. ``seconds`` rises from 0; its last element is the period after which the profile
+    repeats. A steady service has one knot with both factors 1.
     """
 
     seconds: FloatArray
@@ -59,36 +59,38 @@ class Profile:
 
     @classmethod
     def steady(cls) -> Self:
-        """No movement at all."""
+        """The profile of a steady service."""
         return cls(seconds=np.zeros(1), live_factor=np.ones(1), alloc_factor=np.ones(1))
 
     @property
     def is_steady(self) -> bool:
+        """Whether the profile is constant."""
         return self.seconds.size == 1
 
     @property
     def period_seconds(self) -> float:
+        """The time after which the profile repeats; 0 for a steady profile."""
         return float(self.seconds[-1])
 
     def live_at(self, now_seconds: FloatArray) -> FloatArray:
-        """Factor on the live heap at times of any shape."""
+        """The factor on the live heap at times of any shape."""
         return self._at(now_seconds, self.live_factor)
 
     def alloc_at(self, now_seconds: FloatArray) -> FloatArray:
-        """Factor on the allocation rate at times of any shape."""
+        """The factor on the allocation rate at times of any shape."""
         return self._at(now_seconds, self.alloc_factor)
 
     def mean_alloc(self, now_seconds: FloatArray, seconds: FloatArray) -> FloatArray:
-        """Mean factor on the allocation rate from ``now_seconds`` on, over ``seconds`` > 0; arrays of one shape."""
+        """The mean factor on the allocation rate over ``seconds`` > 0 from ``now_seconds``; arrays of one shape."""
         if self.is_steady:
             return np.full_like(now_seconds, self.alloc_factor[0])
         mean: FloatArray = (self._allocated(now_seconds + seconds) - self._allocated(now_seconds)) / seconds
         return mean
 
     def wait_seconds(self, now_seconds: FloatArray, at_mean_rate_seconds: FloatArray) -> FloatArray:
-        """How long it takes from ``now_seconds`` to allocate what the mean rate would in the time given.
+        """The time from ``now_seconds`` to allocate the bytes that the mean rate allocates in the given time.
 
-        Arrays of one shape. Inverts the integral of the allocation factor, over as many periods as it takes.
+        Arrays of one shape. The method inverts the integral of the allocation factor over any number of periods.
         """
         if self.is_steady:
             return at_mean_rate_seconds / float(self.alloc_factor[0])
@@ -114,7 +116,7 @@ class Profile:
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
-        """From a model file's table. Raises InputError."""
+        """The profile in a model file's table. Raises InputError."""
         return cls(
             seconds=numbers(entry, "seconds"),
             live_factor=numbers(entry, "live_factor"),
@@ -122,6 +124,7 @@ class Profile:
         )
 
     def to_document(self) -> dict[str, list[float]]:
+        """The table of the model file."""
         return {
             "seconds": self.seconds.tolist(),
             "live_factor": self.live_factor.tolist(),

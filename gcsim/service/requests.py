@@ -1,8 +1,9 @@
-"""Requests: what arrives, what each one costs, and who serves it.
+"""Requests: their arrivals, their cost and the goroutines that serve them.
 
-A request's size is known by what it allocates; its CPU time follows from the model's allocation per CPU second,
-and the arrival rate from the model's allocation per second, so that a stress of the load, or the uncertainty of
-either, acts on requests and on the heap alike.
+    CPU time of a request = bytes_per_request / alloc_bytes_per_cpu_second
+    arrival rate          = alloc_bytes_per_second / bytes_per_request
+
+A change of the load, and the uncertainty of both rates, therefore act on requests and on the heap alike.
 """
 
 import math
@@ -36,19 +37,19 @@ _RANGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """The requests of a service; open loop where the model is, else each worker sends its next one itself."""
+    """The requests of a service. In a closed loop each worker sends its next request itself."""
 
     bytes_per_request: float  # mean allocation
-    workers: int  # goroutines that serve
-    service_sigma: float = 0.5  # of the logarithm of a request's CPU time, which is lognormal
-    burst_size: float = 1.0  # mean number that arrive at one instant: geometric, 1 is a Poisson stream
+    workers: int  # goroutines that serve requests
+    service_sigma: float = 0.5  # standard deviation of the log of a request's lognormal CPU time
+    burst_size: float = 1.0  # mean number of simultaneous arrivals, geometric; 1 is a Poisson stream
     think_seconds: float = 0.0  # closed loop: mean rest of a worker between two requests
     host_memory_seconds: float = (
-        0.0  # for which the machine keeps its speed, whose spread is Scatter.mark_cpu_factor
+        0.0  # correlation time of the machine's speed, which varies by CycleVariability.mark_cpu_factor
     )
-    stall_share: float = 0.0  # of requests' time on a P, in which the host had taken its processor away
-    stall_seconds: float = 0.0013  # mean length of such a stall, exponential
-    wake_seconds: float = 0.0  # from an arrival that finds a P idle to its start: poller, wake-up, hand-over
+    stall_share: float = 0.0  # share of requests' time on a P that the host takes away
+    stall_seconds: float = 0.0013  # mean duration of such a stall, exponential
+    wake_seconds: float = 0.0  # from an arrival with an idle P to its start: poller, wake-up, hand-over
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -60,7 +61,7 @@ class Requests:
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
-        """From a model file's table. Raises InputError."""
+        """The requests in a model file's table. Raises InputError."""
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(entry) - known)
         if unknown:
@@ -69,15 +70,16 @@ class Requests:
         return cls(**(values | {"workers": whole_number(entry, "workers")}))
 
     def to_document(self) -> dict[str, float | int]:
+        """The table of the model file."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def requests_from_result(result: Mapping[str, Any], *, alloc_bytes_per_second: float) -> Requests:
-    """From the figures that a load driver printed at the end of the calibrated run.
+    """The requests from the figures that a load driver printed at the end of the calibrated run.
 
-    ``result`` has ``rate`` (requests per second), ``workers`` and ``service_seconds`` with ``p50`` and ``p90``,
-    as ``experiments/programs`` print them. Service times hold pauses and assists too, which reach the highest
-    quantiles only. Raises InputError.
+    ``result`` holds ``rate`` (requests per second), ``workers`` and ``service_seconds`` with ``p50`` and ``p90``, as
+    ``experiments/programs`` print them. Service times include pauses and assists, which affect only the highest
+    quantiles. Raises InputError.
     """
     try:
         rate, workers = float(result["rate"]), int(result["workers"])
@@ -96,7 +98,7 @@ def requests_from_result(result: Mapping[str, Any], *, alloc_bytes_per_second: f
 def service_seconds(
     requests: Requests, generator: np.random.Generator, count: int, *, mean_seconds: float
 ) -> FloatArray:
-    """Times on a P of ``count`` requests at full speed, shape (count,): lognormal, and now and then a stall."""
+    """Random service times on a P at full speed, shape (count,), seconds: lognormal plus exponential stalls."""
     sigma, stalled = requests.service_sigma, requests.stall_share * mean_seconds
     logarithms = sigma * generator.standard_normal(count) - 0.5 * sigma * sigma
     times: FloatArray = (mean_seconds - stalled) * np.exp(logarithms)
@@ -115,10 +117,10 @@ def arrival_seconds(
     profile: Profile,
     after_seconds: float,
 ) -> FloatArray:
-    """The next ``count`` arrivals after a time, rising, shape (count,).
+    """The times of the next ``count`` arrivals after ``after_seconds``, ascending, shape (count,).
 
-    Bursts of geometric size come as a Poisson stream whose rate follows the profile's allocation factor: it is
-    taken at each burst's predecessor, exact where the factor is steady over a gap between arrivals.
+    Bursts of geometric size arrive as a Poisson stream whose rate follows the profile's allocation factor. The factor
+    is constant between bursts, at its value at the burst before.
     """
     bursts = generator.geometric(1.0 / requests.burst_size, size=count)
     bursts = bursts[: int(np.searchsorted(np.cumsum(bursts), count)) + 1]
@@ -130,7 +132,7 @@ def arrival_seconds(
 
 
 def _warped(times: FloatArray, profile: Profile, after_seconds: float) -> FloatArray:
-    """Times of a stream of mean rate 1 moved so that the rate follows the profile."""
+    """The times of a stream with mean rate 1, transformed so that its rate follows the profile."""
     span = float(times[-1] - after_seconds)
     grid = after_seconds + np.linspace(0.0, 4.0 * span + profile.period_seconds, 4096)
     factor = np.maximum(profile.alloc_at(grid), 1e-6)

@@ -1,7 +1,7 @@
-"""How cycles of one run differ from each other: the log's own distributions, kept as quantiles.
+"""The variability of cycles within one run, as quantiles of the log's own distributions.
 
-Real scatter has a heavy side that no normal law shows: a thread that the operating system took off its core in the
-middle of a mark phase lets a tiny heap grow to thrice its size. Peaks are made there.
+Measured distributions have a heavy upper tail, unlike a normal distribution: if the operating system deschedules a
+thread during a mark phase, a small heap can grow to three times its size. The tail determines the heap peaks.
 """
 
 from collections.abc import Mapping
@@ -16,40 +16,41 @@ from gcsim.errors import InputError
 from gcsim.service.pauses import LEVELS
 from gcsim.units import format_bound, format_range
 
-MARK_FACTORS = ("mark_cpu_factor", "mark_time_factor", "allocated_black_factor")  # drawn together
+MARK_FACTORS = ("mark_cpu_factor", "mark_time_factor", "allocated_black_factor")  # correlated
 _CORRELATIONS = "mark_correlations"
 _MOST_BLACK = "most_allocated_black"
 _MOST_FACTOR = 1e6
-_MOST_MEAN = 4.0  # of a factor; calibration makes it about 1
+_MOST_MEAN = 4.0  # of a factor; about 1 after calibration
 _MOST_SLACK_BYTES = float((1 << 48) - 1)
 _MOST_PAST_GOAL = "most_past_goal"
 _BOUNDS = (_MOST_BLACK, _MOST_PAST_GOAL)
-_FEW_CYCLES = 10.0  # so many cycles' worth of no correlation
+_PRIOR_CYCLES = 10.0  # weight, in cycles, of the prior of no correlation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CycleVariability:
-    """Quantiles at ``pauses.LEVELS``, shape (17,), of what a cycle is multiplied by, or has added.
+    """Quantiles, at ``pauses.LEVELS``, shape (17,), of the factors on a cycle's quantities, and of heap start slack.
 
-    The three factors of a mark phase go together: a phase that took long for its CPU time had little of that, or
-    did not allocate all the while. ``mark_correlations``, shape (3,), are those of their normal scores, in the order
-    (CPU, time), (CPU, bytes), (time, bytes). Drawn apart, their tails would multiply to peaks that no log shows.
-    ``most_allocated_black``, shape (), 1 or more, bounds what one mark phase allocates, over the larger of its runway
-    and what its length makes it: a phase that a burst fell into had a large factor of little, and not of much.
-    ``most_past_goal``, shape (), more than 0, bounds what one mark phase allocates beyond that larger one, over what
-    the mean phase allocates where no assist slows the program. Factors of length and of bytes multiply, and a log with
-    one tiny runway allows any multiple of a runway: a long phase would allocate more than any cycle of the log.
-    Both bounds are infinite in models that lack them.
+    - ``mark_correlations``, shape (3,): correlations of the normal scores of the three factors of a mark phase, in the
+      order (CPU, time), (CPU, bytes), (time, bytes). Independent draws of the factors would multiply their tails to
+      peaks that no log shows.
+    - ``most_allocated_black``, shape (), 1 or more: upper bound of a phase's allocation over the larger of its runway
+      and its expected allocation. It prevents a large factor, measured on a small phase, on a large phase.
+    - ``most_past_goal``, shape (), more than 0: upper bound of a phase's allocation beyond that larger value, over the
+      mean phase's allocation without assists. It prevents long phases from allocating more than any cycle of the log
+      if the log has one tiny runway.
+
+    Both bounds are infinite in model files without them.
     """
 
-    live_factor: FloatArray  # live heap of one cycle over the mean
-    alloc_time_factor: FloatArray  # time per byte allocated in one interval over the mean
-    mark_cpu_factor: FloatArray  # mark CPU of one cycle over the mean
-    mark_time_factor: FloatArray  # a mark phase's length over what its CPU time alone makes it
+    live_factor: FloatArray  # live heap of a cycle over the mean
+    alloc_time_factor: FloatArray  # time per allocated byte in an interval over the mean
+    mark_cpu_factor: FloatArray  # mark CPU of a cycle over the mean
+    mark_time_factor: FloatArray  # duration of a mark phase over the duration from its CPU time
     allocated_black_factor: (
-        FloatArray  # bytes allocated in one mark phase over what its length and runway make it
+        FloatArray  # bytes allocated in a mark phase over the bytes from its duration and runway
     )
-    heap_start_slack_bytes: FloatArray  # heapLive when a cycle starts, less the trigger
+    heap_start_slack_bytes: FloatArray  # heapLive at cycle start less the trigger
     mark_correlations: FloatArray
     most_allocated_black: FloatArray
     most_past_goal: FloatArray
@@ -68,7 +69,7 @@ class CycleVariability:
             if not bool(((quantiles >= 0) & (quantiles <= most)).all()):
                 raise InputError(f"scatter: {name} must hold numbers from 0 to {format_bound(most)}")
             if bool((np.diff(quantiles) < 0).any()):
-                raise InputError(f"scatter: {name} must not fall")
+                raise InputError(f"scatter: {name} must be in ascending order")
             mean = float(np.trapezoid(quantiles, LEVELS))
             if name != "heap_start_slack_bytes" and not 1.0 / _MOST_MEAN <= mean <= _MOST_MEAN:
                 raise InputError(
@@ -78,7 +79,7 @@ class CycleVariability:
 
     @classmethod
     def none(cls, *, heap_start_slack_bytes: float = 0.0) -> Self:
-        """Every cycle like the mean one."""
+        """No variability: every cycle equals the mean cycle."""
         one = np.ones(LEVELS.size)
         return cls(
             live_factor=one,
@@ -94,17 +95,18 @@ class CycleVariability:
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
-        """From a model file's table; an older one has no bounds on what a mark phase allocates. Raises InputError."""
+        """The variability in a model file's table. Older files lack both bounds. Raises InputError."""
         known = {**dict.fromkeys(_BOUNDS, np.inf), **entry}
         lists = {f.name: numbers(known, f.name) for f in fields(cls) if f.name not in _BOUNDS}
         return cls(**lists, **{name: np.array(number(known, name)) for name in _BOUNDS})
 
     def to_document(self) -> dict[str, Any]:
+        """The table of the model file."""
         return {f.name: getattr(self, f.name).tolist() for f in fields(self)}
 
     @property
     def distributions(self) -> dict[str, FloatArray]:
-        """The quantiles of every field that has some, by its name."""
+        """The quantiles by name of their field."""
         return {
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in (_CORRELATIONS, *_BOUNDS)
         }
@@ -112,16 +114,16 @@ class CycleVariability:
     def marking_factors(
         self, first: FloatArray, second: FloatArray, third: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Mark phases' factors in the order of ``MARK_FACTORS``, from three independent standard normal draws each.
+        """The factors of mark phases in the order of ``MARK_FACTORS``, from three independent standard normal draws.
 
-        A Gaussian copula; arrays of one shape. Element by element: a phase's factors depend on its own draws only, to
-        the last bit, which a matrix product does not promise.
+        A Gaussian copula; arrays of one shape. It is computed element by element, because a matrix product may change
+        the last bit of one phase with the draws of another.
         """
-        from scipy.special import ndtr  # takes longer to import than a model takes to read
+        from scipy.special import ndtr  # imported here: the import takes longer than reading a model
 
         cpu_time, cpu_bytes, time_bytes = self.mark_correlations
         matrix = np.array([[1, cpu_time, cpu_bytes], [cpu_time, 1, time_bytes], [cpu_bytes, time_bytes, 1]])
-        values, vectors = np.linalg.eigh(matrix)  # three correlations of one matrix, but for rounding
+        values, vectors = np.linalg.eigh(matrix)  # rounding can make an eigenvalue negative
         weights = vectors * np.sqrt(np.maximum(values, 0.0))
         cpu, time, black = (
             np.interp(ndtr(a * first + b * second + c * third), LEVELS, getattr(self, name))
@@ -131,7 +133,7 @@ class CycleVariability:
 
 
 def factors(values: FloatArray, *, noise_sd: float = 0.0) -> FloatArray:
-    """Quantiles of values over their mean, drawn together by the share of their spread that is printing noise.
+    """Quantiles of values over their mean, shrunk towards 1 by the share of printing noise in their spread.
 
     ``values`` has shape (n,), n >= 1; ``noise_sd`` is in their unit. The mean of the distribution is 1.
     """
@@ -145,7 +147,7 @@ def factors(values: FloatArray, *, noise_sd: float = 0.0) -> FloatArray:
 
 
 def correlations(cpu: FloatArray, time: FloatArray, allocated: FloatArray) -> FloatArray:
-    """Of the normal scores of three factors, shape (n,) each; drawn toward none where cycles are few."""
+    """The correlations of the normal scores of three factors, shape (n,) each; shrunk to 0 by 10 cycles."""
     cycles = cpu.size
     if cycles < 3:
         return np.zeros(3)
@@ -155,12 +157,12 @@ def correlations(cpu: FloatArray, time: FloatArray, allocated: FloatArray) -> Fl
     if min(float(score.std()) for score in scores) == 0.0:
         return np.zeros(3)
     matrix: FloatArray = np.atleast_2d(np.corrcoef(scores))
-    found: FloatArray = matrix[np.triu_indices(3, 1)] * cycles / (cycles + _FEW_CYCLES)
+    found: FloatArray = matrix[np.triu_indices(3, 1)] * cycles / (cycles + _PRIOR_CYCLES)
     return np.clip(found, -1.0, 1.0)
 
 
 def _ranks(values: FloatArray) -> FloatArray:
-    """Ranks from 1 to n, shape (n,); equal values share their mean rank. SciPy's own costs half a second to import."""
+    """Ranks from 1 to n, shape (n,); equal values get their mean rank. (SciPy's takes half a second to import.)"""
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     ranks: FloatArray = (np.cumsum(count) - (count - 1) / 2)[place.reshape(-1)]
     return ranks

@@ -139,7 +139,7 @@ def test_the_model_file_keeps_the_assessment_as_data(tmp_path: Path) -> None:
     assert found.assessment.growth[0].bytes_per_second > 2**20
     text = path.read_text()
     path.write_text(text.replace('verdict = "do not trust"', 'verdict = "trust"'))
-    with pytest.raises(InputError, match="its findings make it 'do not trust'"):
+    with pytest.raises(InputError, match="its findings give 'do not trust'"):
         Model.load(path)
 
 

@@ -1,7 +1,7 @@
-"""What kinds of objects a program allocates, and which pools it uses: from a file, or assumed.
+"""The kinds of objects that a program allocates, and the pools that it uses: from a file, or assumed.
 
-A gctrace tells neither sizes nor lifetimes. What is assumed without a file is the mix of the programs that memory
-outside the heap was measured on, and that the live heap is turned over while eight times as much is allocated.
+A gctrace shows neither sizes nor lifetimes of objects. The assumed mix is that of the programs with which memory
+outside the heap was measured. The program replaces its live heap once per eight live heaps of allocation.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,11 @@ from gcsim.units import format_bound, format_range, parse_duration, parse_go_byt
 
 Number = TypeVar("Number", int, float)
 
-_SMALL = (16, 32, 48, 64, 96, 128, 256, 512, 1024)  # as many bytes of each
+_SMALL = (16, 32, 48, 64, 96, 128, 256, 512, 1024)  # equal bytes of each
 _LARGE = (4096, 8192, 16384, 32768, 65536, 131072, 262144)
-_SMALL_SLOT_GARBAGE = (
-    0.3  # a program of large objects leaves less than this of its garbage beside live objects
-)
-_TURNOVER = 8.0  # live heaps' worth of allocation that a long-lived object sees
-_SHORT_LIVED = 200.0  # a short-lived one sees this part of the live heap allocated
+_SMALL_SLOT_GARBAGE = 0.3  # below it, the assumed objects are large
+_TURNOVER = 8.0  # lifetime of a long-lived object, in live heaps of allocation
+_SHORT_LIVED = 200.0  # lifetime of a short-lived object: 1/200 of a live heap of allocation
 _MOST_BYTES = (1 << 48) - 1
 _MOST_KINDS, _MOST_PHASES = 1000, 100
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-9, 1e12
@@ -33,11 +31,11 @@ _POOL_KEYS = {"name", "gets_per_second", "in_flight"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """One sync.Pool, as its users see it."""
+    """The use of one sync.Pool."""
 
     name: str
     gets_per_second: float
-    in_flight: float  # objects held at once, on average
+    in_flight: float  # mean number of objects held at once
 
     def __post_init__(self) -> None:
         if min(self.gets_per_second, self.in_flight) <= 0:
@@ -54,7 +52,7 @@ class Objects:
 
 
 def assumed_objects(live_bytes: float, *, slot_garbage_share: float) -> Objects:
-    """A mix that keeps ``live_bytes`` alive, of small objects or of large ones as the model takes them to be."""
+    """An assumed mix with ``live_bytes`` live: small objects from a ``slot_garbage_share`` of 0.3 on, else large."""
     small = slot_garbage_share >= _SMALL_SLOT_GARBAGE
     sizes = _SMALL if small else _LARGE
     lasting = Lifetime(mean=_TURNOVER * live_bytes, clock="bytes")
@@ -79,7 +77,7 @@ def assumed_objects(live_bytes: float, *, slot_garbage_share: float) -> Objects:
 
 
 def read_objects(path: Path) -> Objects:
-    """A TOML file of ``[[kind]]`` and ``[[pool]]`` tables. Raises InputError."""
+    """The objects in a TOML file of ``[[kind]]`` and ``[[pool]]`` tables. Raises InputError."""
     return read_document(
         path,
         _objects_from,
@@ -93,11 +91,13 @@ def _objects_from(document: Mapping[str, Any]) -> Objects:
     _only(document, {"kind", "pool"}, "the file")
     kinds, pools = document.get("kind", []), document.get("pool", [])
     if not isinstance(kinds, list) or not isinstance(pools, list):
-        raise InputError("[[kind]] and [[pool]] are lists of tables, written with two brackets")
+        raise InputError("[[kind]] and [[pool]] must be lists of tables, written with two brackets")
     if not kinds:
-        raise InputError("no [[kind]]; give each kind of object size_bytes, weight and lifetime")
+        raise InputError("the file has no [[kind]]; give each kind of object size_bytes, weight and lifetime")
     if len(kinds) > _MOST_KINDS or len(pools) > _MOST_KINDS:
-        raise InputError(f"more than {_MOST_KINDS} kinds of objects, or pools")
+        raise InputError(
+            f"the file holds more than {_MOST_KINDS} kinds of objects or pools; merge some of them"
+        )
     return Objects(kinds=tuple(map(_kind, kinds)), pools=tuple(map(_pool, pools)))
 
 
@@ -119,7 +119,7 @@ def _kind(entry: Mapping[str, Any]) -> ObjectKind:
 
 
 def _lifetime(text: str, phases: int) -> Lifetime:
-    """``forever``, ``at once``, a time such as ``250ms``, or bytes that the program allocates, such as ``4MiB``."""
+    """A lifetime from ``forever``, ``at once``, a time such as ``250ms``, or allocated bytes such as ``4MiB``."""
     if text == "forever":
         return Lifetime.for_ever()
     if text == "at once":
@@ -140,7 +140,7 @@ def _pool(entry: Mapping[str, Any]) -> Pool:
 
 
 def _within(value: Number, name: str, low: float, high: float) -> Number:
-    """The value. Raises InputError, naming it and its range, where it lies outside."""
+    """The value. Raises InputError, with its name and range, if it lies outside."""
     if not low <= value <= high:
         raise InputError(f"{name} must be from {format_range(low, high)}, got {format_bound(value)}")
     return value
@@ -149,4 +149,4 @@ def _within(value: Number, name: str, low: float, high: float) -> Number:
 def _only(entry: Mapping[str, Any], known: set[str], what: str) -> None:
     unknown = sorted(set(entry) - known)
     if unknown:
-        raise InputError(f"{what}: unknown key {unknown[0]!r}, one of {', '.join(sorted(known))} is meant")
+        raise InputError(f"{what}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")

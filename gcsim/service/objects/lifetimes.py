@@ -1,8 +1,8 @@
-"""How long objects live: phases in sequence, on the clock of seconds or of bytes allocated.
+"""Lifetimes of objects: sequences of phases, in seconds or in bytes allocated.
 
-A phase ends at a constant rate whatever its age, so counts of objects by phase are all there is to remember,
-and how many of n objects are still alive after any span of time is exactly multinomial: no bucket of ages or
-of times of death, no error that depends on the length of a step.
+A phase ends at a constant rate, independent of its age. So counts of objects by phase are the whole state, and the
+number of survivors of n objects after any time is exactly multinomial. There are no age buckets, and the error does
+not depend on the length of a step.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ Clock = Literal["seconds", "bytes"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetime:
-    """Erlang distributed: ``phases`` 1 is exponential, many come near a fixed time (relative sd phases^-1/2).
+    """An Erlang distribution of lifetimes: 1 phase is exponential; the relative sd is phases ** -0.5.
 
-    ``mean`` in the unit of ``clock``, seconds or bytes allocated by the whole program; 0 dies at once,
-    infinity never. A mixture is several kinds of object, each with its own lifetime.
+    ``mean`` is in the unit of ``clock``: seconds, or bytes allocated by the whole program. An object with mean 0 dies
+    at once, with an infinite mean never. Several kinds of objects form a mixture.
     """
 
     mean: float
@@ -31,29 +31,27 @@ class Lifetime:
     def __post_init__(self) -> None:
         if not self.mean >= 0 or self.phases < 1:
             raise ValueError(
-                f"a lifetime has a mean of 0 or more and a phase, got {self.mean}, {self.phases}"
+                f"a lifetime needs a mean of 0 or more and 1 phase or more, got {self.mean}, {self.phases}"
             )
 
     @classmethod
     def at_once(cls) -> Self:
-        """Garbage before anyone looks."""
+        """The lifetime of an object that dies at its allocation."""
         return cls(mean=0.0)
 
     @classmethod
     def for_ever(cls) -> Self:
-        """Lives as long as the program."""
+        """The lifetime of an object that lives as long as the program."""
         return cls(mean=float("inf"))
 
     def phases_passed(self, elapsed: float) -> FloatArray:
-        """Chances that 0, 1, … phases - 1 phases end within ``elapsed`` (0 or more), for an object in any
-        phase."""
+        """Probabilities that 0, 1, … phases - 1 phases end within ``elapsed`` (0 or more), from any phase."""
         return _poisson(np.arange(self.phases), self._phases_in(elapsed))
 
     def phase_at_end(self, elapsed: float) -> FloatArray:
-        """Chances to be in phase 0, 1, … at the end of ``elapsed`` for objects made at even intervals
-        during it.
+        """Probabilities of phase 0, 1, … at the end of ``elapsed`` for objects allocated evenly during it.
 
-        What is missing from 1 has died already.
+        1 less their sum is the probability of an earlier death.
         """
         expected = self._phases_in(elapsed)
         if expected == 0:
@@ -70,8 +68,7 @@ class Lifetime:
 
 
 def survivors(counts: Int64Array, passed: FloatArray, rng: np.random.Generator) -> Int64Array:
-    """Where objects are after a step: ``counts`` by (kind, phase, age) moved on by ``passed`` phases at
-    random."""
+    """Random counts after a step: ``counts`` by (kind, phase, age), advanced by the probabilities ``passed``."""
     if passed[0] >= 1:
         return counts
     after = np.zeros_like(counts)
@@ -85,7 +82,7 @@ def survivors(counts: Int64Array, passed: FloatArray, rng: np.random.Generator) 
 
 
 def _poisson(counts: Int64Array, expected: float) -> FloatArray:
-    """Chance of each count; all 0 for an infinite expectation."""
+    """Poisson probability of each count; 0 for an infinite expectation."""
     if np.isinf(expected):
         return np.zeros(len(counts))
     logs = np.asarray(xlogy(counts, expected) - expected - gammaln(counts + 1.0), dtype=np.float64)

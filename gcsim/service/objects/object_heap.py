@@ -1,13 +1,13 @@
-"""The allocation loop: what a program allocates, how long it lives, and the heap that comes of it.
+"""A heap simulated by kinds of objects: their allocation, deaths, marking and sweeping.
 
-Objects are advanced in bulk, not one by one. Drawing n independent objects from a mix of kinds and asking how
-many of each are alive at the end of a step is one multinomial draw: *exact* for any n and any step, given
-even allocation within the step (see ``lifetimes``). Deaths of older objects are binomial, exact too.
+The heap advances objects in bulk. The kinds of n new objects, and the survivors among them at the end of a step, are
+one multinomial draw, *exact* for any n and any step with even allocation within the step (see ``lifetimes``). Deaths of
+older objects are binomial and also exact.
 
-Approximate are: a tiny block (pointer-free objects below 16 B) counts as one object that lives as one of its
-pieces, though the last piece keeps it; survivors lie on spans at random (see ``spans``); and marking sees a
-snapshot of what is reachable as it begins, so floating garbage is a little too much: an object that dies
-before its stack is scanned is in truth not marked.
+Approximations: a tiny block (pointer-free objects below 16 B) lives as long as one of its objects, although in Go the
+last one keeps it; survivors are placed on spans at random (see ``spans``); marking uses a snapshot of the reachable
+objects at its start, so floating garbage is slightly too high, because Go does not mark an object that dies before its
+stack is scanned.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gcsim.arrays import FloatArray, Int64Array
+from gcsim.arrays import Int64Array
 from gcsim.goruntime.size_classes import (
     LARGE_CLASS,
     PAGE_BYTES,
@@ -30,7 +30,7 @@ from gcsim.goruntime.versions import GoRules
 from gcsim.service.objects.lifetimes import Lifetime, survivors
 from gcsim.service.objects.spans import Spans
 
-AGES = 8  # collections survived, the last for that many and more
+AGES = 8  # numbers of survived collections; the last includes all larger numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +41,19 @@ class ObjectKind:
     scan: bool  # holds pointers
     weight: float
     lifetime: Lifetime
-    scannable_bytes: int = 0  # up to the end of the last pointer
+    scannable_bytes: int = 0  # bytes up to the end of the last pointer
 
     def __post_init__(self) -> None:
         if self.size_bytes < 1 or not self.weight > 0:
             raise ValueError(
-                f"an object has a size and a weight above 0, got {self.size_bytes}, {self.weight}"
+                f"size_bytes and weight of an object must be above 0, got {self.size_bytes}, {self.weight}"
             )
         if not 0 <= self.scannable_bytes <= (self.size_bytes if self.scan else 0):
             raise ValueError(f"{self.scannable_bytes} scannable bytes do not fit this object")
 
 
 class ObjectMix:
-    """Kinds of objects rounded to slots: what does not change while a heap is simulated. Arrays by kind."""
+    """Kinds of objects with sizes rounded to slots, constant during a simulation. Arrays by kind."""
 
     def __init__(self, kinds: Sequence[ObjectKind], *, rules: GoRules) -> None:
         if not kinds:
@@ -83,7 +83,7 @@ class ObjectMix:
         return float(self.probability @ self.slot_bytes)
 
     def by_span_class(self, by_kind: Int64Array) -> Int64Array:
-        """Counts by kind (last axis) added up by span class."""
+        """Counts by kind (last axis), summed by span class."""
         total = np.zeros((*by_kind.shape[:-1], len(self.class_slots)), dtype=np.int64)
         np.add.at(total.T, self.span_class_of, by_kind.T)
         return total
@@ -91,12 +91,12 @@ class ObjectMix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """What one mark phase found, in bytes of slots."""
+    """The result of one mark phase, in bytes of slots."""
 
-    heap_marked_bytes: int  # reachable when marking began, and everything allocated since
-    condemned_bytes: int  # unreachable when marking began: for the sweeper
-    floating_bytes: int  # of the marked, dead by now
-    scannable_bytes: int  # of the marked, up to each object's last pointer
+    heap_marked_bytes: int  # reachable at the start of marking, plus allocation since
+    condemned_bytes: int  # unreachable at the start of marking; the sweeper frees them
+    floating_bytes: int  # of the marked bytes: dead at mark end
+    scannable_bytes: int  # of the marked bytes: up to each object's last pointer
 
 
 class ObjectHeap:
@@ -130,9 +130,9 @@ class ObjectHeap:
         )
 
     def allocate(self, objects: int, *, seconds: float) -> int:
-        """Make ``objects`` (0 or more) at an even pace for ``seconds``, while older ones die; returns bytes.
+        """Allocates ``objects`` (0 or more) evenly over ``seconds``, while older ones die; returns bytes of slots.
 
-        Returned are the bytes of their slots; heapLive grows by the spans that the Ps had to take for them.
+        heapLive grows by the spans that the Ps take for the objects.
         """
         size = objects * self.mix.mean_slot_bytes
         self._age_and_kill(seconds, size)
@@ -144,14 +144,14 @@ class ObjectHeap:
         return int(by_class @ self.mix.class_slot_bytes)
 
     def begin_mark(self) -> int:
-        """Marking begins: what is dead now will not be marked. Returns the bytes condemned."""
+        """Begins marking; objects that are dead now are not marked. Returns their bytes."""
         if self._condemned.any():
             raise ValueError("marking has begun already")
         self._condemned, self._garbage = self._garbage, np.zeros_like(self._garbage)
         return self._bytes(self._condemned.sum(axis=0))
 
     def end_mark(self) -> Marked:
-        """Marking ends: heapLive becomes the bytes marked, every object a collection older."""
+        """Ends marking: sets heapLive to the marked bytes and ages every object by one collection."""
         condemned, before = self._condemned, self._objects_by_age()
         self._spans.sweep(before[0] - condemned[0], before[1] - condemned[1], self.rng)
         self._unswept += condemned.sum(axis=0)
@@ -171,25 +171,25 @@ class ObjectHeap:
         )
 
     def sweep(self) -> int:
-        """The sweeper is done: returns the bytes of the slots it freed."""
+        """Frees the unswept objects; returns the bytes of their slots."""
         freed, self._unswept = self._unswept, np.zeros_like(self._unswept)
         self.freed_objects += freed
         return self._bytes(freed)
 
     @property
     def live_objects(self) -> Int64Array:
-        """Objects alive, by span class."""
+        """Live objects by span class."""
         return self.mix.by_span_class(self._alive_by_kind())
 
     @property
     def garbage_objects(self) -> Int64Array:
-        """Objects dead and not yet found by a finished mark phase, by span class."""
+        """Dead objects that no finished mark phase has found, by span class."""
         dead: Int64Array = (self._garbage + self._condemned).sum(axis=0)
         return dead
 
     @property
     def unswept_objects(self) -> Int64Array:
-        """Objects a mark phase found dead and ``sweep`` has not freed, by span class."""
+        """Objects that a mark phase found dead and ``sweep`` has not freed, by span class."""
         return self._unswept.copy()
 
     @property
@@ -202,27 +202,27 @@ class ObjectHeap:
 
     @property
     def scannable_bytes(self) -> int:
-        """Bytes up to the last pointer of the objects alive."""
+        """Bytes up to the last pointer of all live objects."""
         return int(self._alive_by_kind() @ self.mix.scannable_bytes)
 
     @property
     def heap_in_use_bytes(self) -> int:
-        """Bytes of spans that hold objects, as after sweeping."""
+        """Bytes of spans with objects, as after sweeping."""
         return self._spans.in_use_bytes
 
     @property
     def fragmentation_bytes(self) -> int:
-        """Of the spans in use, what no object occupies: free slots, tails, bits kept in spans."""
+        """Bytes of spans in use without objects: free slots, span ends, bitmaps in spans."""
         return self.heap_in_use_bytes - self.live_bytes - self.garbage_bytes
 
     def live_bytes_by_age(self) -> Int64Array:
-        """Bytes alive by (collections survived, span class); the last age is for AGES - 1 and more."""
+        """Live bytes by (survived collections, span class); the last age is AGES - 1 or more."""
         by_kind = np.concatenate([alive.sum(axis=1) for alive in self._alive])
         size: Int64Array = self.mix.by_span_class(by_kind.T) * self.mix.class_slot_bytes
         return size
 
     def _age_and_kill(self, seconds: float, size: float) -> None:
-        """Move the living on by a step; who dies becomes garbage."""
+        """Advances live objects by one step; dead ones become garbage."""
         deaths = []
         for index, lifetime in enumerate(self.mix.lifetimes):
             alive = self._alive[index]
@@ -234,7 +234,7 @@ class ObjectHeap:
         self._garbage[1] += self.mix.by_span_class(by_kind[:, 0])
 
     def _draw(self, objects: int, seconds: float, size: float) -> Int64Array:
-        """New objects by kind: one draw of kind and of the phase at the end of the step, or dead."""
+        """New objects by kind, from one draw of the kind and of the phase at the end of the step, or death."""
         chances = [
             lifetime.phase_at_end(seconds if lifetime.clock == "seconds" else size)
             for lifetime in self.mix.lifetimes
@@ -261,7 +261,7 @@ class ObjectHeap:
         return np.concatenate([alive.sum(axis=(1, 2)) for alive in self._alive])
 
     def _objects_by_age(self) -> Int64Array:
-        """Slots taken by (made since the last mark end, span class), the dead included."""
+        """Occupied slots by (allocated since the last mark end, span class), dead objects included."""
         young = np.concatenate([alive[:, :, 0].sum(axis=1) for alive in self._alive])
         old = self._alive_by_kind() - young
         alive = np.stack([self.mix.by_span_class(old), self.mix.by_span_class(young)])
@@ -272,12 +272,12 @@ class ObjectHeap:
 
 
 def _lifetimes(kinds: Sequence[ObjectKind]) -> list[Lifetime]:
-    """Each lifetime once, in order of first use."""
+    """The distinct lifetimes, in order of first use."""
     return list(dict.fromkeys(kind.lifetime for kind in kinds))
 
 
-def _blocks_per_object(kinds: Sequence[ObjectKind]) -> FloatArray:
-    """Slots for each object of a kind: 1, or less where tiny objects share their blocks."""
+def _blocks_per_object(kinds: Sequence[ObjectKind]) -> NDArray[np.float64]:
+    """Slots per object of each kind: 1, or less for tiny objects, which share blocks."""
     tiny = np.array([not kind.scan and kind.size_bytes < TINY_BLOCK_BYTES for kind in kinds])
     if not tiny.any():
         return np.ones(len(kinds))

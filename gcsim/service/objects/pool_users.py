@@ -1,6 +1,6 @@
-"""Who uses a sync.Pool: goroutines that hold an object for a while, and collections in between.
+"""The use of a sync.Pool: goroutines that hold an object for some time, and collections.
 
-A small stochastic simulation of the exact pool rules, and a curve made of it for the engines.
+The module simulates the exact pool rules, and gives the engines a curve of the hit rate.
 ``goruntime.sync_pool.pool_hit_rate`` is the closed form for one P.
 """
 
@@ -20,20 +20,18 @@ Operations = tuple[FloatArray, Int64Array, Int64Array]  # times in seconds, kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolUsers:
-    """Steady use of one pool: everything here can be measured on a running service."""
+    """Steady use of one pool, in quantities that can be measured on a running service."""
 
     gets_per_second: float  # all Ps together
     in_flight: float  # mean number of objects held at once: gets per second x mean hold
     gc_period_seconds: float  # between the starts of two collections
     gomaxprocs: int
-    goroutines: int | None = None  # that may hold an object; None: as many as arrive
-    put_moves: float = 1.0  # share of holders that Put on another P than their Get's (they blocked meanwhile)
+    goroutines: int | None = None  # that may hold an object; None: unlimited
+    put_moves: float = 1.0  # share of holders that Put on another P than their Get's, because they blocked
 
     def __post_init__(self) -> None:
         if min(self.gets_per_second, self.in_flight, self.gc_period_seconds) <= 0 or self.gomaxprocs < 1:
-            raise ValueError(
-                "a pool's users need a rate, objects in flight, a GC period and a P, all above 0"
-            )
+            raise ValueError("gets_per_second, in_flight, gc_period_seconds and gomaxprocs must be above 0")
         if self.goroutines is not None and self.in_flight > self.goroutines:
             raise ValueError(f"{self.goroutines} goroutines cannot hold {self.in_flight} objects")
         if not 0 <= self.put_moves <= 1:
@@ -43,10 +41,11 @@ class PoolUsers:
 def simulate_pool_hits(
     users: PoolUsers, *, gets: int, rules: GoRules, rng: np.random.Generator
 ) -> tuple[int, int]:
-    """(hits, Gets) of about ``gets`` Gets, after a warm-up of a tenth as many.
+    """(hits, Gets) of about ``gets`` simulated Gets, after a warm-up of a tenth as many.
 
-    Holds are exponential. Arrivals are Poisson, or each goroutine's times between two holds exponential. Each
-    operation runs on a P drawn at random; collections come at even intervals. Arrivals in bursts miss more.
+    Hold times are exponential. Arrivals are Poisson, or with ``goroutines`` the times between two holds of a goroutine
+    are exponential. Each operation runs on a random P. Collections come at equal intervals. Arrivals in bursts miss
+    more often.
     """
     times, kinds, processors = _operations(users, gets + gets // 10, rng)
     warm = len(times) // 11
@@ -63,12 +62,12 @@ def simulate_pool_hits(
 
 
 def pool_hit_curve(
-    users: PoolUsers, gc_period_seconds: FloatArray, *, rules: GoRules, seed: int, gets: int = 20_000
-) -> FloatArray:
-    """Share of Gets that hit, 0 to 1, at each period between collections (``users``' own is ignored).
+    users: PoolUsers, gc_period_seconds: NDArray[np.float64], *, rules: GoRules, seed: int, gets: int = 20_000
+) -> NDArray[np.float64]:
+    """The share of Gets that hit, 0 to 1, at each period between collections (``users.gc_period_seconds`` is ignored).
 
-    Simulated at 12 periods from the least to the greatest asked for, and interpolated in their logarithm:
-    good to about half a percentage point. Same seed, same curve.
+    Simulated at 12 periods in the requested range and interpolated in the logarithm of the period; accurate to about
+    half a percentage point. The result is deterministic in ``seed``.
     """
     asked = np.asarray(gc_period_seconds, dtype=np.float64)
     grid = np.geomspace(asked.min(), asked.max(), 12)
@@ -83,7 +82,7 @@ def pool_hit_curve(
 
 
 def _operations(users: PoolUsers, gets: int, rng: np.random.Generator) -> Operations:
-    """Every Get, Put and collection in order of time."""
+    """All Gets, Puts and collections in order of time."""
     get_times, put_times = _holds(users, gets, rng)
     get_on = rng.integers(users.gomaxprocs, size=len(get_times))
     moved = rng.random(len(get_times)) < users.put_moves
@@ -98,8 +97,10 @@ def _operations(users: PoolUsers, gets: int, rng: np.random.Generator) -> Operat
     return times[order], kinds[order], processors[order]
 
 
-def _holds(users: PoolUsers, gets: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """When each hold begins and ends, in seconds."""
+def _holds(
+    users: PoolUsers, gets: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The start and end of each hold, in seconds."""
     mean_hold = users.in_flight / users.gets_per_second
     if users.goroutines is None:
         begins = np.cumsum(rng.exponential(1 / users.gets_per_second, gets))

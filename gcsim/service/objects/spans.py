@@ -1,9 +1,9 @@
-"""Where objects lie: spans of every class, filled by Ps, thinned by sweeping.
+"""The spans of a heap by class: Ps fill their slots, sweeping frees slots.
 
-Counts, not addresses. Between two mark ends only cursors move; what each span holds is worked out when
-marking ends, for all spans in one array. Spans that sweeping leaves partly free are used up before new ones
-(``mcentral.cacheSpan``), here in random order. Survivors are spread over the slots at random: real programs'
-objects die in company, so real heaps have somewhat fewer partly free spans.
+The module keeps counts, not addresses. Between two mark ends only cursors move; at mark end the contents of all spans
+are computed in one array. Spans that sweeping leaves partly free are used before new ones (``mcentral.cacheSpan``), in
+random order. Survivors are distributed over the slots at random. In real programs neighbouring objects die together, so
+real heaps have slightly fewer partly free spans.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from gcsim.goruntime.allocator import refills
 
 
 class Spans:
-    """All spans of a heap. By span class: bytes of a slot, slots of a span, bytes of a span."""
+    """All spans of a heap, by span class: bytes per slot, slots per span, bytes per span."""
 
     def __init__(
         self, slot_bytes: Int64Array, slots: Int64Array, span_bytes: Int64Array, *, gomaxprocs: int
@@ -31,7 +31,7 @@ class Spans:
 
     @property
     def count(self) -> Int64Array:
-        """Spans in use, by class."""
+        """Spans in use by class."""
         return self._swept + self._fresh
 
     @property
@@ -40,7 +40,7 @@ class Spans:
         return int(self.count @ self.span_bytes)
 
     def place(self, objects: Int64Array) -> int:
-        """Place ``objects`` by (P, class); returns what heapLive is charged, in bytes."""
+        """Places ``objects`` by (P, class); returns the growth of heapLive in bytes."""
         charge = 0
         for cached_free, new in zip(self._cached_free, objects, strict=True):
             spans, gained = self._take_open_spans(np.maximum(new - cached_free, 0))
@@ -51,9 +51,9 @@ class Spans:
         return charge
 
     def sweep(self, old: Int64Array, new: Int64Array, rng: np.random.Generator) -> None:
-        """Marking ended: by class, ``old`` of the objects of the last sweep stay, ``new`` of those made since.
+        """Sweeps all spans at mark end: by class, ``old`` objects of the last sweep and ``new`` later ones stay.
 
-        Caches are flushed, empty spans freed. All at once: lazy sweeping gives the same free slots.
+        The sweep flushes the caches and frees empty spans. Lazy sweeping gives the same free slots.
         """
         span_class, used, made = self._contents()
         kept = _thin(used, span_class, old, rng) + _thin(made, span_class, new, rng)
@@ -68,7 +68,7 @@ class Spans:
         self._index_spans()
 
     def _contents(self) -> tuple[Int64Array, Int64Array, Int64Array]:
-        """By span: its class, objects there since the last sweep, objects made since."""
+        """Per span: its class, objects of the last sweep, objects allocated since."""
         classes = np.arange(len(self.slots))
         span_class = np.concatenate([self._class, np.repeat(classes, self._fresh)])
         used = np.concatenate([self._used, np.zeros(int(self._fresh.sum()), dtype=np.int64)])
@@ -77,14 +77,14 @@ class Spans:
         made[: len(self._class)][place_in_class >= self._open_taken[self._class]] = 0
         order = np.argsort(span_class.astype(np.int16), kind="stable")
         span_class, used, made = span_class[order], used[order], made[order]
-        # What caches still hold was not made after all: take it out of the spans taken last in each class.
+        # Slots still free in caches hold no object: subtract them from the spans taken last in each class.
         running = np.cumsum(made)
         last = np.append(0, running)[np.searchsorted(span_class, classes, side="right")]
         unused = self._cached_free.sum(axis=0)[span_class] - (last[span_class] - running)
         return span_class, used, made - np.clip(unused, 0, made)
 
     def _index_spans(self) -> None:
-        """Free slots of the open spans, class after class, as one running sum to search in."""
+        """Computes the cumulative free slots of the open spans, class after class."""
         classes = len(self.slots)
         self._swept = np.bincount(self._class, minlength=classes)
         self._start = np.cumsum(self._swept) - self._swept
@@ -94,7 +94,7 @@ class Spans:
         self._open_sum = np.append(0, np.cumsum(free[free > 0]))
 
     def _take_open_spans(self, missing: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """As many open spans as hold ``missing`` objects, or all there are: (spans, free slots) by class."""
+        """Takes open spans for ``missing`` objects, or all of them; returns (spans, free slots) by class."""
         at = self._open_start + self._open_taken
         end = np.searchsorted(self._open_sum, self._open_sum[at] + missing, side="left")
         end = np.where(missing > 0, np.minimum(end, self._open_start + self._open_count), at)
@@ -103,9 +103,9 @@ class Spans:
 
 
 def _thin(counts: Int64Array, group: Int64Array, totals: Int64Array, rng: np.random.Generator) -> Int64Array:
-    """Keep ``totals`` by group of ``counts`` by span, at random: binomial by span, then set right by ones.
+    """Random counts by span, at most ``counts``, whose sums by group are ``totals``.
 
-    ``group`` is sorted; no total exceeds its group's sum.
+    A binomial draw per span, corrected by single objects. ``group`` is sorted; no total exceeds its group's sum.
     """
     sums = _sum_by(group, counts, len(totals))
     share = totals / np.maximum(sums, 1)
@@ -117,12 +117,12 @@ def _thin(counts: Int64Array, group: Int64Array, totals: Int64Array, rng: np.ran
         picks = np.minimum(np.abs(difference), rooms)
         first = np.repeat(np.cumsum(rooms) - rooms, picks)
         spread = (rng.random(len(first)) * np.repeat(rooms, picks)).astype(np.int64)
-        chosen = np.unique(room[first + spread])  # picked twice counts once; the next round makes it up
+        chosen = np.unique(room[first + spread])  # a double pick counts once; the next round corrects it
         kept[chosen] += sign[chosen]
     return kept
 
 
 def _sum_by(group: Int64Array, values: Int64Array, groups: int) -> Int64Array:
-    """Exact sums of ``values`` by sorted ``group``."""
-    running: Int64Array = np.append(0, np.cumsum(values))
+    """The exact sums of ``values`` by sorted ``group``."""
+    running: NDArray[np.int64] = np.append(0, np.cumsum(values))
     return np.diff(running[np.searchsorted(group, np.arange(groups + 1))])
