@@ -1,14 +1,14 @@
-"""The choice among simulated settings: feasible, nearly the cheapest, and robust.
+"""The choice among simulated settings: feasible, close to the lowest GC CPU, and robust.
 
-GC CPU falls with a higher GOGC and with a higher limit, so for one memory budget the cheapest setting is
-always GOGC=off under the highest limit that the memory holds. That corner uses all memory all the time and
-rests on one number. For 15 % more GC CPU at most, the choice here is therefore
+GC CPU falls with a higher GOGC and with a higher limit. So the cheapest setting in a given memory is always GOGC=off
+under the highest limit that fits. That setting uses all memory at any load and depends on the limit alone. For at most
+15 % more GC CPU the choice is
 
-1. the highest GOMEMLIMIT at which even GOGC=off stays inside the memory: a safety net if the live heap or the load
-   grow, and whose distance to the memory covers memory that Go does not count;
-2. under it the smallest GOGC within 5 % of the least GC CPU there, or 0.2 % of all CPU.
+1. the highest GOMEMLIMIT with which even GOGC=off stays inside the memory. This backstop limit holds if the live heap
+   or the load grow; its distance to the memory covers memory that Go does not count;
+2. under it, the smallest GOGC within 5 % of the lowest GC CPU there, or within 0.2 % of all CPU.
 
-Setting and net are both judged at the pessimistic end of their intervals.
+Both settings are judged at the pessimistic end of their intervals.
 """
 
 from collections.abc import Sequence
@@ -20,45 +20,47 @@ from gcsim.settings import Settings
 from gcsim.tuning.constraints import Constraint, is_met, pareto_front, worst_margin
 from gcsim.tuning.feasible import keeps_limit
 
-MEMORY_MARGIN = 0.03  # kept free above the pessimistic peak where it can be: running out of memory is a kill
-_TOLERANCE, _NEARLY = 0.05, 0.002  # GC CPU that a lower GOGC may cost: 5 % of it, or 0.2 % of all CPU
-_NET_FACTOR = 1.15  # and that the net may cost
-_MOST_OF_CHOSEN_CPU = 2.0  # times the chosen setting's GC CPU: an alternative that costs more is none
+MEMORY_MARGIN = 0.03  # of the memory, above the pessimistic peak, if a setting has it: OOM kills the process
+_TOLERANCE, _NEARLY = 0.05, 0.002  # extra GC CPU for a lower GOGC: 5 % of it, or 0.2 % of all CPU
+_NET_FACTOR = 1.15  # extra GC CPU for the backstop limit
+_MOST_OF_CHOSEN_CPU = 2.0  # highest GC CPU of an alternative over that of the chosen setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """Another feasible setting, and why one might want it."""
+    """Another feasible setting, and its advantage."""
 
     name: str  # "least memory", "half the memory" or "cheapest"
     run: Run
 
     @property
     def settings(self) -> Settings:
+        """The setting of the run."""
         return self.run.settings
 
     @property
     def metrics(self) -> dict[str, Estimate]:
+        """The predicted metrics of the run."""
         return self.run.metrics
 
     def to_json(self) -> dict[str, object]:
-        """The run's document with the name."""
+        """The JSON document of the run, with the name."""
         return {"name": self.name, **self.run.to_json()}
 
 
 def choose(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
-    """The choice among the runs; the nearest miss when none is feasible."""
+    """The chosen run; the nearest miss if none is feasible."""
     feasible = feasible_runs(runs, constraints)
     if not feasible:
         return nearest_miss(runs, constraints)
     net, _ = net_bracket(runs, constraints[0])
     least = min(gc_cpu(run) for run in feasible)
-    netted = [
+    with_backstop = [
         run for run in feasible if _has_backstop(run, net) and gc_cpu(run) <= _NET_FACTOR * least + _NEARLY
     ]
-    pool = netted or feasible
-    least_there = min(gc_cpu(run) for run in pool)
-    accepted_cpu = max((1 + _TOLERANCE) * least_there, least_there + _NEARLY)
+    pool = with_backstop or feasible
+    least_in_pool = min(gc_cpu(run) for run in pool)
+    accepted_cpu = max((1 + _TOLERANCE) * least_in_pool, least_in_pool + _NEARLY)
     return min(
         (run for run in pool if gc_cpu(run) <= accepted_cpu),
         key=lambda run: _preference(run, constraints[0]),
@@ -66,27 +68,26 @@ def choose(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
 
 
 def nearest_miss(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
-    """The run that breaks its constraints by least, of those that keep the memory and their limit if there are any."""
+    """The run with the best worst margin, among runs that keep memory and limit if there are any."""
     return max(memory_keeping(runs, constraints) or runs, key=lambda run: worst_margin(run, constraints))
 
 
 def memory_keeping(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Run]:
-    """Runs that keep the memory and their own limit."""
+    """The runs that keep the memory and their own limit."""
     return [run for run in runs if keeps_limit(run) and constraints[0].margin(run) >= 0]
 
 
 def cheapest(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
-    """The least GC CPU of the feasible runs; the nearest miss when none is feasible."""
+    """The feasible run with the lowest GC CPU; the nearest miss if none is feasible."""
     feasible = feasible_runs(runs, constraints)
     return min(feasible, key=gc_cpu) if feasible else nearest_miss(runs, constraints)
 
 
 def net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, int | None]:
-    """The highest limit that holds the memory with margin by itself, and the lowest above it that does not.
+    """The highest limit that alone keeps the memory with its margin, and the lowest limit above that does not.
 
-    A limit as high as the memory is no net: Go does not count all that is resident.
-
-    By itself: at GOGC=off, or at the highest GOGC that was simulated where off was not.
+    "Alone" is at GOGC=off, or at the highest simulated GOGC. A limit as high as the memory does not count, because Go
+    does not count all resident memory. Either result may be None.
     """
     loosest = max(
         (run.settings.gogc for run in runs), key=lambda gogc: float("inf") if gogc is None else gogc
@@ -104,7 +105,7 @@ def net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, in
 
 
 def feasible_runs(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Run]:
-    """Runs that meet every constraint, with the memory margin where any run has it."""
+    """The runs that meet every constraint; only those with the memory margin, if any run has it."""
     met = [run for run in runs if is_met(run, constraints)]
     with_margin = [run for run in met if constraints[0].margin(run) >= MEMORY_MARGIN]
     return with_margin or met
@@ -113,7 +114,7 @@ def feasible_runs(runs: Sequence[Run], constraints: Sequence[Constraint]) -> lis
 def alternatives_to(
     chosen: Run, runs: Sequence[Run], constraints: Sequence[Constraint]
 ) -> tuple[Alternative, ...]:
-    """At most three other feasible settings, by rising memory, none above twice the chosen one's GC CPU."""
+    """At most three other feasible settings, by rising memory, with at most twice the chosen GC CPU."""
     most = _MOST_OF_CHOSEN_CPU * gc_cpu(chosen)
     front = [run for run in pareto_front(feasible_runs(runs, constraints)) if gc_cpu(run) <= most]
     if not front:
@@ -138,7 +139,7 @@ def rss_peak(run: Run) -> float:
 
 
 def _has_backstop(run: Run, net_limit: int | None) -> bool:
-    """A finite GOGC sets the pace, and a limit that is expected to hold stands behind it."""
+    """Whether the setting has a finite GOGC, and a limit of at most ``net_limit`` as its backstop."""
     limit = run.settings.gomemlimit_bytes
     return (
         run.settings.gogc is not None and limit is not None and net_limit is not None and limit <= net_limit
@@ -146,7 +147,7 @@ def _has_backstop(run: Run, net_limit: int | None) -> bool:
 
 
 def _preference(run: Run, memory: Constraint) -> tuple[bool, int, int]:
-    """Smaller is better: a finite GOGC, the highest limit that is of use, the lowest GOGC."""
+    """The sort key, smaller is better: a finite GOGC, the highest useful limit, the lowest GOGC."""
     limit = run.settings.gomemlimit_bytes
     useful = limit if limit is not None and limit <= (1 - MEMORY_MARGIN) * memory.bound else 0
     return (run.settings.gogc is None, -useful, run.settings.gogc or 0)

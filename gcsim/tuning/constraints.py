@@ -1,4 +1,4 @@
-"""The bounds that a setting must keep, judged at the pessimistic end of its predicted interval."""
+"""Constraints on settings, judged at the pessimistic end of the prediction interval."""
 
 import math
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ class Constraint:
 
     metric: str  # a name of gcsim.metrics.METRICS
     bound: float  # in the metric's unit, more than 0
-    label: str  # its name for people
+    label: str  # its name in texts
 
     def margin(self, run: Run) -> float:
-        """The share of the bound that is left below it: negative when broken, -inf when not predicted."""
+        """1 - high / bound: negative if the run breaks the constraint, -inf without a prediction."""
         estimate = run.metrics.get(self.metric)
         if estimate is None or math.isnan(estimate.high):
             return -math.inf
         return 1.0 - estimate.high / self.bound
 
     def format(self, value: float) -> str:
-        """A value of the metric, for people."""
+        """A value of the metric as text."""
         if self.metric.endswith("_bytes"):
             return format_mib(value)
         if self.metric.endswith("_fraction"):
@@ -35,14 +35,14 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin:
-    """How far one run is from one constraint."""
+    """The margin of one run to one constraint."""
 
     constraint: Constraint
     high: float  # the metric's pessimistic end
-    margin: float  # share of the bound left, negative when broken
+    margin: float  # 1 - high / bound, negative if broken
 
     def to_json(self) -> dict[str, object]:
-        """The metric, its bound, the pessimistic end and the share left."""
+        """The JSON document: metric, bound, pessimistic end and margin."""
         bound, metric = self.constraint.bound, self.constraint.metric
         return {"metric": metric, "bound": bound, "high": self.high, "margin": self.margin}
 
@@ -50,9 +50,9 @@ class Margin:
 def constraints_from(
     *, memory_bytes: int, max_gc_cpu_fraction: float | None, max_stw_p99_seconds: float | None
 ) -> tuple[Constraint, ...]:
-    """The constraints that ``recommend`` takes, memory first.
+    """The constraints of ``recommend``, memory first.
 
-    GC CPU is bounded by half of all CPU, whatever is allowed: Go's own limiter takes assists away there.
+    GC CPU is always bounded by half of all CPU, where Go's limiter disables assists.
     """
     gc_cpu = MOST_GC_CPU if max_gc_cpu_fraction is None else min(max_gc_cpu_fraction, MOST_GC_CPU)
     found = [
@@ -65,7 +65,7 @@ def constraints_from(
 
 
 def margins(run: Run, constraints: Sequence[Constraint]) -> tuple[Margin, ...]:
-    """The run's margin to every constraint, in order."""
+    """The margins of the run to the constraints, in order."""
     nan = float("nan")
     return tuple(
         Margin(
@@ -78,18 +78,18 @@ def margins(run: Run, constraints: Sequence[Constraint]) -> tuple[Margin, ...]:
 
 
 def is_met(run: Run, constraints: Sequence[Constraint]) -> bool:
-    """Whether the run keeps every constraint and its own memory limit."""
+    """Whether the run meets every constraint and keeps its own memory limit."""
     return keeps_limit(run) and all(constraint.margin(run) >= 0 for constraint in constraints)
 
 
 def worst_margin(run: Run, constraints: Sequence[Constraint]) -> float:
-    """The smallest margin; a run that does not keep its own limit ranks below every one that does."""
+    """The smallest margin; below all others for a run that does not keep its own limit."""
     least = min(constraint.margin(run) for constraint in constraints)
     return least if keeps_limit(run) else min(least, 0.0) - 1.0
 
 
 def pareto_front(runs: Sequence[Run]) -> list[Run]:
-    """Runs that no other beats in both peak resident memory and GC CPU, by rising memory."""
+    """The runs on the Pareto front of peak RSS and GC CPU, by rising memory."""
     front: list[Run] = []
     least_cpu = math.inf
     for run in sorted(runs, key=_memory_then_cpu):

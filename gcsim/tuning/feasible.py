@@ -1,18 +1,20 @@
-"""Which settings a team must not use, and why."""
+"""Feasibility of settings: memory, limit and GC CPU."""
 
 from typing import Literal
 
 from gcsim.engine.run import Run
 
-SHARE_OF_A_BINDING_LIMIT = 0.85  # of the limit, in RSS: the limit's headroom is 3 %, estimates err
-LIMITER_SHARE_OF_A_KEPT_LIMIT = 0.01  # of the time: a setting under the CPU limiter for longer lives on it
-MOST_GC_CPU = 0.5  # of all CPU: where Go's own limiter (Go 1.19+ gcCPULimiterState) takes assists away
+SHARE_OF_A_BINDING_LIMIT = (
+    0.85  # RSS over limit, at least: the limit's headroom is 3 %, and estimates have errors
+)
+LIMITER_SHARE_OF_A_KEPT_LIMIT = 0.01  # of the time with the CPU limiter on, at most
+MOST_GC_CPU = 0.5  # of all CPU: Go's limiter (Go 1.19+ gcCPULimiterState) disables assists there
 
 Fault = Literal["memory", "limit", "gc_cpu"]
 
 
 def fault_of(run: Run, memory_bytes: int | None) -> Fault | None:
-    """Why the setting is infeasible, the gravest first; None where it is feasible.
+    """The gravest reason that makes the setting infeasible; None for a feasible setting.
 
     "memory": the 95th percentile of its peak RSS is above the memory given. "limit": it cannot hold its own
     GOMEMLIMIT. "gc_cpu": the 95th percentile of its GC CPU is above half of all CPU.
@@ -33,12 +35,12 @@ def is_feasible(run: Run, memory_bytes: int | None) -> bool:
 
 
 def keeps_limit(run: Run) -> bool:
-    """Whether the run stays under its own GOMEMLIMIT without living on the GC CPU limiter.
+    """Whether the run stays under its own GOMEMLIMIT, with the GC CPU limiter on for at most 1 % of the time.
 
-    The limit is soft: when live memory does not fit under it the runtime collects without pause until the
-    limiter caps GC at half of the CPU, and then lets the heap grow (Go 1.19+ ``gcCPULimiterState``). Both
-    signs count: the heap's peak above the limit, and more than a moment under the limiter while the limit
-    binds. A low GOGC alone can also bring the limiter on; there memory stays far below the limit.
+    The limit is soft. If live memory does not fit under it, the runtime collects continuously until the limiter caps GC
+    at half of the CPU, and then lets the heap grow (Go 1.19+ ``gcCPULimiterState``). A run does not keep its limit if
+    the heap peak is above it, or if the limiter is on while RSS is near the limit. A low GOGC alone can also start the
+    limiter; RSS is then far below the limit.
     """
     limit = run.settings.gomemlimit_bytes
     if limit is None:

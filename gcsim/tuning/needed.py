@@ -1,4 +1,4 @@
-"""The ways out where no setting is feasible: the least GC CPU in this memory, and the memory for this GC CPU."""
+"""Requirements if no setting is feasible: the lowest GC CPU in this memory, and the memory for this GC CPU."""
 
 import math
 from collections.abc import Sequence
@@ -11,24 +11,24 @@ from gcsim.tuning.feasible import keeps_limit
 from gcsim.tuning.search import Evaluate, GridPoint, between_larger_limits, finer_gogc, larger_limits
 from gcsim.units import MIB
 
-_STEPS_PER_DOUBLING = 8  # of container sizes named: 512 MiB, 576 MiB, 640 MiB
+_STEPS_PER_DOUBLING = 8  # of container sizes: 512 MiB, 576 MiB, 640 MiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """The nearest ways out; None where no setting simulated is one."""
+    """The nearest runs that relax one constraint; None if no simulated setting does."""
 
-    least_memory: Run  # the least peak RSS of all runs that keep their limit, or of all
-    in_this_memory: Run | None  # the least GC CPU of the runs that keep the memory and their limit
-    with_more_memory: Run | None  # the least peak RSS of the runs that keep every other constraint
+    least_memory: Run  # lowest peak RSS of the runs that keep their limit, or of all runs
+    in_this_memory: Run | None  # lowest GC CPU of the runs that keep memory and limit
+    with_more_memory: Run | None  # lowest peak RSS of the runs that meet all other constraints
 
     @property
     def memory_bytes(self) -> int | None:
-        """A container that ``with_more_memory`` fits into, rounded up to a size that people write."""
+        """The memory of a container for ``with_more_memory``, rounded up to a usual size; None without such a run."""
         return None if self.with_more_memory is None else _container_bytes(_rss_high(self.with_more_memory))
 
     def to_json(self) -> dict[str, object]:
-        """The memory in bytes and each run's document."""
+        """The JSON document: the memory in bytes and each run."""
         runs = {
             "least_memory": self.least_memory,
             "in_this_memory": self.in_this_memory,
@@ -41,10 +41,10 @@ class Needed:
 
 
 def needed_for(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Constraint]) -> Needed:
-    """The ways out, from the runs there are and from GOGC=off under limits above the memory.
+    """The requirements, from the simulated runs and from GOGC=off under limits above the memory.
 
-    GC CPU falls as such a limit rises, and the limit bounds the memory: the lowest that keeps the other constraints
-    names the container.
+    GC CPU falls as the limit rises, and the limit bounds the memory. The lowest limit that meets the other constraints
+    gives the size of the container.
     """
     others = constraints[1:]
     runs = evaluate(larger_limits(knobs))
@@ -71,7 +71,7 @@ def _rss_high(run: Run) -> float:
 
 
 def _container_bytes(peak_bytes: float) -> int:
-    """Room for the peak and the margin, in steps of an eighth of a power of two, whole MiB."""
+    """Bytes for the peak and the margin, rounded up to an eighth of a power of two, whole MiB."""
     needed = max(peak_bytes / (1.0 - MEMORY_MARGIN), float(MIB))
     step = max(2.0 ** math.floor(math.log2(needed)) / _STEPS_PER_DOUBLING, float(MIB))
     return math.ceil(needed / step) * int(step)

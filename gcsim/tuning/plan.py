@@ -1,4 +1,4 @@
-"""How runs are simulated, as one record that travels from the command line to the last figure."""
+"""The simulation parameters of a sweep or search, as one record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gcsim.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Length, number, seed and engine of the runs of one setting."""
+    """Duration, number, seed and engine of the runs of one setting."""
 
     duration_seconds: float = DEFAULT_DURATION_SECONDS
     replicas: int = DEFAULT_REPLICAS
@@ -32,7 +32,7 @@ class Plan:
         )
 
     def to_json(self, model: str) -> dict[str, Any]:
-        """The part of a document that says how its runs were made, and with which model."""
+        """The fields of a JSON document that describe its simulation and model."""
         return {
             "gcsim_version": version("gcsim"),
             "model": model,

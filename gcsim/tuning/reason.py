@@ -1,4 +1,4 @@
-"""The reason for a recommendation, in plain sentences."""
+"""The reason for a recommendation, in sentences."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,10 +17,12 @@ from gcsim.units import (
     format_percent,
 )
 
-_RUNTIME_CPU_GOAL = 0.25  # what the pacer itself plans for while marking: Go gcBackgroundUtilization
-_WORTH_A_WORD = 0.0005  # of all CPU
+_RUNTIME_CPU_GOAL = 0.25  # the pacer's own target while marking: Go gcBackgroundUtilization
+_MENTIONED_CPU = 0.0005  # of all CPU: smallest difference that a sentence mentions
 
-Growth = tuple[str, float, Run, bool]  # what grew, by which factor, the run, whether everything still held
+Growth = tuple[
+    str, float, Run, bool
+]  # the grown quantity, its factor, the run, whether all constraints are met
 
 
 def explain(
@@ -30,7 +32,7 @@ def explain(
     cheapest: Run,
     growth: Sequence[Growth],
 ) -> tuple[str, ...]:
-    """Sentences that state the prediction, the margins, why this setting, and what growth would do."""
+    """Sentences on the prediction, the margins, the choice and the effect of growth."""
     sentences = [_prediction(chosen), _margin_sentence(found)]
     if chosen.metrics["gc_cpu_fraction"].value > _RUNTIME_CPU_GOAL:
         sentences.append(
@@ -42,7 +44,7 @@ def explain(
 
 
 def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed) -> tuple[str, ...]:
-    """Sentences that name the impossible, the ways out, and the distance of the nearest miss."""
+    """Sentences on the constraints that cannot be met, the requirements, and the nearest miss."""
     memory, *others = [margin.constraint for margin in found]
     wanted = _join([_bound(constraint) for constraint in others])
     return (
@@ -54,12 +56,12 @@ def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed) -> tuple[st
 
 
 def short(settings: Settings) -> str:
-    """The two knobs, as environment variables."""
+    """GOGC and GOMEMLIMIT as environment variables, in one line."""
     return f"GOGC={format_gogc(settings.gogc)} GOMEMLIMIT={format_go_bytes(settings.gomemlimit_bytes)}"
 
 
 def _in_words(settings: Settings) -> str:
-    """The two knobs in a form that nobody pastes."""
+    """GOGC and GOMEMLIMIT in words, so that a setting that misses its bounds is not pasted."""
     limit = settings.gomemlimit_bytes
     under = "no memory limit" if limit is None else f"a limit of {format_go_bytes(limit)}"
     return f"GOGC {format_gogc(settings.gogc)} and {under}"
@@ -100,8 +102,8 @@ def _in_this_memory(needed: Needed, memory: Constraint) -> str:
 def _with_more_memory(needed: Needed, wanted: str, memory: Constraint) -> list[str]:
     best, size = needed.with_more_memory, needed.memory_bytes
     if best is None or size is None:
-        return [f"With more memory no setting tried reaches {wanted} either."]
-    if size <= memory.bound:  # the margin alone is missing
+        return [f"With more memory no simulated setting reaches {wanted} either."]
+    if size <= memory.bound:  # only the margin is missing
         return []
     return [
         f"For {wanted} it takes about {format_mib(size)}: {_in_words(best.settings)} peak at {_memory(best)}."
@@ -124,7 +126,7 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
     limit, memory = chosen.settings.gomemlimit_bytes, found[0].constraint.bound
     sentences = []
     extra = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
-    if extra > _WORTH_A_WORD:
+    if extra > _MENTIONED_CPU:
         peak = format_mib(cheapest.metrics["rss_peak_bytes"].value)
         sentences.append(
             f"The cheapest feasible setting, {short(cheapest.settings)}, would save"

@@ -1,4 +1,4 @@
-"""Recommend a setting for a container: search, choose, stress, explain. The rule of choice is in ``tuning.choose``."""
+"""The recommendation of a setting for a container: search, choice, stress and reasons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,9 +29,9 @@ from gcsim.tuning.search import (
     Evaluate,
     GridPoint,
     backstop_limits,
+    candidate_limits,
     finer_gogc,
     gogc_column,
-    limits_worth_a_look,
     outline,
 )
 from gcsim.tuning.sweep import Progress, base_settings, simulate_in_chunks
@@ -41,41 +41,42 @@ STRESS_FACTOR = 1.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stress:
-    """The recommended setting under growth."""
+    """The recommended setting with more live heap or load."""
 
     what: str  # "live heap" or "load"
     factor: float
     run: Run
-    held: bool  # every constraint and the limit still kept
+    held: bool  # whether it still meets every constraint and keeps its limit
 
     def to_json(self) -> dict[str, object]:
-        """The growth, whether the setting still holds, and the run's document."""
+        """The JSON document: the growth, whether the setting still holds, and the run."""
         return {"what": self.what, "factor": self.factor, "held": self.held, **self.run.to_json()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """A setting, its margin to each constraint, today's setting, alternatives, growth and the reason.
+    """A setting, its margins, today's setting, alternatives, stress runs and reasons.
 
-    When not feasible, ``run`` is the nearest miss, there are no alternatives and no growth, and ``needed`` says what
-    it would take.
+    If no setting is feasible, ``run`` is the nearest miss, ``alternatives`` and ``stress`` are empty, and ``needed``
+    holds the requirements.
     """
 
     feasible: bool
     run: Run
-    today: Run  # the calibrated GOGC and GOMEMLIMIT, on the processors and the Go version asked for
+    today: Run  # the calibrated GOGC and GOMEMLIMIT, with the requested GOMAXPROCS and Go version
     margins: tuple[Margin, ...]
     alternatives: tuple[Alternative, ...]  # by rising memory
     stress: tuple[Stress, ...]
     needed: Needed | None
-    explored: tuple[Run, ...]  # everything simulated on the way
+    explored: tuple[Run, ...]  # all simulated runs
     memory_bytes: int
     plan: Plan
     model: str  # its name
-    reasons: tuple[str, ...]  # sentences; the first states the prediction, or that nothing is feasible
+    reasons: tuple[str, ...]  # sentences; the first states the prediction, or that no setting is feasible
 
     @property
     def settings(self) -> Settings:
+        """The recommended setting, or the nearest miss."""
         return self.run.settings
 
     @property
@@ -121,10 +122,10 @@ def recommend(
     engine: Engine = "lanes",
     progress: Progress | None = None,
 ) -> Recommendation:
-    """The setting for a container of ``memory_bytes``.
+    """The recommendation for a container of ``memory_bytes``; ``tuning.choose`` defines the choice.
 
-    Every constraint is judged at the pessimistic end of its interval, and GC CPU must stay below half of all CPU
-    there. Raises InputError on bad settings.
+    Every constraint is judged at the pessimistic end of its interval. GC CPU must stay below half of all CPU there.
+    Raises InputError on bad settings.
     """
     plan = Plan(duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine)
     base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
@@ -163,7 +164,7 @@ def recommend(
 
 
 def best_of(runs: Sequence[Run], memory_bytes: int) -> Run | None:
-    """The setting that ``recommend`` would choose among these runs; None when none is feasible."""
+    """The run that ``recommend`` chooses among ``runs``; None if none is feasible."""
     constraints = constraints_from(
         memory_bytes=memory_bytes, max_gc_cpu_fraction=None, max_stw_p99_seconds=None
     )
@@ -171,7 +172,7 @@ def best_of(runs: Sequence[Run], memory_bytes: int) -> Run | None:
 
 
 class _Evaluation:
-    """Simulates settings by the plan, keeps every run, and reports progress against the most that is looked at."""
+    """Simulates settings by the plan, keeps every run, and reports progress towards the maximum number."""
 
     def __init__(self, model: Model, plan: Plan, progress: Progress | None) -> None:
         self._model = model
@@ -181,7 +182,7 @@ class _Evaluation:
         self._report(MOST_SETTINGS)
 
     def __call__(self, settings: Sequence[Settings]) -> list[Run]:
-        """Everything simulated so far, these settings included."""
+        """All runs simulated so far, including those of ``settings``."""
         known = {run.settings for run in self._done}
         new = [each for each in dict.fromkeys(settings) if each not in known]
         for chunk in simulate_in_chunks(self._model, new, self._plan):
@@ -190,7 +191,7 @@ class _Evaluation:
         return self._done
 
     def finish(self) -> None:
-        """Reports that nothing is left to simulate."""
+        """Reports the end of the simulation."""
         self._report(len(self._done))
 
     def _report(self, total: int) -> None:
@@ -199,9 +200,9 @@ class _Evaluation:
 
 
 def _search(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Constraint]) -> list[Run]:
-    """Both edges of the grid; rows of limits that may serve; the highest limit that holds; GOGC around the best."""
+    """The runs of the search: grid edges, candidate limits, the highest limit that holds, GOGC near the best."""
     runs = evaluate(outline(knobs))
-    rows = limits_worth_a_look(runs, net_bracket(runs, constraints[0])[0])
+    rows = candidate_limits(runs, net_bracket(runs, constraints[0])[0])
     runs = evaluate([s for limit in rows for s in gogc_column(knobs, limit)])
     holding, failing = net_bracket(runs, constraints[0])
     net = holding
@@ -222,7 +223,7 @@ def _known(runs: Sequence[Run], settings: Settings) -> Run | None:
 
 
 def _stresses(model: Model, chosen: Run, constraints: Sequence[Constraint], plan: Plan) -> tuple[Stress, ...]:
-    """The chosen setting with more live heap, and with more load where that is not as fast as the program can go."""
+    """The chosen setting with more live heap and, in an open loop, with more load."""
     grown = {"live heap": model.scaled(live=STRESS_FACTOR)}
     if model.loop == "open":
         grown["load"] = model.scaled(load=STRESS_FACTOR)

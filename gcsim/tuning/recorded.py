@@ -1,4 +1,4 @@
-"""Recorded runs: the cycles that figures show, of the runs that were asked for."""
+"""Recorded runs: their cycles, for figures."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,25 +12,25 @@ from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.plan import Plan
 from gcsim.tuning.sweep import Sweep
 
-SHOWN_CYCLES = 500  # as many as a figure's p99 pause needs; the curves over time show fewer
-_SANE_GC_CPU = 0.25  # the pacer's own plan while marking: Go gcBackgroundUtilization
+SHOWN_CYCLES = 500  # enough for a p99 pause; curves over time show fewer
+_USUAL_GC_CPU = 0.25  # the pacer's own target while marking: Go gcBackgroundUtilization
 
 
 def record_runs(model: Model, settings: Sequence[Settings], plan: Plan) -> list[Run]:
-    """One run per setting with its cycles, by the plan's engine and seed, in order.
+    """One recorded run per setting, in order, by the plan's engine and seed.
 
-    Each is as long as the plan's runs, or as it takes to collect some 500 times: a figure shows no more. A setting
-    that collects fewer than two times is left out: there is nothing to draw.
+    A run lasts as long as the plan's runs, or about 500 cycles if that is shorter. Settings with fewer than two cycles
+    are left out.
     """
     found = [_record(model, each, plan) for each in settings]
     return [run for run in found if run.cycles is not None and len(run.cycles) >= 2]
 
 
 def settings_to_record(sweep: Sweep, model: Model, *, chosen: Settings | None) -> list[Settings]:
-    """Up to three settings worth a look: least memory at a sane cost, as calibrated, and the chosen or cheapest."""
+    """Up to three settings for figures: least memory with at most 25 % GC CPU, the calibrated one, the chosen one."""
     feasible = [run for run in sweep.finished if is_feasible(run, sweep.memory_bytes)]
-    sane = [run for run in feasible if run.metrics["gc_cpu_fraction"].value <= _SANE_GC_CPU]
-    front = pareto_front(sane or feasible or sweep.finished)
+    usual = [run for run in feasible if run.metrics["gc_cpu_fraction"].value <= _USUAL_GC_CPU]
+    front = pareto_front(usual or feasible or sweep.finished)
     swept = front[0].settings
     calibrated = replace(model.settings, gomaxprocs=swept.gomaxprocs, go=swept.go)
     return list(dict.fromkeys([swept, calibrated, chosen or front[-1].settings]))

@@ -1,7 +1,7 @@
-"""Where ``recommend`` looks: the edges of a coarse grid, the rows that may hold the answer, then finer around the best.
+"""The settings that ``recommend`` simulates: the edges of a coarse grid, candidate rows, then finer steps.
 
-Few settings are simulated for nothing: at one GOGC a lower limit costs more GC CPU, and a limit that GOGC=off cannot
-hold is held by no other GOGC, which collects at least as often.
+Two facts keep the search small. At one GOGC a lower limit costs more GC CPU. If GOGC=off cannot keep a limit, no other
+GOGC can: it collects at least as often.
 """
 
 import math
@@ -37,11 +37,11 @@ COARSE_GOGC: tuple[int | None, ...] = (
 )
 # Published rules of thumb for GOMEMLIMIT / container memory run from 0.7 to 1.0.
 COARSE_LIMIT_SHARES = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
-FINE_STEPS = 5  # new values on either side of the best, per axis
-ROWS = 3  # of limits, looked at over every GOGC
-LARGER, LARGER_STEPS = 1.5, 10  # limits above the memory, each so much higher than the one before
-# The most settings that a search simulates: outline, rows, limits between two, the best one's row, and GOGC around two
-# settings, each also under the best limit; where nothing is feasible, larger limits as well.
+FINE_STEPS = 5  # new values on each side of the best, per axis
+ROWS = 3  # candidate limits, simulated at every GOGC
+LARGER, LARGER_STEPS = 1.5, 10  # limits above the memory: ratio of consecutive limits, and their number
+# The maximum number of settings in a search: outline, rows, limits between two, the row of the best limit, GOGC near
+# two settings (each also under the best limit), and larger limits if nothing is feasible.
 MOST_SETTINGS = (
     len(COARSE_GOGC) * (1 + ROWS + 1)
     + len(COARSE_LIMIT_SHARES)
@@ -61,20 +61,22 @@ class GridPoint:
     memory_bytes: int
 
     def settings(self, gogc: int | None, limit_bytes: int | None) -> Settings:
+        """The setting with these values of GOGC and GOMEMLIMIT."""
         return Settings(gogc=gogc, gomemlimit_bytes=limit_bytes, gomaxprocs=self.gomaxprocs, go=self.go)
 
 
 def outline(knobs: GridPoint) -> list[Settings]:
-    """Two edges of the grid: every GOGC without a limit, and GOGC=off at limits from 0.4 to 1.0 of the memory."""
+    """Two edges of the grid: every GOGC without a limit; GOGC=off at limits from 0.4 to 1.0 of the memory."""
     limits = dict.fromkeys(whole_mib(share * knobs.memory_bytes) for share in COARSE_LIMIT_SHARES)
     return [*gogc_column(knobs, None), *(knobs.settings(None, limit) for limit in limits)]
 
 
-def limits_worth_a_look(runs: Sequence[Run], holding: int | None) -> list[int]:
-    """Limits of the outline whose rows may hold the answer.
+def candidate_limits(runs: Sequence[Run], holding: int | None) -> list[int]:
+    """The limits of the outline whose rows may contain the best setting.
 
-    They are ``holding``, the highest that holds the memory by itself, and two above. Where none holds it by itself, the
-    three lowest: a finite GOGC may hold the memory under them. Limits that GOGC=off cannot keep are left out.
+    They are ``holding``, the highest limit that alone keeps the memory, and the two limits above it. If no limit does,
+    they are the three lowest, because a finite GOGC may keep the memory under them. Limits that GOGC=off cannot keep
+    are left out.
     """
     alone = [
         (run.settings.gomemlimit_bytes, keeps_limit(run))
@@ -86,27 +88,27 @@ def limits_worth_a_look(runs: Sequence[Run], holding: int | None) -> list[int]:
 
 
 def backstop_limits(knobs: GridPoint, below: int, above: int) -> list[Settings]:
-    """GOGC=off at limits between two: finds how high a limit can be and still hold the memory."""
+    """GOGC=off at limits between two limits, to find the highest one that keeps the memory."""
     fine = np.linspace(below, above, 2 * FINE_STEPS + 2)[1:-1]
     limits = dict.fromkeys(whole_mib(value) for value in fine.tolist())
     return [knobs.settings(None, limit) for limit in limits if limit not in (below, above)]
 
 
 def larger_limits(knobs: GridPoint) -> list[Settings]:
-    """GOGC=off at limits from one and a half times the memory to 57 times: for a container that fits."""
+    """GOGC=off at limits from 1.5 to 57 times the memory."""
     return [
         knobs.settings(None, whole_mib(knobs.memory_bytes * LARGER**k)) for k in range(1, LARGER_STEPS + 1)
     ]
 
 
 def between_larger_limits(knobs: GridPoint, limit_bytes: int) -> list[Settings]:
-    """GOGC=off at limits from one step of ``larger_limits`` below a limit up to it."""
+    """GOGC=off at limits between one step of ``larger_limits`` below a limit and that limit."""
     inner = np.linspace(limit_bytes / LARGER, limit_bytes, FINE_STEPS + 1)[1:-1]
     return [knobs.settings(None, whole_mib(value)) for value in inner.tolist()]
 
 
 def gogc_column(knobs: GridPoint, limit_bytes: int | None) -> list[Settings]:
-    """Every coarse GOGC at one limit."""
+    """All coarse GOGC values at one limit."""
     return [knobs.settings(gogc, limit_bytes) for gogc in COARSE_GOGC if (gogc, limit_bytes) != (None, None)]
 
 
@@ -124,11 +126,11 @@ def finer_gogc(knobs: GridPoint, around: int | None, limit_bytes: int | None) ->
 
 
 def whole_mib(size_bytes: float) -> int:
-    """Rounded down to whole MiB, at least one, as people write into a manifest."""
+    """The size rounded down to whole MiB, at least 1 MiB."""
     return max(int(size_bytes // MIB), 1) * MIB
 
 
 def _manifest_percent(value: float) -> int:
-    """A percentage in steps that a person would write: 5 up to 200, then 10, then 50."""
+    """The percentage rounded to usual steps: 1 below 25, 5 below 200, 10 below 500, then 50."""
     step = 1 if value < 25 else 5 if value < 200 else 10 if value < 500 else 50
     return round(value / step) * step

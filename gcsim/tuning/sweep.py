@@ -1,4 +1,4 @@
-"""A sweep: one model at every setting of a grid, as labelled arrays of metrics."""
+"""A sweep: the runs of one model at every setting of a grid, and their metrics as arrays."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from gcsim.arrays import BoolArray, FloatArray
+from gcsim.arrays import FloatArray
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, DEFAULT_SEED, Engine
 from gcsim.goruntime.versions import rules_for
@@ -23,17 +23,17 @@ from gcsim.units import format_go_bytes, format_gogc
 
 IN_PROCESS = InProcess()
 
-#: Called after each chunk with the number of settings that are finished, and the number of all.
+#: Called after each chunk with the number of finished settings and the number of all settings.
 Progress = Callable[[int, int], None]
 
 LANES_PER_CHUNK = (
-    4096  # settings × replicas in one engine call: wide enough for NumPy, small enough to interrupt
+    4096  # settings × replicas per engine call: large enough for NumPy, small enough to interrupt
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricGrid:
-    """One metric over the grid: arrays of shape (limits, gogc), NaN where there is no figure."""
+    """One metric over the grid: arrays of shape (limits, gogc), NaN without a prediction."""
 
     value: FloatArray
     low: FloatArray
@@ -42,10 +42,10 @@ class MetricGrid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Runs of one model over GOGC × GOMEMLIMIT, with what they are runs of.
+    """Runs of one model over GOGC × GOMEMLIMIT, with their plan, model and memory.
 
-    ``runs`` holds one entry per setting, limit by limit with GOGC running fastest; None where the sweep was
-    interrupted before that setting.
+    ``runs`` holds one entry per setting, limit by limit with GOGC fastest; None for settings that an interrupted sweep
+    did not reach.
     """
 
     gogc: tuple[int | None, ...]  # percent, None is off
@@ -53,7 +53,7 @@ class Sweep:
     runs: tuple[Run | None, ...]
     plan: Plan = field(default_factory=Plan)
     model: str = ""  # its name
-    memory_bytes: int | None = None  # of the container, where one was given
+    memory_bytes: int | None = None  # of the container, if given
 
     def __post_init__(self) -> None:
         if len(self.runs) != len(self.gogc) * len(self.gomemlimit_bytes):
@@ -63,22 +63,22 @@ class Sweep:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(limits, gogc)."""
+        """The shape of the grid: (limits, gogc)."""
         return len(self.gomemlimit_bytes), len(self.gogc)
 
     @property
     def finished(self) -> list[Run]:
-        """The runs there are, in grid order."""
+        """The finished runs, in grid order."""
         return [run for run in self.runs if run is not None]
 
     @property
     def metric_names(self) -> list[str]:
-        """Metrics that at least one run has, in the order of the documentation."""
+        """The metrics that at least one run has, in the order of ``METRICS``."""
         present = {name for run in self.finished for name in run.metrics}
         return [name for name in METRICS if name in present]
 
     def metric(self, name: str) -> MetricGrid:
-        """One metric as arrays over the grid."""
+        """The arrays of one metric over the grid."""
         missing = Estimate(float("nan"), float("nan"), float("nan"))
         cells = [run.metrics.get(name, missing) if run else missing for run in self.runs]
         columns = np.array([(cell.value, cell.low, cell.high) for cell in cells], dtype=np.float64)
@@ -86,17 +86,17 @@ class Sweep:
         return MetricGrid(value=value, low=low, high=high)
 
     def place_of(self, settings: Settings) -> tuple[int, int]:
-        """(limit, gogc) of a setting of the grid."""
+        """The indices (limit, gogc) of a setting in the grid."""
         return self.gomemlimit_bytes.index(settings.gomemlimit_bytes), self.gogc.index(settings.gogc)
 
-    def infeasible(self, memory_bytes: int | None = None) -> BoolArray:
-        """Where a setting must not be used, shape (limits, gogc); for the sweep's own memory unless one is given."""
+    def infeasible(self, memory_bytes: int | None = None) -> NDArray[np.bool_]:
+        """Whether each setting is infeasible, shape (limits, gogc); for ``memory_bytes``, else the sweep's memory."""
         memory_bytes = self.memory_bytes if memory_bytes is None else memory_bytes
         broken = [run is not None and not is_feasible(run, memory_bytes) for run in self.runs]
         return np.array(broken, dtype=np.bool_).reshape(self.shape)
 
     def to_json(self) -> dict[str, object]:
-        """The document of ``gcsim sweep --json``: finished settings only, with the number of those that are not."""
+        """The document of ``gcsim sweep --json``: finished settings, and the number of unfinished ones."""
         unfinished = len(self.runs) - len(self.finished)
         return {
             **self._about(),
@@ -107,7 +107,7 @@ class Sweep:
         }
 
     def to_csv(self) -> str:
-        """One row per finished setting: the knobs as Go spells them; value, low and high of each metric."""
+        """CSV text, one row per finished setting: the setting as Go spells it; value, low and high of each metric."""
         names, about = self.metric_names, self._about()
         values = ["" if value is None else _as_text(str(value)) for value in about.values()]
         text = io.StringIO()
@@ -125,12 +125,12 @@ class Sweep:
 
 
 def loosest_last(knob: Sequence[int | None]) -> list[int]:
-    """Places of a knob's values in ascending order, off after all: the order of tables and heat maps."""
+    """The indices of a setting's values in ascending order, off last: the order of tables and heat maps."""
     return sorted(range(len(knob)), key=lambda place: (knob[place] is None, knob[place] or 0))
 
 
 def base_settings(model: Model, *, gomaxprocs: int | None, go: str | None) -> Settings:
-    """The calibrated run's settings, with the processors and the Go version given in their place."""
+    """The calibrated settings, with ``gomaxprocs`` and ``go`` replaced if given."""
     return replace(
         model.settings,
         gomaxprocs=model.settings.gomaxprocs if gomaxprocs is None else gomaxprocs,
@@ -153,10 +153,10 @@ def sweep(
     progress: Progress | None = None,
     executor: Executor = IN_PROCESS,
 ) -> Sweep:
-    """Simulate every pair of the two axes.
+    """The sweep over all pairs of the two axes.
 
-    GOMAXPROCS and the Go version default to those of the calibrated run. ``memory_bytes`` is the container's: it
-    decides which settings are feasible. On KeyboardInterrupt the finished settings are returned. Raises InputError on
+    GOMAXPROCS and the Go version default to those of the calibrated run. ``memory_bytes``, the memory of the container,
+    determines the feasible settings. On KeyboardInterrupt the result holds the finished settings. Raises InputError on
     bad settings.
     """
     plan = Plan(duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine)
@@ -182,10 +182,8 @@ def sweep(
     )
 
 
-def simulate_in_chunks(
-    model: Model, settings: Sequence[Settings], plan: Plan, executor: Executor = IN_PROCESS
-) -> Iterator[list[Run]]:
-    """The runs of many settings, a chunk at a time, in order; lazily, so that a caller may stop."""
+def simulate_in_chunks(model: Model, settings: Sequence[Settings], plan: Plan) -> Iterator[list[Run]]:
+    """Yields the runs of many settings in order, one chunk at a time."""
     per_chunk = max(1, LANES_PER_CHUNK // plan.replicas)
     chunks = (settings[first : first + per_chunk] for first in range(0, len(settings), per_chunk))
     return executor.map(partial(plan.simulate, model), chunks)
@@ -197,7 +195,7 @@ def _knobs(settings: Settings) -> list[str]:
 
 
 def _as_text(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """The cell, quoted if a spreadsheet would read it as a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
 

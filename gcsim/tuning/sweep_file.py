@@ -1,4 +1,4 @@
-"""Reading ``sweep.json`` back, to draw or compare without simulating again."""
+"""Reading of sweep files that ``gcsim sweep`` wrote."""
 
 import math
 from collections.abc import Mapping
@@ -15,30 +15,30 @@ from gcsim.tuning.plan import Plan
 from gcsim.tuning.sweep import Sweep
 
 MOST_SETTINGS = 100_000  # of a grid
-_NEEDED = ("gc_cpu_fraction", "heap_peak_bytes", "rss_peak_bytes")  # by figures and by what is feasible
+_NEEDED = ("gc_cpu_fraction", "heap_peak_bytes", "rss_peak_bytes")  # figures and feasibility use them
 
 
 def read_sweep(path: Path) -> Sweep:
-    """The sweep of a file that ``gcsim sweep`` wrote. Raises InputError naming the file."""
+    """The sweep in a file that ``gcsim sweep`` wrote. Raises InputError naming the file."""
     return read_document(
         path, sweep_from_json, form="JSON", what="a sweep of gcsim", advice="write one with gcsim sweep -o"
     )
 
 
 def sweep_from_json(document: Mapping[str, Any]) -> Sweep:
-    """The inverse of ``Sweep.to_json``; settings that are missing from the grid stay empty. Raises InputError.
+    """The sweep in a JSON document of ``Sweep.to_json``; missing settings are None. Raises InputError.
 
-    Files of earlier versions name no plan, model or memory: those get defaults.
+    Files of earlier versions lack plan, model and memory; they get defaults.
     """
     entries = document["runs"]
     if not isinstance(entries, list) or not entries:
-        raise InputError("runs must be a list of one run or more")
+        raise InputError("runs must be a list of one or more runs; write the file again with gcsim sweep -o")
     runs = {(run.settings.gomemlimit_bytes, run.settings.gogc): run for run in map(_run, entries)}
     limits = tuple(dict.fromkeys(limit for limit, _ in runs))
     gogc = tuple(dict.fromkeys(percent for _, percent in runs))
     if len(limits) * len(gogc) > MOST_SETTINGS:
         raise InputError(
-            f"the grid has {len(limits) * len(gogc):,} settings, at most {MOST_SETTINGS:,} are read"
+            f"the grid has {len(limits) * len(gogc):,} settings, but gcsim reads at most {MOST_SETTINGS:,}"
         )
     has_memory = document.get("memory_bytes") is not None
     return Sweep(
@@ -71,7 +71,7 @@ def _run(document: Mapping[str, Any]) -> Run:
     knobs, metrics = table_of(document, "settings"), table_of(document, "metrics")
     for name in _NEEDED:
         if name not in metrics:
-            raise InputError(f"a run has no {name}")
+            raise InputError(f"a run lacks the metric {name}")
     return Run(
         settings=Settings(
             gogc=None if knobs["gogc"] is None else whole_number(knobs, "gogc"),

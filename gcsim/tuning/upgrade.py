@@ -1,11 +1,11 @@
-"""The costs that a prediction for another Go version keeps."""
+"""The note on mark costs in a prediction for another Go version."""
 
 from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 
 
 def upgrade_note(calibrated: Settings, asked: Settings) -> str | None:
-    """One sentence on marking costs where the Go version is not the calibrated one; None where it is."""
+    """One sentence on mark costs if the Go version differs from the calibrated one; else None."""
     if asked.go == calibrated.go:
         return None
     kept = f"marking costs are those measured on Go {calibrated.go}"
@@ -20,4 +20,4 @@ def upgrade_note(calibrated: Settings, asked: Settings) -> str | None:
             f"{kept}, with Green Tea marking: without it, before Go 1.26, they are usually 10 to 70 % higher,"
             " and only the intervals of GC CPU include that"
         )
-    return f"{kept}: changes of the pacer up to Go {asked.go} are in the prediction, changes of these costs are not"
+    return f"{kept}: the prediction includes changes of the pacer up to Go {asked.go}, but no changes of these costs"
