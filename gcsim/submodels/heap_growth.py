@@ -10,14 +10,16 @@ service with many goroutines and a small heap.
 
 import numpy as np
 
+from gcsim.arrays import Real
 
-def heap_growth(peak_bytes: Number, live_bytes: Number, root_bytes: Number) -> Number:
+
+def heap_growth(peak_bytes: Real, live_bytes: Real, root_bytes: Real) -> Real:
     """(peak + roots) / (live + roots), with live + roots of at least 1 byte; arrays of one shape, or numbers."""
-    growth: Number = (peak_bytes + root_bytes) / np.maximum(live_bytes + root_bytes, 1.0)
+    growth: Real = (peak_bytes + root_bytes) / np.maximum(live_bytes + root_bytes, 1.0)
     return growth
 
 
-def grown_peak_bytes(growth: Number, live_bytes: Number, root_bytes: Number) -> Number:
+def grown_peak_bytes(growth: Real, live_bytes: Real, root_bytes: Real) -> Real:
     """The heap peak, in bytes, with the given ``heap_growth``; at least the live heap."""
-    peak: Number = np.maximum(growth * (live_bytes + root_bytes) - root_bytes, live_bytes)
+    peak: Real = np.maximum(growth * (live_bytes + root_bytes) - root_bytes, live_bytes)
     return peak

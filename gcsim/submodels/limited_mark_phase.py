@@ -38,9 +38,9 @@ def limited_mark_phase(
     limited_share = np.zeros_like(fill)
     if not full.any():
         return free, limited_share, fill
-    limited, unlimited, before = _select(conditions, full), _select(free, full), fill_seconds[full]
-    phase, window = _limited(limited, unlimited, unlimited, before)
-    phase, window = _limited(limited, unlimited, phase, before)
+    held, here, before = _select(conditions, full), _select(free, full), fill_seconds[full]
+    phase, window = _limited(held, here, here, before)
+    phase, window = _limited(held, here, phase, before)
     limited_share[full], fill[full] = window.limited_share, window.fill
     return _replaced(free, full, phase), limited_share, fill
 
@@ -53,7 +53,6 @@ def _select(record: _Record, lanes: BoolArray) -> _Record:
 
 
 def _replaced(phase: MarkPhase, lanes: BoolArray, by: MarkPhase) -> MarkPhase:
-    """The phase with the chosen lanes replaced by those of ``by``."""
     arrays = {f.name: getattr(phase, f.name).copy() for f in fields(phase)}
     for name, array in arrays.items():
         array[lanes] = getattr(by, name)
@@ -69,7 +68,7 @@ def _busy_and_gc_share(conditions: MarkConditions, free: MarkPhase) -> tuple[Flo
 
 def _limited(
     conditions: MarkConditions, free: MarkPhase, lasting: MarkPhase, fill_seconds: FloatArray
-) -> tuple[MarkPhase, Window]:
+) -> tuple[MarkPhase, Window[FloatArray]]:
     """The phase with the assists of ``free`` limited over the duration of ``lasting``, and the limiter's window."""
     procs = conditions.gomaxprocs
     busy, gc_share = _busy_and_gc_share(conditions, free)
@@ -83,14 +82,14 @@ def _limited(
         busy * lasting.duration_seconds,
         gc_share_assisting=gc_share,
         gc_share_limited=background,
-        # a pause ends both states of the limiter
+        # the pauses end either turn
         off=np.minimum(min_assist_ns(procs, owed_ns) / mark_ns, 1.0),
         on=np.minimum(UPDATE_PERIOD_NS / mark_ns, 1.0),
     )
     limited = window.assist_pass_through < 1.0
     allowed = assisting * window.assist_pass_through
     waiting = np.zeros_like(allowed)
-    if not conditions.open_loop:  # in an open loop other goroutines run
+    if not conditions.open_loop:  # of an open loop's many goroutines others run
         waits = np.minimum(waiting_share(window.excess_gc_share, procs, owed_ns) * busy, allowed)
         waiting = np.where(limited, waits, 0.0)
     met = replace(conditions, busy_procs=conditions.busy_procs - waiting)

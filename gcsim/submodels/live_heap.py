@@ -7,23 +7,25 @@ on the interval if collections themselves empty something: ``sync.Pool``, caches
 
 import numpy as np
 
-_LEAST_GROWTH = 0.02  # allocation between two collections over reachable bytes, at least
+from gcsim.arrays import Real
+
+_LEAST_GROWTH = 0.02  # of what is reachable, allocated between two collections: below, ages are alike
 _MOST_DOUBLINGS = 6.0
-_LEAST_SCALE = 0.1
+_LEAST_KEPT = 0.1
 
 
-def doublings(growth: Number, calibrated: Number) -> Number:
+def doublings(growth: Real, calibrated: Real) -> Real:
     """log2 of the bytes allocated between collections over those at calibration, -6 to 6.
 
     Both arguments are ``heap_growth``: arrays of one shape, or numbers. ``growth`` - 1 is the allocation between two
     collections over reachable bytes.
     """
-    ratio = np.maximum(growth - 1.0, _LEAST_GROWTH) / np.maximum(calibrated - 1.0, _LEAST_GROWTH)
-    times: Number = np.clip(np.log2(ratio), -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
+    more = np.maximum(growth - 1.0, _LEAST_GROWTH) / np.maximum(calibrated - 1.0, _LEAST_GROWTH)
+    times: Real = np.clip(np.log2(more), -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
     return times
 
 
-def live_heap_scale(per_doubling: Number, growth: Number, calibrated: Number) -> Number:
+def live_heap_scale(per_doubling: Real, growth: Real, calibrated: Real) -> Real:
     """Live heap over the calibrated live heap: ``per_doubling`` ** ``doublings``, linearized around 1; at least 0.1."""
-    scale: Number = np.maximum(1.0 + (per_doubling - 1.0) * doublings(growth, calibrated), _LEAST_SCALE)
-    return scale
+    kept: Real = np.maximum(1.0 + (per_doubling - 1.0) * doublings(growth, calibrated), _LEAST_KEPT)
+    return kept

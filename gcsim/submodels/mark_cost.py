@@ -13,11 +13,11 @@ def mark_cpu_factor(
     live_bytes: Real,
     last_peak_bytes: Real,
     *,
-    root_bytes: Number,
-    calibrated_live_bytes: Number,
-    calibrated_growth: Number,
-    heap_exponent: Number,
-) -> Number:
+    root_bytes: Real,
+    calibrated_live_bytes: Real,
+    calibrated_growth: Real,
+    heap_exponent: Real,
+) -> Real:
     """CPU time of marking over the calibrated CPU time; arrays of one shape, or numbers.
 
         (reachable / calibrated reachable) * (heap growth / calibrated growth) ** heap_exponent
@@ -32,12 +32,12 @@ def mark_cpu_factor(
     return factor
 
 
-# slope of the program's log CPU time per byte on the log mark CPU of the same cycle: median 0.5 over runs of nine
-# programs, -0.3 to 1.9 by run (Go 1.27)
+# slope of the program's CPU time per byte on the same cycle's mark CPU: 0.5 in the middle of nine programs' runs, -0.3
+# to 1.9 by run (Go 1.27)
 _SLOWNESS_SHARED = 0.5
 
 
-def program_slowness(machine_factor: Number, quantiles: FloatArray) -> Number:
+def program_slowness(machine_factor: Real, quantiles: FloatArray) -> Real:
     """Factor on an open loop's CPU time per byte in a cycle whose marking takes ``machine_factor`` of its mean CPU.
 
     slowness = machine_factor ** 0.5 / mean: other load on the machine slows the program and marking. ``quantiles`` are

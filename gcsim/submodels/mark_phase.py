@@ -20,15 +20,15 @@ _MAX_DEBT = 1e6
 class MarkConditions:
     """The inputs of a mark phase; arrays of one shape, one element per lane. A "P" is one processor."""
 
-    mark_cpu_seconds: FloatArray  # CPU of this cycle's marking, by workers and assists together
+    mark_cpu_seconds: FloatArray  # CPU that this cycle's marking takes, whoever does it
     runway_bytes: FloatArray  # from heapLive at the start to the heap goal, 0 or more
     alloc_bytes_per_cpu_second: FloatArray  # of mutator time while marking
     gomaxprocs: FloatArray
     background_procs: FloatArray  # Ps on dedicated and fractional workers
     busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
-    mutator_procs: FloatArray  # open loop: Ps on the mutator, without assists
-    open_loop: bool  # for all lanes
-    assist_cpu_share: FloatArray  # of mark CPU, in a cycle whose goal forces no assists
+    mutator_procs: FloatArray  # open loop: Ps on the mutator, assists left out
+    open_loop: bool  # of every lane
+    assist_cpu_share: FloatArray  # of mark CPU, in a cycle with runway to spare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: Flo
     return mutator, assist, np.maximum(free - assist - mutator, 0.0)
 
 
-def assist_debt_factor(debt: Number) -> Number:
+def assist_debt_factor(debt: Real) -> Real:
     """Assist debt before credit arrives over that debt with the pacer's runway; 0.05 to 1.
 
     With the pacer's runway the debt per mutator CPU second is 1/3, because a quarter of the CPU on workers pays for

@@ -26,8 +26,9 @@ Sizes are bytes, numbers or arrays. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``
 
 from collections.abc import Callable
 from functools import reduce
+from typing import overload
 
-from gcsim.arrays import Real
+from gcsim.arrays import FloatArray, FloatOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, where
 from gcsim.goruntime.pacer import (
     DEFAULT_HEAP_MINIMUM_BYTES,
@@ -40,18 +41,18 @@ from gcsim.priors.records import MemoryPrior
 
 _RECOUNTED_BASE, _RECOUNTED_PER_SLOT_GARBAGE = 0.008, 0.035  # of the live heap, in each cycle
 _MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
-MOST_SLOT_GARBAGE = 0.95  # values near 1 were measured; at 1 no span would return its pages
-UNFILLED_AT_PEAK = 0.2  # free slots at a run's highest heap over the mean at mark ends
+MOST_SLOT_GARBAGE = 0.95  # "nearly 1" was measured; at 1 no span would ever be given back
+UNFILLED_AT_PEAK = 0.2  # of what stays unfilled at mark ends on average, the part at a run's highest heap
 _MIN_TRIGGER_SHARE = MIN_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 _MAX_TRIGGER_SHARE = MAX_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 
 
-def metadata_bytes(heap_in_use_bytes: Any, *, prior: MemoryPrior) -> Any:
+def metadata_bytes(heap_in_use_bytes: Real, *, prior: MemoryPrior) -> Real:
     """The runtime's own memory for a heap in use, in bytes. In the runtime it does not shrink with the heap."""
     return prior.metadata_base_bytes + prior.metadata_share * heap_in_use_bytes
 
 
-def free_slot_bytes(heap_live_bytes: Any, *, last_peak_bytes: Any, slot_garbage: Any) -> Any:
+def free_slot_bytes(heap_live_bytes: Real, *, last_peak_bytes: Real, slot_garbage: Real) -> Real:
     """Free slots of swept spans that allocation will fill, in bytes, at heapLive of ``heap_live_bytes``.
 
         slot_garbage x (last peak - heap live), at least 0
@@ -66,7 +67,7 @@ def free_slot_bytes(heap_live_bytes: Any, *, last_peak_bytes: Any, slot_garbage:
     return slot_garbage * maximum(last_peak_bytes - heap_live_bytes, 0)
 
 
-def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_bytes: Any) -> Any:
+def unfilled_slot_bytes(last_peak_bytes: Real, *, share: Real, calibrated_peak_bytes: Real) -> Real:
     """Free slots at mark end, in bytes: no allocation fitted them.
 
         share x calibrated peak x (last peak / calibrated peak) ** 0.25
@@ -79,7 +80,7 @@ def unfilled_slot_bytes(last_peak_bytes: Any, *, share: Any, calibrated_peak_byt
     return unfilled
 
 
-def span_tail_recount_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: Any) -> Any:
+def span_tail_recount_bytes(grown_bytes: Real, live_bytes: Real, *, slot_garbage: Real | float) -> Real:
     """Growth of heapLive between two cycles that is not allocation: span ends that are counted again, in bytes.
 
         min((0.008 + 0.035 x slot_garbage) x live heap, 0.5 x growth)
@@ -98,7 +99,17 @@ def span_tail_recount_bytes(grown_bytes: Any, live_bytes: Any, *, slot_garbage: 
     return minimum(_recounted_weight(slot_garbage) * live_bytes, _MOST_RECOUNTED * grown_bytes)
 
 
-def without_span_tails(recounted_share: Any, *, slot_garbage: Any, known_slot_garbage: Any) -> Any:
+@overload
+def without_span_tails(
+    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float
+) -> float: ...
+@overload
+def without_span_tails(
+    recounted_share: FloatOrArray, *, slot_garbage: FloatArray, known_slot_garbage: FloatOrArray
+) -> FloatArray: ...
+def without_span_tails(
+    recounted_share: FloatOrArray, *, slot_garbage: FloatOrArray, known_slot_garbage: FloatOrArray
+) -> FloatOrArray:
     """Allocation of a log with ``slot_garbage`` over its allocation with ``known_slot_garbage``.
 
     ``recounted_share``, 0 to 1/2, is the recounted share of heapLive's growth in that log with ``known_slot_garbage``.
@@ -107,7 +118,13 @@ def without_span_tails(recounted_share: Any, *, slot_garbage: Any, known_slot_ga
     return (1.0 - minimum(recounted_share * times, _MOST_RECOUNTED)) / (1.0 - recounted_share)
 
 
-def _recounted_weight(slot_garbage: Any) -> Any:
+@overload
+def _recounted_weight(slot_garbage: float) -> float: ...
+@overload
+def _recounted_weight(slot_garbage: FloatArray) -> FloatArray: ...
+@overload
+def _recounted_weight(slot_garbage: FloatOrArray) -> FloatOrArray: ...
+def _recounted_weight(slot_garbage: FloatOrArray) -> FloatOrArray:
     """Recounted bytes per byte of live heap in each cycle."""
     return _RECOUNTED_BASE + _RECOUNTED_PER_SLOT_GARBAGE * slot_garbage
 
@@ -120,7 +137,7 @@ def limited_trigger_bytes(
     last_peak_bytes: Real,
     slot_garbage: Real,
     rules: GoRules,
-) -> Any:
+) -> Real:
     """The trigger in the memory-limit regime after sweeping: heapLive at which a cycle starts, in bytes.
 
         goal = available - free slots - headroom
@@ -132,7 +149,7 @@ def limited_trigger_bytes(
     ``memoryLimitHeapGoal``, ``gcControllerState.trigger``.
     """
 
-    def met(intercept: Any, slope: Any) -> Any:
+    def met(intercept: Real, slope: Real) -> Real:
         """The solution of heap = trigger(intercept + slope x heap), 0 <= slope < 1, for each bound of the trigger."""
         lower, upper = (
             (heap_marked_bytes * (1.0 - share) + share * intercept) / (1.0 - share * slope)
@@ -148,8 +165,8 @@ def limited_trigger_bytes(
 
 
 def limit_bound_heap_bytes(
-    available_bytes: Any, *, last_peak_bytes: Any, slot_garbage: Any, rules: GoRules
-) -> Any:
+    available_bytes: Real, *, last_peak_bytes: Real, slot_garbage: Real, rules: GoRules
+) -> Real:
     """The solution of heapLive = goal(heapLive) under a limit, in bytes: assists stop the heap there.
 
     The goal is that of ``limited_trigger_bytes``.
@@ -164,8 +181,8 @@ def limit_bound_heap_bytes(
 
 
 def _intersect_headroom_lines(
-    met: Callable[[Any, Any], Any], available: Any, last_peak: Any, slot_garbage: Any, rules: GoRules
-) -> Any:
+    met: Callable[[Real, Real], Real], available: Real, last_peak: Real, slot_garbage: Real, rules: GoRules
+) -> Real:
     """The smallest intersection of heapLive with the lines of the limit's goal, one per kind of headroom.
 
     ``met`` solves for one line, goal = intercept + slope x heap. Lines are flat beyond the last peak, where no free
@@ -182,7 +199,7 @@ def _intersect_headroom_lines(
     return reduce(minimum, places)
 
 
-def resident_peak_bytes(heap_in_use_peak_bytes: Any, *, stack_bytes: Any, prior: MemoryPrior) -> Any:
+def resident_peak_bytes(heap_in_use_peak_bytes: Real, *, stack_bytes: Real, prior: MemoryPrior) -> Real:
     """Peak resident memory, in bytes, of a process that returned no memory before its peak.
 
         (heap in use x (1 + metadata share) + metadata base + stacks) x (1 + the measured median error)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from gcsim.arrays import FloatArray
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, DEFAULT_SEED, Engine
 from gcsim.goruntime.versions import rules_for
@@ -89,7 +89,7 @@ class Sweep:
         """The indices (limit, gogc) of a setting in the grid."""
         return self.gomemlimit_bytes.index(settings.gomemlimit_bytes), self.gogc.index(settings.gogc)
 
-    def infeasible(self, memory_bytes: int | None = None) -> NDArray[np.bool_]:
+    def infeasible(self, memory_bytes: int | None = None) -> BoolArray:
         """Whether each setting is infeasible, shape (limits, gogc); for ``memory_bytes``, else the sweep's memory."""
         memory_bytes = self.memory_bytes if memory_bytes is None else memory_bytes
         broken = [run is not None and not is_feasible(run, memory_bytes) for run in self.runs]
@@ -182,7 +182,9 @@ def sweep(
     )
 
 
-def simulate_in_chunks(model: Model, settings: Sequence[Settings], plan: Plan) -> Iterator[list[Run]]:
+def simulate_in_chunks(
+    model: Model, settings: Sequence[Settings], plan: Plan, executor: Executor = IN_PROCESS
+) -> Iterator[list[Run]]:
     """Yields the runs of many settings in order, one chunk at a time."""
     per_chunk = max(1, LANES_PER_CHUNK // plan.replicas)
     chunks = (settings[first : first + per_chunk] for first in range(0, len(settings), per_chunk))

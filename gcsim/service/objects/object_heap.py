@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gcsim.arrays import Int64Array
+from gcsim.arrays import FloatArray, Int64Array
 from gcsim.goruntime.size_classes import (
     LARGE_CLASS,
     PAGE_BYTES,
@@ -276,7 +276,7 @@ def _lifetimes(kinds: Sequence[ObjectKind]) -> list[Lifetime]:
     return list(dict.fromkeys(kind.lifetime for kind in kinds))
 
 
-def _blocks_per_object(kinds: Sequence[ObjectKind]) -> NDArray[np.float64]:
+def _blocks_per_object(kinds: Sequence[ObjectKind]) -> FloatArray:
     """Slots per object of each kind: 1, or less for tiny objects, which share blocks."""
     tiny = np.array([not kind.scan and kind.size_bytes < TINY_BLOCK_BYTES for kind in kinds])
     if not tiny.any():

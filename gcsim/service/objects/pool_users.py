@@ -62,8 +62,8 @@ def simulate_pool_hits(
 
 
 def pool_hit_curve(
-    users: PoolUsers, gc_period_seconds: NDArray[np.float64], *, rules: GoRules, seed: int, gets: int = 20_000
-) -> NDArray[np.float64]:
+    users: PoolUsers, gc_period_seconds: FloatArray, *, rules: GoRules, seed: int, gets: int = 20_000
+) -> FloatArray:
     """The share of Gets that hit, 0 to 1, at each period between collections (``users.gc_period_seconds`` is ignored).
 
     Simulated at 12 periods in the requested range and interpolated in the logarithm of the period; accurate to about
@@ -97,9 +97,7 @@ def _operations(users: PoolUsers, gets: int, rng: np.random.Generator) -> Operat
     return times[order], kinds[order], processors[order]
 
 
-def _holds(
-    users: PoolUsers, gets: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _holds(users: PoolUsers, gets: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """The start and end of each hold, in seconds."""
     mean_hold = users.in_flight / users.gets_per_second
     if users.goroutines is None:

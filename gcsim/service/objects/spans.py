@@ -124,5 +124,5 @@ def _thin(counts: Int64Array, group: Int64Array, totals: Int64Array, rng: np.ran
 
 def _sum_by(group: Int64Array, values: Int64Array, groups: int) -> Int64Array:
     """The exact sums of ``values`` by sorted ``group``."""
-    running: NDArray[np.int64] = np.append(0, np.cumsum(values))
+    running: Int64Array = np.append(0, np.cumsum(values))
     return np.diff(running[np.searchsorted(group, np.arange(groups + 1))])
