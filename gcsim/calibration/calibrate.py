@@ -12,10 +12,8 @@ from gcsim.calibration.estimate.marking import fit_marking
 from gcsim.calibration.estimate.movement import find_profile
 from gcsim.calibration.estimate.variability import fit_variability
 from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
-from gcsim.calibration.memory.counted import counted_memory
 from gcsim.calibration.memory.fit import fit_memory
-from gcsim.calibration.memory.limit_goals import outside_heap
-from gcsim.calibration.memory.parts import MemoryEvidence, ProcessMemory
+from gcsim.calibration.memory.sources import CaptureSideFile, EvidenceSource, GctraceGoals, joined
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides, log_settings
 from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.calibration.window import working_window
@@ -28,7 +26,6 @@ from gcsim.service.model import Loop, Model
 from gcsim.service.parameters import Parameter, Parameters
 from gcsim.service.pauses import Pauses
 from gcsim.service.variability import CycleVariability
-from gcsim.settings import Settings
 
 MIN_CYCLES = 6  # started by the pacer, after warm-up: fewer show no variability
 _LEAST_OUTSIDE = (
@@ -74,7 +71,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             "the log holds no two consecutive cycles that the pacer started; capture the service under load for longer"
         )
     refuse_goals(trace, window, settings)
-    measured = _memory_evidence(trace.info, evidence, settings)
+    measured = joined(sources_of(trace), evidence, settings)
     memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), evidence=measured)
     evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)
     gaps = intervals(evidence)
@@ -114,13 +111,9 @@ def _read(trace: Trace) -> str:
     return f"{len(trace.cycles)} GC cycles{of}"
 
 
-def _memory_evidence(info: CaptureInfo | None, evidence: Evidence, settings: Settings) -> MemoryEvidence:
-    """The measurements of memory outside the heap in the log and its side file."""
-    return MemoryEvidence(
-        process=ProcessMemory.from_capture(info),
-        limited=outside_heap(evidence, settings, rules_for(settings.go)),
-        counted=None if info is None else counted_memory(info.heap_accounts, evidence),
-    )
+def sources_of(trace: Trace) -> list[EvidenceSource]:
+    """The sources of evidence that come with a log: the log itself, and the side file of its capture."""
+    return [GctraceGoals(), *([] if trace.info is None else [CaptureSideFile(trace.info)])]
 
 
 def _pace(
