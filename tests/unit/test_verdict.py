@@ -16,6 +16,7 @@ from gcsim.calibration.checks.diagnosis import _groups
 from gcsim.calibration.checks.verdict import Diagnosis, diagnose, with_verdict
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.validation import Comparison, Validation
+from gcsim.capture.info import CaptureInfo
 from gcsim.cycles import CycleTable
 from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
@@ -25,6 +26,7 @@ from gcsim.metrics import Estimate
 from gcsim.service.model import Model
 from gcsim.service.parameters import PARAMETER_NAMES
 from gcsim.settings import Settings
+from gcsim.units import MIB
 
 DATA = Path(__file__).parent.parent / "data"
 ANY_LIMIT = 150 << 20
@@ -76,10 +78,24 @@ def capture(name: str) -> Trace:
     return read(gzip.decompress((DATA / name).read_bytes()).decode())
 
 
-def test_a_healthy_log_is_trusted() -> None:
-    """A simulated log and a real one: no finding speaks against either."""
+def with_resident_memory(trace: Trace) -> Trace:
+    """The trace as gcsim capture would have made it, with a peak of resident memory."""
+    info = CaptureInfo(gogc=100, gomaxprocs=2, rss_peak_bytes=200 * MIB)
+    return replace(trace, info=info)
+
+
+def test_a_healthy_log_with_its_memory_measured_is_trusted() -> None:
+    """No finding speaks against a simulated log."""
+    assert judged(with_resident_memory(printed(simulated())))[1].verdict == "trust"
+
+
+def test_a_bare_log_is_never_trusted_with_memory() -> None:
+    """It does not show memory outside the heap; the finding says how to measure it."""
     for trace in (printed(simulated()), capture("quiet-blobcache.log.gz")):
-        assert judged(trace)[1].verdict == "trust"
+        found = judged(trace)[1]
+        assert found.verdict == "trust with care"
+        (memory,) = [one for one in found.findings if one.kind == "memory not measured"]
+        assert "gcsim capture" in memory.text
 
 
 def test_only_forced_cycles_are_refused() -> None:
@@ -256,7 +272,11 @@ def test_the_verdict_survives_the_model_file(tmp_path: Path) -> None:
     trace = printed(simulated())
     found, diagnosis = judged(trace)
     with_verdict(found.model, diagnosis).save(tmp_path / "model.toml")
-    assert Model.load(tmp_path / "model.toml").provenance["verdict"] == "trust"
+    assert (
+        Model.load(tmp_path / "model.toml")
+        .provenance["verdict"]
+        .startswith("trust with care: the log does not show the memory")
+    )
 
 
 def test_every_parameter_has_something_that_would_narrow_it() -> None:

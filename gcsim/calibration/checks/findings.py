@@ -199,6 +199,18 @@ def _capture(case: LogCase) -> Iterator[Finding]:
         )
 
 
+def _memory(case: LogCase) -> Iterator[Finding]:
+    info = case.trace.info
+    if info is None or not info.rss_peak_bytes:
+        yield Finding(
+            "memory not measured",
+            "care",
+            "the log does not show the memory outside the Go heap: the program's binary, mapped files and C memory."
+            " Large servers have 15 to 65 MiB of it, small programs less than 4, and gcsim assumes a small one;"
+            " log with gcsim capture before you choose a container's memory",
+        )
+
+
 def is_coarse(trace: Trace) -> bool:
     """Whether the machine's clock is so coarse that mark phases are printed as 0."""
     return float((trace.cycles.mark_ns <= 0).mean()) > _ZERO_CLOCK
@@ -207,5 +219,5 @@ def is_coarse(trace: Trace) -> bool:
 _Check = Callable[[LogCase], Iterator[Finding]]
 _CHECKS: tuple[_Check, ...] = (
     movement_findings, _stalls, printing_findings, _processors, _numbering, _forced, _goals, _length, _capture,
-    _processes, _clock, _warm_up,
+    _memory, _processes, _clock, _warm_up,
 )  # fmt: skip
