@@ -1,4 +1,4 @@
-"""Whole figures: axes, headline and files. Each takes finished data and returns a matplotlib figure."""
+"""Matplotlib figures with axes and headline, from finished data, and their files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _HEAT_MAPS = {
 
 
 def heat_map_figure(data: HeatMap, subtitle: str) -> Figure:
-    """A heat map of one metric over the grid."""
+    """The heat map of one metric over the grid."""
     title, what, colours = _HEAT_MAPS.get(data.metric, (data.metric, data.metric, "YlGnBu"))
     rows = data.value.shape[0]
     with figure_style():
@@ -30,7 +30,7 @@ def heat_map_figure(data: HeatMap, subtitle: str) -> Figure:
 
 
 def heap_figure(curves: Sequence[HeapCurve], subtitle: str, *, title: str = "The heap over time") -> Figure:
-    """One panel per setting, on common axes."""
+    """Heap over time, one panel per setting, with common axes."""
     with figure_style():
         figure = new_figure(1.15 + 1.55 * len(curves))
         panels = figure.subplots(len(curves), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
@@ -53,23 +53,23 @@ def heap_figure(curves: Sequence[HeapCurve], subtitle: str, *, title: str = "The
 
 
 def pauses_figure(curves: Sequence[PauseCurve], subtitle: str) -> Figure:
-    """All settings on one pair of axes."""
+    """The distribution of pauses, all settings on one pair of axes."""
     with figure_style():
         figure = new_figure(4.2)
         draw_pause_curves(figure.add_subplot(), curves)
-        headline(figure, "How long the world stops", f"both pauses of every cycle · {subtitle}")
+        headline(figure, "Stop-the-world pauses", f"both pauses of every cycle · {subtitle}")
     return figure
 
 
 def trade_off_figure(data: TradeOff, subtitle: str) -> Figure:
-    """Memory against GC CPU."""
+    """The trade-off of memory and GC CPU."""
     with figure_style():
         figure = new_figure(4.6)
         draw_trade_off(figure.add_subplot(), data)
-        headline(figure, "GC CPU against memory", f"each point a setting · {subtitle}")
+        headline(figure, "GC CPU against memory", f"each point is a setting · {subtitle}")
     return figure
 
 
 def save_figure(figure: Figure, files: FileSet, stem: str) -> list[Path]:
-    """Adds ``stem.png`` and ``stem.svg`` to the files; their paths."""
+    """Adds ``stem.png`` and ``stem.svg`` to the files; returns their paths."""
     return [files.write_bytes(f"{stem}.{kind}", render(figure, kind)) for kind in ("png", "svg")]

@@ -1,4 +1,4 @@
-"""The figures of a fit: what is left over of the log, against time and cycle, and the model held against its log."""
+"""The figures of a fit: residuals against time and cycle, and the model's comparison with its log."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,43 +18,43 @@ from gcsim.report.figures import save_figure
 from gcsim.report.style import BLUE, INK, QUIET, VERMILION, figure_style, headline, light_grid, new_figure
 from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
 
-_SHOWN_PERCENT = 100.0  # residuals beyond are drawn at the edge
+_SHOWN_PERCENT = 100.0  # larger residuals are drawn at the edge
 _TREND_POINTS = 25
-_WIDEST_RATIO = 3.2  # an interval beyond runs off the axes, its figures beside it
+_WIDEST_RATIO = 3.2  # wider intervals leave the axes; the text shows their numbers
 _FINE_REACH, _FINE_TICKS, _TICKS = (
     1.6,
     (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4),
     (0.33, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0),
 )
-_CROWDED = 400  # points of a panel from which they are drawn small
+_CROWDED = 400  # points of a panel; from there on they are drawn small
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residuals:
-    """What the model does not explain of each cycle, in percent; arrays of one length per panel."""
+    """The residuals of each cycle, in percent; arrays of one length per panel."""
 
     title: str
-    seconds: FloatArray  # since the window's start
+    seconds: FloatArray  # since the start of the window
     cycle: FloatArray  # number of the gc line
     percent: FloatArray
 
 
 def residuals(trace: Trace, calibration: Calibration) -> tuple[Residuals, ...]:
-    """Live heap, allocation rate and mark CPU about what the model expects at that time, and peaks about the goal."""
+    """Residuals of live heap, allocation rate and mark CPU against the model, and of heap peaks against the goal."""
     evidence, model = calibration.evidence, calibration.model
     seconds = evidence.start_seconds - evidence.start_seconds[0]
     numbers = trace.cycles.cycle_number[calibration.window].astype(np.float64)
-    inside = np.minimum(seconds, np.nextafter(seconds[-1], 0.0))  # a profile's end is its beginning again
+    inside = np.minimum(seconds, np.nextafter(seconds[-1], 0.0))  # the end of a profile is its start
     live = model.parameters.live_bytes.value * model.profile.live_at(inside)
     rates = allocation_rates(evidence)
     rate = float(rates.mean()) * model.profile.alloc_at(inside[1:])
     cpu = evidence.mark_cpu_seconds
     panels = (
-        ("live heap, off the model's", evidence.live_bytes, live, slice(None)),
-        ("allocation rate, off the model's", rates, rate, slice(1, None)),
-        ("mark CPU of a cycle per live byte, off its mean", *_per_live(evidence, cpu), slice(None)),
+        ("live heap against the model", evidence.live_bytes, live, slice(None)),
+        ("allocation rate against the model", rates, rate, slice(1, None)),
+        ("mark CPU of a cycle per live byte, against its mean", *_per_live(evidence, cpu), slice(None)),
         (
-            "heap at the end of marking, off its goal",
+            "heap at the end of marking, against its goal",
             evidence.heap_end_bytes,
             evidence.heap_goal_bytes,
             slice(None),
@@ -77,13 +77,13 @@ def _per_live(evidence: Evidence, cpu: FloatArray) -> tuple[FloatArray, FloatArr
 
 
 def _percent(values: FloatArray, expected: FloatArray) -> FloatArray:
-    """NaN where nothing was expected: no goal at GOGC=off."""
+    """values / expected - 1 in percent; NaN without an expectation, such as a goal at GOGC=off."""
     known = np.isfinite(expected) & (expected > 0)
     return np.where(known, 100.0 * (values / np.where(known, expected, 1.0) - 1.0), np.nan)
 
 
 def residual_figure(panels: tuple[Residuals, ...], subtitle: str) -> Figure:
-    """One row per quantity; against time on the left, against the cycle's number on the right."""
+    """The residuals, one row per quantity: against time on the left, against the cycle number on the right."""
     with figure_style():
         figure = new_figure(1.2 + 1.55 * len(panels))
         axes = figure.subplots(len(panels), 2, sharey="row", sharex="col", squeeze=False)
@@ -95,8 +95,8 @@ def residual_figure(panels: tuple[Residuals, ...], subtitle: str) -> Figure:
         axes[-1, 1].set_xlabel("cycle, number in the log")
         headline(
             figure,
-            "What the model leaves over",
-            f"percent, a point a cycle, a line through medians · {subtitle}",
+            "Residuals of the model",
+            f"percent; one point per cycle, line through medians · {subtitle}",
         )
     return figure
 
@@ -119,7 +119,7 @@ def _draw_residuals(axes: Axes, across: FloatArray, percent: FloatArray) -> None
 
 
 def check_figure(check: Validation, subtitle: str) -> Figure:
-    """Every metric's prediction and interval over what the log shows, on a log scale around 1."""
+    """Prediction and interval of each metric over the logged value, on a log scale around 1."""
     shown = [item for item in check.comparisons if item.observed > 0 and item.predicted.value > 0]
     with figure_style():
         figure = new_figure(1.25 + 0.34 * len(shown))
@@ -139,14 +139,14 @@ def check_figure(check: Validation, subtitle: str) -> Figure:
         light_grid(axes, "x")
         headline(
             figure,
-            "The model against its own log",
-            f"90 % intervals, red where they miss the log · {subtitle}",
+            "The model compared with its own log",
+            f"90 % intervals, red if the log is outside · {subtitle}",
         )
     return figure
 
 
 def _ratio_range(shown: list[Comparison]) -> tuple[float, float]:
-    """Symmetric about 1, wide enough for all but the widest."""
+    """The limits of the ratio axis, symmetric about 1, for all but the widest intervals."""
     ratios = [bound / item.observed for item in shown for bound in (item.predicted.low, item.predicted.high)]
     widest = max((max(ratio, 1.0 / max(ratio, 1e-3)) for ratio in ratios), default=1.1)
     reach = min(max(1.08 * widest, 1.15), _WIDEST_RATIO)
@@ -172,7 +172,7 @@ def _draw_comparison(axes: Axes, place: int, item: Comparison) -> None:
 def write_fit_figures(
     trace: Trace, calibration: Calibration, check: Validation | None, files: FileSet
 ) -> list[Path]:
-    """Adds PNG and SVG of both figures to the files; their paths."""
+    """Adds PNG and SVG of both figures to the files; returns their paths."""
     about = f"{calibration.model.name}, {len(calibration.evidence)} cycles"
     paths = save_figure(residual_figure(residuals(trace, calibration), about), files, "residuals")
     if check is not None:

@@ -1,4 +1,4 @@
-"""The fit report: the verdict and five lines by default, every parameter and check on request."""
+"""The full fit report: verdict, settings, parameters, weak parameters and self-checks."""
 
 from collections.abc import Sequence
 
@@ -29,10 +29,10 @@ def fit_report(
     check: Validation | None,
     others: Sequence[Validation] = (),
 ) -> RenderableType:
-    """The whole report, for a rich console; plain text where the console writes to no terminal.
+    """The full report as a rich renderable.
 
-    ``check`` is the model held against its own log, None where not run; ``others``, against the other logs of a model
-    of several.
+    ``check`` is the model's comparison with its own log, or None. ``others`` are its comparisons with the other logs of
+    a pooled model.
     """
     sections: list[RenderableType] = [
         *_verdict(calibration, diagnosis),
@@ -50,7 +50,7 @@ def fit_report(
 def _verdict(calibration: Calibration, diagnosis: Diagnosis) -> list[RenderableType]:
     line = Text(f"{calibration.model.name}: ", style="bold")
     line.append(diagnosis.verdict, style=_STYLES[diagnosis.verdict])
-    reasons = diagnosis.reasons or ("nothing in the log speaks against the fit",)
+    reasons = diagnosis.reasons or ("no check of the log found a problem",)
     return [line, *_bullets(reasons)]
 
 
@@ -58,7 +58,9 @@ def _basis(trace: Trace, calibration: Calibration, diagnosis: Diagnosis) -> list
     model, window = calibration.model, calibration.window
     numbers = trace.cycles.cycle_number
     first, last = window.start or 0, window.stop
-    loop = "closed: GC slows the program" if model.loop == "closed" else "open: arrivals set the pace"
+    loop = (
+        "closed: GC slows the program" if model.loop == "closed" else "open: arrivals set the allocation rate"
+    )
     rows = [
         ("settings", str(calibration.log)),
         (

@@ -1,4 +1,4 @@
-"""What calibration found, in a dozen lines of 80 columns."""
+"""The fit summary: a calibration in about a dozen lines of 80 columns."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from gcsim.units import format_mib, format_seconds
 WIDTH = 80
 _STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}
 _LABEL = 12  # columns
-_MOST_MISSED = 3  # named in the self-check
-_PERHAPS_CLOSED = 0.2  # of the CPU: a program that uses less does not work as fast as it can
+_MOST_MISSED = 3  # metrics that the self-check names
+_PERHAPS_CLOSED = 0.2  # of the CPU: a program that uses less is not a closed loop
 
 
 def fit_summary(
@@ -28,18 +28,23 @@ def fit_summary(
     *,
     model_file: str,
 ) -> RenderableType:
-    """Verdict, the service in five lines, the self-check and the next command.
+    """The summary: verdict, the service in five lines, the self-check and the next command.
 
-    ``check`` is the model held against its own log, ``others`` against the other logs of a model of several, by name.
+    ``check`` is the model's comparison with its own log, or None; ``others`` those with the other logs of a pooled
+    model, by name.
     """
     model = calibration.model
     head = Text(f"{model.name}: ", style="bold")
     head.append(diagnosis.verdict, style=_STYLES[diagnosis.verdict])
     lines = [
-        *bullets(diagnosis.reasons or ("nothing in the log speaks against the fit",), "-"),
+        *bullets(diagnosis.reasons or ("no check of the log found a problem",), "-"),
         "",
         *wrapped(f"{calibration.log}; {model.cycles} cycles in {format_seconds(model.duration_seconds)}"),
-        *(line for label, text in _in_words(calibration, diagnosis, check) for line in labelled(label, text)),
+        *(
+            line
+            for label, text in _service_lines(calibration, diagnosis, check)
+            for line in labelled(label, text)
+        ),
         "",
         *wrapped(_self_check("Self-check", check)),
         *(
@@ -54,7 +59,7 @@ def fit_summary(
 
 
 def wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
-    """A paragraph in lines of 80 columns; options and sizes are never cut."""
+    """The lines of a paragraph, 80 columns each; options and sizes are not broken."""
     return textwrap.wrap(
         text,
         width=WIDTH,
@@ -66,16 +71,16 @@ def wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
 
 
 def bullets(sentences: Sequence[str], mark: str) -> list[str]:
-    """Each sentence as a paragraph after a mark."""
+    """The lines of sentences, each a paragraph after a mark."""
     return [line for one in sentences for line in wrapped(one, first=f"{mark} ", rest="  ")]
 
 
 def labelled(label: str, text: str) -> list[str]:
-    """A paragraph next to its label."""
+    """The lines of a paragraph after its label."""
     return wrapped(text, first=f"  {label:<{_LABEL}}", rest=" " * (_LABEL + 2))
 
 
-def _in_words(
+def _service_lines(
     calibration: Calibration, diagnosis: Diagnosis, check: Validation | None
 ) -> list[tuple[str, str]]:
     model = calibration.model
@@ -84,7 +89,7 @@ def _in_words(
     gc_cpu = observed.get("gc_cpu_fraction")
     share = "" if gc_cpu is None else f"; GC takes {format_metric('gc_cpu_fraction', gc_cpu)} of all CPU"
     roots = values.stack_bytes.value + values.globals_bytes.value
-    pace = "driven by arrivals" if model.loop == "open" else "works as fast as it can"
+    pace = "arrivals set the rate" if model.loop == "open" else "the program runs at full speed"
     return [
         ("live heap", f"{format_mib(values.live_bytes.value)}; stacks and globals {format_mib(roots)}"),
         (
@@ -98,22 +103,19 @@ def _in_words(
 
 
 def _memory(model: Model, peak_bytes: float | None) -> str:
-    outside = (
-        f"about {format_mib(model.parameters.rss_beside_bytes.value)} of binary and C memory outside Go's"
-    )
+    size = format_mib(model.parameters.rss_beside_bytes.value)
+    non_go = f"about {size} of binary and C memory, which GOMEMLIMIT does not count"
     if peak_bytes is None:
-        return f"{outside}; no resident peak is known: log with gcsim capture"
-    return f"{format_mib(peak_bytes)} resident at the peak; {outside}"
+        return f"the resident peak is unknown: log with gcsim capture; {non_go}"
+    return f"{format_mib(peak_bytes)} resident at the peak; {non_go}"
 
 
 def _self_check(name: str, check: Validation | None) -> str:
     if check is None:
-        return f"{name}: none; this Go version is read but not simulated."
+        return f"{name}: none, because gcsim does not simulate this Go version."
     missed = sorted((item for item in check.comparisons if not item.inside), key=_size, reverse=True)
     inside = len(check.comparisons) - len(missed)
-    found = (
-        f"{name}: {inside} of {len(check.comparisons)} of the log's own figures are inside their intervals"
-    )
+    found = f"{name}: {inside} of {len(check.comparisons)} metrics of the log are inside their prediction intervals"
     if not missed:
         return f"{found}."
     named = ", ".join(f"{METRIC_LABELS[item.name]} {_error(item)}" for item in missed[:_MOST_MISSED])
@@ -122,13 +124,13 @@ def _self_check(name: str, check: Validation | None) -> str:
 
 
 def _size(item: Comparison) -> tuple[bool, float]:
-    """Heap, rate and memory first: they decide."""
+    """The sort key: heap, cycle rate, GC CPU and memory first, then by error."""
     return item.name.endswith(("_bytes", "_hz")) or item.name == "gc_cpu_fraction", abs(item.error)
 
 
 def _error(item: Comparison) -> str:
     if item.error != item.error:
-        return "where none was observed" if item.observed == 0 else "unknown"
+        return "where the log shows none" if item.observed == 0 else "unknown"
     return f"{100 * item.error:+.0f} %" if abs(item.error) < 2 else f"{item.error + 1:.2g} times too high"
 
 
@@ -136,16 +138,16 @@ def _loop_hint(calibration: Calibration) -> str:
     if calibration.pace.stated:
         return ""
     if calibration.model.loop == "closed":
-        return "Is your service driven by arrivals? Then pass --open-loop."
+        return "If arrivals set the load of your service, pass --open-loop."
     used = calibration.pace.busy_procs / calibration.model.settings.gomaxprocs
     if used < _PERHAPS_CLOSED:
         return ""
-    return "Does your program work as fast as it can, as a batch job does? Then pass --closed-loop."
+    return "If your program runs at full speed, like a batch job, pass --closed-loop."
 
 
 def _next(model: Model, diagnosis: Diagnosis, model_file: str) -> str:
     if any(part.what == "stacks" and part.continues for part in diagnosis.growth):
-        return "look at /debug/pprof/goroutine?debug=1 for what the goroutines wait for"
+        return "look at /debug/pprof/goroutine?debug=1: it shows where the goroutines wait"
     if any(part.continues for part in diagnosis.growth):
         return "take two heap profiles some minutes apart and compare them (go tool pprof -base)"
     memory = "2GiB" if model.parameters.live_bytes.value > 2**28 else "512MiB"

@@ -1,4 +1,4 @@
-"""The heap over time: the sawtooth of heapLive under trigger and goal, cycle by cycle."""
+"""The heap over time: heapLive, trigger and goal, cycle by cycle."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ _CROWDED_CYCLES = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeapCurve:
-    """A stretch of consecutive cycles. Times are seconds from its start, sizes are MiB.
+    """Consecutive cycles. Times are seconds from the start of the curve, sizes are MiB.
 
-    ``time_s`` and ``heap_mib`` hold three points a cycle (start, end of marking, swept) in order of time; the
-    other arrays hold one element a cycle.
+    ``time_s`` and ``heap_mib`` hold three points per cycle (start, end of marking, swept) in order of time. The other
+    arrays hold one element per cycle.
     """
 
     label: str
@@ -29,18 +29,18 @@ class HeapCurve:
     heap_mib: FloatArray  # (3n,)
     start_s: FloatArray  # (n,)
     end_s: FloatArray  # (n,)
-    trigger_mib: FloatArray  # (n,) heapLive where the cycle started
-    goal_mib: FloatArray  # (n,) NaN where there was no goal
-    live_mib: FloatArray  # (n,) live when the cycle began
+    trigger_mib: FloatArray  # (n,) heapLive at cycle start
+    goal_mib: FloatArray  # (n,) NaN without a goal
+    live_mib: FloatArray  # (n,) live heap at cycle start
     limit_mib: float | None
 
 
 def heap_curve_data(
     cycles: CycleTable, settings: Settings | None = None, *, label: str = "", seconds: float | None = None
 ) -> HeapCurve:
-    """The end of a run: its last ten cycles, or its last ``seconds`` and two cycles before them.
+    """The curve of the last ten cycles of a run, or of its last ``seconds`` and the two cycles before.
 
-    Those earlier cycles have negative times: the lines then reach the left edge. Needs one cycle or more.
+    These two cycles have negative times, so that the lines reach the left edge. ``cycles`` holds at least one cycle.
     """
     end_ns = int(cycles.end_ns[-1])
     if seconds is None:
@@ -66,7 +66,7 @@ def heap_curve_data(
 
 
 def draw_heap_curve(axes: Axes, data: HeapCurve, *, top_mib: float | None = None) -> None:
-    """Live heap as an area, heapLive as a line, trigger and goal as marks, marking as bands."""
+    """Draws live heap as an area, heapLive as a line, trigger and goal as marks, marking as bands."""
     top = top_mib or ceiling_mib([data])
     dot = 4.2 if len(data.start_s) <= _CROWDED_CYCLES else 2.2
     for start, end in zip(data.start_s, data.end_s, strict=True):
@@ -90,14 +90,14 @@ def draw_heap_curve(axes: Axes, data: HeapCurve, *, top_mib: float | None = None
 
 
 def ceiling_mib(curves: list[HeapCurve]) -> float:
-    """A common top for several curves: above the highest heap and any goal near it."""
+    """The common upper limit of several curves, above the highest heap and the goals near it, MiB."""
     peak = max(float(curve.heap_mib.max()) for curve in curves)
     goals = [float(goal) for curve in curves for goal in curve.goal_mib if goal <= 1.5 * peak]
     return 1.08 * max([peak, *goals])
 
 
 def _goal_mib(cycles: CycleTable) -> FloatArray:
-    """Goals in MiB; NaN where not logged, or where GOGC=off leaves none to speak of."""
+    """Goals in MiB; NaN for goals that are not logged or without effect (GOGC=off)."""
     goal = cycles.heap_goal_bytes.astype(np.float64)
     nothing = (cycles.heap_goal_bytes == NOT_LOGGED) | (goal > 16.0 * cycles.heap_end_bytes.max())
     goal[nothing] = np.nan

@@ -1,4 +1,4 @@
-"""Heat maps over the grid of GOGC and GOMEMLIMIT, the infeasible region hatched."""
+"""Heat maps over the grid of GOGC and GOMEMLIMIT, with hatched infeasible cells."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ _UNITS = {"bytes": (MIB, "MiB"), "fraction": (0.01, "%"), "seconds": (1e-3, "ms"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMap:
-    """One metric over the grid, in the unit shown; rows and columns from the tightest setting to off."""
+    """One metric over the grid, in ``unit``; rows and columns ascending, off last."""
 
     metric: str
     unit: str
@@ -33,7 +33,7 @@ class HeatMap:
 def heat_map_data(
     sweep: "Sweep", metric: str, *, memory_bytes: int | None = None, chosen: tuple[int, int] | None = None
 ) -> HeatMap:
-    """One metric of a sweep in its shown unit, with where it breaks its limit or the memory given."""
+    """The heat map of one metric of a sweep, with its infeasible cells."""
     rows, columns = loosest_last(sweep.gomemlimit_bytes), loosest_last(sweep.gogc)
     value = sweep.metric(metric).value[np.ix_(rows, columns)]
     scale, unit = _UNITS[metric.rsplit("_", 1)[-1]]
@@ -51,7 +51,7 @@ def heat_map_data(
 
 
 def draw_heat_map(axes: Axes, data: HeatMap, *, colours: str = "YlGnBu") -> None:
-    """The map on its axes, with figures in the cells while they are few enough to read."""
+    """Draws the heat map; small maps have numbers in their cells."""
     rows, columns = data.value.shape
     norm = _colour_scale(data.value)
     image = axes.imshow(data.value, cmap=colours, norm=norm, aspect="auto", origin="upper")
@@ -82,7 +82,7 @@ def draw_heat_map(axes: Axes, data: HeatMap, *, colours: str = "YlGnBu") -> None
 
 
 def _bar_ticks(norm: Normalize) -> list[float]:
-    """Round numbers inside the scale, six or so."""
+    """About six round numbers inside the scale."""
     low, high = float(norm.vmin or 0.0), float(norm.vmax or 1.0)
     if not isinstance(norm, LogNorm):
         return [float(tick) for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
@@ -97,7 +97,7 @@ def _colour_scale(value: FloatArray) -> Normalize:
     if positive.size == 0:
         return Normalize(0.0, 1.0)
     low, high = float(positive.min()), float(positive.max())
-    if high / low > 4:  # a cliff would flatten everything else on a linear scale
+    if high / low > 4:  # on a linear scale a steep rise would hide all other differences
         return LogNorm(low, high, clip=True)
     return Normalize(low, high if high > low else low * 1.01)
 
@@ -110,7 +110,7 @@ def _label_ticks(axes: Axes, data: HeatMap) -> None:
     axes.set_xlabel("GOGC, percent" if columns > 1 else "GOGC")
     axes.set_ylabel("GOMEMLIMIT")
     axes.set_xlim(-0.5, columns - 0.5)
-    axes.set_ylim(rows - 0.5, -0.5)  # from the top, as in the table
+    axes.set_ylim(rows - 0.5, -0.5)  # first row at the top, as in the table
 
 
 def _write_cells(axes: Axes, data: HeatMap, norm: Normalize, colours: str) -> None:
@@ -138,7 +138,7 @@ def _write_cells(axes: Axes, data: HeatMap, norm: Normalize, colours: str) -> No
 
 
 def _hatch(axes: Axes, data: HeatMap) -> list[Patch]:
-    """Hatches infeasible cells; their key in the legend."""
+    """Hatches infeasible cells; returns their legend key."""
     if not data.infeasible.any():
         return []
     for row, column in np.argwhere(data.infeasible):
@@ -157,7 +157,7 @@ def _hatch(axes: Axes, data: HeatMap) -> list[Patch]:
 
 
 def _box(axes: Axes, data: HeatMap) -> list[Patch]:
-    """Frames the chosen cell; its key in the legend."""
+    """Frames the chosen cell; returns its legend key."""
     if data.chosen is None:
         return []
     limit, gogc = data.chosen
@@ -166,7 +166,7 @@ def _box(axes: Axes, data: HeatMap) -> list[Patch]:
 
 
 def _short(value: float) -> str:
-    """Two significant digits below ten, whole numbers from there on."""
+    """The number with two significant digits below 10, else as a whole number."""
     return format_number(value, 2)
 
 

@@ -1,4 +1,4 @@
-"""The figures of real logs: the heap over time and the pauses, as observed."""
+"""The figures of logs: observed heap over time and observed pauses."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from gcsim.settings import Settings
 
 
 def write_log_figures(logs: Mapping[str, tuple[CycleTable, Settings]], files: FileSet) -> list[Path]:
-    """Adds PNG and SVG of both figures for up to six logs to the files; their paths."""
+    """Adds PNG and SVG of both figures for up to six logs to the files; returns their paths."""
     labels = _labels(list(logs)[: len(SERIES)])
     shown = {label: logs[log] for log, label in labels.items()}
     seconds = window_seconds([cycles for cycles, _ in shown.values()])
@@ -23,14 +23,14 @@ def write_log_figures(logs: Mapping[str, tuple[CycleTable, Settings]], files: Fi
         for name, (cycles, settings) in shown.items()
     ]
     pauses = [pause_curve_data(cycles, label=name) for name, (cycles, _) in shown.items()]
-    about = "as observed, the end of the log"
+    about = "observed, end of the log"
     return [
         *save_figure(heap_figure(curves, about), files, "heap"),
-        *save_figure(pauses_figure(pauses, "as observed"), files, "pauses"),
+        *save_figure(pauses_figure(pauses, "observed"), files, "pauses"),
     ]
 
 
 def _labels(logs: Sequence[str]) -> dict[str, str]:
-    """The file's name of each log; the path as given where two files have one name."""
+    """The label of each log: its file name, or its path if two files have one name."""
     names = [Path(log).name for log in logs]
     return {log: name if names.count(name) == 1 else log for log, name in zip(logs, names, strict=True)}

@@ -1,4 +1,4 @@
-"""What a log shows, for ``gcsim inspect``: findings first, then the figures."""
+"""The summary of a log for ``gcsim inspect``: findings, then metrics."""
 
 from pathlib import PurePath
 
@@ -16,12 +16,12 @@ _LONG_PAUSE_NS = 5_000_000
 _HIGH_GC_CPU, _HIGH_ASSISTS = (
     0.25,
     0.05,
-)  # of all CPU: above what background workers take, and what requests wait for
+)  # of all CPU: above the share of background workers; above a share that delays requests
 _SHOWN_PAUSES = 1
 
 
 def log_heading(log: str, trace: Trace, settings: LogSettings, assessment: Assessment) -> str:
-    """The log and its settings, and every finding; lines of 80 columns."""
+    """The heading: the log, its settings and all findings, in lines of 80 columns."""
     cycles = trace.cycles
     seconds = float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9
     forced = int(cycles.forced.sum())
@@ -34,7 +34,7 @@ def log_heading(log: str, trace: Trace, settings: LogSettings, assessment: Asses
 
 
 def _long_pauses(trace: Trace) -> list[str]:
-    """How many pauses were long, and where the longest is."""
+    """A sentence with the number of long pauses and the longest one; empty without long pauses."""
     cycles = trace.cycles
     kinds = {"sweep termination": cycles.stw_sweep_term_ns, "mark termination": cycles.stw_mark_term_ns}
     count = sum(int((pauses > _LONG_PAUSE_NS).sum()) for pauses in kinds.values())
@@ -50,14 +50,14 @@ def _long_pauses(trace: Trace) -> list[str]:
 
 
 def metric_rows(observed: dict[str, float]) -> list[list[str]]:
-    """Label, figure and a word where a figure is high."""
+    """The rows of metrics: label, value, and "high" for high values."""
     return [
-        [METRIC_LABELS[name], format_metric(name, value), _word(name, value)]
+        [METRIC_LABELS[name], format_metric(name, value), _remark(name, value)]
         for name, value in observed.items()
     ]
 
 
-def _word(name: str, value: float) -> str:
+def _remark(name: str, value: float) -> str:
     if name == "gc_cpu_fraction" and value > _HIGH_GC_CPU:
         return "high"
     if name == "gc_assist_cpu_fraction" and value > _HIGH_ASSISTS:
@@ -66,7 +66,7 @@ def _word(name: str, value: float) -> str:
 
 
 def root_rows(trace: Trace) -> list[list[str]]:
-    """Stacks and globals that marking scans; none where the format does not print them."""
+    """The rows of scanned stacks and globals; empty if the log does not print them."""
     rows = []
     for label, column in (
         ("stacks scanned", trace.cycles.stack_bytes),
@@ -80,7 +80,7 @@ def root_rows(trace: Trace) -> list[list[str]]:
 
 
 def roots_json(trace: Trace) -> dict[str, dict[str, int] | None]:
-    """The same in bytes, for documents."""
+    """Scanned stacks and globals in bytes, for JSON documents; None if the log does not print them."""
     found: dict[str, dict[str, int] | None] = {}
     for name, column in (("stacks", trace.cycles.stack_bytes), ("globals", trace.cycles.globals_bytes)):
         printed = column[column >= 0]
@@ -97,7 +97,7 @@ def roots_json(trace: Trace) -> dict[str, dict[str, int] | None]:
 
 
 def next_step(log: str, assessment: Assessment) -> str:
-    """The command, or the profile, to look at next."""
+    """The next command to run, or the profile to look at."""
     if any(part.what == "stacks" and part.continues for part in assessment.growth):
         return "next: look at /debug/pprof/goroutine?debug=1"
     if any(part.continues for part in assessment.growth):

@@ -1,4 +1,4 @@
-"""The page of one model: what a sweep predicts, and the setting recommended for a container."""
+"""The HTML page of one model: its sweep, and the recommended setting."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from gcsim.units import format_seconds
 def model_page(
     model: Model, sweep: Sweep, recorded: Sequence[Run], recommendation: Recommendation | None
 ) -> str:
-    """The whole page. The sweep needs two finished settings or more."""
+    """The page as HTML text. The sweep holds at least two finished settings."""
     about = about_model(model.name, sweep.finished[0].settings)
     sections = [] if recommendation is None else [_recommended(recommendation, about)]
     sections.append(_grid(sweep, recommendation, about))
@@ -27,7 +27,7 @@ def model_page(
 
 
 def _recommended(found: Recommendation, about: str) -> Section:
-    """Today's run and the recommended one; without a setting to paste where none is feasible."""
+    """The section of the recommendation; it has no setting to paste if none is feasible."""
     return Section(
         title="Recommended setting" if found.feasible else "No setting is feasible",
         paragraphs=found.reasons,
@@ -45,16 +45,16 @@ def _recommended(found: Recommendation, about: str) -> Section:
 
 
 def _compared(found: Recommendation) -> tuple[tuple[str, ...], ...]:
-    """Each metric today and as recommended, the latter with its interval."""
+    """The rows of metrics: today, and recommended with interval."""
     today = {label: value for label, value, *_ in estimate_rows(found.today.metrics)}
     return tuple((label, today.get(label, ""), *rest) for label, *rest in estimate_rows(found.run.metrics))
 
 
 def _grid(sweep: Sweep, found: Recommendation | None, about: str) -> Section:
-    """Both heat maps, the recommended setting marked where the grid holds it."""
+    """The section of both heat maps, with the recommended setting marked."""
     place = None if found is None or not found.feasible else sweep.place_of(found.settings)
     return Section(
-        title="Every setting",
+        title="All settings",
         figures=tuple(
             (heat_map_figure(heat_map_data(sweep, metric, chosen=place), about), text)
             for metric, text in (
@@ -68,7 +68,7 @@ def _grid(sweep: Sweep, found: Recommendation | None, about: str) -> Section:
 def _over_time(recorded: Sequence[Run], about: str) -> Section:
     curves, pauses = recorded_curves(recorded)
     if not curves:
-        return Section(title="Over time", paragraphs=("None of these settings collects twice.",))
+        return Section(title="Over time", paragraphs=("None of these settings has two GC cycles.",))
     return Section(
         title="Over time",
         figures=(
@@ -81,10 +81,10 @@ def _over_time(recorded: Sequence[Run], about: str) -> Section:
 def _learned(model: Model) -> Section:
     provenance = tuple((name.replace("_", " "), value) for name, value in model.provenance.items())
     return Section(
-        title="Where this comes from",
+        title="Calibration",
         paragraphs=(
             f"Calibrated on {model.cycles} cycles in {format_seconds(model.duration_seconds)} at {model.settings};"
-            f" {model.loop} loop. Intervals are meant to hold nine in ten fresh real runs.",
+            f" {model.loop} loop. Prediction intervals are built to contain 90 % of new real runs.",
         ),
         columns=("", "") if provenance else (),
         rows=provenance,

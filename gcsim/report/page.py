@@ -1,4 +1,4 @@
-"""One self-contained HTML page: figures, tables and a setting ready to paste. No script, nothing fetched."""
+"""Self-contained HTML pages with figures, tables and settings, without scripts or external files."""
 
 import base64
 import html
@@ -26,7 +26,7 @@ pre { background: #f6f8fa; padding: .8rem 1rem; border-radius: .4rem; overflow-x
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One heading with paragraphs, an optional block to copy, figures with their descriptions, a table."""
+    """A section: heading, paragraphs, optional code block, figures with descriptions, table."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Section:
 
 
 def html_page(title: str, about: str, sections: Sequence[Section]) -> str:
-    """The page as text; the same text for the same content."""
+    """The page as HTML text, deterministic in its content."""
     body = "\n".join(_section(section) for section in sections)
     return f"""<!doctype html>
 <html lang="en">
@@ -54,7 +54,7 @@ def html_page(title: str, about: str, sections: Sequence[Section]) -> str:
 
 
 def estimate_rows(metrics: Mapping[str, Estimate]) -> tuple[tuple[str, ...], ...]:
-    """Label, median, low and high of each metric."""
+    """The rows of metrics: label, median, low and high."""
     return tuple(
         (METRIC_LABELS.get(name, name), *(format_metric(name, x) for x in (e.value, e.low, e.high)))
         for name, e in metrics.items()
@@ -79,7 +79,7 @@ def _section(section: Section) -> str:
 
 
 def _image(figure: Figure, text: str) -> str:
-    """An SVG as a data address: its identifiers stay its own."""
+    """The figure as an SVG in a data URL, so that SVG identifiers of several figures do not collide."""
     encoded = base64.b64encode(render(figure, "svg")).decode()
     return f'<img alt="{html.escape(text)}" src="data:image/svg+xml;base64,{encoded}">'
 

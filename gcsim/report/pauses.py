@@ -1,4 +1,4 @@
-"""How long the world stands still: the share of pauses longer than a given time."""
+"""The distribution of stop-the-world pauses: the share of pauses longer than a given time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from gcsim.units import format_percent, format_seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseCurve:
-    """Pauses of one run, ascending, with the share of pauses at least that long."""
+    """The pauses of one run, ascending, with the share of pauses at least that long."""
 
     label: str
     seconds: FloatArray  # (n,) ascending
@@ -27,7 +27,7 @@ class PauseCurve:
 
 
 def pause_curve_data(cycles: CycleTable, *, label: str = "") -> PauseCurve:
-    """Both stop-the-world pauses of every cycle."""
+    """The curve of both stop-the-world pauses of every cycle."""
     seconds = np.sort(pauses_seconds(cycles))
     count = len(seconds)
     return PauseCurve(
@@ -40,7 +40,7 @@ def pause_curve_data(cycles: CycleTable, *, label: str = "") -> PauseCurve:
 
 
 def draw_pause_curves(axes: Axes, curves: Sequence[PauseCurve]) -> None:
-    """One falling line per run on logarithmic axes, median and 99th percentile marked."""
+    """Draws one curve per run on logarithmic axes, with marks at median and 99th percentile."""
     for colour, curve in zip(SERIES, curves, strict=False):
         shown = np.maximum(curve.seconds, 1e-7)
         axes.step(shown, curve.share_longer, where="post", color=colour, linewidth=1.7, label=_key(curve))

@@ -1,6 +1,6 @@
-"""How every figure looks, applied to its own axes only: nothing here changes matplotlib's global state.
+"""The style of all figures; it does not change matplotlib's global state.
 
-Colours are Okabe and Ito's, which readers with any common colour blindness can distinguish.
+Colours are those of Okabe and Ito, which readers with any common colour blindness can distinguish.
 """
 
 import io
@@ -48,15 +48,15 @@ _RC: Any = {
     "savefig.facecolor": PAPER,
     "svg.hashsalt": "gcsim",  # SVG ids from the content, so that the same figure is the same bytes
     "svg.fonttype": "path",
-    "axes.formatter.limits": (-12, 15),  # ticks are numbers, not mantissas of an exponent at the axis' end
+    "axes.formatter.limits": (-12, 15),  # ticks show whole numbers, without a common exponent
     "axes.formatter.useoffset": False,
-    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "text.parse_math": False,  # dollar signs in names are plain text
 }
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """The project's look for figures made and saved inside the block."""
+    """A context with the project's style for figures that are made and saved inside it."""
     with mpl.rc_context(_RC):
         yield
 
@@ -69,19 +69,19 @@ def new_figure(height_inches: float) -> Figure:
 
 
 def headline(figure: Figure, title: str, subtitle: str) -> None:
-    """A left-aligned title over a quieter line that says what is shown."""
+    """Adds a left-aligned title and a subtitle that describes the figure."""
     subtitle = printable(subtitle)
     figure.suptitle(f"{title}\n", x=0.012, ha="left", fontsize=12, fontweight="bold", linespacing=1.5)
     figure.text(0.012, _subtitle_height(figure), subtitle, ha="left", va="top", fontsize=8.8, color=QUIET)
 
 
 def render(figure: Figure, kind: str) -> bytes:
-    """The figure as PNG or SVG bytes; the same bytes for the same figure."""
+    """The figure as PNG or SVG bytes, deterministic in the figure."""
     buffer = io.BytesIO()
     with figure_style(), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", r"Glyph .* missing from"
-        )  # a name in another script: boxes are drawn
+        )  # a name in another script is drawn as boxes
         if kind == "svg":
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "gcsim"})
         else:
@@ -90,11 +90,11 @@ def render(figure: Figure, kind: str) -> bytes:
 
 
 def light_grid(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:
-    """Thin lines behind the data."""
+    """Adds thin grid lines behind the data."""
     axes.grid(visible=True, axis=axis)
     axes.tick_params(length=0)
 
 
 def _subtitle_height(figure: Figure) -> float:
-    """Just under the title's first line, as a share of the figure's height."""
+    """The position under the title's first line, as a share of the figure's height."""
     return 1.0 - 0.36 / float(figure.get_figheight())

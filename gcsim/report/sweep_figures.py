@@ -1,4 +1,4 @@
-"""The figures of a sweep and of a recommendation, drawn from finished runs: nothing is chosen or simulated here."""
+"""The figures of a sweep and of a recommendation, from finished runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,18 +22,18 @@ from gcsim.tuning.reason import short
 from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep
 
-CURVE_CYCLES = 8  # shown of the setting that collects least
+CURVE_CYCLES = 8  # cycles of the setting with the lowest cycle rate
 
 
 def about_model(name: str, settings: Settings) -> str:
-    """The service, Go version and processors, for every figure's second line."""
+    """Service, Go version and GOMAXPROCS, for the subtitles of figures."""
     return f"{name}, Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
 
 
 def write_sweep_figures(
     sweep: Sweep, recorded: Sequence[Run], files: FileSet, *, about: str, chosen: Run | None = None
 ) -> list[Path]:
-    """Adds PNG and SVG of every figure that the sweep and the recorded runs have data for; their paths."""
+    """Adds PNG and SVG of all figures of the sweep and the recorded runs; returns their paths."""
     return [
         *write_grid_figures(sweep, files, about=about, chosen=chosen),
         *write_run_figures(recorded, files, about=about),
@@ -41,7 +41,7 @@ def write_sweep_figures(
 
 
 def write_grid_figures(sweep: Sweep, files: FileSet, *, about: str, chosen: Run | None = None) -> list[Path]:
-    """Adds heat maps of GC CPU and memory, and the trade-off; nothing for a single setting."""
+    """Adds heat maps of GC CPU and memory, and the trade-off; returns their paths, none for a single setting."""
     if len(sweep.finished) < 2:
         return []
     paths: list[Path] = []
@@ -58,7 +58,7 @@ def write_grid_figures(sweep: Sweep, files: FileSet, *, about: str, chosen: Run 
 def write_recommendation_figures(
     found: Recommendation, recorded: Sequence[Run], files: FileSet, *, about: str
 ) -> list[Path]:
-    """Adds the trade-off with the chosen setting and today's, and the recorded runs' heap and pauses; their paths."""
+    """Adds the trade-off, and heap and pauses of the recorded runs; returns their paths."""
     points = recommendation_points(found)
     return [
         *save_figure(trade_off_figure(points, about), files, "trade-off"),
@@ -67,7 +67,7 @@ def write_recommendation_figures(
 
 
 def recommendation_points(found: Recommendation) -> TradeOff:
-    """Everything that was looked at, the chosen setting where it is feasible, and today's."""
+    """All simulated settings as points, with today's setting and, if feasible, the chosen one."""
     return trade_off_data(
         found.explored,
         chosen=found.run if found.feasible else None,
@@ -77,7 +77,7 @@ def recommendation_points(found: Recommendation) -> TradeOff:
 
 
 def write_run_figures(recorded: Sequence[Run], files: FileSet, *, about: str) -> list[Path]:
-    """Adds heap over time and pauses of the recorded runs; their paths."""
+    """Adds heap over time and pauses of the recorded runs; returns their paths."""
     curves, pauses = recorded_curves(recorded)
     if not curves:
         return []
@@ -88,7 +88,7 @@ def write_run_figures(recorded: Sequence[Run], files: FileSet, *, about: str) ->
 
 
 def recorded_curves(recorded: Sequence[Run]) -> tuple[list[HeapCurve], list[PauseCurve]]:
-    """The curves of runs that were recorded and collect at least twice."""
+    """The curves of recorded runs with at least two cycles."""
     drawn = [
         (run.settings, run.cycles) for run in recorded if run.cycles is not None and len(run.cycles) >= 2
     ]
@@ -98,7 +98,7 @@ def recorded_curves(recorded: Sequence[Run]) -> tuple[list[HeapCurve], list[Paus
 
 
 def window_seconds(tables: Sequence[CycleTable]) -> float:
-    """Long enough to show some cycles of the setting with the longest, short enough to see the shortest."""
+    """A duration that shows some of the longest cycles and resolves the shortest ones."""
     periods = [_period_seconds(cycles) for cycles in tables]
     return max(min(CURVE_CYCLES * max(periods), 40 * min(periods)), 3 * max(periods))
 

@@ -1,9 +1,9 @@
-"""Metrics as people read them: the unit follows from the last word of the name."""
+"""Metrics as text: the last word of a metric's name gives its unit."""
 
 from gcsim.metrics import Estimate
 from gcsim.units import format_interval, format_mib, format_number, format_percent, format_seconds
 
-#: What each metric is called in tables and figures.
+#: The label of each metric in tables and figures.
 METRIC_LABELS = {
     "gc_rate_hz": "GC cycles per second",
     "heap_peak_bytes": "heap peak",
@@ -27,7 +27,7 @@ METRIC_LABELS = {
 
 
 def format_metric(name: str, value: float) -> str:
-    """One figure with its unit, three significant digits; an em dash where there is none."""
+    """A value with its unit and three significant digits; an em dash for NaN."""
     if value != value:
         return "—"
     if name.endswith("_bytes"):
@@ -42,6 +42,6 @@ def format_metric(name: str, value: float) -> str:
 
 
 def format_estimate(name: str, estimate: Estimate) -> str:
-    """Median and interval: ``412 MiB (398 to 431 MiB)``, ``900 MiB (870 MiB to 1.1 GiB)``."""
+    """Median and interval as text: ``412 MiB (398 to 431 MiB)``, ``900 MiB (870 MiB to 1.1 GiB)``."""
     value, low, high = (format_metric(name, x) for x in (estimate.value, estimate.low, estimate.high))
     return format_interval(value, low, high)

@@ -1,4 +1,4 @@
-"""The trade-off: GC CPU against peak resident memory over every setting simulated."""
+"""The trade-off of GC CPU and peak resident memory over all simulated settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from gcsim.engine.run import Run
 
 
-_LEAST_SHOWN_CPU = 0.0005  # a program that rarely collects must not stretch a log axis
+_LEAST_SHOWN_CPU = 0.0005  # settings with almost no GC CPU are left out: they would stretch the log axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeOff:
-    """Settings as points; the front sorted by memory; the chosen point with its interval. MiB and percent."""
+    """Settings as points, the Pareto front by memory, the chosen point with its interval; MiB and percent."""
 
     memory_mib: FloatArray
     gc_cpu_percent: FloatArray
@@ -48,7 +48,7 @@ def trade_off_data(
     today: "Run | None" = None,
     memory_bytes: int | None = None,
 ) -> TradeOff:
-    """Every run as a point, and the runs that no other beats in both memory and GC CPU."""
+    """The points of all runs, and the Pareto front of memory and GC CPU."""
     runs = [run for run in runs if run.metrics["gc_cpu_fraction"].value >= _LEAST_SHOWN_CPU]
     feasible = [is_feasible(run, memory_bytes) for run in runs]
     front = pareto_front([run for run, ok in zip(runs, feasible, strict=True) if ok])
@@ -70,7 +70,7 @@ def trade_off_data(
 
 
 def draw_trade_off(axes: Axes, data: TradeOff) -> None:
-    """Points, front, the chosen setting with its intervals, and the memory given as a wall."""
+    """Draws points, front, the chosen setting with its intervals, and the given memory as a line."""
     out = ~data.feasible
     axes.plot(
         data.memory_mib[out],
@@ -157,7 +157,7 @@ def _log_axes(axes: Axes, data: TradeOff) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{format_number(value)} %"))
     axes.minorticks_off()
     axes.spines[:].set_color(FAINT)
-    if data.memory_given_mib is not None:  # settings far above the memory are left out
+    if data.memory_given_mib is not None:  # the axis ends above the given memory
         shown = [*data.memory_mib, *([] if data.today_mib is None else [data.today_mib])]
         low, today = float(min(shown)), data.today_mib or 0.0
         axes.set_xlim(low / 1.15, max(1.6 * data.memory_given_mib, 1.2 * low, 1.15 * today))
