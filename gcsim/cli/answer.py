@@ -1,4 +1,4 @@
-"""The answer of ``gcsim recommend`` in words and tables that fit 80 columns."""
+"""The printed answer of ``gcsim recommend``, in sentences and tables of 80 columns."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gcsim.engine.run import Run
     from gcsim.tuning.recommend import Recommendation
 
-_ROWS = {  # metric: its name in the table
+_ROWS = {  # metric: its label in the table
     "rss_peak_bytes": "memory, peak",
     "gc_cpu_fraction": "GC CPU",
     "stw_p99_seconds": "pause, p99",
@@ -19,23 +19,23 @@ _ROWS = {  # metric: its name in the table
 
 
 def print_recommendation(found: "Recommendation") -> None:
-    """The setting to paste, today's and the recommended run, the reasons, and what else there is."""
+    """Prints the setting, the comparison with today, the reasons, the alternatives and the stress runs."""
     emit("\n".join(f"  {name}={value}" for name, value in found.env.items()) + "\n\n")
     _print_comparison(found, "recommended")
-    reasons = found.reasons[1:]  # the table has the prediction
+    reasons = found.reasons[1:]  # the table shows the prediction
     emit("\n" + "\n".join(wrap(reason) for reason in reasons) + "\n\n")
     _print_others(found)
 
 
 def print_miss(found: "Recommendation") -> None:
-    """The reasons and the ways out, and the nearest miss next to today's setting; nothing in a form to paste."""
+    """Prints the reasons and the nearest miss next to today's setting, without a setting to paste."""
     emit("\n".join(wrap(reason, indent="  ") for reason in found.reasons))
-    emit("No setting is printed to paste, because none fits.\n\n")
+    emit("No setting to paste is printed, because none is feasible.\n\n")
     _print_comparison(found, "nearest miss")
 
 
 def _print_comparison(found: "Recommendation", name: str) -> None:
-    """Today's run and the other, each with its two knobs, metrics and limits."""
+    """Prints both runs with their settings, metrics and limits."""
     today, run = found.today, found.run
     limits = {m.constraint.metric: m.constraint.format(m.constraint.bound) for m in found.margins}
     rows = [
@@ -61,7 +61,7 @@ def _print_comparison(found: "Recommendation", name: str) -> None:
 
 
 def _print_others(found: "Recommendation") -> None:
-    """The alternatives, and the recommended setting under growth."""
+    """Prints the alternatives, and the recommended setting with more live heap or load."""
     others = [
         *((item.name, item.run) for item in found.alternatives),
         *((f"{item.what} × {item.factor:g}", item.run) for item in found.stress),

@@ -38,28 +38,28 @@ def calibrate(
         bool,
         typer.Option(
             "--open-loop",
-            help="Requests arrive at their own pace. Near saturation no log shows that.",
+            help="Arrivals set the load. Pass this near saturation, where a log does not show it.",
         ),
     ] = False,
     closed_loop: Annotated[
         bool,
-        typer.Option("--closed-loop", help="The program works as fast as it can, as a batch job does."),
+        typer.Option("--closed-loop", help="The program runs at full speed, like a batch job."),
     ] = False,
     figures: Annotated[
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Folder for PNG and SVG figures of the fit."),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Print every parameter, and every figure of the self-check.")
+        bool, typer.Option("--verbose", help="Print all parameters and all results of the self-check.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Learn a model of one service from its logs, and say how far to trust it.
+    """Calibrate a model of one service from its logs, and print the verdict on it.
 
-    Several logs are one service's at other settings, or repeated runs: what they share is pooled, and the model's
-    settings are those nearest to GOGC=100 without a limit. The settings options say how the logs were made where
-    no side file of gcsim capture does. Exit status 1 when the verdict is "do not trust"; the model is written all the
-    same.
+    Several logs must be of one service, at different settings or repeated: common parameters are pooled, and the
+    model's settings are those nearest to GOGC=100 without a limit. The settings options state the settings of logs
+    without a side file of gcsim capture. The exit status is 1 if the verdict is "do not trust"; the model is written
+    in any case.
     """
     from gcsim.atomic import check_folder, check_output
 

@@ -1,4 +1,4 @@
-"""``gcsim capture``: run a Go program and keep its GC trace."""
+"""``gcsim capture``: runs a Go program and writes its GC trace to a file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,7 @@ def capture(
     ],
     log: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="LOG", help="Where the trace goes."),
+        typer.Option("--output", "-o", metavar="LOG", help="The log file to write."),
     ],
     duration: Annotated[
         str | None,
@@ -26,9 +26,9 @@ def capture(
             "--duration", "--for", metavar="TIME", help="Stop the program with SIGTERM after this time."
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes of gcsim's own.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes of gcsim.")] = False,
 ) -> int:
-    """Run a Go program with its GC trace on; its output, signals and exit status pass through."""
+    """Run a Go program with its GC trace on; output, signals and exit status pass through."""
     from gcsim.capture.run import run_capture
 
     def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""How commands talk: documents to standard output, everything else to standard error."""
+"""Output of commands: results on standard output, notes on standard error."""
 
 import errno
 import json
@@ -21,23 +21,23 @@ from gcsim.printable import printable, printable_json, printable_lines
 if TYPE_CHECKING:
     from gcsim.metrics import Estimate
 
-_WIDEST_TABLE = 1000  # figures are never cut off: a narrow terminal wraps the line
-_WIDTH_OF_A_TABLE_IN_A_FILE = 120  # columns of wrapped tables where standard output is no terminal
-_WIDTH_OF_A_FILE = 80  # columns of prose there
+_WIDEST_TABLE = 1000  # columns: tables are never cut; a narrow terminal wraps their lines
+_WIDTH_OF_A_TABLE_IN_A_FILE = 120  # columns of wrapped tables if standard output is not a terminal
+_WIDTH_OF_A_FILE = 80  # columns of sentences if standard output is not a terminal
 _NARROWEST, _WIDEST_PROSE = 40, 100
 
-_lost_output: OSError | None = None  # why standard output has not taken a document
+_lost_output: OSError | None = None  # the error of the last failed write to standard output
 
 
 def terminal_width() -> int:
-    """Columns of the terminal that standard output goes to; 80 where it goes to none."""
+    """The width of the terminal on standard output in columns; 80 without a terminal."""
     if sys.stdout is None or not sys.stdout.isatty():
         return _WIDTH_OF_A_FILE
     return max(shutil.get_terminal_size((_WIDTH_OF_A_FILE, 24)).columns, _NARROWEST)
 
 
 def wrap(text: str, *, indent: str = "") -> str:
-    """Prose in lines that fit the terminal, of 100 columns at most; ``indent`` starts every line but the first."""
+    """The text in lines of the terminal's width, at most 100; ``indent`` starts all lines but the first."""
     return textwrap.fill(
         text,
         width=min(terminal_width(), _WIDEST_PROSE),
@@ -48,16 +48,16 @@ def wrap(text: str, *, indent: str = "") -> str:
 
 
 def emit(text: str) -> None:
-    """Write to standard output, control characters escaped.
+    """Writes to standard output, with control characters escaped.
 
-    The work goes on whatever becomes of the text. When the reader has gone (``| head``) the rest is dropped in
-    silence; where the text cannot be written ``lost_output`` says why.
+    A failed write does not stop the command. On a closed pipe (``| head``), further output is discarded. After any
+    other failure ``lost_output`` returns the error.
     """
     _write(printable_lines(text))
 
 
 def emit_json(document: object) -> None:
-    """Print one JSON document; a figure that does not exist is null, never NaN."""
+    """Writes one JSON document to standard output; NaN becomes null."""
     _write(to_json_text(document))
 
 
@@ -68,7 +68,7 @@ def to_json_text(document: object) -> str:
 
 
 def note(text: str) -> None:
-    """One line on standard error, control characters and line ends escaped; lost where it cannot be written."""
+    """Writes one line to standard error, with control characters and line ends escaped; ignores failures."""
     try:
         sys.stderr.write(printable(text) + "\n")
         sys.stderr.flush()
@@ -77,7 +77,7 @@ def note(text: str) -> None:
 
 
 def lost_output() -> OSError | None:
-    """Why a document could not be written to standard output, then forgotten; None where all were."""
+    """The error of a failed write to standard output, or None; the call resets it."""
     global _lost_output
     try:
         if sys.stdout is not None:
@@ -107,7 +107,7 @@ def _drop(error: OSError) -> None:
 
 
 def _abandon(stream: TextIO | None) -> None:
-    """Sends the rest of a stream to nowhere: what is left in its buffer must not fail again when Python ends."""
+    """Redirects a stream to /dev/null, so that its buffer does not fail again when Python exits."""
     try:
         if stream is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -116,7 +116,7 @@ def _abandon(stream: TextIO | None) -> None:
 
 
 def note_written(folder: Path, paths: Sequence[Path]) -> None:
-    """The files written into a folder, on standard error; a figure's two formats as one name."""
+    """Notes the files written into a folder, formats of one figure as one name."""
     names: dict[str, list[str]] = {}
     for path in paths:
         names.setdefault(path.stem, []).append(path.suffix[1:])
@@ -125,7 +125,7 @@ def note_written(folder: Path, paths: Sequence[Path]) -> None:
 
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-    """A table on standard output: first column to the left, figures to the right."""
+    """Writes a table to standard output, with the first column left-aligned and all others right-aligned."""
     table = Table(box=None, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
@@ -135,13 +135,13 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
 
 
 def emit_rich(renderable: RenderableType) -> None:
-    """What rich can draw, on standard output: plain and of a fixed width where that is no terminal."""
+    """Writes a rich renderable to standard output; plain text of fixed width without a terminal."""
     in_a_terminal = sys.stdout is not None and sys.stdout.isatty()
     _emit_drawn(renderable, terminal_width() if in_a_terminal else _WIDTH_OF_A_TABLE_IN_A_FILE)
 
 
 def _emit_drawn(renderable: RenderableType, width: int) -> None:
-    """Draws for the terminal; only rich's own control sequences reach it."""
+    """Renders and writes; only rich's own control sequences reach the terminal."""
     console = Console(file=sys.stdout, width=width)
     drawn = [
         piece if piece.control else Segment(printable_lines(piece.text), piece.style)
@@ -153,7 +153,7 @@ def _emit_drawn(renderable: RenderableType, width: int) -> None:
 
 
 def emit_estimates(metrics: Mapping[str, "Estimate"]) -> None:
-    """Predicted metrics as a table: median and 90 % interval, in the unit that suits each."""
+    """Writes predicted metrics as a table: median and 90 % interval."""
     from gcsim.report.text import METRIC_LABELS, format_metric
 
     rows = [

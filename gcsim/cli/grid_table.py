@@ -1,4 +1,4 @@
-"""A sweep as a table: one row per setting while that fits a screen, else two maps of GOGC and GOMEMLIMIT."""
+"""A sweep as text: one row per setting for small grids, else two maps of GOGC and GOMEMLIMIT."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,13 +22,13 @@ _MAX_ROWS = 24
 _BETWEEN_COLUMNS = 2
 _MARKS: "dict[Fault, tuple[str, str]]" = {
     "memory": ("!", "too big for the container: peak memory at the 95th percentile is above it"),
-    "limit": ("x", "cannot hold its own GOMEMLIMIT: live memory does not fit under it"),
+    "limit": ("x", "cannot keep its own GOMEMLIMIT: live memory does not fit under it"),
     "gc_cpu": ("#", "too much GC: at the 95th percentile more than half of all CPU"),
 }
 
 
 def print_grid(sweep: "Sweep", best: "Run | None") -> None:
-    """The sweep on standard output, the best setting in brackets, and a legend of the marks."""
+    """Prints the sweep, with the best setting in brackets and a legend of the marks."""
     if len(sweep.finished) <= _MAX_ROWS or len(sweep.gomemlimit_bytes) == 1:
         _print_rows(sweep, best)
         return
@@ -39,7 +39,7 @@ def print_grid(sweep: "Sweep", best: "Run | None") -> None:
 
 
 def _print_map(sweep: "Sweep", best: "Run | None", metric: str, unit: float, title: str) -> None:
-    """As many columns at a time as the terminal is wide."""
+    """Prints one metric as a map, in parts of as many columns as the terminal holds."""
     from gcsim.tuning.sweep import loosest_last
 
     columns = len(sweep.gogc)
@@ -60,7 +60,7 @@ def _print_map(sweep: "Sweep", best: "Run | None", metric: str, unit: float, tit
 
 
 def _parts(widths: Sequence[int], room: int) -> list[tuple[int, int]]:
-    """Runs of columns that fit the room, as first column and the one after the last."""
+    """Parts of columns that fit into ``room``, each as (first column, column after the last)."""
     parts, start, used = [], 0, 0
     for place, width in enumerate(widths):
         if used + width + _BETWEEN_COLUMNS > room and place > start:

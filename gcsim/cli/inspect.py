@@ -1,4 +1,4 @@
-"""``gcsim inspect``: what a log shows, by the definitions that predictions use."""
+"""``gcsim inspect``: findings and metrics of logs, by the definitions of predictions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +29,7 @@ def inspect(
         typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the heap and pauses."),
     ] = None,
     oddities: Annotated[
-        bool, typer.Option("--oddities", help="List every line that was skipped, repaired or odd.")
+        bool, typer.Option("--oddities", help="List all lines that were skipped, repaired or unusual.")
     ] = False,
     gogc: LoggedGogcOption = None,
     gomemlimit: LoggedGomemlimitOption = None,
@@ -37,7 +37,7 @@ def inspect(
     go: LoggedGoOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happened: findings, metrics, figures."""
+    """Show the findings and metrics of logs, and draw figures."""
     from gcsim.atomic import check_folder
 
     if output is not None:

@@ -1,4 +1,4 @@
-"""Logs on the command line: reading them, what the options state of them, and what a reader should know."""
+"""Logs of the command line: reading, stated settings and warnings."""
 
 import math
 from typing import TYPE_CHECKING
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from gcsim.service.model import Loop
 
 _MAX_ODDITIES_SHOWN = 5
-_DISTURBED_SHARE = 0.05  # of all CPU used by other processes during a capture
+_DISTURBED_SHARE = 0.05  # of all CPU: used by other processes during a capture
 
 
 def read_logs(logs: list[str]) -> dict[str, "Trace"]:
-    """Each log's busiest process, by the name given. Raises InputError."""
+    """The trace of the process with the most cycles in each log, by the log's name. Raises InputError."""
     from gcsim.gctrace import read_gctrace
 
     if logs.count("-") > 1:
-        raise InputError("standard input can be read once; name - only once")
+        raise InputError("standard input can be read only once; pass - once")
     return {log: read_gctrace(log) for log in dict.fromkeys(logs)}
 
 
@@ -33,7 +33,7 @@ def overrides_of(
     go: str | None = None,
     loop: "Loop | None" = None,
 ) -> "Overrides":
-    """What the options state of how a log was written. Raises InputError."""
+    """The settings of the logged run that the options state. Raises InputError."""
     from gcsim.calibration.settings.log_settings import Overrides
     from gcsim.goruntime.versions import rules_for
 
@@ -51,7 +51,7 @@ def overrides_of(
 
 
 def warn_about(name: str, trace: "Trace") -> None:
-    """What a reader of the log should know, on standard error."""
+    """Notes unusual lines and a crowded machine on standard error."""
     shown = trace.oddities[:_MAX_ODDITIES_SHOWN]
     for oddity in shown:
         note(f"{name}: {oddity}")

@@ -1,4 +1,4 @@
-"""``gcsim``: the commands, and the one place where an error becomes a sentence and an exit status.
+"""``gcsim``: the commands, and the conversion of errors to a sentence and an exit status.
 
 Exit status: 0 success, 1 a negative answer (no feasible setting, validation out of bounds), 2 bad input, 70 an error
 in gcsim itself, 130 interrupted, 143 terminated.
@@ -31,12 +31,12 @@ BAD_INPUT = 2
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 _LONGEST_SENTENCE = 1200
 
-# What Typer raises for a wrong option, an extra argument and so on; it gives the class no public name.
+# The exception of Typer for wrong options and arguments; the class has no public name.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="gcsim",
-    help="Predict what GOGC and GOMEMLIMIT would do to a Go service, from one gctrace log.",
+    help="Predict the effect of GOGC and GOMEMLIMIT on a Go service, from one gctrace log.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -62,11 +62,11 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """Predict what GOGC and GOMEMLIMIT would do to a Go service, from one gctrace log."""
+    """Predict the effect of GOGC and GOMEMLIMIT on a Go service, from one gctrace log."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; the exit status."""
+    """Runs one command line; returns the exit status."""
     status = _status_of(list(arguments))
     lost = lost_output()
     if lost is not None and status != BAD_INPUT:
@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _status_of(arguments: list[str]) -> int:
-    """Every way in which a command can end."""
+    """The exit status of a command; every error becomes a note and a status here."""
     try:
         return _dispatch(arguments)
     except typer.Exit as ending:
@@ -93,10 +93,10 @@ def _status_of(arguments: list[str]) -> int:
         return TERMINATED
     except MemoryError:
         return _refused(
-            "not enough memory; read a shorter log, or simulate less: settings, replicas, duration"
+            "not enough memory; pass a shorter log, or fewer settings, fewer replicas or a shorter duration"
         )
     except RecursionError:
-        return _refused("the input is nested too deeply to be read; name a file that gcsim or Go has written")
+        return _refused("the input is nested too deeply; pass a file that gcsim or Go wrote")
     except OSError as error:
         return _failed_io(error)
     except Exception as error:
@@ -104,9 +104,9 @@ def _status_of(arguments: list[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    """Not through Typer's own ``main``, which turns Ctrl-C into an empty line."""
+    """The exit status of a command that ends normally. Typer's ``main`` is not used: it hides Ctrl-C."""
     _refuse_empty(arguments)
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its words on caches are of no use here
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its notes on caches are not useful here
     if not arguments:
         arguments = ["--help"]
     elif arguments[0] == "help":
@@ -118,16 +118,16 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _refuse_empty(arguments: Sequence[str]) -> None:
-    """An empty argument is a shell variable that is not set; an empty path would be the working folder."""
+    """Raises InputError for an empty argument: as a path it would be the working folder."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     for place, argument in enumerate(own):
         if not argument or (argument.startswith("--") and argument.endswith("=")):
             where = argument.rstrip("=") or (own[place - 1] if place else "the command line")
-            raise InputError(f"{where}: an argument is empty; is a shell variable not set?")
+            raise InputError(f"{where}: an argument is empty; check that its shell variable is set")
 
 
 def _refused(sentence: str) -> int:
-    """Bad input: one line on standard error, however long what it quotes."""
+    """Notes bad input in one line of limited length; returns its exit status."""
     if len(sentence) > _LONGEST_SENTENCE:
         half = _LONGEST_SENTENCE // 2
         sentence = f"{sentence[:half]} ... {sentence[-half:]}"
@@ -136,7 +136,7 @@ def _refused(sentence: str) -> int:
 
 
 def _usage(error: Exception) -> str:
-    """Typer's own complaint as one sentence, with where to look."""
+    """Typer's message as one sentence, with a reference to ``--help``."""
     context = getattr(error, "ctx", None)
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     path = getattr(context, "command_path", "gcsim")
@@ -144,17 +144,17 @@ def _usage(error: Exception) -> str:
 
 
 def _failed_io(error: OSError) -> int:
-    """An error of the operating system that no command expected."""
+    """Notes an unexpected error of the operating system; returns the exit status."""
     reason = error.strerror or str(error)
     if error.filename is not None:
         return _refused(f"{os.fsdecode(error.filename)}: {reason}; name a file that can be read or written")
-    if isinstance(error, BrokenPipeError):  # the reader of the help has gone
+    if isinstance(error, BrokenPipeError):  # the reader of the help text closed the pipe
         return 0
-    return _refused(f"standard input or output failed ({reason}); check where they come from and go to")
+    return _refused(f"standard input or output failed ({reason}); check the redirections of the command")
 
 
 def _internal(error: Exception) -> int:
-    """A defect of gcsim: a sentence to report, and the traceback for those who ask."""
+    """Notes a defect of gcsim, with a traceback on request; returns its exit status."""
     if os.environ.get("GCSIM_TRACEBACK"):
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)

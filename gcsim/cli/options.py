@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, so that one name means one thing everywhere."""
+"""Arguments and options that several commands share."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,7 @@ MAX_REPLICAS = 10_000
 
 
 def whole_number(text: str | int) -> int:
-    """The value of an option that is a whole number; Typer adds the option's name to the complaint."""
+    """The value of an option that must be a whole number; Typer adds the option's name to the error."""
     try:
         return parse_count(text)
     except InputError as error:
@@ -37,7 +37,7 @@ GomemlimitOption = Annotated[
 GomaxprocsOption = Annotated[
     int | None,
     typer.Option(
-        "--gomaxprocs", metavar="P", parser=whole_number, help="Processors [default: as calibrated]."
+        "--gomaxprocs", metavar="P", parser=whole_number, help="GOMAXPROCS [default: as calibrated]."
     ),
 ]
 GoOption = Annotated[
@@ -49,17 +49,24 @@ LoggedGogcOption = Annotated[
 ]
 LoggedGomemlimitOption = Annotated[
     str | None,
-    typer.Option("--gomemlimit", metavar="L", help="Its GOMEMLIMIT [default: as captured, or off]."),
+    typer.Option(
+        "--gomemlimit", metavar="L", help="GOMEMLIMIT of the logged run [default: as captured, or off]."
+    ),
 ]
 LoggedGomaxprocsOption = Annotated[
     int | None,
     typer.Option(
-        "--gomaxprocs", metavar="P", parser=whole_number, help="Its processors [default: as logged]."
+        "--gomaxprocs",
+        metavar="P",
+        parser=whole_number,
+        help="GOMAXPROCS of the logged run [default: as logged].",
     ),
 ]
 LoggedGoOption = Annotated[
     str | None,
-    typer.Option("--go", metavar="1.X", help="Its Go version [default: as captured, or the newest]."),
+    typer.Option(
+        "--go", metavar="1.X", help="Go version of the logged run [default: as captured, or the newest]."
+    ),
 ]
 ReplicasOption = Annotated[
     int, typer.Option("--replicas", metavar="R", parser=whole_number, help="Simulated runs per setting.")
@@ -68,7 +75,13 @@ DurationOption = Annotated[
     str, typer.Option("--duration", metavar="TIME", help="Length of each run, such as 10m or 90s.")
 ]
 SeedOption = Annotated[
-    int, typer.Option("--seed", metavar="N", parser=whole_number, help="Same seed, same bytes.")
+    int,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        parser=whole_number,
+        help="Seed of all random draws; the same seed gives the same output.",
+    ),
 ]
 EngineOption = Annotated[
     str,
@@ -79,17 +92,17 @@ MemoryOption = Annotated[
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="Memory of the container, such as 512Mi: what does not fit is marked infeasible.",
+        help="Memory of the container, such as 512Mi; settings that exceed it are marked infeasible.",
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")
+    bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """How to simulate, checked."""
+    """Checked options of a simulation."""
 
     duration_seconds: float
     replicas: int
@@ -97,11 +110,12 @@ class Simulation:
     engine: "Engine"
 
     def describe(self, duration: str) -> str:
+        """The options in words, for headings."""
         return f"{duration} × {self.replicas} replicas, seed {self.seed}, engine {self.engine}"
 
 
 def simulation(*, duration: str, replicas: int, seed: int, engine: str) -> Simulation:
-    """The four options that every simulating command takes. Raises InputError."""
+    """The four options of every simulating command, checked. Raises InputError."""
     if not 1 <= replicas <= MAX_REPLICAS:
         raise InputError(f"--replicas must be from 1 to {MAX_REPLICAS:,}; got {replicas}")
     if seed < 0:
@@ -113,7 +127,7 @@ def simulation(*, duration: str, replicas: int, seed: int, engine: str) -> Simul
 
 
 def parse_memory(text: str | None) -> int | None:
-    """``--memory`` in bytes. Raises InputError."""
+    """The value of ``--memory`` in bytes. Raises InputError."""
     if text is None:
         return None
     return parse_memory_size(text, what="--memory")
@@ -122,7 +136,7 @@ def parse_memory(text: str | None) -> int | None:
 def chosen_settings(
     model: "Model", *, gogc: str | None, gomemlimit: str | None, gomaxprocs: int | None, go: str | None
 ) -> Settings:
-    """The settings of one run: what was given, and the calibrated run's for the rest. Raises InputError."""
+    """The settings of one run: the given values, else the calibrated ones. Raises InputError."""
     from gcsim.tuning.sweep import base_settings
 
     base = base_settings(model, gomaxprocs=gomaxprocs, go=go)

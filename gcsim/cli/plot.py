@@ -39,10 +39,10 @@ def plot(
         Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for PNG and SVG files.")
     ],
     gogc: Annotated[
-        str, typer.Option("--gogc", metavar="GRID", help="With a model: up to six settings.")
+        str, typer.Option("--gogc", metavar="GRID", help="With a model: GOGC values of up to six settings.")
     ] = "50,100,200",
     gomemlimit: Annotated[
-        str, typer.Option("--gomemlimit", metavar="GRID", help="With a model: their limits.")
+        str, typer.Option("--gomemlimit", metavar="GRID", help="With a model: their memory limits.")
     ] = "off",
     memory: MemoryOption = None,
     gomaxprocs: GomaxprocsOption = None,
@@ -80,7 +80,9 @@ def plot(
         with replacing_set(output) as files:
             written = write_run_figures(recorded, files, about=about_model(service.name, settings[0]))
     if not written:
-        raise InputError(f"{source}: nothing to draw, no setting collects twice; choose other settings")
+        raise InputError(
+            f"{source}: nothing to draw, because no setting has two GC cycles; choose other settings"
+        )
     note_written(output, written)
     if service is not None:
         exit_by_verdict(service)

@@ -1,4 +1,4 @@
-"""How far a long command is, on standard error: a bar on a terminal, a line every five seconds in other places."""
+"""Progress of long commands on standard error: a bar on a terminal, else a line every five seconds."""
 
 import sys
 import threading
@@ -13,14 +13,14 @@ from gcsim.cli.console import note
 
 SECONDS_BETWEEN_LINES = 5.0
 
-Report = Callable[[int, int], None]  # settings finished, settings in all
+Report = Callable[[int, int], None]  # finished settings, all settings
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Report]:
-    """A callback ``(finished, total)`` that shows both; nothing is left on a terminal."""
+    """A context with a callback ``(finished, total)`` that shows progress; a bar disappears at the end."""
     if sys.stderr is None:
-        yield _nowhere
+        yield _ignore
     elif sys.stderr.isatty():
         with _bar() as bar:
             task = bar.add_task(what, total=None)
@@ -30,8 +30,8 @@ def progress(what: str) -> Iterator[Report]:
             yield report
 
 
-def _nowhere(_finished: int, _total: int) -> None:
-    """Reports to nobody: standard error is closed."""
+def _ignore(_finished: int, _total: int) -> None:
+    """Ignores the report, because standard error is closed."""
 
 
 def _bar() -> Progress:
@@ -47,7 +47,7 @@ def _bar() -> Progress:
 
 @contextmanager
 def _lines(what: str) -> Iterator[Report]:
-    """Lines from a thread of their own: one call of the engine may last longer than the time between two."""
+    """A callback whose lines come from a thread, because one engine call may last longer than five seconds."""
     began, ended = time.monotonic(), threading.Event()
     state = (0, 0)
 

@@ -1,4 +1,4 @@
-"""``gcsim recommend``: a setting, why, and what it costs."""
+"""``gcsim recommend``: a setting for a container, with reasons and costs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,11 +36,13 @@ def recommend(
         str, typer.Option("--memory", metavar="SIZE", help="Memory of the container, such as 512Mi or 2GiB.")
     ],
     max_gc_cpu: Annotated[
-        str | None, typer.Option("--max-gc-cpu", metavar="SHARE", help="Most GC CPU allowed, such as 10%.")
+        str | None, typer.Option("--max-gc-cpu", metavar="SHARE", help="Highest allowed GC CPU, such as 10%.")
     ] = None,
     max_stw_p99: Annotated[
         str | None,
-        typer.Option("--max-stw-p99", metavar="TIME", help="Longest 99th-percentile pause, such as 2ms."),
+        typer.Option(
+            "--max-stw-p99", metavar="TIME", help="Longest allowed 99th-percentile pause, such as 2ms."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the choice.")
@@ -53,7 +55,7 @@ def recommend(
     engine: EngineOption = "lanes",
     as_json: JsonOption = False,
 ) -> None:
-    """Choose GOGC and GOMEMLIMIT for a container; exit status 1 when nothing is feasible."""
+    """Choose GOGC and GOMEMLIMIT for a container; exit status 1 if no setting is feasible."""
     from gcsim.atomic import check_folder
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
@@ -101,7 +103,7 @@ def recommend(
 
 
 def _write_figures(service: "Model", found: "Recommendation", output: Path) -> None:
-    """The trade-off, and the heap over time and the pauses today and as recommended."""
+    """Writes the trade-off, and heap and pauses of today's and the recommended setting."""
     from gcsim.atomic import replacing_set
     from gcsim.report.sweep_figures import about_model, write_recommendation_figures
     from gcsim.tuning.recorded import record_runs

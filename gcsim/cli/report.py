@@ -1,4 +1,4 @@
-"""``gcsim report``: everything about one model on one page."""
+"""``gcsim report``: one HTML page about one model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ def report(
     seed: SeedOption = 1,
     engine: EngineOption = "lanes",
 ) -> None:
-    """Write one self-contained HTML page: the grid, the heap over time and, with --memory, a setting."""
+    """Write one self-contained HTML page: the grid, the heap over time and, with --memory, a recommendation."""
     from gcsim.atomic import check_output, write_text_atomically
     from gcsim.errors import InputError
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
@@ -55,7 +55,9 @@ def report(
         parse_memory(memory),
     )
     if len(gogcs) * len(limits) < 2:
-        raise InputError("--gogc and --gomemlimit make one setting; a report needs two or more")
+        raise InputError(
+            "--gogc and --gomemlimit make one setting, but a report needs two or more; give more values"
+        )
     service = load_service(model)
     check_output(output)
     from gcsim.report.model_page import model_page
@@ -70,7 +72,7 @@ def report(
     with progress("report") as show:
         found = None if memory_bytes is None else _recommended(service, memory_bytes, asked, show)
         chosen = found.settings if found is not None and found.feasible else None
-        if chosen is not None:  # so that the grid holds it
+        if chosen is not None:  # the grid must contain the recommended setting
             gogcs = list(dict.fromkeys([*gogcs, chosen.gogc]))
             limits = list(dict.fromkeys([*limits, chosen.gomemlimit_bytes]))
         grid = sweep(
@@ -95,7 +97,7 @@ def report(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """The part of the options that the sweep and the recommendation share."""
+    """The options that the sweep and the recommendation share."""
 
     gomaxprocs: int | None
     go: str | None

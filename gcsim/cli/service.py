@@ -1,4 +1,4 @@
-"""The model that a command was given, and how far calibration trusts it: one place for every command.
+"""The model of a command and its verdict, for all commands.
 
 A command loads its model with ``load_service``, which notes a verdict other than trust on standard error, adds
 ``assessed`` to its JSON document, and ends with ``exit_by_verdict``.
@@ -19,7 +19,7 @@ NOT_TRUSTED = 1  # exit status
 
 
 def load_service(name_or_path: str) -> "Model":
-    """A model by path or shipped name; notes its verdict where that is not trust. Raises InputError."""
+    """The model of a path or shipped name; notes a verdict other than trust. Raises InputError."""
     from gcsim.service.model import Model
 
     model = Model.load(name_or_path)
@@ -29,25 +29,25 @@ def load_service(name_or_path: str) -> "Model":
 
 
 def note_verdict(name: str, assessment: "Assessment") -> None:
-    """The verdict in one line on standard error, where it is not trust."""
+    """Notes a verdict other than trust in one line on standard error."""
     if assessment.verdict != "trust":
         note(f"{name}: {assessment.line}")
 
 
 def verdict_heading(model: "Model") -> str:
-    """The verdict as a paragraph to print before a figure that must not be taken without it; empty if trusted."""
+    """A "do not trust" verdict as a paragraph above the results; empty for other verdicts."""
     found = model.assessment
     return "" if found is None or found.verdict != "do not trust" else f"{found.line}\n\n"
 
 
 def assessed(document: Mapping[str, Any], model: "Model") -> dict[str, Any]:
-    """The document with ``verdict``, ``findings`` and ``growth`` of its model; null and empty where none is known."""
+    """The document with ``verdict``, ``findings`` and ``growth`` of its model; null and empty without them."""
     if model.assessment is None:
         return {**document, "verdict": None, "findings": [], "growth": []}
     return {**document, **model.assessment.to_json()}
 
 
 def exit_by_verdict(model: "Model") -> None:
-    """Ends the command with status 1 where calibration says not to trust the model."""
+    """Ends the command with status 1 if the verdict is "do not trust"."""
     if model.assessment is not None and model.assessment.verdict == "do not trust":
         raise typer.Exit(NOT_TRUSTED)

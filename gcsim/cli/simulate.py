@@ -1,4 +1,4 @@
-"""``gcsim simulate``: one setting."""
+"""``gcsim simulate``: the prediction of one setting."""
 
 import json
 from dataclasses import dataclass
@@ -47,7 +47,9 @@ def simulate(
     force_gc: Annotated[
         str | None,
         typer.Option(
-            "--force-gc", metavar="TIME", help="The program calls runtime.GC this often; needs --engine des."
+            "--force-gc",
+            metavar="TIME",
+            help="Interval of forced collections (runtime.GC); needs --engine des.",
         ),
     ] = None,
     trace_out: Annotated[
@@ -60,7 +62,9 @@ def simulate(
     timeline_step: Annotated[
         str | None,
         typer.Option(
-            "--timeline-step", metavar="TIME", help="Its counters this far apart [default: every event]."
+            "--timeline-step",
+            metavar="TIME",
+            help="Interval of counters in the timeline [default: every event].",
         ),
     ] = None,
     objects_out: Annotated[
@@ -72,12 +76,12 @@ def simulate(
     objects: Annotated[
         Path | None,
         typer.Option(
-            "--objects", metavar="TOML", help="The kinds of objects in it [default: an assumed mix]."
+            "--objects", metavar="TOML", help="Kinds of objects for --objects-out [default: an assumed mix]."
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict one setting; what is not given stays as calibrated."""
+    """Predict one setting; values that are not given stay as calibrated."""
     from gcsim.atomic import check_output
 
     how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
@@ -120,7 +124,7 @@ def simulate(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outputs:
-    """Files asked for, and of which run."""
+    """The requested files and their options."""
 
     force_gc_seconds: float | None
     trace: Path | None
@@ -144,9 +148,9 @@ def _check_outputs(
         if path is not None and how.engine != "des":
             raise InputError(f"{option}: only the event-by-event engine has {what}; add --engine des")
     if timeline_step is not None and timeline_out is None:
-        raise InputError("--timeline-step: there is no timeline; add --timeline-out FILE")
+        raise InputError("--timeline-step: no timeline is written; add --timeline-out FILE")
     if objects is not None and objects_out is None:
-        raise InputError("--objects: there is no object-level view; add --objects-out FILE")
+        raise InputError("--objects: no object-level view is written; add --objects-out FILE")
     if timeline_step is not None:
         parse_duration(timeline_step, what="--timeline-step")
     if objects is not None:
@@ -156,7 +160,7 @@ def _check_outputs(
 
 
 def _write_run(service: "Model", settings: "Settings", how: Simulation, outputs: _Outputs) -> None:
-    """One run at the model's central values, in the forms asked for."""
+    """Writes one run at the model's central values in the requested formats."""
     from gcsim.atomic import write_text_atomically
     from gcsim.engine.simulate import record_cycles
     from gcsim.gctrace.writer import format_gctrace
@@ -171,7 +175,7 @@ def _write_run(service: "Model", settings: "Settings", how: Simulation, outputs:
 
 
 def _write_events(service: "Model", settings: "Settings", how: Simulation, outputs: _Outputs) -> "CycleTable":
-    """Timeline and object-level view of one run; returns its cycles."""
+    """Writes timeline and object-level view of one run; returns its cycles."""
     from gcsim.atomic import write_text_atomically
     from gcsim.engine.des.run.replicas import record_events
     from gcsim.engine.des.run.timeline import chrome_trace

@@ -1,4 +1,4 @@
-"""``gcsim sweep``: the grid of settings, as table, figures and files."""
+"""``gcsim sweep``: predictions over a grid of settings, as table, figures and files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,7 +54,7 @@ def sweep(
     engine: EngineOption = "lanes",
     as_json: JsonOption = False,
 ) -> None:
-    """Predict every pair of a grid of GOGC and GOMEMLIMIT: heat maps, curves, table."""
+    """Predict all pairs of a grid of GOGC and GOMEMLIMIT: heat maps, curves, table."""
     from gcsim.atomic import check_folder
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
 
@@ -84,7 +84,11 @@ def sweep(
     interrupted = len(result.finished) < len(result.runs)
     if interrupted:
         finished = f"gcsim: interrupted: {len(result.finished)} of {len(result.runs)} settings finished"
-        note(finished if output is None else f"{finished}; writing them, Ctrl-C again stops that")
+        note(
+            finished
+            if output is None
+            else f"{finished}; gcsim writes them now, press Ctrl-C again to stop that"
+        )
     settings = result.finished[0].settings
     best = None if memory_bytes is None else best_of(result.finished, memory_bytes)
     note_upgrade(service, settings)
@@ -102,7 +106,7 @@ def sweep(
 
 
 def _write_files(service: "Model", result: "Sweep", best: "Run | None", output: Path) -> None:
-    """Figures, table and document, together."""
+    """Writes figures, table and document together."""
     from gcsim.atomic import replacing_set
     from gcsim.report.sweep_figures import about_model, write_sweep_figures
     from gcsim.tuning.recorded import record_runs, settings_to_record
@@ -114,5 +118,7 @@ def _write_files(service: "Model", result: "Sweep", best: "Run | None", output: 
         figures = write_sweep_figures(result, recorded, files, about=about, chosen=best)
         table = files.write_text("sweep.csv", result.to_csv())
         text = to_json_text(assessed(result.to_json(), service))
-        document = files.write_text("sweep.json", text)  # last: it stands for all
+        document = files.write_text(
+            "sweep.json", text
+        )  # last: its presence shows that all files are complete
     note_written(output, [document, table, *figures])

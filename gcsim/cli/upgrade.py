@@ -1,4 +1,4 @@
-"""One line on standard error where a prediction is for another Go version than the calibrated one."""
+"""The note on standard error for predictions of another Go version than the calibrated one."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def note_upgrade(model: "Model", asked: "Settings") -> None:
-    """Notes which marking costs the prediction uses; nothing for the calibrated version."""
+    """Notes the mark costs that the prediction uses; nothing for the calibrated version."""
     from gcsim.tuning.upgrade import upgrade_note
 
     text = upgrade_note(model.settings, asked)

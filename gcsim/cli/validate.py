@@ -1,4 +1,4 @@
-"""``gcsim validate``: predicted against observed at the logs' settings."""
+"""``gcsim validate``: comparison of predictions with logs, at the logs' settings."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +38,7 @@ def validate(
         typer.Option(
             "--max-error",
             metavar="SHARE",
-            help="Exit with status 1 when heap peak, cycle rate, GC CPU or resident memory is off by more.",
+            help="Exit with status 1 if the error of heap peak, cycle rate, GC CPU or RSS is larger.",
         ),
     ] = None,
     gogc: LoggedGogcOption = None,
@@ -103,7 +103,7 @@ def validate(
 
 
 def _broken(found: "dict[str, Validation]", bound: float) -> "list[tuple[str, Comparison]]":
-    """Every judged metric that is off by more than the bound, with its log."""
+    """The judged metrics with an error above the bound, each with its log."""
     from gcsim.calibration.validation import JUDGED
 
     return [
@@ -115,14 +115,16 @@ def _broken(found: "dict[str, Validation]", bound: float) -> "list[tuple[str, Co
 
 
 def _print_verdict(broken: "list[tuple[str, Comparison]]", bound: float, *, judged: bool) -> None:
-    """Which metric of which log is off by more than --max-error."""
+    """Prints the metrics with an error above --max-error, and the result."""
     from gcsim.report.text import METRIC_LABELS
     from gcsim.units import format_error, format_percent
 
     for log, item in broken:
-        emit(wrap(f"{log}: {METRIC_LABELS[item.name]} is off by {format_error(item.error)}", indent="  "))
+        emit(
+            wrap(f"{log}: {METRIC_LABELS[item.name]} has an error of {format_error(item.error)}", indent="  ")
+        )
     if broken:
-        emit(f"failed: more than --max-error {format_percent(bound)}")
+        emit(f"failed: errors above --max-error {format_percent(bound)}")
     elif judged:
         emit(f"passed: every judged metric is within --max-error {format_percent(bound)}")
     else:

@@ -1,4 +1,4 @@
-"""``gcsim versions``: what changed in Go's collector when, and the rules of one version."""
+"""``gcsim versions``: changes of Go's collector by version, and the rules of one version."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +20,7 @@ def versions(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What each Go version changed in the collector, with the source function."""
+    """List the changes of the collector in each Go version, with the source function."""
     from gcsim.goruntime.versions import known_versions, rules_for
 
     chosen = known_versions() if go is None else (go,)

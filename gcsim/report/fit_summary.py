@@ -149,6 +149,6 @@ def _next(model: Model, diagnosis: Diagnosis, model_file: str) -> str:
     if any(part.what == "stacks" and part.continues for part in diagnosis.growth):
         return "look at /debug/pprof/goroutine?debug=1: it shows where the goroutines wait"
     if any(part.continues for part in diagnosis.growth):
-        return "take two heap profiles some minutes apart and compare them (go tool pprof -base)"
+        return "take two heap profiles a few minutes after each other and compare them (go tool pprof -base)"
     memory = "2GiB" if model.parameters.live_bytes.value > 2**28 else "512MiB"
     return f"gcsim recommend {model_file} --memory {memory}"

@@ -16,7 +16,7 @@ Fault = Literal["memory", "limit", "gc_cpu"]
 def fault_of(run: Run, memory_bytes: int | None) -> Fault | None:
     """The gravest reason that makes the setting infeasible; None for a feasible setting.
 
-    "memory": the 95th percentile of its peak RSS is above the memory given. "limit": it cannot hold its own
+    "memory": the 95th percentile of its peak RSS is above the memory given. "limit": it cannot keep its own
     GOMEMLIMIT. "gc_cpu": the 95th percentile of its GC CPU is above half of all CPU.
     """
     if memory_bytes is not None and not run.metrics["rss_peak_bytes"].high <= memory_bytes:

@@ -106,8 +106,8 @@ def test_validation_names_the_log_and_metric_that_broke_the_bound(
     out = printed(capsys, *asked, status=1)
     flat = " ".join(out.split())
     for log in logs:
-        assert re.search(rf"{log}: GC cycles per second is off by -\d", flat)
-    assert "more than --max-error 10 %" in flat
+        assert re.search(rf"{log}: GC cycles per second has an error of -\d", flat)
+    assert "errors above --max-error 10 %" in flat
     assert re.search(r"inside the 90 % interval, ! marks the others\n\n.*b.log", out, re.S)
     assert run([*asked, "--json"]) == 1
     document = json.loads(capsys.readouterr().out)

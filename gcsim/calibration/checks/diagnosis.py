@@ -122,7 +122,7 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
         (
             "what sweeping takes from the program, which throughput rests on",
             ("sweep_cpu_seconds_per_byte", "sweep_share"),
-            "calibrate on a log at another GOGC as well; one log alone does not tell",
+            "calibrate on a log at another GOGC as well; one log alone does not show it",
         ),
         (
             "the heap and its marking",

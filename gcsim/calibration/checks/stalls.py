@@ -16,7 +16,7 @@ import numpy as np
 from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import Evidence
 
-QUOTA_PERIOD_SECONDS = 0.1  # cpu.cfs_period_us, and what Kubernetes sets
+QUOTA_PERIOD_SECONDS = 0.1  # cpu.cfs_period_us; Kubernetes uses the same period
 LONG_PAUSE_SECONDS = 0.01  # one pause in 20,000 of healthy captures on two busy cores
 _CONCENTRATED = 0.25
 _BY_CHANCE_ONCE_IN = 1e4  # logs
