@@ -1,7 +1,7 @@
-"""Predict what GOGC and GOMEMLIMIT would do to a Go service, from one gctrace log.
+"""Predict the effect of GOGC and GOMEMLIMIT on a Go service, from one gctrace log.
 
-The pipeline in Python: ``read_gctrace`` → ``calibrate`` → ``simulate`` or ``sweep`` → ``recommend``. Names
-are imported on first use, so that ``import gcsim`` costs nothing.
+The pipeline in Python: ``read_gctrace`` → ``calibrate`` → ``simulate`` or ``sweep`` → ``recommend``. Names are
+imported on first use, so that ``import gcsim`` is fast.
 """
 
 from importlib import import_module
@@ -33,7 +33,7 @@ __all__ = [
     "sweep",
 ]
 
-_HOMES = {
+_MODULE_OF = {
     "InputError": "gcsim.errors",
     "Model": "gcsim.service.model",
     "Settings": "gcsim.settings",
@@ -50,10 +50,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'gcsim' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_MODULE_OF])

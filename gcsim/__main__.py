@@ -1,6 +1,6 @@
 """The ``gcsim`` script and ``python -m gcsim``.
 
-This module imports little, so that signals are handled before the command line and its libraries are loaded.
+This module imports little, so that its signal handlers are installed before the libraries load.
 """
 
 import os
@@ -11,14 +11,14 @@ from gcsim import interrupts
 
 
 def main() -> NoReturn:
-    """Run the command line of this process and exit with its status."""
+    """Runs the command line of this process and exits with its status."""
     try:
         interrupts.install()
         _prepare_streams()
         from gcsim.cli.main import run
 
         status = run(sys.argv[1:])
-        interrupts.ignore()  # nothing is left to stop
+        interrupts.ignore()  # the work is done: do not report an interrupt
     except KeyboardInterrupt:
         interrupts.stop(interrupts.INTERRUPTED)
     except interrupts.Terminated:
@@ -27,9 +27,11 @@ def main() -> NoReturn:
 
 
 def _prepare_streams() -> None:
-    """Standard streams that neither fail on a character nor let a file that is opened later take their place.
+    """Opens closed standard streams, and makes output streams accept every character.
 
-    A closed one becomes /dev/null, opened so that using it fails as a closed one does; standard error is dropped.
+    A closed stream becomes /dev/null, so that a file opened later does not get its descriptor. Standard input and
+    output are opened in the wrong mode, so that their use fails like that of a closed stream. Standard error is
+    discarded.
     """
     for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:

@@ -1,4 +1,4 @@
-"""Calibration in one call: the pipeline that the command line, the Python API and the experiments share."""
+"""The calibration pipeline of the command line, the Python API and the experiments."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,72 +24,72 @@ from gcsim.service.parameter_interval import interval
 from gcsim.service.parameters import PARAMETER_NAMES
 
 Log = str | PathLike[str] | Trace
-_TRACE = "log"  # the name of a log that has no path
+_TRACE = "log"  # the name of a log without a path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibratedService:
-    """A model of one service, with everything that calibration knows of it."""
+    """A calibrated model with its diagnosis, traces and self-checks."""
 
-    model: Model  # with its assessment, and its requests where a load driver's figures lie beside the log
+    model: Model  # with its assessment; with requests if a load driver's result file is next to the log
     diagnosis: Diagnosis
-    traces: Mapping[str, Trace]  # by log
+    traces: Mapping[str, Trace]  # by name of the log
     several: PooledCalibration  # each log's own calibration
-    checks: Mapping[str, Validation | None]  # the model held against each log; the reference first
+    checks: Mapping[str, Validation | None]  # the model's comparison with each log, the reference first
 
     @property
     def reference(self) -> str:
-        """The log whose settings and load are the model's."""
+        """The name of the log whose settings and load the model has."""
         return self.several.reference
 
     @property
     def calibrations(self) -> dict[str, Calibration]:
-        """Each log's own calibration."""
+        """The calibration of each log, by name."""
         return self.several.calibrations
 
     @property
     def of_reference(self) -> Calibration:
-        """The reference log's calibration, with this model in it."""
+        """The reference log's calibration with this model."""
         return replace(self.calibrations[self.reference], model=self.model)
 
     @property
     def trace(self) -> Trace:
-        """The reference log."""
+        """The trace of the reference log."""
         return self.traces[self.reference]
 
     @property
     def check(self) -> Validation | None:
-        """The model held against its reference log; None where it was not."""
+        """The model's comparison with its reference log; None without one."""
         return self.checks[self.reference]
 
     @property
     def settings(self) -> LogSettings:
-        """The settings of the reference log, with where each is from."""
+        """The settings of the reference log and their origins."""
         return self.of_reference.log
 
     @property
     def window(self) -> slice:
-        """The rows of the reference log that were used."""
+        """The rows of the reference log's working window."""
         return self.of_reference.window
 
     @property
     def evidence(self) -> Evidence:
-        """Those rows."""
+        """The evidence of the working window."""
         return self.of_reference.evidence
 
     @property
     def pace(self) -> LoopDetection:
-        """What sets the pace of allocation in the reference log."""
+        """The loop of the reference log."""
         return self.of_reference.pace
 
     @property
     def assessment(self) -> Assessment:
-        """Verdict, findings and growth."""
+        """The verdict, findings and growth."""
         return self.diagnosis.assessment
 
     @property
     def verdict(self) -> Verdict:
-        """How far to trust the model."""
+        """The verdict: trust, trust with care, or do not trust."""
         return self.diagnosis.verdict
 
     def to_json(self) -> dict[str, Any]:
@@ -126,10 +126,10 @@ def _parameter_json(model: Model, name: str) -> dict[str, Any]:
 def calibrate(
     log: Log, *, name: str | None = None, overrides: Overrides | None = None, fit_check: bool = True
 ) -> CalibratedService:
-    """A model of the service that one log shows: its path, or a trace that was read from it.
+    """The calibrated model of the service that wrote one log, a path or a trace.
 
-    ``overrides`` are settings that the log and its side file do not tell, or tell wrongly. With a path, a load driver's
-    figures beside the log are used. Raises InputError where the log holds too little, or contradicts the settings.
+    ``overrides`` are settings that take precedence over the log and its side file. With a path, calibration also reads
+    a load driver's result file next to the log. Raises InputError if the log is too short or contradicts the settings.
     """
     named = {_name_of(log): log}
     return calibrate_service(named, name=name, overrides=overrides, fit_check=fit_check)
@@ -142,7 +142,7 @@ def calibrate_logs(
     overrides: Overrides | Mapping[str, Overrides] | None = None,
     fit_check: bool = True,
 ) -> CalibratedService:
-    """One model of the service that several logs show; as ``calibrate_service``."""
+    """One calibrated model from several logs of one service; the same as ``calibrate_service``."""
     return calibrate_service(logs, name=name, overrides=overrides, fit_check=fit_check)
 
 
@@ -153,11 +153,11 @@ def calibrate_service(
     overrides: Overrides | Mapping[str, Overrides] | None = None,
     fit_check: bool = True,
 ) -> CalibratedService:
-    """One model of the service that the logs show, its verdict, and the model held against each log.
+    """One calibrated model of the service that wrote the logs, with its verdict and self-checks.
 
-    ``logs`` are paths, or traces by the path that they were read from. ``overrides`` hold for every log, or for each by
-    its name. Without ``fit_check`` the model is not held against its logs, and the verdict does not count that.
-    Raises InputError, naming the log, for one that calibration refuses, and for logs that cannot be of one service.
+    ``logs`` are paths, or traces by their path. ``overrides`` apply to all logs, or to each log by its name. Without
+    ``fit_check`` the model is not compared with its logs, and the verdict does not include that comparison. Raises
+    InputError, naming the log, if calibration refuses a log or the logs are not of one service.
     """
     named = logs if isinstance(logs, Mapping) else {fspath(log): log for log in logs}
     traces = {log: one if isinstance(one, Trace) else read_gctrace(fspath(one)) for log, one in named.items()}
@@ -176,13 +176,13 @@ def _name_of(log: Log) -> str:
 
 
 def _service_name(logs: Iterable[str]) -> str:
-    """The first log's file name without its endings."""
+    """The first log's file name without its suffixes."""
     file = PurePath(next(iter(logs), _TRACE)).name
     return file.removesuffix(".gz").removesuffix(".log") or _TRACE
 
 
 def _stated(log: str, overrides: Overrides | Mapping[str, Overrides] | None) -> Overrides:
-    """What is stated of one log; its loop also by the load driver that ran it."""
+    """The stated settings of one log; its load driver's result file may also state the loop."""
     one = overrides.get(log) if isinstance(overrides, Mapping) else overrides
     stated = one or Overrides()
     result = result_file(Path(log)) if stated.loop is None else None

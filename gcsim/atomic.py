@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, one at a time or as a set.
+"""Atomic writing of files: whole or not at all, one at a time or as a set.
 
 One file: ``write_text_atomically(path, text)``. Several files of one folder that belong together::
 
@@ -6,8 +6,8 @@ One file: ``write_text_atomically(path, text)``. Several files of one folder tha
         files.write_bytes("heap.png", picture)
         files.write_text("sweep.json", document)  # last: it describes the others
 
-Nothing reaches the folder before the block ends. Then every file is written under a temporary name, and only when
-all of them are complete are they renamed, in the order in which they were added.
+The files reach the folder when the block ends. Each file is written under a temporary name first. When all of them are
+complete, they are renamed in the order in which they were added.
 """
 
 import errno
@@ -29,7 +29,7 @@ _temporaries: set[Path] = set()
 
 
 class FileSet:
-    """Collects the files of one folder until ``replacing_set`` ends."""
+    """The files of one folder, collected until ``replacing_set`` ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -47,16 +47,16 @@ class FileSet:
 
     @property
     def contents(self) -> Mapping[Path, bytes]:
-        """What was added, by path, in order."""
+        """The added files by path, in order."""
         return self._contents
 
 
 @contextmanager
 def replacing_set(folder: Path) -> Iterator[FileSet]:
-    """A set of files that replaces those in ``folder`` together when the block ends well.
+    """A context with a set of files that replaces those in ``folder`` together if the block succeeds.
 
-    The folder is made where it is missing. A failure before the renaming leaves every old file as it was, and so
-    does a signal. Raises InputError, naming the file, where one cannot be written.
+    The folder is created if it is missing. A failure or signal before the renaming leaves all old files unchanged.
+    Raises InputError, naming the file, if one cannot be written.
     """
     files = FileSet(make_folder(folder))
     yield files
@@ -65,11 +65,10 @@ def replacing_set(folder: Path) -> Iterator[FileSet]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of ``path``; renamed over it when the block ends well, removed otherwise.
+    """A context with a temporary path; the file is renamed to ``path`` if the block succeeds, else removed.
 
-    A link is followed. What is no regular file (/dev/null, a pipe) is written to directly, and a name of an open
-    descriptor (/dev/stdout) gets the content through that descriptor: neither is replaced. Raises InputError,
-    naming the file, where it cannot be written.
+    Links are followed. A special file (/dev/null, a pipe) is written directly, and an open descriptor (/dev/stdout)
+    receives the content; neither is replaced. Raises InputError, naming the file, if it cannot be written.
     """
     descriptor = descriptor_of(path)
     try:
@@ -97,9 +96,9 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 
 def check_output(path: Path) -> None:
-    """Raises InputError where a file of that name could not be written; leaves nothing behind.
+    """Raises InputError if a file of that name cannot be written; leaves no file behind.
 
-    For a command to call before long work.
+    Commands call it before long work.
     """
     if descriptor_of(path) is not None:
         return
@@ -113,7 +112,7 @@ def check_output(path: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raises InputError where ``replacing_set`` could not make the folder or write into it; leaves nothing behind."""
+    """Raises InputError if ``replacing_set`` cannot create or write the folder; leaves no file behind."""
     existing = next((place for place in (path, *path.parents) if os.path.lexists(place)), Path())
     try:
         with _temporary_in(existing, ""):
@@ -123,7 +122,7 @@ def check_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> Path:
-    """The folder, made where it is missing. Raises InputError where it cannot be made or written into."""
+    """The folder, created if missing. Raises InputError if it cannot be created or written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with _temporary_in(path, ""):
@@ -134,7 +133,7 @@ def make_folder(path: Path) -> Path:
 
 
 def descriptor_of(path: Path) -> int | None:
-    """The number of our own open file that the path names, such as 1 for /dev/stdout; None for other paths."""
+    """The descriptor of this process that the path names, such as 1 for /dev/stdout; None for other paths."""
     text = str(path)
     if text in _NAMED_DESCRIPTORS:
         return _NAMED_DESCRIPTORS[text]
@@ -143,7 +142,7 @@ def descriptor_of(path: Path) -> int | None:
 
 
 def discard_temporaries() -> None:
-    """Removes what unfinished blocks have written, for a process that ends without leaving them."""
+    """Removes the temporary files of unfinished blocks, for a process that exits at once."""
     for temporary in list(_temporaries):
         with suppress(OSError):
             temporary.unlink()
@@ -170,7 +169,7 @@ def _replace_all(files: FileSet) -> None:
 
 
 def _target(path: Path) -> Path:
-    """The file itself, links followed. Raises IsADirectoryError for a folder."""
+    """The path with links followed. Raises IsADirectoryError for a folder."""
     try:
         target = path.resolve()
         is_loop = target.is_symlink()
@@ -220,7 +219,7 @@ def _temporary_in(folder: Path, suffix: str) -> Iterator[Path]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other runs of gcsim from renaming their files into the folder at the same time, where that is possible."""
+    """Locks the folder against renaming by other runs of gcsim, if the platform can."""
     try:
         import fcntl
 

@@ -1,7 +1,7 @@
-"""The record that everything shares: one row per GC cycle, as gctrace prints it.
+"""The table of GC cycles: one row per cycle, with the fields that gctrace prints.
 
-A real log and a simulated run are both a ``CycleTable``, so that observed and predicted metrics come
-from the same code (``gcsim/metrics.py``).
+A real log and a simulated run are both a ``CycleTable``, so that observed and predicted metrics come from the same code
+(``gcsim/metrics.py``).
 """
 
 from dataclasses import dataclass, fields
@@ -11,7 +11,7 @@ import numpy as np
 
 from gcsim.arrays import BoolArray, Int64Array
 
-NOT_LOGGED = -1  # an integer column's value where the log's format has no such field
+NOT_LOGGED = -1  # value of an integer column whose field the log's format lacks
 NO_HEAP_GOAL = (1 << 63) - 1  # heap_goal_bytes with GOGC=off and no memory limit
 
 
@@ -42,7 +42,7 @@ class CycleTable:
     stack_bytes: Int64Array  # scannable stacks (see Go version for the exact meaning)
     globals_bytes: Int64Array
     gomaxprocs: Int64Array
-    forced: BoolArray  # runtime.GC and the like, printed "(forced)"
+    forced: BoolArray  # by runtime.GC or similar, printed "(forced)"
 
     def __post_init__(self) -> None:
         lengths = {getattr(self, field.name).shape for field in fields(self)}
@@ -60,15 +60,15 @@ class CycleTable:
     __hash__ = None  # type: ignore[assignment]  # arrays are not hashable, and equality is by value
 
     def select(self, rows: BoolArray | Int64Array | slice) -> Self:
-        """The chosen rows, as a table."""
+        """The table of the chosen rows."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @property
     def end_ns(self) -> Int64Array:
-        """End of mark termination, since the runtime's start."""
+        """The end of mark termination, since the runtime's start."""
         return self.start_ns + self.stw_sweep_term_ns + self.mark_ns + self.stw_mark_term_ns
 
     @property
     def heap_live_bytes(self) -> Int64Array:
-        """What was live when the cycle began: h2 - (h1 - h0), never below zero."""
+        """The live heap at cycle start: h2 - (h1 - h0), at least 0."""
         return np.maximum(self.heap_marked_bytes - (self.heap_end_bytes - self.heap_start_bytes), 0)

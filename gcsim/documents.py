@@ -1,7 +1,7 @@
-"""Reading TOML and JSON files: the one function through which every structured file comes in.
+"""Reading of TOML and JSON files.
 
-Whatever is wrong with a file, the caller gets an ``InputError`` of one sentence that names the file: it is missing, too
-large, no text, not TOML or JSON, nested too deeply, or the function that converts it fails.
+Every failure becomes an ``InputError`` of one sentence that names the file: the file is missing, too large, not text,
+not TOML or JSON, nested too deeply, or its conversion fails.
 """
 
 import json
@@ -18,12 +18,12 @@ from gcsim.errors import InputError
 
 T = TypeVar("T")
 
-MOST_BYTES = {"TOML": 16 << 20, "JSON": 64 << 20}  # of one file: models are some 10 KB, sweeps some MB
+MOST_BYTES = {"TOML": 16 << 20, "JSON": 64 << 20}  # of one file: models have about 10 KB, sweeps a few MB
 MOST_VALUES = 100_000  # in one list of numbers
 LONGEST_TEXT = 1000  # characters of a name or a note
 _LEAST_INTEGER, _MOST_INTEGER = -(1 << 63), (1 << 64) - 1
-_LONGEST_SENTENCE = 400  # characters of a refusal
-_LONGEST_REASON = 160  # characters of what a parser or a conversion says
+_LONGEST_SENTENCE = 400  # characters of an error message
+_LONGEST_REASON = 160  # characters of a parser's or conversion's message
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError)
 
 
@@ -36,10 +36,10 @@ def read_document(
     advice: str,
     check_numbers: bool = True,
 ) -> T:
-    """``convert`` of a file's content. Raises InputError, naming the file, for anything that goes wrong.
+    """The result of ``convert`` on a file's content. Raises InputError, naming the file, for every failure.
 
-    ``what`` is what the file should be, with its article, such as "a model"; ``advice`` ends the sentence with how to
-    get one. Without ``check_numbers``, ``convert`` has to expect integers of any size and, in JSON, NaN and infinities.
+    ``what`` describes the expected file with its article, such as "a model". ``advice`` ends the message with a remedy.
+    Without ``check_numbers``, ``convert`` receives integers of any size and, from JSON, NaN and infinities.
     """
     text = _text(path, form=form, what=what, advice=advice)
     try:
@@ -59,7 +59,7 @@ def read_document(
 
 
 def number(table: Mapping[str, Any], name: str) -> float:
-    """An entry that must be a number. Raises InputError; KeyError where there is none."""
+    """The number under ``name``. Raises InputError for another type, KeyError if it is missing."""
     value = table[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{name} must be a number, got {_shown(value)}")
@@ -67,7 +67,7 @@ def number(table: Mapping[str, Any], name: str) -> float:
 
 
 def whole_number(table: Mapping[str, Any], name: str) -> int:
-    """An entry that must be a whole number. Raises InputError; KeyError where there is none."""
+    """The whole number under ``name``. Raises InputError for another type, KeyError if it is missing."""
     value = table[name]
     if isinstance(value, bool) or not isinstance(value, int):
         raise InputError(f"{name} must be a whole number, got {_shown(value)}")
@@ -75,7 +75,7 @@ def whole_number(table: Mapping[str, Any], name: str) -> int:
 
 
 def text_of(table: Mapping[str, Any], name: str) -> str:
-    """An entry that must be text of a sensible length. Raises InputError; KeyError where there is none."""
+    """The text under ``name``. Raises InputError for another type or long text, KeyError if it is missing."""
     value = table[name]
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         raise InputError(f"{name} must be text of at most {LONGEST_TEXT} characters, got {_shown(value)}")
@@ -83,7 +83,7 @@ def text_of(table: Mapping[str, Any], name: str) -> str:
 
 
 def table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An entry that must be a table. Raises InputError; KeyError where there is none."""
+    """The table under ``name``. Raises InputError for another type, KeyError if it is missing."""
     value = table[name]
     if not isinstance(value, Mapping):
         raise InputError(f"{name} must be a table, got {_shown(value)}")
@@ -91,17 +91,17 @@ def table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def numbers(table: Mapping[str, Any], name: str) -> FloatArray:
-    """An entry that must be a list of numbers, as an array. Raises InputError; KeyError where there is none."""
+    """The list of numbers under ``name``, as an array. Raises InputError for other values, KeyError without it."""
     values = table[name]
     if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
         raise InputError(f"{name} must be a list of numbers")
     if len(values) > MOST_VALUES:
-        raise InputError(f"{name} holds {len(values):,} numbers, at most {MOST_VALUES:,} are read")
+        raise InputError(f"{name} holds {len(values):,} numbers, but gcsim reads at most {MOST_VALUES:,}")
     return np.array(values, dtype=np.float64)
 
 
 def _text(path: Path, *, form: Literal["TOML", "JSON"], what: str, advice: str) -> str:
-    """The file's text, if it is no larger than such a file can be: /dev/zero has no end."""
+    """The text of the file. Raises InputError if it is too large or not text; /dev/zero has no end."""
     most = MOST_BYTES[form]
     try:
         with path.open("rb") as file:
@@ -118,7 +118,7 @@ def _text(path: Path, *, form: Literal["TOML", "JSON"], what: str, advice: str) 
 
 
 def _check_numbers(document: object, form: str) -> None:
-    """Raises InputError, naming the entry, for an integer beyond 64 bits, and for a JSON number that is not finite."""
+    """Raises InputError, naming the entry, for integers beyond 64 bits and for infinite or NaN numbers in JSON."""
     for name, value in _entries(document):
         if isinstance(value, int) and not _LEAST_INTEGER <= value <= _MOST_INTEGER:
             raise InputError(f"{name} is an integer of more than 64 bits")
@@ -127,7 +127,7 @@ def _check_numbers(document: object, form: str) -> None:
 
 
 def _entries(document: object) -> Iterator[tuple[str, object]]:
-    """Every value that is neither a table nor a list, with its place; no recursion."""
+    """Yields every value that is neither a table nor a list, with its path; without recursion."""
     left: list[tuple[str, object]] = [("", document)]
     while left:
         name, value = left.pop()
@@ -148,13 +148,13 @@ def _described(error: BaseException) -> str:
 
 
 def _short(error: BaseException, most: int = _LONGEST_REASON) -> str:
-    """An error's text in one line: it may hold names and values of any length."""
+    """The text of an error in one line of limited length."""
     reason = " ".join(str(error).split())
     return reason if len(reason) <= most else reason[:most] + " …"
 
 
 def _shown(value: object) -> str:
-    """A value for a sentence: text and numbers as they are, what is larger by its kind."""
+    """A value for a message: text and numbers in full up to 40 characters, tables and lists by kind."""
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
     shown = str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what they raise, when they end the process at once, and code that they do not cut in two."""
+"""Signal handling: exceptions for SIGINT and SIGTERM, immediate exit, and blocks that signals do not interrupt."""
 
 import os
 import signal
@@ -9,20 +9,20 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal's number, as shells report it
+INTERRUPTED, TERMINATED = 130, 143  # exit statuses: 128 + signal number, as in shells
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-_LAST_WORDS = {INTERRUPTED: b"gcsim: interrupted\n", TERMINATED: b"gcsim: terminated\n"}
+_EXIT_NOTES = {INTERRUPTED: b"gcsim: interrupted\n", TERMINATED: b"gcsim: terminated\n"}
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 
 class Terminated(BaseException):
-    """SIGTERM came: stop at once. Not an Exception and no KeyboardInterrupt, so that nothing carries on."""
+    """SIGTERM arrived. Not an Exception and not a KeyboardInterrupt, so that no handler continues the work."""
 
 
 def install() -> None:
-    """Makes SIGINT raise KeyboardInterrupt and SIGTERM raise Terminated, unless the process was started to ignore them.
+    """Makes SIGINT raise KeyboardInterrupt and SIGTERM raise Terminated, unless the process ignores them.
 
-    During an import either signal ends the process at once: libraries turn an exception there into others.
+    During an import, either signal ends the process at once, because libraries convert exceptions there.
     """
     for number, handler in ((signal.SIGINT, _interrupt), (signal.SIGTERM, _terminate)):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -31,20 +31,20 @@ def install() -> None:
 
 
 def ignore() -> None:
-    """Makes the process ignore both signals from now on."""
+    """Makes the process ignore SIGINT and SIGTERM."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def stop(status: int) -> NoReturn:
-    """Ends the process at once, with one line on standard error and no temporary file left."""
+    """Ends the process at once, with one line on standard error; removes temporary files."""
     ignore()
     atomic = sys.modules.get("gcsim.atomic")
     if atomic is not None and hasattr(atomic, "discard_temporaries"):
         atomic.discard_temporaries()
     with suppress(OSError):
-        shown_cursor = b"\x1b[?25h" if os.isatty(2) else b""  # a progress bar hides it
-        os.write(2, shown_cursor + _LAST_WORDS[status])
+        shown_cursor = b"\x1b[?25h" if os.isatty(2) else b""  # a progress bar hides the cursor
+        os.write(2, shown_cursor + _EXIT_NOTES[status])
     os._exit(status)
 
 
@@ -69,7 +69,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _in_a_finalizer(unraisable: Any) -> None:
-    """A signal that came where Python cannot raise: it would print a traceback and carry on."""
+    """Ends the process for a signal inside a finalizer, where Python would print a traceback and continue."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         stop(INTERRUPTED)
     if issubclass(unraisable.exc_type, Terminated):
@@ -79,7 +79,7 @@ def _in_a_finalizer(unraisable: Any) -> None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Holds back SIGINT, SIGTERM and SIGHUP until the block ends, for milliseconds of renaming."""
+    """A context that delays SIGINT, SIGTERM and SIGHUP until its end, for short renaming."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return

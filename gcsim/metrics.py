@@ -1,7 +1,7 @@
-"""The metrics, defined once for what was observed and for what was simulated.
+"""The metrics of observed and simulated runs.
 
-Every function takes a ``CycleTable`` as gctrace would print it. ``docs/reference/metrics.md`` states the same
-definitions with symbols.
+Every function takes a ``CycleTable`` in gctrace's units. ``docs/reference/metrics.md`` states the same definitions with
+symbols.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gcsim.cycles import NOT_LOGGED, CycleTable
 
 NS_PER_SECOND = 1e9
 
-#: Metrics that a CycleTable alone determines, in the order in which they are reported.
+#: Metrics that a CycleTable alone determines, in the order of reports.
 CYCLE_METRICS = (
     "gc_rate_hz",
     "heap_peak_bytes",
@@ -30,7 +30,7 @@ CYCLE_METRICS = (
     "stw_time_fraction",
 )
 
-#: Metrics that only a simulation, or a look at the process, can give.
+#: Metrics that need a simulation or measurements of the process.
 RUN_METRICS = (
     "rss_peak_bytes",
     "limiter_time_fraction",
@@ -44,32 +44,33 @@ METRICS = CYCLE_METRICS + RUN_METRICS
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A predicted metric: median, 5th and 95th percentile for a fresh real run of the same length."""
+    """The prediction of a metric for a new real run of the same length: median, 5th and 95th percentile."""
 
     value: float
     low: float
     high: float
 
     def to_json(self) -> dict[str, float]:
+        """The JSON document of the prediction."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
     def contains(self, observed: float) -> bool:
-        """Whether the interval holds an observed value."""
+        """Whether an observed value lies inside the prediction interval."""
         return self.low <= observed <= self.high
 
 
 def cycle_metrics(cycles: CycleTable) -> dict[str, float]:
-    """The metrics of CYCLE_METRICS over all rows given; at least two cycles.
+    """The metrics of CYCLE_METRICS over all rows.
 
-    Rates and shares are over the window from the first cycle's start to the last cycle's start; the work of
-    the last cycle falls outside it and is left out of sums, so that n - 1 cycles stand over n - 1 intervals.
-    Where the numbering jumps, lines are missing: the rate counts the numbers, and shares leave such intervals out.
-    Means and quantiles are over all rows. Raises ValueError on fewer than two cycles.
+    Rates and shares are over the window from the first cycle's start to the last cycle's start. Sums leave out the last
+    cycle, whose work is outside the window, so n - 1 cycles are over n - 1 intervals. A gap in the numbering means
+    missing lines: the rate counts the numbers, and shares leave such intervals out. Means and quantiles are over all
+    rows. Raises ValueError on fewer than two cycles.
     """
     if len(cycles) < 2:
         raise ValueError(f"metrics need at least two GC cycles, got {len(cycles)}")
     window_s = float(cycles.start_ns[-1] - cycles.start_ns[0]) / NS_PER_SECOND
-    whole = np.flatnonzero(np.diff(cycles.cycle_number) == 1)  # rows that the next cycle follows
+    whole = np.flatnonzero(np.diff(cycles.cycle_number) == 1)  # rows whose next row is the next cycle
     inside = cycles.select(whole)
     interval_ns = np.diff(cycles.start_ns)[whole]
     return {
@@ -120,7 +121,7 @@ def _pause_metrics(cycles: CycleTable, inside: CycleTable, window_s: float) -> d
 
 
 def pauses_seconds(cycles: CycleTable) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """All stop-the-world pauses, both of each cycle, shape (2n,), in seconds."""
+    """All stop-the-world pauses, two per cycle, shape (2n,), in seconds."""
     both = np.concatenate([cycles.stw_sweep_term_ns, cycles.stw_mark_term_ns])
     seconds: np.ndarray[tuple[int], np.dtype[np.float64]] = np.maximum(both, 0) / NS_PER_SECOND
     return seconds

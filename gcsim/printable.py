@@ -1,10 +1,10 @@
-"""Text from outside, made safe to print: names of files and models, lines of logs, arguments."""
+"""Escapes for text from outside, such as file names, model names, log lines and arguments."""
 
 import re
 
 _LONGEST = 60  # characters of a quoted value
 
-# Control characters but for the tab; marks that change the direction of text; line and paragraph separators;
+# Control characters except the tab; marks that change the direction of text; line and paragraph separators;
 # surrogates, which stand for bytes that are not UTF-8.
 _IN_A_LINE = r"\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 _UNPRINTABLE = re.compile(f"[{_IN_A_LINE}]")
@@ -12,22 +12,22 @@ _UNPRINTABLE_IN_LINES = re.compile(f"(?!\n)[{_IN_A_LINE}]")
 
 
 def printable(text: str) -> str:
-    """The text as one line, with an escape such as ``\\x1b`` for each character that a terminal might obey."""
+    """The text as one line, with an escape such as ``\\x1b`` for each character that can control a terminal."""
     return _UNPRINTABLE.sub(_escape, text)
 
 
 def printable_lines(text: str) -> str:
-    """As ``printable``, with line ends kept."""
+    """The result of ``printable`` with line ends kept."""
     return _UNPRINTABLE_IN_LINES.sub(_escape, text)
 
 
 def printable_json(text: str) -> str:
-    """A JSON text with the same values, those characters written as JSON's own escapes."""
+    """A JSON text with the same values, and those characters as JSON escapes."""
     return _UNPRINTABLE_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def quoted(text: str) -> str:
-    """A value for an error sentence: in quotes, printable, and cut where it is long."""
+    """The value for an error message: in quotes, printable, and cut to 60 characters."""
     return repr(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}...")
 
 

@@ -1,4 +1,4 @@
-"""One setting of the knobs: what an operator writes into the environment of a Go process."""
+"""The settings of one Go process: GOGC, GOMEMLIMIT, GOMAXPROCS and Go version."""
 
 import re
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class Settings:
         if not 1 <= self.gomaxprocs <= 4096:
             raise InputError(f"GOMAXPROCS must be from 1 to 4096; got {self.gomaxprocs}")
         if not re.fullmatch(r"1\.\d+", self.go):
-            raise InputError(f"a Go version is written like 1.26; got {self.go!r}")
+            raise InputError(f"a Go version must be written like 1.26; got {self.go!r}")
 
     @property
     def environment(self) -> dict[str, str]:
-        """The two environment variables, in Go's spelling."""
+        """GOGC and GOMEMLIMIT as environment variables, in Go's spelling."""
         return {"GOGC": format_gogc(self.gogc), "GOMEMLIMIT": format_go_bytes(self.gomemlimit_bytes)}
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Named random streams: adding one source never disturbs another."""
+"""Named random streams: a new stream does not change the others."""
 
 import zlib
 
@@ -6,6 +6,6 @@ import numpy as np
 
 
 def stream(seed: int, name: str, index: int = 0) -> np.random.Generator:
-    """The generator of one random source, the same on every machine for one (seed, name, index)."""
+    """The random generator of (seed, name, index), equal on every machine."""
     key = zlib.crc32(name.encode())
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(key, index))))

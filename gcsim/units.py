@@ -1,7 +1,7 @@
-"""Sizes, percentages and durations in the spelling that Go and its users write.
+"""Parsing and formatting of sizes, percentages and durations in the spelling of Go and its users.
 
-Memory is integer bytes, durations are float seconds; ``None`` stands for "off". Digits are ASCII, as in Go, and
-few enough that no text is a number that nothing can hold.
+Memory is integer bytes, durations are float seconds; ``None`` stands for "off". Digits are ASCII, as in Go, and their
+number is limited.
 """
 
 import math
@@ -16,7 +16,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 TIB = 1 << 40
 MAX_INT64 = (1 << 63) - 1
-LEAST_MEMORY_BYTES = 4 * MIB  # no Go program runs in less: a smaller figure lacks its unit
+LEAST_MEMORY_BYTES = 4 * MIB  # no Go program runs in less; a smaller number lacks its unit
 
 _GO_SUFFIXES = {"": 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
 _BINARY_SUFFIXES = {"Ki": KIB, "Mi": MIB, "Gi": GIB, "Ti": TIB, "Pi": 1 << 50}  # Kubernetes resource.Quantity
@@ -24,7 +24,7 @@ _DECIMAL_SUFFIXES = {
     "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15,
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
 }  # fmt: skip
-# "m" is a thousandth of a byte in Kubernetes and a mebibyte in Docker; Kubernetes does not read the others.
+# "m" is a thousandth of a byte in Kubernetes and a mebibyte in Docker; Kubernetes rejects the others.
 _AMBIGUOUS_SUFFIXES = {
     "m": "MiB",
     "g": "GiB",
@@ -52,7 +52,7 @@ _DURATION_PART = rf"({_DECIMAL})(ns|us|µs|μs|ms|s|m|h)"
 
 
 def parse_go_bytes(text: str, *, what: str = "size") -> int:
-    """Bytes written as GOMEMLIMIT is: a whole number with ``B KiB MiB GiB TiB`` or nothing.
+    """The bytes of a size in GOMEMLIMIT's syntax: a whole number with ``B KiB MiB GiB TiB`` or nothing.
 
     Go 1.19+ ``runtime.parseByteCount``. ``what`` names the option in the error.
     Raises InputError, with Go's spelling of the same size for a Kubernetes quantity.
@@ -68,10 +68,9 @@ def parse_go_bytes(text: str, *, what: str = "size") -> int:
 
 
 def parse_memory_size(text: str, *, what: str = "--memory") -> int:
-    """Bytes of a container, as Kubernetes or Go writes them: ``512Mi``, ``0.5Gi``, ``512M``, ``2GiB``.
+    """The bytes of a container size, as Kubernetes or Go writes it: ``512Mi``, ``0.5Gi``, ``512M``, ``2GiB``.
 
-    ``M`` and ``G`` are decimal, as Kubernetes reads them. Raises InputError; also below 4 MiB, where a unit is
-    missing.
+    ``M`` and ``G`` are decimal, as in Kubernetes. Raises InputError, also below 4 MiB, where the unit is missing.
     """
     stripped = text.strip()
     exact = _quantity(stripped)
@@ -91,7 +90,7 @@ def parse_memory_size(text: str, *, what: str = "--memory") -> int:
 
 
 def parse_gomemlimit(text: str, *, what: str = "--gomemlimit") -> int | None:
-    """A memory limit in bytes, or None for ``off``."""
+    """The memory limit in bytes, or None for ``off``. Raises InputError."""
     if text.strip().lower() == "off":
         return None
     limit = parse_go_bytes(text, what=what)
@@ -99,10 +98,10 @@ def parse_gomemlimit(text: str, *, what: str = "--gomemlimit") -> int | None:
 
 
 def parse_gogc(text: str, *, what: str = "--gogc") -> int | None:
-    """GOGC as a percentage of 0 or more, or None for ``off``.
+    """The percentage of GOGC, 0 or more, or None for ``off``. Raises InputError.
 
-    Stricter than Go 1.19+ ``runtime.readGOGC``, which takes a malformed value for 100 in silence
-    and a negative one for off: both are errors here.
+    Go 1.19+ ``runtime.readGOGC`` silently reads a malformed value as 100 and a negative one as off. Both are errors
+    here.
     """
     stripped = text.strip()
     if stripped.lower() == "off":
@@ -123,7 +122,7 @@ def parse_gogc(text: str, *, what: str = "--gogc") -> int | None:
 
 
 def parse_duration(text: str, *, what: str = "--duration") -> float:
-    """Seconds from Go's duration syntax (``10m``, ``1h30m``, ``250ms``); a bare number is seconds."""
+    """The seconds of a duration in Go's syntax (``10m``, ``1h30m``, ``250ms``); a bare number is seconds."""
     stripped = text.strip()
     if re.fullmatch(_DECIMAL, stripped):
         seconds = float(stripped)
@@ -135,12 +134,14 @@ def parse_duration(text: str, *, what: str = "--duration") -> float:
     if not seconds > 0:
         raise InputError(f"{what}: {quoted(text)} must be more than zero; write for example 10m")
     if seconds > _MAX_DURATION_SECONDS:
-        raise InputError(f"{what}: {quoted(text)} is more than Go's longest duration, 292 years; write less")
+        raise InputError(
+            f"{what}: {quoted(text)} is more than Go's longest duration, 292 years; write a shorter one"
+        )
     return seconds
 
 
 def parse_fraction(text: str, *, what: str) -> float:
-    """A share between 0 and 1 from ``10%`` or ``0.1``."""
+    """The share, more than 0 and at most 1, of ``10%`` or ``0.1``. Raises InputError."""
     match = re.fullmatch(rf"({_DECIMAL}) ?(%?)", text.strip())
     value = float(match[1]) / (100.0 if match[2] else 1.0) if match else -1.0
     if not 0.0 < value <= 1.0:
@@ -149,7 +150,7 @@ def parse_fraction(text: str, *, what: str) -> float:
 
 
 def parse_count(text: str | int) -> int:
-    """A whole number in ASCII digits, of 18 at most. Raises InputError."""
+    """The value of a whole number of at most 18 ASCII digits. Raises InputError."""
     if isinstance(text, int):
         return text
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
@@ -158,7 +159,7 @@ def parse_count(text: str | int) -> int:
 
 
 def _quantity(text: str) -> Fraction | None:
-    """The size exactly, in bytes; None for what Kubernetes and Go do not read or read differently."""
+    """The exact size in bytes; None if neither Kubernetes nor Go reads it, or they read it differently."""
     match = re.fullmatch(rf"({_DECIMAL})(?:[eE]([0-9]{{1,2}})|\s?([A-Za-z]{{1,3}}))?", text)
     if match is None:
         return None
@@ -168,7 +169,7 @@ def _quantity(text: str) -> Fraction | None:
 
 
 def _why_no_size(text: str) -> str:
-    """What is wrong with a container's size, and what to write."""
+    """The message for a malformed container size, with a spelling to write."""
     match = re.fullmatch(rf"({_DECIMAL})\s?([A-Za-z]{{1,3}})", text)
     if match is not None and match[2] in _AMBIGUOUS_SUFFIXES:
         unit = _AMBIGUOUS_SUFFIXES[match[2]]
@@ -177,7 +178,7 @@ def _why_no_size(text: str) -> str:
 
 
 def _go_spelling(text: str) -> str:
-    """What is wrong with a size that Go does not read, with the same size as Go writes it."""
+    """The message for a size that Go does not read, with the same size in Go's spelling."""
     exact = _quantity(text)
     if exact is None:
         match = re.fullmatch(rf"({_NUMBER})\s?([A-Za-z]{{1,3}})", text)
@@ -193,18 +194,18 @@ def _go_spelling(text: str) -> str:
 
 
 def _several_values_hint(text: str) -> str:
-    """Where several values are written, that only grids take them."""
+    """A hint that only grids take several values; empty for a single value."""
     several = re.search(r"[0-9A-Za-z](?:\.{2,3}|-|:|,)[0-9A-Za-z]", text[:100])
-    return "; where a grid is taken, write a,b,c or from:to:count, such as 25:800:12" if several else ""
+    return "; options that take a grid accept a,b,c or from:to:count, such as 25:800:12" if several else ""
 
 
 def _go_bytes_in_full(size_bytes: int) -> str:
-    """Go's spelling in MiB or more where that is exact, else in bytes."""
+    """Go's spelling in MiB or larger units if that is exact, else in bytes."""
     return format_go_bytes(size_bytes) if size_bytes % MIB == 0 else f"{size_bytes}B"
 
 
 def format_go_bytes(size_bytes: int | None) -> str:
-    """The shortest exact spelling that Go reads back; None is ``off``."""
+    """The shortest exact spelling that Go reads; None is ``off``."""
     if size_bytes is None:
         return "off"
     for suffix, factor in (("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
@@ -214,14 +215,14 @@ def format_go_bytes(size_bytes: int | None) -> str:
 
 
 def format_gogc(gogc: int | None) -> str:
-    """GOGC as its environment variable is written."""
+    """GOGC as in its environment variable."""
     return "off" if gogc is None else str(gogc)
 
 
 def format_number(value: float, digits: int = 3) -> str:
-    """The value to ``digits`` significant digits, 3 by default, without an exponent; whole from there on.
+    """The value with ``digits`` significant digits, without an exponent; larger values as whole numbers.
 
-    Zeros at the end are dropped, as ``%g`` does: 0.5, 12.3, 467, 1013, 14,356. An em dash stands for NaN.
+    Trailing zeros are dropped, as in ``%g``: 0.5, 12.3, 467, 1013, 14,356. NaN is an em dash.
     """
     if math.isnan(value):
         return "—"
@@ -239,7 +240,7 @@ def format_number(value: float, digits: int = 3) -> str:
 
 
 def format_bound(value: float) -> str:
-    """A number in full, as in a sentence about its range: 0.000001, 0.8, 1,000,000; with an exponent beyond 2^63."""
+    """A number in full for messages: 0.000001, 0.8, 1,000,000; with an exponent beyond 2^63."""
     if not 1e-12 <= abs(value) < MAX_INT64:
         return f"{value:g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.12f}".rstrip("0").rstrip(".")
@@ -251,17 +252,17 @@ def format_range(low: float, high: float) -> str:
 
 
 def format_mib(size_bytes: float) -> str:
-    """A size for people: three significant digits in the unit that suits it, MiB by preference."""
+    """A size with three significant digits, in the largest unit of which it is at least one."""
     return _in_units(size_bytes, ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"), (1, "B")))
 
 
 def format_seconds(value: float) -> str:
-    """A duration in the unit that suits its size."""
+    """A duration with three significant digits, in s, ms, µs or ns."""
     return _in_units(value, ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))) if value else "0 s"
 
 
 def format_percent(fraction: float, digits: int = 3) -> str:
-    """A share as a percentage; what is below a thousandth of a percent is called that."""
+    """A share as a percentage; ``<0.001 %`` for smaller nonzero shares."""
     percent = 100.0 * fraction
     if 0.0 < abs(percent) < 0.001:
         return "<0.001 %"
@@ -276,7 +277,7 @@ def format_error(error: float) -> str:
 
 
 def format_interval(value: str, low: str, high: str) -> str:
-    """A figure and its interval, a common unit written once: ``412 MiB (398 to 431 MiB)``."""
+    """A value and its interval, with a common unit once: ``412 MiB (398 to 431 MiB)``."""
     number, _, unit = low.partition(" ")
     return f"{value} ({number if unit and high.endswith(f' {unit}') else low} to {high})"
 
