@@ -20,7 +20,7 @@ from gcsim.api import calibrate, calibrate_logs
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.validation import Comparison
 from gcsim.engine.simulate import simulate
-from gcsim.engine.summary.intervals import course_of
+from gcsim.engine.summary.intervals import load_kind
 from gcsim.errors import InputError
 from gcsim.metrics import METRICS, Estimate
 from gcsim.service.model import Loop, Model
@@ -224,7 +224,7 @@ def _rows(
             limit_mib=None if one.settings.gomemlimit_bytes is None else one.settings.gomemlimit_bytes // MIB,
             repeat=one.plan.repeat,
             held_out=not LOAD[one.plan.label].design,
-            course=course_of(model),
+            course=load_kind(model),
             regime=regime(one, home),
             cycles=one.cycles,
             metric=c.name,

@@ -1,4 +1,4 @@
-"""What a simulation returns: settings, metrics with intervals, and one replica's cycles where asked for."""
+"""The result of a simulation: settings, metrics with intervals, and optionally the cycles of one replica."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ class Run:
     """One simulated setting."""
 
     settings: Settings
-    metrics: dict[str, Estimate]  # keys from gcsim.metrics.METRICS, those that the model can tell
+    metrics: dict[str, Estimate]  # keys from gcsim.metrics.METRICS, those that the model can predict
     cycles: CycleTable | None = None  # of one replica, exact (not truncated as printed)
 
     def to_json(self) -> dict[str, Any]:
@@ -25,7 +25,7 @@ class Run:
 
 
 def settings_json(settings: Settings) -> dict[str, Any]:
-    """Settings as every JSON document spells them."""
+    """Settings in the form that all JSON documents share."""
     return {
         "gogc": settings.gogc,
         "gomemlimit_bytes": settings.gomemlimit_bytes,

@@ -1,4 +1,4 @@
-"""Simulate a model at settings: draws, lanes, metrics, intervals."""
+"""Simulates a model at settings: draws parameters, runs an engine, computes metrics and intervals."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
 from gcsim.engine.run import Run
-from gcsim.engine.summary.intervals import course_of, distance, prediction_interval
+from gcsim.engine.summary.intervals import distance, load_kind, prediction_interval
 from gcsim.engine.summary.metrics import PAUSE_QUANTILES, lane_metrics
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
@@ -32,13 +32,12 @@ Engine = Literal["lanes", "des"]
 DEFAULT_DURATION_SECONDS = 600.0
 DEFAULT_REPLICAS = 16
 DEFAULT_SEED = 1
-WARM_UP_CYCLES = 8  # before the clock starts: the pacer remembers five cycles
-MAX_STEADY_CYCLES = 1000  # of a steady service; more would only repeat them
-MAX_PERIODS = 3  # of a service that moves; more would only repeat them
-# heap goals above this share of the limit: with what lies outside the heap, it may set them
-_LIMIT_NEAR = 0.25
+WARM_UP_CYCLES = 8  # before a run's time 0: the pacer remembers five cycles
+MAX_STEADY_CYCLES = 1000  # of a steady service; more cycles would only repeat them
+MAX_PERIODS = 3  # of a service whose load changes; more periods would only repeat them
+_LIMIT_NEAR = 0.25  # above this share of the limit a heap goal may be one that the limit sets
 _COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
-OLDEST_SIMULATED_MINOR = 19  # 1.18 bounds its trigger in floats: rules only
+OLDEST_SIMULATED_MINOR = 19  # Go 1.18 bounds its trigger in floats, which no engine implements
 
 
 def simulate(
@@ -53,21 +52,19 @@ def simulate(
     warm_up_cycles: int = WARM_UP_CYCLES,
     explicit_gc_seconds: float | None = None,
 ) -> list[Run]:
-    """One Run per setting, in order: metrics as the median over replicas with a 90 % interval.
+    """One Run per setting, in order; a metric is the median over replicas with a 90 % interval.
 
-    With ``record``, each Run also holds the cycles of one more replica at the model's central values. Runs of
-    one call may differ in Go version. ``engine`` "des" plays the runs event by event, "lanes" cycle by cycle.
-    ``warm_up_cycles`` pass before the fast engine's clock starts, from a heap that was just built up: fewer than
-    usual play a run from its start.
-    ``explicit_gc_seconds``: the program calls runtime.GC that often, beside the collections of its own; "des" only.
-    Raises InputError on a version whose pacer the engines do not play.
+    With ``record``, each Run also has the cycles of one more run at the model's central values. The settings of one
+    call may differ in Go version. ``engine`` "des" simulates every event, "lanes" one GC cycle per step. The lane
+    engine starts with a heap that was just built up and simulates ``warm_up_cycles`` before time 0; with fewer cycles
+    than the default, the result includes the start of a run. With ``explicit_gc_seconds`` the program also calls
+    runtime.GC at this interval; this needs the engine "des". Raises InputError for a bad argument, for a Go version
+    that the engines do not support, and for numbers out of range.
     """
     if replicas < 1 or not 0 < duration_seconds < math.inf:
         raise InputError("--replicas must be 1 or more and --duration more than zero and finite")
     if explicit_gc_seconds is not None and engine != "des":
-        raise InputError(
-            "--force-gc: only the event-by-event engine plays explicit collections; add --engine des"
-        )
+        raise InputError("--force-gc: only the event engine simulates explicit collections; add --engine des")
     runs: dict[int, Run] = {}
     for go in dict.fromkeys(s.go for s in settings):
         _rules(go)
@@ -114,10 +111,10 @@ def replica_metrics(
     explicit_gc_seconds: float | None = None,
     controller: Controller = FIXED_SETTING,
 ) -> dict[str, FloatArray]:
-    """Each metric in each replica, arrays of shape (settings, replicas); settings of one Go version.
+    """The metrics of each replica, arrays of shape (settings, replicas); all settings have one Go version.
 
-    Replica r is the same possible service at every setting and in either engine, and meets the same random numbers
-    there (``CycleDraws``): a setting's figures do not depend on other settings, nor on how many replicas follow.
+    Replica r is the same possible service, with the same random numbers, at every setting and in both engines
+    (``CycleDraws``). The metrics of a setting depend neither on other settings nor on the number of replicas.
     """
     drawn = draw_parameters(model, replicas=replicas, seed=seed)
     parameters = lane_parameters(model, settings, drawn)
@@ -159,14 +156,15 @@ def replica_metrics(
 
 
 def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Run:
-    """The run that replicas' metrics, arrays of shape (replicas,), amount to. InputError where one is not finite.
+    """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
 
-    Shares end at 1: a run of few cycles has one cycle more in its sums than in its window.
+    Shares are clipped to 1, because a run of few cycles has one cycle more in its sums than in its window. Raises
+    InputError if a metric is not finite.
     """
     for name, values in metrics.items():
         if not np.isfinite(values).all():
             raise InputError(
-                f"{model.name}: {name} at {settings} comes out as no finite number; "
+                f"{model.name}: {name} at {settings} is not a finite number; "
                 "check the model's parameters, or calibrate it again"
             )
     metrics = {
@@ -176,9 +174,9 @@ def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Ru
     limit = settings.gomemlimit_bytes
     near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"]) > _LIMIT_NEAR * limit)
     thrashing = float(np.mean(metrics["limiter_time_fraction"]))
-    away = distance(model.settings, settings, limit_binds=near, thrashing=thrashing)
+    extrapolation = distance(model.settings, settings, limit_binds=near, thrashing=thrashing)
     estimates = {
-        name: prediction_interval(name, values, course=course_of(model), away=away)
+        name: prediction_interval(name, values, load=load_kind(model), extrapolation=extrapolation)
         for name, values in metrics.items()
     }
     return Run(settings=settings, metrics=estimates)
@@ -187,16 +185,17 @@ def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Ru
 def lanes_for(
     model: Model, settings: Sequence[Settings], *, replicas: int, seed: int = DEFAULT_SEED
 ) -> LaneEngine:
-    """The fast engine with a lane for each setting and replica, settings outermost; one Go version."""
+    """A lane engine with one lane per setting and replica, setting by setting; all settings have one Go version."""
     drawn = draw_parameters(model, replicas=replicas, seed=seed)
     return _engine(model, lane_parameters(model, settings, drawn), settings[0].go, seed)
 
 
 def _rules(go: str) -> GoRules:
+    """The rules of a Go version. Raises InputError if the engines do not support it."""
     rules = rules_for(go)
     if rules.minor < OLDEST_SIMULATED_MINOR:
         raise InputError(
-            f"--go {go}: Go 1.{OLDEST_SIMULATED_MINOR} and later are simulated; older pacers are rules only"
+            f"--go {go}: the engines simulate Go 1.{OLDEST_SIMULATED_MINOR} and later; choose such a version"
         )
     return rules
 
@@ -217,11 +216,11 @@ def _engine(
 def run_lanes(
     engine: LaneEngine, *, duration_seconds: float, warm_up_cycles: int = WARM_UP_CYCLES
 ) -> LaneTotals:
-    """Runs every lane for ``duration_seconds`` of its own time and sums its cycles.
+    """Runs every lane for ``duration_seconds`` of its own time; returns the sums of its cycles.
 
-    A steady service stops after MAX_STEADY_CYCLES cycles and a moving one after MAX_PERIODS periods of its
-    profile: rates and means are known by then, and ``lane_metrics`` moves the peak out to the whole run's. Where a
-    moving one has very many cycles, each stands for several (``engine.lanes.stride``).
+    A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
+    profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. If a load
+    that changes causes very many cycles, each one stands for several (``engine.lanes.stride``).
     """
     for _ in range(warm_up_cycles):
         engine.step()
@@ -230,9 +229,9 @@ def run_lanes(
     whole, active = LaneTotals.zero(lanes), LaneTotals.zero(lanes)
     places = np.arange(lanes)
     done = np.zeros(lanes, dtype=np.bool_)
-    moves = not engine.profile.is_steady
-    most_cycles = MAX_MOVING_CYCLES if moves else MAX_STEADY_CYCLES
-    if moves:
+    load_changes = not engine.profile.is_steady
+    most_cycles = MAX_MOVING_CYCLES if load_changes else MAX_STEADY_CYCLES
+    if load_changes:
         duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
     steps = 0
     while True:
@@ -241,7 +240,7 @@ def run_lanes(
         step = engine.step()
         done |= step.start_seconds > duration_seconds
         steps += 1
-        if moves:
+        if load_changes:
             now = engine.state.now_seconds
             stands_for = repeats(steps, now, now - since, duration_seconds)
             engine.repeat_last(stands_for, since_seconds=since, since_fill_seconds=fill)
@@ -261,6 +260,7 @@ def run_lanes(
 def _recorded(
     model: Model, settings: Settings, *, duration_seconds: float, seed: int, engine: Engine
 ) -> CycleTable:
+    """The cycles of one run at the model's central values, by either engine."""
     if engine == "lanes":
         return record_cycles(model, settings, duration_seconds=duration_seconds, seed=seed)
     from gcsim.engine.des.run.replicas import record_events
@@ -276,9 +276,10 @@ def record_cycles(
     seed: int,
     most_cycles: int | None = None,
 ) -> CycleTable:
-    """The cycles of one run at the model's central values, exact to the byte and nanosecond.
+    """The cycles of one run of the lane engine at the model's central values, exact to the byte and nanosecond.
 
-    The first ``most_cycles`` of it; without that, InputError where there are more than MAX_RECORDED_CYCLES.
+    The result has at most ``most_cycles`` cycles. If that is None, a run of more than MAX_RECORDED_CYCLES cycles raises
+    InputError.
     """
     with finite_arithmetic(model.name):
         parameters = lane_parameters(model, [settings], central_draws(model))

@@ -11,32 +11,32 @@ from gcsim.tuning.upgrade import upgrade_note
 NEAR, FAR = Extrapolation(0.0, False), Extrapolation(3.0, True)
 
 
-@pytest.mark.parametrize("course", list(DISCREPANCY))
+@pytest.mark.parametrize("load", list(DISCREPANCY))
 @pytest.mark.parametrize("name", METRICS)
-def test_an_interval_holds_its_value_and_shares_end_at_one(name: str, course: LoadKind) -> None:
+def test_an_interval_holds_its_value_and_shares_end_at_one(name: str, load: LoadKind) -> None:
     """However wide: no share of the CPU or of the time is more than all of it."""
     for values in (np.full(8, 0.4), np.geomspace(0.05, 0.99, 9), np.zeros(4)):
-        near, far = (prediction_interval(name, values, course=course, away=away) for away in (NEAR, FAR))
+        near, far = (prediction_interval(name, values, load=load, extrapolation=away) for away in (NEAR, FAR))
         assert far.low <= near.low <= near.value <= near.high <= far.high
         if name.endswith("_fraction"):
             assert far.high <= 1.0
 
 
-def gc_cpu(calibrated: str, asked: str, course: LoadKind) -> Estimate:
+def gc_cpu(calibrated: str, asked: str, load: LoadKind) -> Estimate:
     """GC CPU of 20 % in every replica, for one Go version from a model of another."""
     away = distance(Settings(go=calibrated), Settings(go=asked), limit_binds=False)
-    return prediction_interval("gc_cpu_fraction", np.full(8, 0.2), course=course, away=away)
+    return prediction_interval("gc_cpu_fraction", np.full(8, 0.2), load=load, extrapolation=away)
 
 
-@pytest.mark.parametrize("course", list(DISCREPANCY))
-def test_across_green_tea_gc_cpu_may_be_40_percent_lower_or_the_inverse(course: LoadKind) -> None:
+@pytest.mark.parametrize("load", list(DISCREPANCY))
+def test_across_green_tea_gc_cpu_may_be_40_percent_lower_or_the_inverse(load: LoadKind) -> None:
     """Upwards the interval reaches down, downwards it reaches up; on one side of Go 1.26 it stays."""
-    plain = gc_cpu("1.24", "1.24", course)
-    upgraded, back = gc_cpu("1.24", "1.26", course), gc_cpu("1.27", "1.25", course)
+    plain = gc_cpu("1.24", "1.24", load)
+    upgraded, back = gc_cpu("1.24", "1.26", load), gc_cpu("1.27", "1.25", load)
     assert upgraded.low <= 0.6 * 0.2 * (1 + 1e-9)
-    assert upgraded.high == pytest.approx(gc_cpu("1.23", "1.24", course).high)
+    assert upgraded.high == pytest.approx(gc_cpu("1.23", "1.24", load).high)
     assert back.high >= 0.2 / 0.6 * (1 - 1e-9)
-    assert gc_cpu("1.26", "1.27", course).low == pytest.approx(gc_cpu("1.23", "1.24", course).low)
+    assert gc_cpu("1.26", "1.27", load).low == pytest.approx(gc_cpu("1.23", "1.24", load).low)
     assert upgraded.value == plain.value == 0.2
 
 

@@ -1,1 +1,1 @@
-"""What both engines are given: parameters drawn from a model, random numbers and bounds."""
+"""The inputs of both engines: parameters drawn from a model, random numbers and bounds."""

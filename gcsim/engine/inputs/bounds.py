@@ -1,4 +1,4 @@
-"""Bounds on what is simulated: numbers stay finite, and every run ends."""
+"""Bounds of a simulation: numbers stay finite, and every run ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from gcsim.errors import InputError
 MAX_RECORDED_CYCLES = 100_000  # of one run whose cycles are kept
 MAX_EVENTS = 20_000_000  # of one run of the event-by-event engine
 MAX_REQUESTS_PER_SECOND = 1e6
-_MAX_RATE_HZ = 20_000.0  # stopping the world twice alone takes some ten microseconds
+_MAX_RATE_HZ = 20_000.0  # the two pauses of a cycle alone take some ten microseconds
 _CHECK_EVERY = 1000  # cycles
 
 
 @contextmanager
 def finite_arithmetic(name: str) -> Iterator[None]:
-    """Raises InputError, naming the model, where arithmetic overflows, divides by zero or has no result."""
+    """Turns overflow, division by zero and undefined results into an InputError that names the model."""
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             yield
@@ -28,9 +28,10 @@ def finite_arithmetic(name: str) -> Iterator[None]:
 
 
 def check_pace(cycles: int, now_seconds: float, duration_seconds: float, *, most_cycles: int) -> None:
-    """Raises InputError for a run that would have more than ``most_cycles``, or collects faster than any Go program.
+    """Raises InputError for a run of more than ``most_cycles`` cycles, or with more cycles than a Go program can have.
 
-    ``cycles`` of it have taken ``now_seconds``. The rest is taken to go on as it began, so the answer comes early.
+    The run has had ``cycles`` cycles in ``now_seconds``. The check assumes that the rate stays, so that it can fail
+    early.
     """
     if cycles % _CHECK_EVERY:
         return

@@ -1,4 +1,4 @@
-"""The random numbers of single GC cycles, each a function of (seed, replica, quantity, cycle) and of nothing else."""
+"""The random numbers of GC cycles; each depends only on (seed, replica, quantity, cycle)."""
 
 from collections.abc import Sequence
 
@@ -10,35 +10,35 @@ from gcsim.service.variability import MARK_FACTORS, CycleVariability
 from gcsim.streams import stream
 
 _MARKING = "marking"
-_MOST_CYCLES_PER_BLOCK = 256  # drawn together; how many changes the speed only
+_MAX_CYCLES_PER_BLOCK = 256  # drawn together; the number changes only the speed
 _NUMBERS_PER_BLOCK = 1 << 19
 
 
 class CycleDraws:
-    """Draws of a model's scatter for some replicas, cycle by cycle.
+    """The factors of a model's cycle variability for some replicas, cycle by cycle.
 
-    Each (replica, quantity) has a stream of its own, and cycle c takes its c-th number. So every setting meets the
-    same numbers, and neither other settings nor other replicas change them.
+    Each (replica, quantity) has its own random stream, and cycle c takes the c-th number. Every setting therefore has
+    the same numbers, and other settings and replicas do not change them.
     """
 
     def __init__(self, scatter: CycleVariability, *, seed: int, replicas: Sequence[int]) -> None:
-        """Draws for ``replicas``, in that order; both engines give replica r the same numbers."""
+        """Opens the streams of ``replicas``, in that order; replica r has the same numbers in both engines."""
         self._scatter = scatter
         names = [name for name in scatter.distributions if name not in MARK_FACTORS]
         self._streams = {
             name: [stream(seed, f"cycle {name}", replica) for replica in replicas]
             for name in (*names, _MARKING)
         }
-        self._per_block = min(max(_NUMBERS_PER_BLOCK // max(len(replicas), 1), 1), _MOST_CYCLES_PER_BLOCK)
+        self._per_block = min(max(_NUMBERS_PER_BLOCK // max(len(replicas), 1), 1), _MAX_CYCLES_PER_BLOCK)
         self._blocks: dict[str, FloatArray] = {}
         self._first: dict[str, int] = dict.fromkeys(self._streams, -self._per_block)
 
     def at(self, cycle: int, name: str) -> FloatArray:
-        """One of Scatter's fields but for marking's in ``cycle`` >= 0, shape (replicas,); cycles never go back."""
+        """The factor ``name``, not one of a mark phase, shape (replicas,); ``cycle`` (>= 0) must not decrease."""
         return self._row(cycle, name)
 
     def marking_at(self, cycle: int) -> FloatArray:
-        """A mark phase's factors in the order of ``MARK_FACTORS``, shape (3, replicas)."""
+        """The factors of a mark phase in the order of ``MARK_FACTORS``, shape (3, replicas)."""
         return self._row(cycle, _MARKING)
 
     def _row(self, cycle: int, name: str) -> FloatArray:

@@ -1,4 +1,4 @@
-"""From a Model and settings to lanes, with the model's uncertainty drawn."""
+"""Draws parameters from a model's uncertainty and builds lanes for settings."""
 
 from collections.abc import Sequence
 
@@ -14,24 +14,24 @@ from gcsim.streams import stream
 from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, without_span_tails
 from gcsim.units import MAX_INT64
 
-# With GOGC=off the first collection comes when the limit is near, and what start-up allocated by then lies scattered.
-# Counted in 17 programs on Go 1.27, beside the same limit or a like one with GOGC=100: 0.6 to 3.6 times, mean of logs
-# (docs/explanation/memory.md: others since, 0.9 to 5.6)
+# Factor on unusable free slots with GOGC=off: the first collection comes near the limit, and the objects of start-up
+# are then scattered. Counted in 17 programs on Go 1.27 against the same or a similar limit with GOGC=100: 0.6 to 3.6
+# times; this is the geometric mean (docs/explanation/memory.md has further programs, 0.9 to 5.6 times)
 _UNFILLED_WITHOUT_GOGC = 1.35
-LEAST_FREE_OF_SWEEPING = 0.4  # of the mutator's time outside marking is left to the program
+LEAST_FREE_OF_SWEEPING = 0.4  # smallest share of the mutator's time outside marking that sweeping leaves
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
-# of arrivals while marking: a program that serves fewer waits for its own locks or for few clients, and catches up
-# afterwards. Design programs that kept up show 0.83 to 1.6, where phases that the goal held up pull the share below 1;
-# those that waited show 0.41 to 0.71
+# Share of arrivals served while marking. A program below it waits for its own locks or for few clients and serves the
+# rest afterwards. Design programs that kept up have 0.83 to 1.6; assists in phases that the goal limits lower the
+# share. Design programs that waited have 0.41 to 0.71
 LEAST_SERVED = 0.8
-_HEAP_EXPONENT_RANGE = (-0.7, 0.8)  # near 1, marking would outgrow its own heap
+_HEAP_EXPONENT_RANGE = (-0.7, 0.8)  # near 1, the cost of marking would grow faster than the heap
 
 
 def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, FloatArray]:
-    """Each parameter's value in each replica, shape (replicas,).
+    """The value of each parameter in each replica, arrays of shape (replicas,).
 
-    One named stream per parameter. Replica r has the same draw at every setting, so that settings are
-    compared within one possible service, and what is unknown of it does not blur their differences.
+    Each parameter has its own random stream. Replica r has the same values at every setting. Settings are therefore
+    compared within one possible service, and the uncertainty about the service does not enter their differences.
     """
     drawn = {}
     for name in PARAMETER_NAMES:
@@ -48,40 +48,44 @@ def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, Floa
 
 
 def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, FloatArray]:
-    """Speeds of allocation as they follow from what was drawn beside them, so that the calibrated run is given back.
+    """Allocation speeds that fit the other drawn parameters, so that each replica reproduces the calibrated run.
 
-    Speed outside marking was measured with sweeping in its time: where sweeping costs more, allocation is faster. What
-    was allocated is heapLive's growth less ends of spans counted again: where more of it is such, allocation is slower,
-    and less arrives. Speed while marking was measured for itself, and its ratio to the other follows.
+    The measured speed outside marking includes the time of sweeping: with a larger cost of sweeping, allocation itself
+    is faster. Allocation is heapLive's growth less recounted span tails: with more recounted bytes, allocation and
+    arrivals are slower. The speed while marking was measured by itself; its ratio to the speed outside follows.
     """
     known = model.parameters
-    dearer = drawn["sweep_cpu_seconds_per_byte"] / max(known.sweep_cpu_seconds_per_byte.value, 1e-30)
+    sweep_cost_ratio = drawn["sweep_cpu_seconds_per_byte"] / max(
+        known.sweep_cpu_seconds_per_byte.value, 1e-30
+    )
     share = known.sweep_share.value
-    free = np.maximum(1.0 - share * dearer, LEAST_FREE_OF_SWEEPING)
+    free = np.maximum(1.0 - share * sweep_cost_ratio, LEAST_FREE_OF_SWEEPING)
     slots = np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE)
     known_slots = known.slot_garbage_share.value
-    once = without_span_tails(known.recounted_share.value, slot_garbage=slots, known_slot_garbage=known_slots)
-    per_cpu = drawn["alloc_bytes_per_cpu_second"] * once * (1.0 - share) / free
+    allocated_share = without_span_tails(
+        known.recounted_share.value, slot_garbage=slots, known_slot_garbage=known_slots
+    )
+    per_cpu = drawn["alloc_bytes_per_cpu_second"] * allocated_share * (1.0 - share) / free
     efficiency = drawn["mark_alloc_efficiency"] * known.alloc_bytes_per_cpu_second.value / per_cpu
-    once_of_all = without_span_tails(
+    allocated_share_of_all = without_span_tails(
         known.recounted_share_of_all.value, slot_garbage=slots, known_slot_garbage=known_slots
     )
     return {
         "alloc_bytes_per_cpu_second": per_cpu,
         "mark_alloc_efficiency": efficiency,
-        "alloc_bytes_per_second": drawn["alloc_bytes_per_second"] * once_of_all,
+        "alloc_bytes_per_second": drawn["alloc_bytes_per_second"] * allocated_share_of_all,
     }
 
 
 def central_draws(model: Model) -> dict[str, FloatArray]:
-    """Every parameter at its value, as ``draw_parameters`` of one replica."""
+    """Every parameter at its central value, in the form of ``draw_parameters`` with one replica."""
     return {name: np.array([getattr(model.parameters, name).value]) for name in PARAMETER_NAMES}
 
 
 def lane_parameters(
     model: Model, settings: Sequence[Settings], drawn: dict[str, FloatArray]
 ) -> LaneParameters:
-    """Lanes in the order setting by setting, replica by replica within: shape (settings * replicas,)."""
+    """The parameters of all lanes, setting by setting and replica by replica, shape (settings * replicas,)."""
     replicas = drawn["live_bytes"].shape[0]
 
     def per_setting(values: Sequence[float]) -> FloatArray:
@@ -96,7 +100,7 @@ def lane_parameters(
     busy = _scaled_procs(of("mutator_procs"), calibrated_procs, procs)
     open_loop = model.loop == "open"
     arrival = of("alloc_bytes_per_second") if open_loop else np.full(procs.shape, np.inf)
-    at_full_speed = procs if open_loop else np.maximum(busy, 1e-6)  # Ps that a backlog would keep busy
+    at_full_speed = procs if open_loop else np.maximum(busy, 1e-6)  # Ps that a backlog keeps busy
     mark_busy = np.clip(procs - background - of("mark_idle_procs"), 0.0, busy)
     limits = [MAX_INT64 if s.gomemlimit_bytes is None else s.gomemlimit_bytes for s in settings]
     roots = of("stack_bytes") + of("globals_bytes")
@@ -129,17 +133,18 @@ def lane_parameters(
         metadata_share=of("metadata_share"),
         slot_garbage_share=np.minimum(of("slot_garbage_share"), MOST_SLOT_GARBAGE),
         unfilled_slot_share=of("unfilled_slot_share")
-        * per_setting([_more_unfilled(model, s) for s in settings]),
+        * per_setting([_unfilled_factor(model, s) for s in settings]),
         allocated_stack_bytes=of("allocated_stack_bytes"),
     )
 
 
 def arrivals_served_share(model: Model) -> float:
-    """Allocation per second while marking, over that of an open loop's arrivals, as calibration measured both."""
+    """Allocation per second while marking over the arrival rate of an open loop, as calibration measured both."""
     return float(_shares_served(central_draws(model))[0])
 
 
 def _shares_served(drawn: dict[str, FloatArray]) -> FloatArray:
+    """Allocation while marking over arrivals in each replica, shape (replicas,)."""
     per_second = (
         drawn["alloc_bytes_per_cpu_second"] * drawn["mark_alloc_efficiency"] * drawn["mark_mutator_procs"]
     )
@@ -147,19 +152,19 @@ def _shares_served(drawn: dict[str, FloatArray]) -> FloatArray:
 
 
 def _served_share(model: Model, drawn: dict[str, FloatArray], settings: int) -> FloatArray:
-    """Of arrivals, what each lane serves while marking, at most 1; of a load that moves it is not known, and 1."""
+    """Share of arrivals that each lane serves while marking, at most 1; 1 for a changing load, where it is unknown."""
     served = np.minimum(_shares_served(drawn), 1.0)
     waits = model.loop == "open" and model.profile.is_steady and arrivals_served_share(model) < LEAST_SERVED
     return np.tile(served if waits else np.ones_like(served), settings)
 
 
-def _more_unfilled(model: Model, settings: Settings) -> float:
-    """How many more slots no allocation fits than at the calibrated setting."""
+def _unfilled_factor(model: Model, settings: Settings) -> float:
+    """Factor on unusable free slots at a setting, relative to the calibrated one."""
     return _UNFILLED_WITHOUT_GOGC if settings.gogc is None and model.settings.gogc is not None else 1.0
 
 
 def _background_share(settings: Sequence[Settings], model: Model, replicas: int) -> FloatArray:
-    """Workers at each setting's GOMAXPROCS relative to those at calibration."""
+    """Background workers at each setting's GOMAXPROCS over those of the calibrated run."""
     procs = np.array([s.gomaxprocs for s in settings])
     calibrated_procs = model.settings.gomaxprocs
     calibrated = background_share(calibrated_procs) * calibrated_procs
@@ -167,6 +172,6 @@ def _background_share(settings: Sequence[Settings], model: Model, replicas: int)
 
 
 def _scaled_procs(busy: FloatArray, calibrated_procs: float, procs: FloatArray) -> FloatArray:
-    """Ps the program keeps busy at another GOMAXPROCS: all if it did so before, else as many as before."""
+    """Ps that the program keeps busy at another GOMAXPROCS: all if it used all before, else the same number."""
     saturated = busy >= _SATURATED_SHARE * calibrated_procs
     return np.where(saturated, busy * procs / calibrated_procs, np.minimum(busy, procs))

@@ -1,4 +1,4 @@
-"""What each lane of the cycle-by-cycle engine is given: one service at one setting, in arrays."""
+"""The parameters of each lane: one service at one setting, in arrays."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -11,29 +11,29 @@ from gcsim.submodels.heap_growth import grown_peak_bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneParameters:
-    """Arrays of shape (lanes,), float64 unless said otherwise."""
+    """Parameters of all lanes; arrays of shape (lanes,)."""
 
-    replica: (
-        Int64Array  # the possible service that the lane is: lanes of one replica meet the same random numbers
-    )
+    replica: Int64Array  # lanes of one replica are the same possible service and have the same random numbers
     gc_percent: Int64Array  # -1: off
     memory_limit_bytes: Int64Array  # MAX_INT64: off
     gomaxprocs: FloatArray
     live_bytes: FloatArray
-    live_per_doubling: FloatArray  # near 1: what is kept where twice as much is allocated between collections
+    live_per_doubling: (
+        FloatArray  # factor on the live heap per doubling of allocation between collections; near 1
+    )
     root_bytes: FloatArray  # scanned stacks and globals
     arrival_bytes_per_second: FloatArray  # allocation that arrivals demand; infinite in a closed loop
-    served_share: FloatArray  # of arrivals, while marking; the rest is served afterwards
+    served_share: FloatArray  # of arrivals while marking; the program serves the rest afterwards
     capacity_bytes_per_second: FloatArray  # allocation at full speed outside marking
-    sweep_seconds_per_byte: FloatArray  # at full speed outside marking, of the heap's last peak
+    sweep_seconds_per_byte: FloatArray  # at full speed outside marking, per byte of the heap's last peak
     mark_alloc_bytes_per_cpu_second: FloatArray
     mark_busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
     mark_mutator_procs: FloatArray  # open loop: Ps on the mutator
     mark_background_procs: FloatArray
-    assist_cpu_share: FloatArray  # of mark CPU, in a cycle with runway to spare
+    assist_cpu_share: FloatArray  # of mark CPU, in a cycle that the heap goal does not limit
     mark_cpu_seconds: FloatArray
     mark_cpu_heap_exponent: FloatArray
-    mark_cpu_heap_ratio: FloatArray  # growth of the heap at calibration, as submodels.heap_growth defines it
+    mark_cpu_heap_ratio: FloatArray  # heap growth at calibration (submodels.heap_growth)
     sweep_term_seconds: FloatArray  # mean of the first pause; the pacer counts it as marking
     mark_term_seconds: FloatArray  # mean of the second
     metadata_base_bytes: FloatArray
@@ -44,16 +44,17 @@ class LaneParameters:
 
     @property
     def lanes(self) -> int:
+        """Number of lanes."""
         return int(self.gc_percent.shape[0])
 
     @property
     def calibrated_peak_bytes(self) -> FloatArray:
-        """The heap at the end of marking at calibration, on average."""
+        """Mean heap size at the end of marking in the calibrated run."""
         return grown_peak_bytes(self.mark_cpu_heap_ratio, self.live_bytes, self.root_bytes)
 
     @property
     def unhindered_mark_bytes(self) -> FloatArray:
-        """Bytes that a mark phase of the mean mark CPU allocates where no assist slows the program."""
+        """Allocation in a mark phase of mean CPU time in which no assist slows the program, bytes."""
         if self.open_loop:
             mutator = np.minimum(self.mark_mutator_procs, self.gomaxprocs - self.mark_background_procs)
         else:
@@ -64,7 +65,7 @@ class LaneParameters:
 
     @property
     def open_loop(self) -> bool:
-        """Whether arrivals set the pace; the same in every lane, for lanes share their model."""
+        """Whether arrivals set the allocation rate; the same in every lane, because lanes share their model."""
         return bool(np.isfinite(self.arrival_bytes_per_second).any())
 
     def select(self, keep: BoolArray) -> Self:

@@ -1,1 +1,1 @@
-"""The fast engine: many runs side by side, one GC cycle a step."""
+"""The lane engine: simulates many runs together, one GC cycle per step."""

@@ -1,8 +1,8 @@
-"""The cycle-by-cycle engine: thousands of runs side by side, advanced one GC cycle at a time in arrays.
+"""The lane engine: simulates thousands of runs together, one GC cycle per step, in arrays.
 
-A lane is one (setting, replica). Each step asks ``goruntime`` for goal and trigger, lets the program allocate
-up to the trigger, marks (``fluid_mark``) and returns the cycle. The engine keeps time and state; it holds no
-rule of the runtime.
+A lane is one (setting, replica). Each step computes goal and trigger (``goruntime``), lets the program allocate up to
+the trigger, simulates the mark phase (``submodels.mark_phase``) and returns the cycle. The engine keeps time and state.
+It contains no rule of the runtime.
 """
 
 import math
@@ -30,12 +30,12 @@ from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_phase
 from gcsim.submodels.process_memory import span_tail_recount_bytes
 
 FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
-_MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill: at least a page is allocated in between
+_MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill, so that a page is allocated between two
 _LARGEST_SIZE = float(1 << 62)
 
 
 class LaneEngine:
-    """Runs of one service, side by side; ``step`` advances each by one cycle."""
+    """Runs of one service; ``step`` advances each by one cycle."""
 
     def __init__(
         self,
@@ -59,18 +59,18 @@ class LaneEngine:
         self._cycle = 0
 
     def keep(self, lanes: BoolArray) -> None:
-        """Drops the lanes that are done."""
+        """Keeps only the lanes that ``lanes`` marks."""
         self.parameters = self.parameters.select(lanes)
         self.state = self.state.select(lanes)
 
     def restart_clock(self) -> None:
-        """Sets time to 0 in every lane, and keeps all else: the end of a warm-up."""
+        """Sets time to 0 in every lane at the end of a warm-up; all other state stays."""
         self.state.now_seconds = np.zeros(self.parameters.lanes)
 
     def repeat_last(
         self, times: FloatArray, *, since_seconds: FloatArray, since_fill_seconds: FloatArray
     ) -> None:
-        """Moves each lane on as if its last cycle had happened ``times`` times.
+        """Advances each lane as if its last cycle had happened ``times`` times.
 
         ``since_seconds`` and ``since_fill_seconds`` are the clock and the limiter's bucket before that cycle.
         """
@@ -88,7 +88,7 @@ class LaneEngine:
         start_s = state.now_seconds + wait_s
         heap_start = state.heap_marked_bytes + grown
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
-        live = np.minimum(live * self._kept_share(), heap_start)
+        live = np.minimum(live * self._live_heap_scale(), heap_start)
         cpu_factor, time_factor, black_factor = self._draws.marking_at(self._cycle)[:, parameters.replica]
         mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
         runway = runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live)
@@ -98,7 +98,7 @@ class LaneEngine:
         allocated_black = self._allocated_black(phase.allocated_bytes, black_factor, runway)
         heap_end = heap_start + allocated_black
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
-        self._remember(live, allocated_black, phase, mark_s)
+        self._update_cons_mark(live, allocated_black, phase, mark_s)
         self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)
         state.now_seconds = start_s + mark_s + parameters.mark_term_seconds
         state.heap_marked_bytes = live + allocated_black
@@ -131,7 +131,7 @@ class LaneEngine:
         state.gc_percent, state.memory_limit_bytes = self._controller.at_commit(commit)
 
     def _allocated_black(self, expected: FloatArray, factor: FloatArray, runway: FloatArray) -> FloatArray:
-        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds from the log."""
+        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds of the log."""
         within = np.maximum(expected, runway)
         scattered = np.minimum(expected * factor, self._most_black * within)
         if math.isinf(self._most_past_goal):
@@ -140,10 +140,11 @@ class LaneEngine:
         return np.minimum(scattered, within + beyond)
 
     def _draw(self, name: str) -> FloatArray:
+        """The factor ``name`` of this cycle in each lane."""
         return self._draws.at(self._cycle, name)[self.parameters.replica]
 
     def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Seconds until the next cycle starts, how far heapLive grows by then, and the bytes allocated."""
+        """(seconds until the next cycle starts, growth of heapLive until then, bytes allocated until then)."""
         parameters, state = self.parameters, self.state
         grown = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
         grown = np.clip(grown, _MIN_STEP_BYTES, _LARGEST_SIZE)
@@ -165,7 +166,7 @@ class LaneEngine:
     def _wait_for_arrivals(
         self, wanted: FloatArray, slowness: FloatArray, at_capacity_s: FloatArray
     ) -> FloatArray:
-        """Until arrivals have asked for the bytes, what marking held up first; never faster than full speed."""
+        """Seconds until arrivals, with the backlog first, have allocated ``wanted`` bytes; at most at full speed."""
         parameters, state = self.parameters, self.state
         missing = np.maximum(wanted - state.backlog_bytes, 0.0)
         arriving_s = missing * slowness / parameters.arrival_bytes_per_second
@@ -180,7 +181,7 @@ class LaneEngine:
     def _conditions(
         self, start_s: FloatArray, mark_cpu_s: FloatArray, runway: FloatArray, cpu_factor: FloatArray
     ) -> MarkConditions:
-        """What the mark phase meets, at the pace of the time that it takes: a burst may end before it does."""
+        """The conditions of the mark phase, at the mean allocation rate of its duration."""
 
         def at(pace: FloatArray) -> MarkConditions:
             return conditions_for(
@@ -197,16 +198,19 @@ class LaneEngine:
         return at(self.profile.mean_alloc(start_s, mark_phase(first).duration_seconds))
 
     def _slowness(self, cpu_factor: FloatArray) -> FloatArray | None:
+        """CPU time per allocated byte over its mean, for a steady open loop; else None."""
         if not (self.profile.is_steady and self.parameters.open_loop):
             return None
         return program_slowness(cpu_factor, self._cpu_factors)
 
-    def _kept_share(self) -> FloatArray:
+    def _live_heap_scale(self) -> FloatArray:
+        """The live heap over the calibrated one, at the present heap growth."""
         parameters = self.parameters
         grown = heap_growth(self.state.heap_end_bytes, parameters.live_bytes, parameters.root_bytes)
         return live_heap_scale(parameters.live_per_doubling, grown, parameters.mark_cpu_heap_ratio)
 
     def _mark_cpu_seconds(self, live: FloatArray) -> FloatArray:
+        """CPU time of marking before its random factor."""
         parameters = self.parameters
         return parameters.mark_cpu_seconds * mark_cpu_factor(
             live,
@@ -218,14 +222,15 @@ class LaneEngine:
         )
 
     def _mark(self, wait_s: FloatArray, conditions: MarkConditions) -> tuple[MarkPhase, FloatArray]:
-        """The mark phase, and the share of it for which the limiter had switched assists off."""
+        """(mark phase, share of it with assists switched off by the limiter)."""
         drained_s = np.maximum(self.state.limiter_fill_seconds - wait_s * conditions.gomaxprocs, 0.0)
         phase, limited_share, self.state.limiter_fill_seconds = limited_mark_phase(conditions, drained_s)
         return phase, limited_share
 
-    def _remember(
+    def _update_cons_mark(
         self, live: FloatArray, allocated_black: FloatArray, phase: MarkPhase, mark_s: FloatArray
     ) -> None:
+        """Updates the pacer's cons/mark at the end of a cycle."""
         parameters = self.parameters
         offered_s = mark_s * parameters.gomaxprocs
         utilization = BACKGROUND_UTILIZATION + phase.assist_cpu_seconds / offered_s
@@ -239,10 +244,11 @@ class LaneEngine:
         self.state.memory = next_cons_mark(self.state.memory, measured, grew, rules=self.rules)
 
     def _queue_arrivals(self, start_s: FloatArray, mark_s: FloatArray, allocated: FloatArray) -> None:
-        """What arrives while marking and is not served becomes backlog; a closed loop has none.
+        """Adds arrivals that are not served while marking to the backlog; a closed loop has none.
 
-        It may be negative: a phase that allocated more than arrived has served requests that were dearer than the mean,
-        and the next ones are cheaper. Forgiven, it would raise the rate over all above what arrives.
+        The backlog may be negative. A phase that allocated more than arrived has served requests that allocate more
+        than the mean, and later requests allocate less. Clamping at zero would raise the long-run allocation rate above
+        the arrival rate.
         """
         parameters, state = self.parameters, self.state
         if parameters.open_loop:

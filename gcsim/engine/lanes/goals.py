@@ -1,4 +1,4 @@
-"""Goal, trigger and runway of every lane's next cycle: ``goruntime``'s rules, asked with the lanes' state."""
+"""Goal, trigger and runway of every lane's next cycle, from the rules of ``goruntime``."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ NO_LIMIT_GOAL = MAX_INT64
 def goals_and_triggers(
     parameters: LaneParameters, state: LaneState, rules: GoRules
 ) -> tuple[FloatArray, FloatArray]:
-    """Heap goals and triggers, shape (lanes,), in bytes."""
+    """(heap goals, triggers) of the next cycles, shape (lanes,), bytes."""
     marked = state.heap_marked_bytes.astype(np.int64)
     percent = state.gc_percent
     gc_goal = gc_percent_heap_goal_bytes(
@@ -56,10 +56,11 @@ def goals_and_triggers(
 def _limit_goals_and_triggers(
     parameters: LaneParameters, state: LaneState, rules: GoRules, marked: Int64Array, runway: Int64Array
 ) -> tuple[Int64Array, Int64Array]:
-    """Goal and trigger from the memory limit, when the heap has grown to the trigger.
+    """(goal, trigger) from the memory limit at a heap that has grown to the trigger.
 
-    The runtime evaluates the goal at every look, and free slots of swept spans count as memory outside the
-    heap until they are filled again, so the goal rises with the heap: the trigger is where the two meet.
+    The runtime evaluates the goal at every test of the trigger. Free slots of swept spans count as memory outside the
+    heap until allocation fills them. The goal therefore rises with the heap, and the trigger is the heap size at which
+    the heap meets it.
     """
     peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
     unfilled = unfilled_slot_bytes(
@@ -76,9 +77,9 @@ def _limit_goals_and_triggers(
         slot_garbage=slot_garbage,
         rules=rules,
     ).astype(np.int64)
-    # while marking, allocation fills the free slots and the goal moves out with it, as far as they go
-    ends = limit_bound_heap_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
-    slots = free_slot_bytes(ends, last_peak_bytes=peak, slot_garbage=slot_garbage)
+    # while marking, allocation fills the free slots, which raises the goal until none is left
+    heap_end = limit_bound_heap_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
+    slots = free_slot_bytes(heap_end, last_peak_bytes=peak, slot_garbage=slot_garbage)
     non_heap = (outside + slots).astype(np.int64)
     goal = memory_limit_heap_goal_bytes(marked, state.memory_limit_bytes, non_heap, 0, rules=rules)
     return np.maximum(goal, trigger), trigger
@@ -92,10 +93,11 @@ def runway_ahead_bytes(
     heap_start: FloatArray,
     live: FloatArray,
 ) -> FloatArray:
-    """From the heap at the start to the goal, as assists see it.
+    """Bytes from the heap at the start to the goal that assists use, 0 or more, shape (lanes,).
 
-    More live than expected moves the goal out along the planned slope; a heap that starts past its goal
-    gets a tenth more, against the worst case of work (Go 1.19+ ``gcControllerState.revise``).
+    If more is live than expected, the pacer moves the goal out along the planned slope. If the heap starts above its
+    goal, the pacer raises the goal by a tenth and expects the worst-case scan work (Go 1.19+
+    ``gcControllerState.revise``).
     """
     growth = np.maximum(live / np.maximum(state.live_bytes, 1.0), 1.0)
     runway: FloatArray = np.maximum(goal - heap_start, 0.0) * growth

@@ -1,4 +1,4 @@
-"""The mark phase that a lane enters: its parameters and one cycle's work, runway and pace."""
+"""The conditions of a lane's mark phase, from its parameters and one cycle's work, runway and allocation rate."""
 
 import numpy as np
 
@@ -15,16 +15,17 @@ def conditions_for(
     pace: FloatArray,
     slowness: FloatArray | None,
 ) -> MarkConditions:
-    """What lanes meet, one cycle each, or one lane in many cycles; ``pace`` is the profile's allocation factor.
+    """The conditions of one mark phase per lane, or of many mark phases of one lane.
 
-    In an open loop the pace moves what is asked for, in a closed one how fast the program can allocate.
-    ``slowness`` is a steady open loop's ``program_slowness`` in each cycle. At that speed
+    ``pace`` is the profile's allocation factor. In an open loop it multiplies the arrivals, in a closed loop the
+    program's speed. ``slowness`` is the ``program_slowness`` of a steady open loop in each cycle. At the speed that
+    it leaves
 
-        Ps that the program asks for = served_share * arrivals / speed
+        Ps that the program demands = served_share * arrivals / speed
 
-    and the goal may leave it fewer, in slow cycles. The Ps that a log shows are the mean of both. A program that waits
-    for locks or for few clients serves fewer arrivals while marking, and the rest afterwards. Where ``slowness`` is
-    None the Ps of the log hold: of a load that moves, the arrivals of one cycle are not known.
+    In a slow cycle assists may leave the program fewer Ps. The Ps of a log are the mean over all cycles. A program that
+    waits for locks or for few clients serves fewer arrivals while marking and the rest afterwards. With ``slowness``
+    None the program uses the Ps of the log, because the arrivals of one cycle of a changing load are not known.
     """
     per_cpu = parameters.mark_alloc_bytes_per_cpu_second
     mutator = parameters.mark_mutator_procs

@@ -1,4 +1,4 @@
-"""Keeps the cycles of one lane as a CycleTable, as a real process would have logged them."""
+"""Records the cycles of one lane as a CycleTable, as a gctrace would log them."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from gcsim.settings import Settings
 
 
 class CycleRecorder:
-    """Collects the cycles of one lane and draws each one's pauses."""
+    """Records the cycles of one lane and draws their pauses."""
 
     def __init__(
         self, model: Model, settings: Settings, *, generator: np.random.Generator, lane: int = 0
@@ -22,7 +22,7 @@ class CycleRecorder:
         self._rows: list[tuple[float, ...]] = []
 
     def add(self, step: CycleStep) -> None:
-        """Keeps one cycle."""
+        """Records one cycle."""
         phase, lane = step.phase, self._lane
         self._rows.append(
             (
@@ -39,7 +39,7 @@ class CycleRecorder:
         )
 
     def table(self) -> CycleTable:
-        """All cycles kept so far."""
+        """All recorded cycles."""
         rows = np.array(self._rows, dtype=np.float64).reshape(-1, 9).T
         start_s, mark_s, assist_s, background_s, idle_s, start_b, end_b, marked_b, goal_b = rows
         count, procs = start_s.size, self._settings.gomaxprocs

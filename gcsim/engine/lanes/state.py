@@ -1,4 +1,4 @@
-"""What a lane carries from one GC cycle to the next."""
+"""The state of lanes between two GC cycles."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -13,13 +13,15 @@ from gcsim.goruntime.versions import GoRules
 
 @dataclass(slots=True, kw_only=True)
 class LaneState:
-    """What a lane carries from one cycle to the next; arrays of shape (lanes,)."""
+    """The state of lanes between two cycles; arrays of shape (lanes,)."""
 
     now_seconds: FloatArray  # end of the last cycle
     heap_marked_bytes: FloatArray
     heap_end_bytes: FloatArray
     live_bytes: FloatArray
-    backlog_bytes: FloatArray  # that arrivals asked for and marking held up; below 0 where it ran ahead
+    backlog_bytes: (
+        FloatArray  # allocation of arrivals that wait; negative if the program ran ahead of arrivals
+    )
     memory: ConsMarkMemory[FloatArray]
     limiter_fill_seconds: FloatArray
     gc_percent: Int64Array  # -1: off
@@ -33,7 +35,7 @@ class LaneState:
 
 
 def initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:
-    """Every lane as after a cycle that ended at its own live heap."""
+    """The state of every lane after a cycle that ended at its live heap."""
     zero = np.zeros(parameters.lanes)
     return LaneState(
         now_seconds=zero,

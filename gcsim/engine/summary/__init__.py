@@ -1,1 +1,1 @@
-"""From totals of runs to metrics with intervals."""
+"""Metrics with prediction intervals, from the sums of runs."""

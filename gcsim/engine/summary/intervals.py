@@ -1,4 +1,4 @@
-"""How far real Go lies from this simulator: the part of an interval that no parameter explains."""
+"""Prediction intervals: the scatter of replicas combined with the measured error of the model."""
 
 import math
 from typing import Literal, NamedTuple
@@ -11,51 +11,50 @@ from gcsim.metrics import Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 
-#: What runs of a service have in common: a steady one goes at the machine's pace, or at its arrivals', or it moves.
+#: Load of a service: a steady closed loop, a steady open loop, or a load that changes.
 LoadKind = Literal["closed", "open", "moving"]
 
 
 class Extrapolation(NamedTuple):
     """How far a setting is from the calibrated one."""
 
-    doublings: float  # of GOGC; another Go version counts as two, for what marking costs there
-    limited: bool  # whether a memory limit that calibration did not have may set heap goals
+    doublings: float  # of GOGC; another Go version counts as two, because marking costs differ
+    limited: bool  # whether a memory limit that the calibrated run did not have may set heap goals
     thrashing: float = 0.0  # share of the time with the GC CPU limiter on
-    green_tea: int = (
-        0  # 1 where only the asked version marks by Green Tea, -1 where only the calibrated one does
-    )
+    green_tea: int = 0  # 1 if only the asked version has Green Tea marking, -1 if only the calibrated one has
 
 
 class ModelError(NamedTuple):
-    """A relative standard deviation: at the calibrated setting, for each doubling away from it, and under a limit."""
+    """Relative standard deviations: at the calibrated setting, per doubling away from it, and under a limit."""
 
     at_home: float
     per_doubling: float
     under_limit: float
 
     def at(self, distance: Extrapolation) -> float:
-        """The three together, as independent ones."""
+        """The root sum of squares at a distance from the calibrated setting, with the limiter's error."""
         limit = self.under_limit if distance.limited else 0.0
         thrashing = _LIMITER_ERROR * distance.thrashing
         return math.hypot(self.at_home, self.per_doubling * distance.doublings, limit, thrashing)
 
 
 # Green Tea marking is the default from Go 1.26 on and lowers the CPU cost of marking by 10 to 40 % (Go 1.26 release
-# notes). No log of one version shows how much it is for a program, and the model keeps the calibrated version's cost.
-# So the interval reaches to a cost 40 % lower where only the asked version has it, and to the inverse where only the
-# calibrated one does.
+# notes). A log of one version does not show this difference for a program, and the model keeps the calibrated
+# version's cost. The interval therefore extends to a cost 40 % lower if only the asked version has Green Tea, and to
+# the inverse if only the calibrated version has it.
 _GREEN_TEA_LEAST_COST = 0.6
 _OF_MARKING_COST = ("gc_cpu_fraction", "gc_assist_cpu_fraction", "gc_idle_cpu_fraction")
-_SHARES = "_fraction"  # of all CPU, or of the time: not more than all of it
+_SHARES = "_fraction"  # of all CPU or of the time: at most 1
 Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
-# Where the limiter is on all the time, of every metric: what it lets through depends on time slices and on the number
-# of goroutines, which no log tells. With it on a third of the time heaps of three design programs are 5 % off (median)
+# Error of every metric with the limiter on all the time: the assists that it allows depend on time slices and on the
+# number of goroutines, which a log does not contain. With the limiter on a third of the time, heaps of three design
+# programs are 5 % off (median)
 _LIMITER_ERROR = 0.2
 
-# What makes 90 % intervals hold 90 % of the design programs' runs on Go 1.19 to 1.27, each program judged by the
-# others, to twice its own width at most (`python -m experiments.validation discrepancy`). A fresh run's own luck and
-# the machine's drift between runs are in it: a closed loop's cycle rate differed by 12 % between two runs of the same.
-# Last derived from 33 programs, 884 runs.
+# Widths at which 90 % intervals contain 90 % of the design programs' runs on Go 1.19 to 1.27, with each program
+# judged by the others and at most twice its own width (`python -m experiments.validation discrepancy`). They include
+# the scatter of a new run and the machine's drift between runs: the cycle rate of a closed loop differed by 12 %
+# between two equal runs. Derived from 33 programs, 884 runs.
 DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
     "closed": {
         "gc_rate_hz": ModelError(0.114, 0.000, 0.114),
@@ -119,22 +118,25 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
 }
 
 
-def prediction_interval(name: str, values: FloatArray, *, course: LoadKind, away: Extrapolation) -> Estimate:
-    """Median over replicas, with an interval of their scatter and the discrepancy together.
+def prediction_interval(
+    name: str, values: FloatArray, *, load: LoadKind, extrapolation: Extrapolation
+) -> Estimate:
+    """Median of ``values`` over replicas, with a 90 % interval of their scatter and the model error.
 
-    ``away`` is ``distance`` from calibration to the setting.
-    Both are taken as relative and independent: the interval runs from the median times exp(-1.645 s) to the median
-    times exp(1.645 t), with the replicas' root mean squares below and above the median, for some outcomes are
-    bounded on one side: a heap that a limit leaves no room cannot be smaller than live. Shares end at 1.
+        low = median * exp(-1.645 * s),  high = median * exp(1.645 * t)
+
+    s and t combine the model error with the replicas' root mean square below and above the median, as relative and
+    independent errors. They differ because some results are bounded on one side: under a tight limit the heap cannot be
+    smaller than its live part. Shares are at most 1. ``extrapolation`` is ``distance`` from calibration to the setting.
     """
     value = float(np.median(values))
-    if value <= 0 or name not in DISCREPANCY[course]:
+    if value <= 0 or name not in DISCREPANCY[load]:
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
     logs = np.log(values[values > 0] / value)
-    own = DISCREPANCY[course][name].at(away)
+    own = DISCREPANCY[load][name].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
-    lower, higher = reach * (away.green_tea > 0), reach * (away.green_tea < 0)
+    lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
     below = math.hypot(_root_mean_square(logs[logs <= 0]), own, lower)
     above = math.hypot(_root_mean_square(logs[logs >= 0]), own, higher)
     most = 1.0 if name.endswith(_SHARES) else math.inf
@@ -143,8 +145,8 @@ def prediction_interval(name: str, values: FloatArray, *, course: LoadKind, away
     )
 
 
-def course_of(model: Model) -> LoadKind:
-    """Which of the widths a model's predictions have."""
+def load_kind(model: Model) -> LoadKind:
+    """The kind of load of a model, which selects the widths of its predictions."""
     return model.loop if model.profile.is_steady else "moving"
 
 
@@ -155,7 +157,7 @@ def _root_mean_square(values: FloatArray) -> float:
 def distance(
     calibrated: Settings, asked: Settings, *, limit_binds: bool, thrashing: float = 0.0
 ) -> Extrapolation:
-    """How far a setting is from the calibrated one; GOGC=off where calibration had none counts as two doublings.
+    """How far a setting is from the calibrated one; a change to or from GOGC=off counts as two doublings.
 
     ``thrashing`` is the share of the time, 0 to 1, that the GC CPU limiter is predicted to be on.
     """

@@ -1,4 +1,4 @@
-"""From a lane's sums to its metrics: the same definitions as ``gcsim.metrics``, on totals instead of rows."""
+"""The metrics of lanes from their sums, with the definitions of ``gcsim.metrics``."""
 
 import numpy as np
 from scipy.special import betaincinv
@@ -11,9 +11,9 @@ from gcsim.service.pauses import Pauses
 from gcsim.submodels.process_memory import UNFILLED_AT_PEAK, unfilled_slot_bytes
 from gcsim.units import MAX_INT64, MIB
 
-#: Of all stop-the-world pauses of a run, both of each cycle.
+#: Quantiles of all stop-the-world pauses of a run, two per cycle.
 PAUSE_QUANTILES = {"stw_p50_seconds": 0.50, "stw_p99_seconds": 0.99, "stw_max_seconds": 1.0}
-_SET_BY_LIMIT = 0.97  # of the goal that GOGC alone would set
+_SET_BY_LIMIT = 0.97  # a goal below this share of GOGC's goal is one that the memory limit sets
 
 
 def lane_metrics(
@@ -29,16 +29,16 @@ def lane_metrics(
     calibrated_bytes_per_second: FloatArray,
     pause_levels: dict[str, FloatArray],
 ) -> dict[str, FloatArray]:
-    """Each metric in each lane, arrays of shape (lanes,).
+    """The metrics of each lane, arrays of shape (lanes,).
 
-    A lane that saw fewer than two collections has rates and shares of 0; one that saw none, as with GOGC=off and
-    no limit, has a heap of all that was ever allocated. ``pause_levels`` holds a uniform draw, 0 to 1, for each of
+    A lane with fewer than two collections has rates and shares of 0. A lane without collections, as with GOGC=off and
+    no limit, has a heap of all allocated bytes. ``pause_levels`` holds a uniform draw, 0 to 1, for each of
     PAUSE_QUANTILES in each lane.
     """
     cycles = np.maximum(totals.cycles, 1.0)
     window_s = totals.last_start_seconds - totals.first_start_seconds
-    seen = (totals.cycles >= 2) & (window_s > 0)
-    per_window = np.where(seen, 1.0 / np.where(seen, window_s, 1.0), 0.0)
+    has_window = (totals.cycles >= 2) & (window_s > 0)
+    per_window = np.where(has_window, 1.0 / np.where(has_window, window_s, 1.0), 0.0)
     rate_hz = (cycles - 1.0) * per_window
     expected_cycles = np.maximum(rate_hz * duration_seconds, 1.0)
     per_capacity = per_window / parameters.gomaxprocs
@@ -49,7 +49,7 @@ def lane_metrics(
     uncollected = totals.cycles == 0
     kept_bytes = np.where(uncollected, parameters.live_bytes + rate * duration_seconds, 0.0)
     peak_bytes = np.maximum(peak_bytes, kept_bytes)
-    mutator_rate = np.where(seen, totals.mutator_bytes * per_window, rate)
+    mutator_rate = np.where(has_window, totals.mutator_bytes * per_window, rate)
     return {
         "gc_rate_hz": rate_hz,
         **_heap(totals, cycles, peak_bytes, kept_bytes),
@@ -71,15 +71,16 @@ def lane_metrics(
 def _mapped_at_limit(
     totals: LaneTotals, parameters: LaneParameters, cycles: FloatArray, peak_bytes: FloatArray
 ) -> FloatArray:
-    """What is mapped at mark end where the limit sets the goals, less what the calibrated base holds of it; else 0.
+    """Memory mapped at mark end beyond the calibrated base in lanes whose goals the limit sets, bytes; else 0.
 
-    The limit's goal is where the heap, the slots that nothing fills and all else meet it (``memoryLimitHeapGoal``), and
-    a service that grew without collections had them filled with live objects or garbage: all of it was touched. In 33
-    programs peaks of resident memory were the limit less 3 %, give or take what lies beside.
+    At the limit's goal the heap, unusable free slots and all other Go memory add up to the limit
+    (``memoryLimitHeapGoal``). A service that grew without collections had filled these slots with live objects or
+    garbage, so that all of this memory is resident. In 33 programs peaks of RSS were the limit less 3 %, plus or minus
+    memory outside the limit.
     """
     goal = totals.heap_goal_mib / cycles * MIB
     marked = totals.heap_marked_mib / cycles * MIB
-    # the least goal is left out: as printed, in whole MiB, it would pass for one that a limit has lowered
+    # without the minimum goal: printed in whole MiB, it would look like a goal that a limit has lowered
     own_goal = gc_percent_heap_goal_bytes(
         marked.astype(np.int64), parameters.root_bytes.astype(np.int64), 0, parameters.gc_percent, 0
     )
@@ -97,10 +98,10 @@ def _mapped_at_limit(
 
 
 def _most_mapped(parameters: LaneParameters, peak_bytes: FloatArray) -> FloatArray:
-    """What may be mapped at once: no more than the limit, or what the highest heap needs where that is more.
+    """The most memory that is mapped at once, bytes: the limit, or the need of the highest heap if that is more.
 
-    An allocation that would pass the limit returns free pages first (Go 1.19+ ``mheap.allocSpan``). Scattered free
-    slots cannot be returned: where they and the heap pass the limit together, this is too low.
+    An allocation that would pass the limit first returns free pages (Go 1.19+ ``mheap.allocSpan``). Free slots cannot
+    be returned. If they and the heap together pass the limit, this result is too low.
     """
     needed = parameters.metadata_base_bytes + parameters.allocated_stack_bytes
     needed = needed + (1.0 + parameters.metadata_share) * peak_bytes
@@ -111,6 +112,7 @@ def _most_mapped(parameters: LaneParameters, peak_bytes: FloatArray) -> FloatArr
 def _heap(
     totals: LaneTotals, cycles: FloatArray, peak_bytes: FloatArray, kept_bytes: FloatArray
 ) -> dict[str, FloatArray]:
+    """The metrics of heap sizes."""
     return {
         "heap_peak_bytes": np.floor(peak_bytes / MIB) * MIB,
         "heap_peak_mean_bytes": np.maximum(totals.heap_end_mib / cycles * MIB, kept_bytes),
@@ -121,10 +123,10 @@ def _heap(
 
 
 def _extrapolated_peak(totals: LaneTotals, cycles: FloatArray, expected_cycles: FloatArray) -> FloatArray:
-    """The largest heap of a whole run where fewer cycles than it has were simulated.
+    """The largest heap of a whole run, bytes, if only a part of its cycles was simulated.
 
-    The highest of n normal draws lies about sqrt(2 ln n) deviations up; the simulated highest is moved out in
-    that proportion. Exact where all cycles were simulated; a few percent of the scatter off elsewhere.
+    The highest of n normal draws lies about sqrt(2 ln n) deviations above the mean. The simulated maximum is scaled in
+    that proportion. The result is exact if all cycles were simulated, and otherwise a few percent of the scatter off.
     """
     mean = totals.heap_end_mib / cycles * MIB
     reach = np.sqrt(np.log(np.maximum(expected_cycles, cycles) + 1.0) / np.log(cycles + 1.0))
@@ -135,7 +137,7 @@ def _extrapolated_peak(totals: LaneTotals, cycles: FloatArray, expected_cycles: 
 def _pauses(
     pauses: Pauses, scale: FloatArray, cycles: FloatArray, pause_levels: dict[str, FloatArray]
 ) -> dict[str, FloatArray]:
-    """Quantiles of the 2n pauses of a run: the k-th of m draws has a level that is Beta distributed."""
+    """Quantiles of the 2n pauses of a run; the level of the k-th of m draws has a Beta distribution."""
     drawn = np.round(2.0 * cycles)
 
     def quantile(name: str) -> FloatArray:

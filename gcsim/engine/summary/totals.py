@@ -1,4 +1,4 @@
-"""Sums over the cycles of each lane: what metrics need, without keeping the cycles."""
+"""Sums over the cycles of each lane, from which the metrics follow."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -12,10 +12,10 @@ from gcsim.units import MIB
 
 @dataclass(slots=True, kw_only=True)
 class LaneTotals:
-    """Arrays of shape (lanes,). Sizes are as gctrace prints them: whole MiB, truncated, in MiB.
+    """Sums of all lanes; arrays of shape (lanes,). Sizes in MiB are truncated to whole MiB, as in gctrace.
 
-    Work and pauses of a lane's last cycle lie outside its window (``gcsim.metrics.cycle_metrics``), so each
-    cycle's are added when the next one starts.
+    The work and pauses of a lane's last cycle lie outside its window (``gcsim.metrics.cycle_metrics``). The sums
+    therefore take those of each cycle when the next one starts.
     """
 
     cycles: FloatArray
@@ -38,11 +38,11 @@ class LaneTotals:
 
     @classmethod
     def zero(cls, lanes: int) -> Self:
-        """No cycle yet."""
+        """Sums without a cycle."""
         return cls(**{f.name: np.zeros(lanes) for f in fields(cls)})
 
     def add(self, step: CycleStep, counted: BoolArray, times: FloatArray | None = None) -> None:
-        """Adds one cycle to each lane that ``counted`` marks, ``times`` over where it stands for several."""
+        """Adds one cycle to each lane that ``counted`` marks; it counts ``times`` times if given."""
         weight = counted.astype(np.float64)
         if times is not None:
             weight *= times
