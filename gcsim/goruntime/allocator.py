@@ -1,17 +1,17 @@
-"""The allocator's accounts: what counts into heapLive and when, and what sweeping leaves in spans.
+"""The allocator's refills of spans, and how heapLive counts them.
 
-Small objects come from spans that each P caches, one for every span class in use. heapLive does not count
-objects. It moves when
+Each P caches one span for every span class in use and allocates small objects from it. heapLive does not count
+objects. It changes when
 
-- a P takes a span (``mcache.refill``): by all of the span but its used slots, so free slots and tail at
-once; - a large object is made (``mcache.allocLarge``): by its whole pages, ``round_up_size``; - a cached
-span is handed back early (``mcache.releaseAll``, from ReadMemStats): down by its free slots, not by
-  its tail; spans cached since before the last mark termination are left out;
-- marking ends (``gcMarkTermination``, ``resetLive``): it is *set* to the bytes of the slots marked.
+- a P takes a span (``mcache.refill``): plus the whole span, its free slots and tail included, less its used slots;
+- the program allocates a large object (``mcache.allocLarge``): plus its whole pages, ``round_up_size``;
+- ReadMemStats takes back a cached span (``mcache.releaseAll``): minus its free slots, but not its tail. Spans that a P
+  has cached since before the last mark termination do not count;
+- marking ends (``gcMarkTermination``, ``resetLive``): heapLive is set to the bytes of the marked slots.
 
-So between collections it runs ahead of the objects allocated, by up to a span for each P and span class
-and by the tail of every span taken: ``refill``'s own comment prefers that to running behind. Go 1.19 to
-1.27 alike.
+Between collections heapLive is therefore above the allocated objects, by up to a span per P and span class and by the
+tail of every span taken. The comment in ``refill`` says that this is intended. The rules are the same in Go 1.19 to
+1.27.
 """
 
 from typing import overload
@@ -31,10 +31,10 @@ def refills(
 def refills(
     objects: IntOrArray, free_slots: IntOrArray, slots_per_refill: IntOrArray
 ) -> tuple[IntOrArray, IntOrArray]:
-    """Spans that one P takes to place ``objects``, and the free slots then left in its cached span.
+    """(spans that one P takes for ``objects`` objects, free slots left in its cached span).
 
-    ``free_slots`` are left in the cached span before, 0 if there is none; each span taken has
-    ``slots_per_refill`` (1 or more) free. A full span is replaced only when the next object comes
+    ``free_slots`` is the number of free slots in the cached span before, 0 without a cached span. Each span taken has
+    ``slots_per_refill`` (1 or more) free slots. The P replaces a full span only when it allocates the next object
     (``nextFree``).
     """
     missing = np.maximum(np.asarray(objects) - np.asarray(free_slots), 0)

@@ -1,8 +1,8 @@
-"""Go's integer and float64 arithmetic, written once for scalars and NumPy arrays.
+"""Go's integer and float64 arithmetic, for Python numbers and NumPy arrays.
 
-A rule of the runtime is one formula that works on Python ``int``/``float`` and on ``int64``/``float64``
-arrays and gives equal results on both. The helpers here pick the form by type and reproduce what Go on
-amd64 does where Python differs: two's complement wrap-around and conversions of floats out of range.
+A rule of the runtime is one formula. It works on Python ``int``/``float`` and on ``int64``/``float64`` arrays, with
+equal results. The functions here select the form by type. They reproduce Go on amd64 where Python differs: two's
+complement wrap-around, and the conversion of floats out of range.
 """
 
 # mypy: disable-error-code="overload-overlap"
@@ -61,7 +61,7 @@ def where(condition: BoolOrArray, if_true: FloatOrArray, if_false: FloatOrArray)
 @overload
 def where(condition: BoolOrArray, if_true: NumberOrArray, if_false: NumberOrArray) -> NumberOrArray: ...
 def where(condition: BoolOrArray, if_true: _Value, if_false: _Value) -> _Value:
-    """``if_true`` where the condition holds, else ``if_false``."""
+    """``if_true`` where the condition is true, else ``if_false``; element by element for arrays."""
     if (
         isinstance(condition, np.ndarray)
         or isinstance(if_true, np.ndarray)
@@ -72,7 +72,7 @@ def where(condition: BoolOrArray, if_true: _Value, if_false: _Value) -> _Value:
 
 
 def filled_like(form: Integer, value: int) -> Integer:
-    """``value`` in the form of ``form``: an int, or an array of its shape."""
+    """``value`` in the form of ``form``: an int, or an array of the same shape."""
     return np.full_like(form, value) if isinstance(form, np.ndarray) else value
 
 
@@ -95,7 +95,7 @@ def maximum(a: FloatOrArray, b: FloatOrArray) -> FloatOrArray: ...
 @overload
 def maximum(a: NumberOrArray, b: NumberOrArray) -> NumberOrArray: ...
 def maximum(a: _Value, b: _Value) -> _Value:
-    """The larger, element by element."""
+    """The larger of two numbers, element by element for arrays."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.maximum(a, b)
     return a if a >= b else b
@@ -120,7 +120,7 @@ def minimum(a: FloatOrArray, b: FloatOrArray) -> FloatOrArray: ...
 @overload
 def minimum(a: NumberOrArray, b: NumberOrArray) -> NumberOrArray: ...
 def minimum(a: _Value, b: _Value) -> _Value:
-    """The smaller, element by element."""
+    """The smaller of two numbers, element by element for arrays."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return np.minimum(a, b)
     return a if a <= b else b
@@ -133,7 +133,7 @@ def to_float64(value: Int64Array | FloatArray) -> FloatArray: ...
 @overload
 def to_float64(value: NumberOrArray) -> FloatOrArray: ...
 def to_float64(value: NumberOrArray) -> FloatOrArray:
-    """Go's ``float64(int64)``: round to nearest, ties to even."""
+    """Go's ``float64(int64)``: rounds to nearest, ties to even."""
     return value.astype(np.float64) if isinstance(value, np.ndarray) else float(value)
 
 
@@ -144,7 +144,7 @@ def truncate_to_int64(value: FloatArray) -> Int64Array: ...
 @overload
 def truncate_to_int64(value: NumberOrArray) -> IntOrArray: ...
 def truncate_to_int64(value: NumberOrArray) -> IntOrArray:
-    """Go's ``int64(float64)`` on amd64 (CVTTSD2SQ): toward zero; out of range or NaN gives MIN_INT64."""
+    """Go's ``int64(float64)`` on amd64 (CVTTSD2SQ): truncates; MIN_INT64 for a value out of range or NaN."""
     if isinstance(value, np.ndarray):
         in_range = (value >= float(MIN_INT64)) & (value <= _LARGEST_FLOAT_BELOW_2_63)
         return np.where(in_range, value, float(MIN_INT64)).astype(np.int64)
@@ -158,10 +158,10 @@ def truncate_to_uint64(value: FloatArray) -> Int64Array: ...
 @overload
 def truncate_to_uint64(value: NumberOrArray) -> IntOrArray: ...
 def truncate_to_uint64(value: NumberOrArray) -> IntOrArray:
-    """Go's ``uint64(float64)`` on amd64, capped at MAX_INT64.
+    """Go's ``uint64(float64)`` on amd64, at most MAX_INT64.
 
-    A value of -1 or less, of 2^63 or more, or NaN gives 2^63 or more in Go (seen on 1.19, 1.21, 1.26 and
-    1.27; other architectures differ), which no heap size reaches: the cap stands for all of these.
+    For a value of -1 or less, of 2^63 or more, or NaN, Go gives 2^63 or more (measured on 1.19, 1.21, 1.26 and 1.27;
+    other architectures differ). No heap size reaches that, and this function returns MAX_INT64 for all of them.
     """
     if isinstance(value, np.ndarray):
         in_range = (value > -1.0) & (value <= _LARGEST_FLOAT_BELOW_2_63)
@@ -177,14 +177,14 @@ def wrap_int64(value: Int64Array) -> Int64Array: ...
 @overload
 def wrap_int64(value: _AnyInteger) -> _AnyInteger: ...
 def wrap_int64(value: _AnyInteger) -> _AnyInteger:
-    """The low 64 bits as a signed number: what a 64-bit register holds. Arrays wrap by themselves."""
+    """The low 64 bits of ``value`` as a signed number, as in a 64-bit register. Arrays wrap by themselves."""
     if isinstance(value, np.ndarray):
         return value
     return ((value - MIN_INT64) & _MASK_64) + MIN_INT64
 
 
 def unsigned_quotient(value: Integer, divisor: int) -> Integer:
-    """Go's ``uint64(value) / divisor`` of a product that may have wrapped past 2^63; divisor >= 2."""
+    """Go's ``uint64(value) / divisor`` for a product that may have wrapped past 2^63; ``divisor`` is 2 or more."""
     if isinstance(value, np.ndarray):
         return (value.view(np.uint64) // np.uint64(divisor)).view(np.int64)
     return (value & _MASK_64) // divisor
@@ -197,7 +197,7 @@ def divide(numerator: FloatArray, denominator: FloatArray | float) -> FloatArray
 @overload
 def divide(numerator: FloatOrArray, denominator: FloatOrArray) -> FloatOrArray: ...
 def divide(numerator: FloatOrArray, denominator: FloatOrArray) -> FloatOrArray:
-    """Go's float64 division: x/0 is an infinity and 0/0 is NaN, without complaint."""
+    """Go's float64 division: x/0 is an infinity and 0/0 is NaN, without an error or warning."""
     if isinstance(numerator, np.ndarray) or isinstance(denominator, np.ndarray):
         with np.errstate(divide="ignore", invalid="ignore"):
             return numerator / denominator

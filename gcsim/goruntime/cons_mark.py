@@ -1,7 +1,9 @@
-"""cons/mark: how fast the program allocates against how fast the collector scans, measured and remembered.
+"""cons/mark: the program's allocation rate over the collector's scan rate, measured in each cycle.
 
-The one thing the pacer learns from a cycle; the runway of the next is computed from it. Pure rules of
-``runtime/mgcpacer.go`` ``endCycle``, on Python numbers or int64/float64 arrays; the form of the first
+    cons_mark = bytes allocated per CPU time of the program / bytes scanned per CPU time of marking
+
+It is the only value that the pacer learns from a cycle. The pacer computes the next runway from it. The functions are
+pure rules of ``runtime/mgcpacer.go`` ``endCycle``, on Python numbers or int64/float64 arrays; the form of the first
 argument is the form of the result. Times are integer nanoseconds, sizes and scan work integer bytes.
 """
 
@@ -32,9 +34,9 @@ def mark_utilization(
 def mark_utilization(
     assist_time_ns: IntOrArray, mark_duration_ns: IntOrArray, gomaxprocs: IntOrArray
 ) -> FloatOrArray:
-    """The share of the CPU that marking had: 0.25, assumed for the workers, and what assists took.
+    """The share of all CPU that marks: 0.25, which the pacer assumes for the workers, plus the share of assists.
 
-    ``mark_duration_ns`` runs from the first stop-the-world to mark termination; at 0 the share is 0.25.
+    ``mark_duration_ns`` is the time from the first stop-the-world to mark termination; at 0 the share is 0.25.
     Source: Go 1.18+ ``gcControllerState.endCycle``.
     """
     return BACKGROUND_UTILIZATION + _share_of_cpu(assist_time_ns, mark_duration_ns, gomaxprocs)
@@ -49,7 +51,7 @@ def idle_utilization(
 def idle_utilization(
     idle_mark_time_ns: IntOrArray, mark_duration_ns: IntOrArray, gomaxprocs: IntOrArray
 ) -> FloatOrArray:
-    """The share of the CPU that idle workers marked with, 0 for a mark of no duration.
+    """The share of all CPU that idle workers marked with; 0 for a mark phase of duration 0.
 
     Source: Go 1.18+ ``gcControllerState.endCycle``.
     """
@@ -57,6 +59,7 @@ def idle_utilization(
 
 
 def _share_of_cpu(cpu_ns: IntOrArray, wall_ns: IntOrArray, gomaxprocs: IntOrArray) -> FloatOrArray:
+    """CPU time over wall time x GOMAXPROCS; 0 for a wall time of 0."""
     offered_ns = maximum(wall_ns, 0) * gomaxprocs
     return to_float64(where(offered_ns > 0, cpu_ns, 0)) / to_float64(maximum(offered_ns, 1))
 
@@ -78,12 +81,12 @@ def measured_cons_mark(
     utilization: FloatOrArray,
     idle_utilization: FloatOrArray,
 ) -> FloatOrArray:
-    """This cycle's bytes allocated per byte scanned, each per CPU time of its side.
+    """cons/mark of this cycle: allocated bytes per scanned byte, each per CPU time of its side.
 
         cons_mark = allocated * (u + idle) / (scan_work * (1 - u))
 
-    ``allocated_bytes`` is heapLive at mark end less triggered, above 0: the runtime leaves its memory alone
-    otherwise (``next_cons_mark``'s ``measured``). No work, or u = 1, gives infinity.
+    ``allocated_bytes`` is heapLive at mark end - triggered, more than 0; otherwise the runtime measures nothing
+    (``is_measured`` of ``next_cons_mark``). Without scan work, or with u = 1, the result is infinity.
     Source: Go 1.18+ ``gcControllerState.endCycle``.
     """
     return divide(
@@ -94,16 +97,15 @@ def measured_cons_mark(
 
 @dataclass(frozen=True, slots=True)
 class ConsMarkMemory(Generic[Real]):
-    """What the pacer remembers of cons/mark between cycles, by version."""
+    """The pacer's memory of cons/mark between cycles; its form depends on the Go version."""
 
-    cons_mark: Real  # in force: the runway is computed from it
-    kept: tuple[
-        Real, ...
-    ]  # max_of_five: four measurements, oldest first; mean_of_two: one; controller: its integral
+    cons_mark: Real  # the value in force, from which the runway follows
+    # max_of_five: four measurements, oldest first; mean_of_two: one measurement; controller: its integral
+    kept: tuple[Real, ...]
 
 
 def initial_cons_mark(form: Real, *, rules: GoRules) -> ConsMarkMemory[Real]:
-    """The memory before the first cycle, all zero; ``form`` is a float, or an array with a lane's shape.
+    """The memory before the first cycle, all zero; ``form`` is a float or an array of the lanes' shape.
 
     Raises ValueError for a Go version whose pacer has no cons/mark (before 1.18).
     """
@@ -119,9 +121,9 @@ def next_cons_mark(
 ) -> ConsMarkMemory[Real]:
     """The memory after a cycle that measured ``measured`` (finite or infinite, not NaN).
 
-    ``is_measured`` is heapLive at mark end > triggered; where it is false, nothing changes.
-    1.18, 1.19: a PI controller; 1.20: the mean of the last two; 1.21+: the largest of the last five, so that
-    a rise is believed at once and a fall after five cycles.
+    ``is_measured`` is heapLive at mark end > triggered; where it is false, the memory stays. Go 1.18 and 1.19 use a PI
+    controller, Go 1.20 the mean of the last two cycles, Go 1.21+ the largest of the last five. With the latter, a rise
+    acts at once and a fall after five cycles.
     Source: Go 1.18+ ``gcControllerState.endCycle``.
     """
     match rules.cons_mark_smoothing:
@@ -139,6 +141,7 @@ def next_cons_mark(
 
 
 def _max_of_five(memory: ConsMarkMemory[Real], measured: Real) -> ConsMarkMemory[Real]:
+    """The memory after a cycle in Go 1.21+."""
     largest: Real = measured
     for earlier in memory.kept:
         largest = maximum(largest, earlier)
@@ -146,7 +149,7 @@ def _max_of_five(memory: ConsMarkMemory[Real], measured: Real) -> ConsMarkMemory
 
 
 def _controlled(memory: ConsMarkMemory[Real], measured: Real) -> ConsMarkMemory[Real]:
-    """One step of the PI controller with a period of one cycle; an overflow resets it and cons/mark to 0.
+    """The memory after one step of the PI controller, with a period of one cycle; an overflow resets it to 0.
 
     Source: Go 1.19 ``piController.next``.
     """
@@ -156,5 +159,5 @@ def _controlled(memory: ConsMarkMemory[Real], measured: Real) -> ConsMarkMemory[
     output = minimum(maximum(raw, -_MAX_CONS_MARK), _MAX_CONS_MARK)
     with np.errstate(invalid="ignore"):  # infinities cancel, and the controller is reset below
         integral = integral + (_INTEGRAL_GAIN * error + _RESET_GAIN * (output - raw))
-    sane = (abs(raw) < math.inf) & (abs(integral) < math.inf)
-    return ConsMarkMemory(where(sane, output, 0.0), (where(sane, integral, 0.0),))
+    finite = (abs(raw) < math.inf) & (abs(integral) < math.inf)
+    return ConsMarkMemory(where(finite, output, 0.0), (where(finite, integral, 0.0),))

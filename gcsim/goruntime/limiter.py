@@ -1,16 +1,16 @@
-"""The GC CPU limiter (Go 1.19+): a leaky bucket that holds the collector to half of the CPU that is not idle.
+"""The GC CPU limiter (Go 1.19+): a leaky bucket that limits the collector to half of the CPU that is not idle.
 
-Time spent on GC fills the bucket, the program's time drains it, one for one, so it fills only while GC takes
-more than half. It holds one second for each P: that much excess is free. When it is full the limiter is on,
-until an update finds a net drain. While it is on
+CPU time of GC fills the bucket, CPU time of the program drains it by the same amount. The bucket therefore fills only
+while GC uses more than half. It holds one second per P. When it is full, the limiter switches on, and stays on until an
+update finds a net drain. While the limiter is on
 
-- goroutines do not assist, and assists under way stop (``gcAssistAlloc``, ``gcDrainN``);
+- goroutines do not assist, and running assists stop (``gcAssistAlloc``, ``gcDrainN``);
 - allocation does not scavenge for the memory limit (``mheap.allocSpan``);
-- all else goes on: dedicated, fractional and idle workers, cycle starts, scavenging for heap growth and
-  in the background. So the heap may pass its goal and the memory its limit.
+- everything else continues: dedicated, fractional and idle workers, cycle starts, scavenging for heap growth and in the
+  background. The heap may then pass its goal, and memory may pass its limit.
 
-State transitions are pure: each takes the time and returns a new state. Every field is a Python number, or an
-array with one element a lane. Same in Go 1.19 to 1.27. Source: ``runtime/mgclimit.go``.
+State transitions are pure: each takes the time and returns a new state. Every field is a Python number, or an array
+with one element per lane. The rules are the same in Go 1.19 to 1.27. Source: ``runtime/mgclimit.go``.
 """
 
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, MEAN_SLICE_NS, dedicated_workers
 
 CAPACITY_PER_P_NS = 1_000_000_000  # capacityPerProc
-UPDATE_PERIOD_NS = 10_000_000  # gcCPULimiterUpdatePeriod: scheduling a worker updates when this has passed
+UPDATE_PERIOD_NS = 10_000_000  # gcCPULimiterUpdatePeriod: scheduling a worker updates after this time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimiterState:
-    """What the limiter knows (``gcCPULimiterState``); each field a scalar or an array of one shape.
+    """The limiter's state (``gcCPULimiterState``); each field is a scalar or an array of one shape.
 
     Invariant: 0 <= fill_ns <= capacity_ns.
     """
@@ -34,9 +34,9 @@ class LimiterState:
     gomaxprocs: IntOrArray
     capacity_ns: NumberOrArray  # CPU ns
     fill_ns: NumberOrArray = 0
-    overflow_ns: NumberOrArray = 0  # excess that found the bucket full, since the start
+    overflow_ns: NumberOrArray = 0  # GC time since the start that did not fit in the full bucket
     enabled: BoolOrArray = False  # the limiter is on
-    gc_enabled: BoolOrArray = False  # marking, so that a quarter of all time is GC's
+    gc_enabled: BoolOrArray = False  # a cycle marks, so that a quarter of all time counts as GC
     last_update_ns: NumberOrArray = 0
     assist_pool_ns: NumberOrArray = 0  # assists and allocation-time scavenging since the last update, CPU ns
     idle_pool_ns: NumberOrArray = 0  # idle Ps and idle mark workers since the last update, CPU ns
@@ -50,25 +50,28 @@ def new_limiter(gomaxprocs: IntOrArray, *, now_ns: NumberOrArray = 0) -> Limiter
 
 
 def add_assist_time(state: LimiterState, cpu_ns: NumberOrArray) -> LimiterState:
-    """Count an assist's or an allocation-time scavenge's CPU time. ``addAssistTime``."""
+    """The state after ``cpu_ns`` of assists or of scavenging at allocation. ``addAssistTime``."""
     return replace(state, assist_pool_ns=state.assist_pool_ns + cpu_ns)
 
 
 def add_idle_time(state: LimiterState, cpu_ns: NumberOrArray) -> LimiterState:
-    """Count time of an idle P, or of an idle mark worker, toward the next update. ``addIdleTime``."""
+    """The state after ``cpu_ns`` of an idle P or an idle mark worker. ``addIdleTime``."""
     return replace(state, idle_pool_ns=state.idle_pool_ns + cpu_ns)
 
 
 def needs_update(state: LimiterState, now_ns: NumberOrArray) -> BoolOrArray:
-    """Whether the last update is over 10 ms old; asked when a worker is scheduled. ``needUpdate``."""
+    """Whether the last update is over 10 ms old; tested when a worker is scheduled. ``needUpdate``."""
     return now_ns - state.last_update_ns > UPDATE_PERIOD_NS
 
 
 def update(state: LimiterState, now_ns: NumberOrArray) -> LimiterState:
-    """Settle the time since the last update; now_ns >= last_update_ns (the runtime drops a stale update).
+    """The state after the time since the last update; ``now_ns`` >= last_update_ns.
 
-    GC's part is what was assisted, plus a quarter of all time while marking, whatever the workers really did.
-    Idle time is taken from the total, and so from the program's part. Source: ``updateLocked``.
+        GC time      = assist time + 0.25 x all time while a cycle marks
+        program time = all time - idle time - GC time
+
+    GC time does not depend on the workers' real time. The runtime drops an update with an older time. Source:
+    ``updateLocked``.
     """
     total_ns = (now_ns - state.last_update_ns) * state.gomaxprocs
     background_ns = truncate_to_int64(to_float64(total_ns) * BACKGROUND_UTILIZATION)
@@ -79,11 +82,11 @@ def update(state: LimiterState, now_ns: NumberOrArray) -> LimiterState:
 
 
 def accumulate(state: LimiterState, *, mutator_ns: NumberOrArray, gc_ns: NumberOrArray) -> LimiterState:
-    """Fill or drain the bucket, and switch the limiter.
+    """The state after program time ``mutator_ns`` and GC time ``gc_ns``: fill and switch.
 
-    On when an increase reaches capacity; off when a full bucket drains at all; no change keeps it as it is. A
-    bucket that was full but off (after ``reset_capacity`` to just its fill) is not switched on by an
-    increase: so it is in the runtime. Source: ``accumulate``.
+    The limiter switches on when an increase fills the bucket, and off when a full bucket drains. Without a change of
+    the fill it stays. An increase does not switch on a bucket that was full and off (after ``reset_capacity`` to
+    exactly its fill); the runtime does the same. Source: ``accumulate``.
     """
     headroom_ns = state.capacity_ns - state.fill_ns
     change_ns = gc_ns - mutator_ns
@@ -102,7 +105,7 @@ def accumulate(state: LimiterState, *, mutator_ns: NumberOrArray, gc_ns: NumberO
 def start_gc_transition(
     state: LimiterState, *, enable_gc: BoolOrArray, now_ns: NumberOrArray
 ) -> LimiterState:
-    """The world has stopped to begin (``enable_gc``) or to end marking: settle what came before.
+    """The state when the world has stopped to begin (``enable_gc``) or to end marking.
 
     Source: ``startGCTransition``.
     """
@@ -110,31 +113,35 @@ def start_gc_transition(
 
 
 def finish_gc_transition(state: LimiterState, now_ns: NumberOrArray) -> LimiterState:
-    """The world starts again: the pause counts for GC on every P. ``finishGCTransition``."""
+    """The state when the world starts again; the pause counts as GC time on every P. ``finishGCTransition``."""
     stopped_ns = (now_ns - state.last_update_ns) * state.gomaxprocs
     return replace(accumulate(state, mutator_ns=0, gc_ns=stopped_ns), last_update_ns=now_ns)
 
 
 def min_assist_ns(gomaxprocs: Real, owed_ns: Real) -> Real:
-    """For how long goroutines assist at least before the limiter can switch on again, wall ns.
+    """The shortest time for which goroutines assist before the limiter can switch on again, wall ns.
 
-    Nothing but the end of an assist settles the bucket meanwhile: when it has paid what it owes (``owed_ns``, wall ns
-    of marking), or is preempted. A P that has switched the limiter off has a time slice before it; of the others'
-    slices, spread evenly, the first ends so much sooner. Source: ``gcAssistAlloc1``, ``gcDrainN``, ``retake``.
-    Beside the event engine, which plays it out, heaps are within 8 % for phases of 25 ms and more (two programs, 1 to
-    8 Ps); where a phase is as short as a slice, in a third program, a third below it and nearer to real Go.
+        min(mean time slice, owed_ns) / max(P - 1, 1)
+
+    While goroutines assist, only the end of an assist updates the bucket. An assist ends when it has paid its debt
+    (``owed_ns``, wall ns of marking) or when it is preempted. With P processors whose slices are evenly staggered, the
+    first slice of another P ends after slice / (P - 1). Source: ``gcAssistAlloc1``, ``gcDrainN``, ``retake``.
+    Compared with the event engine, heaps are within 8 % for phases of 25 ms and more (two programs, 1 to 8 Ps). In a
+    third program with phases as short as a slice, heaps are a third below the event engine and nearer to real Go.
     """
     return minimum(MEAN_SLICE_NS, owed_ns) / maximum(gomaxprocs - 1, 1)
 
 
 def limiter_duty_cycle(gc_share_limited: Real, stretch: Real, *, off: Real, on: Real) -> Real:
-    """The share of a stretch on a full bucket for which the limiter is on, 0 to 1; it begins with that.
+    """The share of ``stretch``, 0 to 1, for which the limiter is on; the stretch starts with a full bucket.
 
-    ``gc_share_limited`` is GC's share of CPU that is not idle with assists off; times are in one unit. The limiter is
-    on for ``on``, until an update finds a net drain. What goroutines allocate meanwhile they owe when it is off, so
-    that assists then take all: the bucket is full again after on x (1 - 2 limited), which holds GC to a half. Where
-    assists go on for ``off`` at least (``min_assist_ns``), and that is longer, the rest runs over, and GC takes
-    more than a half. 1 where GC exceeds a half without assists (continuous pauses).
+        turn = on + max(off, on * max(1 - 2 * gc_share_limited, 0))
+
+    ``gc_share_limited`` is GC's share of CPU that is not idle while assists are off. All times are in one unit. A turn
+    begins with the limiter on for ``on``, until an update finds a net drain. Goroutines owe assists for their
+    allocation in this time, and assists then use all CPU. The bucket is full again after the second term, which limits
+    GC to a half. If assists last at least ``off`` (``min_assist_ns``) and this is longer, the bucket overflows and GC
+    uses more than a half. The result is 1 if GC exceeds a half without assists (continuous pauses).
     """
     turn = on + maximum(off, on * maximum(1.0 - 2.0 * gc_share_limited, 0.0))
     turns = stretch / turn
@@ -146,21 +153,22 @@ def limiter_duty_cycle(gc_share_limited: Real, stretch: Real, *, off: Real, on: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Generic[Real]):
-    """What ``fluid_window`` makes of a stretch; scalars, or arrays of one shape."""
+    """The result of ``fluid_window`` for a stretch; scalars, or arrays of one shape."""
 
-    fill: Real  # at its end, in the unit of the fill at its beginning
+    fill: Real  # of the bucket at the end, in the unit of the fill at the start
     limited_share: Real  # of the stretch, with the limiter on
-    assist_pass_through: Real  # of the assists that were asked for, 0 to 1
-    excess_gc_share: Real  # of CPU that is not idle: what GC took beyond a half, once the bucket was full
+    assist_pass_through: Real  # share of the demanded assists that run, 0 to 1
+    excess_gc_share: Real  # GC's CPU share beyond a half after the bucket is full, of CPU that is not idle
 
 
 def waiting_share(excess_gc_share: Real, gomaxprocs: Real, owed_ns: Real) -> Real:
-    """CPU that is not idle on which idle workers mark for goroutines that wait for credit, as a share.
+    """Share of CPU on which idle workers mark because goroutines wait for credit, of CPU that is not idle.
 
-    When an assist's end switches the limiter on, those under way on the other Ps stop and wait (``gcParkAssist``),
-    where the pool has no credit: without a dedicated worker, on up to three Ps. Of what runs over, theirs is that
-    part where they owe (``owed_ns``) two time slices or more, and none where they have paid within one. An
-    approximation: in three design programs on two Ps a quarter to three fifths of it were idle.
+    When the end of an assist switches the limiter on, assists on other Ps stop. If the pool has no credit, their
+    goroutines wait (``gcParkAssist``). This happens without a dedicated worker, that is on up to three Ps. Of the
+    excess GC time the waiting goroutines' part is (P - 1) / P if they owe (``owed_ns``) two time slices or more, and
+    0 if they pay within one. This is an approximation: in three design programs on two Ps a quarter to three fifths
+    of the excess were idle.
     """
     unpaid = minimum(maximum(owed_ns / MEAN_SLICE_NS - 1.0, 0.0), 1.0)
     share = unpaid * excess_gc_share * (gomaxprocs - 1) / gomaxprocs
@@ -177,22 +185,22 @@ def fluid_window(
     off: Real,
     on: Real,
 ) -> Window[Real]:
-    """The bucket over a stretch of steady demand.
+    """The bucket over a stretch of constant demand: the fluid form of many ``update`` calls.
 
-    ``busy_cpu_ns`` is the stretch's CPU time that is not idle. The shares are GC's of it (as ``update`` counts it),
-    with assists and with assists off; outside marking both are 0, or the pauses' part. ``off`` and ``on`` are as in
-    ``limiter_duty_cycle``, in stretches. The fluid form of many ``update`` calls: filling is exact, and a full
-    bucket's turns are regular.
+    ``busy_cpu_ns`` is the CPU time of the stretch that is not idle. The two shares are GC's shares of it, as ``update``
+    counts them, with assists and with assists off. Outside marking both are 0, or the share of pauses. ``off`` and
+    ``on`` are those of ``limiter_duty_cycle``, as shares of the stretch. Filling is exact; the turns of a full bucket
+    are taken as regular.
     """
     rate = 2.0 * gc_share_assisting - 1.0
     headroom = capacity_ns - fill_ns
-    to_brim_cpu_ns = where(rate > 0.0, headroom / where(rate > 0.0, rate, 1.0), busy_cpu_ns)
-    before = minimum(to_brim_cpu_ns, busy_cpu_ns)
+    to_capacity_cpu_ns = where(rate > 0.0, headroom / where(rate > 0.0, rate, 1.0), busy_cpu_ns)
+    before = minimum(to_capacity_cpu_ns, busy_cpu_ns)
     after_share = where(busy_cpu_ns > 0, 1.0 - before / where(busy_cpu_ns > 0, busy_cpu_ns, 1.0), 0.0)
     limited = limiter_duty_cycle(gc_share_limited, after_share, off=off, on=on)
-    most = 1.0 - limited * (1.0 - gc_share_limited)  # of GC: all the rest of the time
-    asked = maximum(gc_share_assisting - gc_share_limited, 1e-9)
-    allowed = minimum(maximum(most - gc_share_limited, 0.0) / asked, 1.0)
+    most = 1.0 - limited * (1.0 - gc_share_limited)  # GC's share if it uses all CPU while the limiter is off
+    demanded = maximum(gc_share_assisting - gc_share_limited, 1e-9)
+    allowed = minimum(maximum(most - gc_share_limited, 0.0) / demanded, 1.0)
     return Window(
         fill=maximum(minimum(fill_ns + rate * busy_cpu_ns, capacity_ns), 0.0),
         limited_share=after_share * limited,

@@ -1,4 +1,4 @@
-"""What an event-driven engine needs of tricolor marking: colours by progress, and how many workers help."""
+"""Tricolor marking as a function of progress: white, grey and black shares, and the frontier's width."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from gcsim.arrays import FloatArray, Int64Array
 from gcsim.goruntime.object_graph import UNREACHABLE, ObjectGraph, depths
 
-HANDOFF_OBJECTS = 4  # a worker shares its buffer only with more objects than this in it
+HANDOFF_OBJECTS = 4  # a worker shares its buffer only if it holds more objects than this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FrontierSummary:
-    """A graph by distance from the roots: one element a depth, 0 for what a root points to."""
+    """Sums of a graph by distance from the roots; element 0 is the objects that a root points to."""
 
-    scannable_objects: Int64Array  # objects with pointer slots: the frontier's width
+    scannable_objects: Int64Array  # objects with pointer slots, the width of the frontier
     scannable_bytes: Int64Array  # their slot bytes
     noscan_bytes: Int64Array  # slot bytes of the others
     scan_bytes: Int64Array  # scan work
-    garbage_bytes: int  # unreachable, white to the end
+    garbage_bytes: int  # unreachable, white until the end
 
     def __post_init__(self) -> None:
         lengths = {len(self.scannable_objects), len(self.scannable_bytes), len(self.noscan_bytes)}
@@ -28,7 +28,7 @@ class FrontierSummary:
 
 
 def summarize(graph: ObjectGraph) -> FrontierSummary:
-    """The frontier at each depth; 10^6 objects take half a second whatever their shape."""
+    """The frontier of a graph at each depth; 10^6 objects take half a second for every shape of the graph."""
     depth = depths(graph)
     exists = np.arange(len(graph)) < graph.born
     reachable = (depth != UNREACHABLE) & exists
@@ -49,24 +49,24 @@ def summarize(graph: ObjectGraph) -> FrontierSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MarkProfile:
-    """Colours and frontier against progress, one element at the start of each depth and one at the end.
+    """Colours and frontier against progress, with one element at the start of each depth and one at the end.
 
-    Fractions are of the heap's bytes, garbage included, and add up to 1. Breadth first: a depth-first
-    runtime has less grey at the same progress, never more width than this.
+    Fractions are of the heap's bytes, garbage included, and their sum is 1. The order is breadth first. A runtime that
+    marks depth first has fewer grey bytes at the same progress, and never a wider frontier.
     """
 
-    progress: FloatArray  # scan work done, 0 … 1
+    progress: FloatArray  # share of the scan work done, 0 … 1
     white_fraction: FloatArray
     grey_fraction: FloatArray
     black_fraction: FloatArray
-    frontier_width: Int64Array  # objects that could be scanned at once; 0 at the end
+    frontier_width: Int64Array  # objects that can be scanned at once; 0 at the end
     scan_bytes: Int64Array  # work of each depth; 0 at the end
 
 
 def mark_profile(heap: ObjectGraph | FrontierSummary) -> MarkProfile:
-    """How a mark of this heap runs with no mutator.
+    """The profile of a mark phase of this heap without a mutator.
 
-    A noscan object is black as soon as it is found (Go 1.19+ ``runtime.greyobject``).
+    A noscan object becomes black when it is found (Go 1.19+ ``runtime.greyobject``).
     """
     summary = summarize(heap) if isinstance(heap, ObjectGraph) else heap
     found = _through(summary.noscan_bytes)
@@ -86,11 +86,11 @@ def mark_profile(heap: ObjectGraph | FrontierSummary) -> MarkProfile:
 
 
 def _before(column: Int64Array) -> Int64Array:
-    """Sum of the elements before each, and of all."""
+    """The sum of the elements before each element, and the sum of all."""
     return np.concatenate([[0], np.cumsum(column)]).astype(np.int64)
 
 
 def _through(column: Int64Array) -> Int64Array:
-    """Sum of the elements up to each, and of all once more."""
+    """The sum of the elements up to each element, and the sum of all again."""
     total = np.cumsum(column)
     return np.append(total, total[-1] if len(total) else 0).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The memory limit as the pacer sees it: GOMEMLIMIT turned into a heap goal (Go 1.19+).
+"""The heap goal from GOMEMLIMIT (Go 1.19+).
 
 Sizes are bytes, each an ``int`` or an ``int64`` array; the form of the first argument is the form of the
 result. GOMEMLIMIT=off is MAX_INT64 (2^63 - 1), as in the runtime.
@@ -13,18 +13,20 @@ from gcsim.units import MAX_INT64
 def non_heap_bytes(
     mapped_ready_bytes: Integer, heap_free_bytes: Integer | int, heap_alloc_bytes: Integer | int
 ) -> Integer:
-    """Memory that counts against the limit but holds no heap object and cannot come to hold one at once.
+    """Memory that counts against the limit and holds neither heap objects nor free pages, bytes.
 
-    Stacks, metadata, work buffers, and the free slots and tails of spans in use. ``mapped_ready_bytes`` is
-    all that is mapped and not released; ``heap_free_bytes`` are free pages not yet released;
-    ``heap_alloc_bytes`` is totalAlloc - totalFree. Requires heap_free + heap_alloc <= mapped_ready.
-    Source: Go 1.19+ ``gcControllerState.memoryLimitHeapGoal``, term 1.
+        non_heap = mapped_ready - heap_free - heap_alloc
+
+    These are stacks, metadata, work buffers, and the free slots and tails of spans in use. ``mapped_ready_bytes`` is
+    all memory that is mapped and not released, ``heap_free_bytes`` is free pages that are not released,
+    ``heap_alloc_bytes`` is totalAlloc - totalFree. Requires heap_free + heap_alloc <= mapped_ready. Source: Go 1.19+
+    ``gcControllerState.memoryLimitHeapGoal``, term 1.
     """
     return mapped_ready_bytes - heap_free_bytes - heap_alloc_bytes
 
 
 def overage_bytes(mapped_ready_bytes: Integer, memory_limit_bytes: Integer | int) -> Integer:
-    """How far mapped memory exceeds the limit, 0 below it.
+    """Mapped memory beyond the limit, 0 or more bytes.
 
     Source: Go 1.19+ ``gcControllerState.memoryLimitHeapGoal``, term 2.
     """
@@ -40,15 +42,15 @@ def memory_limit_heap_goal_bytes(
     *,
     rules: GoRules,
 ) -> Integer:
-    """The heap goal that keeps the process at its memory limit; re-evaluated whenever it is asked for.
+    """The heap goal that keeps the process at its memory limit, bytes; the runtime computes it at each use.
 
         available = limit - non_heap - overage
         headroom  = max(available/100 * headroom_percent, 1 MiB)      1 MiB alone before 1.21
         goal      = max(available - headroom, headroom, heap_marked)  heap_marked if available <= 0
 
-    Never above 2^63 - 1 - 1 MiB, so it binds at GOGC=off even when the limit is off. Without a memory limit
-    (before 1.19) the goal is MAX_INT64 and never binds.
-    Source: Go 1.19+ ``gcControllerState.memoryLimitHeapGoal``.
+    The goal is at most 2^63 - 1 - 1 MiB. At GOGC=off it therefore binds even if the limit is off. A Go version
+    without a memory limit (before 1.19) has the goal MAX_INT64, which never binds. Source: Go 1.19+
+    ``gcControllerState.memoryLimitHeapGoal``.
     """
     if not rules.memory_limit:
         return filled_like(heap_marked_bytes, MAX_INT64)

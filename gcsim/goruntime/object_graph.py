@@ -1,9 +1,9 @@
-"""A heap as the collector sees it: objects, their pointer slots, and the roots, in arrays.
+"""A heap as a graph: objects, their pointer slots, and the roots, in arrays.
 
-The slots of all objects lie in one array (compressed rows): object i owns
-``slots[first_slot[i]:first_slot[i + 1]]``. Pointer slots are taken to lead the object, so that its scan
-work, up to the last pointer (Go 1.19+ ``runtime.scanobject``), is 8 bytes a slot; an object without
-slots is noscan and costs none.
+The slots of all objects are in one array (compressed rows): object i owns
+``slots[first_slot[i]:first_slot[i + 1]]``. Pointer slots are assumed to come first in the object. Its scan work, up to
+the last pointer (Go 1.19+ ``runtime.scanobject``), is then 8 bytes per slot. An object without slots is noscan and has
+no scan work.
 """
 
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ UNREACHABLE = -1
 class ObjectGraph:
     """n objects, g of them globals, and s goroutine stacks of k pointer slots each.
 
-    ``globals_`` are objects that stand for the data and bss sections: always reachable, written through
-    the write barrier like the heap, and no heap bytes (size 0). Objects from ``born`` on do not exist
-    yet: they are handed out, in order, to a mutator that allocates.
+    ``globals_`` are objects for the data and bss sections. They are always reachable, the program writes them through
+    the write barrier like the heap, and they have no heap bytes (size 0). Objects from index ``born`` on do not exist
+    yet. A mutator that allocates takes them in order.
     """
 
     first_slot: Int64Array  # (n + 1,) non-decreasing from 0
@@ -56,7 +56,7 @@ class ObjectGraph:
 
     @property
     def scan_bytes(self) -> Int64Array:
-        """(n,) scan work of each object, bytes."""
+        """Scan work of each object, shape (n,), bytes."""
         return np.diff(self.first_slot) * POINTER_BYTES
 
     @property
@@ -66,7 +66,7 @@ class ObjectGraph:
 
     @property
     def roots(self) -> Int64Array:
-        """Globals and every object that a stack points to, each once."""
+        """The indices of globals and of objects that a stack points to, each once."""
         return np.unique(np.concatenate([self.globals_, self.stacks[self.stacks != NIL]]))
 
     @classmethod
@@ -79,7 +79,7 @@ class ObjectGraph:
         roots: Int64Array,
         stacks: int = 1,
     ) -> Self:
-        """A graph with one slot for each edge, and the roots dealt out over the stacks in turn."""
+        """A graph with one slot per edge; the stacks take the roots in turn."""
         order = np.argsort(source, kind="stable")
         first_slot = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=len(size_bytes)))])
         depth = -(-max(len(roots), 1) // stacks)
@@ -96,10 +96,10 @@ class ObjectGraph:
 
 
 def depths(graph: ObjectGraph) -> Int64Array:
-    """(n,) steps from the nearest root to each object, 0 for what a root points to; UNREACHABLE if none.
+    """Steps from the nearest root to each object, shape (n,): 0 for a root's target, UNREACHABLE for garbage.
 
-    A breadth-first search from one node that points to every root; a list of 10^6 objects is no slower
-    than a tree of them.
+    The method is a breadth-first search from one node that points to every root. A list of 10^6 objects takes no longer
+    than a tree of 10^6.
     """
     count = len(graph)
     live = graph.slots != NIL
@@ -113,7 +113,7 @@ def depths(graph: ObjectGraph) -> Int64Array:
 
 
 def _depths_of_tree(order: NDArray[np.int32], parent: NDArray[np.int32], root: int) -> Int64Array:
-    """Depth below the root's children by pointer jumping: log2(depth) rounds of array arithmetic."""
+    """Depth below the root's children, by pointer jumping in log2(depth) rounds of array arithmetic."""
     depth = np.full(root + 1, UNREACHABLE, dtype=np.int64)
     depth[order] = 1
     depth[root] = 0
