@@ -1,1 +1,1 @@
-"""What the Go runtime's collector does, as pure rules by Go version: numbers or arrays in, the same out."""
+"""The rules of the Go runtime's collector by Go version, as pure functions of numbers or arrays."""

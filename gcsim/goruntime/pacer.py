@@ -1,11 +1,11 @@
-"""The pacer: when a collection starts, where it should end, and how hard assists must work.
+"""The pacer: when a collection starts, its heap goal, and the ratio of assist work to allocation.
 
-Pure rules of ``runtime/mgcpacer.go``, each one function. Sizes and scan work are integer bytes, times integer
-nanoseconds; every argument is a Python number or an int64/float64 array, and the form of the first argument
-is the form of the result. GOGC=off is ``gc_percent`` -1; GOMEMLIMIT=off is 2^63 - 1. Heap sizes from 0 to
-2^62, any GOGC an int32 can hold: products wrap as the runtime's do.
+Each function is one pure rule of ``runtime/mgcpacer.go``. Sizes and scan work are integer bytes, times integer
+nanoseconds. Every argument is a Python number or an int64/float64 array, and the form of the first argument is the form
+of the result. GOGC=off is ``gc_percent`` -1; GOMEMLIMIT=off is 2^63 - 1. The rules hold for heap sizes from 0 to 2^62
+and every GOGC of an int32: products wrap as in the runtime.
 
-A cycle reads the rules in this order: ``gc_percent_heap_goal_bytes`` and ``runway_bytes`` (commit), then
+A cycle uses the rules in this order: ``gc_percent_heap_goal_bytes`` and ``runway_bytes`` (commit), then
 ``memory_limit_heap_goal_bytes``, ``heap_goal_bytes``, ``min_trigger_bytes``, ``trigger_bytes``; while marking
 ``assist_ratio``; at its end ``measured_cons_mark`` and ``next_cons_mark`` (``cons_mark.py``).
 """
@@ -45,15 +45,15 @@ MIN_RUNWAY_BYTES = 64 * KIB  # heapGoalInternal: minRunway
 TRIGGER_RATIO_DENOMINATOR = 64
 MIN_TRIGGER_RATIO_NUMERATOR = 45
 MAX_TRIGGER_RATIO_NUMERATOR = 61
-# commit computes consMark * (1 - u) / u: in float64 the same as one product, for u is a power of two
+# commit computes consMark * (1 - u) / u; in float64 this equals one product, because u is a power of two
 _RUNWAY_PER_CONS_MARK = (1.0 - BACKGROUND_UTILIZATION) / BACKGROUND_UTILIZATION
-_GC_PERCENT_WHEN_OFF = 100_000  # revise: a forced collection with GOGC=off acts like a huge GOGC
+_GC_PERCENT_WHEN_OFF = 100_000  # revise: a forced collection with GOGC=off uses a very large GOGC
 _MAX_OVERSHOOT = 1.1
 _MIN_SCAN_WORK_REMAINING = 1000
 
 
 def heap_minimum_bytes(gc_percent: Integer) -> Integer:
-    """The smallest GOGC heap goal: 4 MiB x GOGC/100; 0 at GOGC=off, where no goal comes from GOGC.
+    """The smallest heap goal of GOGC: 4 MiB x GOGC/100, bytes; 0 at GOGC=off, which sets no goal.
 
     Source: Go 1.5+ ``gcControllerState.setGCPercent``.
     """
@@ -68,12 +68,12 @@ def gc_percent_heap_goal_bytes(
     gc_percent: Integer | int,
     heap_minimum_bytes: Integer | int,
 ) -> Integer:
-    """The heap goal from GOGC, MAX_INT64 at GOGC=off (there the runtime has 2^64 - 1).
+    """The heap goal from GOGC, bytes; MAX_INT64 at GOGC=off (the runtime uses 2^64 - 1).
 
         goal = max(marked + (marked + stacks + globals) * GOGC / 100, heap_minimum)
 
-    ``last_stack_scan_bytes`` is what ``rules.goal_stack_term`` says: scanned in the last cycle (1.19+),
-    allocated (1.18), and 0 like the globals before 1.18. The product wraps at 2^64 as in the runtime.
+    ``last_stack_scan_bytes`` depends on ``rules.goal_stack_term``: stacks scanned in the last cycle (1.19+), allocated
+    stacks (1.18), or 0 like the globals before 1.18. The product wraps at 2^64 as in the runtime.
     Source: Go 1.19+ ``gcControllerState.commit``.
     """
     roots_and_heap = heap_marked_bytes + last_stack_scan_bytes + globals_scan_bytes
@@ -84,10 +84,10 @@ def gc_percent_heap_goal_bytes(
 
 
 def sweep_min_trigger_bytes(heap_live_bytes: Integer) -> Integer:
-    """The lowest trigger that leaves the sweeper room: 1 MiB above heapLive at commit.
+    """The lowest trigger that leaves the sweeper enough allocation: 1 MiB above heapLive at commit, bytes.
 
-    At mark end sweeping is never done, so this always holds there; where sweeping is done at commit (before
-    the first cycle, and when a setting changes later) the bound is 0.
+    The bound holds at mark end, when sweeping is never done. If sweeping is done at commit (before the first cycle, or
+    when a setting changes later), the bound is 0.
     Source: Go 1.19+ ``gcControllerState.commit``.
     """
     return heap_live_bytes + SWEEP_MIN_HEAP_DISTANCE_BYTES
@@ -99,11 +99,10 @@ def heap_goal_bytes(
     sweep_min_trigger_bytes: Integer | int,
     triggered_bytes: Integer | int | None = None,
 ) -> Integer:
-    """The heap goal in force: the lower of the two goals, GOGC's with room to sweep and to mark.
+    """The heap goal in force, bytes: the lower of the limit's goal and GOGC's goal.
 
-    ``triggered_bytes`` is None outside marking; while marking, a goal from GOGC lies at least 64 KiB
-    above it. Where the limit's goal is the lower one it stands as it is.
-    Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
+    GOGC's goal is raised to ``sweep_min_trigger_bytes``, and while marking to 64 KiB above ``triggered_bytes``, which
+    is None outside marking. The limit's goal is not raised. Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
     """
     goal = maximum(gc_percent_goal_bytes, sweep_min_trigger_bytes)
     if triggered_bytes is not None:
@@ -121,7 +120,7 @@ def limit_binds(
 @overload
 def limit_binds(gc_percent_goal_bytes: NumberOrArray, limit_goal_bytes: NumberOrArray) -> BoolOrArray: ...
 def limit_binds(gc_percent_goal_bytes: NumberOrArray, limit_goal_bytes: NumberOrArray) -> BoolOrArray:
-    """Whether the memory limit, not GOGC, sets the heap goal: bool, or an array of bool.
+    """Whether the memory limit and not GOGC sets the heap goal; bool, or an array of bool.
 
     Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
     """
@@ -131,7 +130,7 @@ def limit_binds(gc_percent_goal_bytes: NumberOrArray, limit_goal_bytes: NumberOr
 def min_trigger_bytes(
     gc_percent_goal_bytes: Integer, limit_goal_bytes: Integer | int, sweep_min_trigger_bytes: Integer | int
 ) -> Integer:
-    """The trigger's bound for the sweeper's sake, 0 under a limit goal: there it could exceed the goal.
+    """The lower bound of the trigger that the sweeper needs, bytes; 0 under a limit goal, which it could exceed.
 
     Source: Go 1.19+ ``gcControllerState.heapGoalInternal``.
     """
@@ -145,14 +144,14 @@ def trigger_bytes(
     runway_bytes: Integer | int,
     min_trigger_bytes: Integer | int,
 ) -> Integer:
-    """The heap size at which a collection starts: the goal less the runway, within two bounds.
+    """The heap size at which a collection starts, bytes: the goal less the runway, within two bounds.
 
         lower   = max(min_trigger, marked + (goal - marked)/64 * 45)          0.70 of the way
         upper   = max(marked + (goal - marked)/64 * 61, goal - 4 MiB, lower)  0.95 of the way
         trigger = min(max(goal - runway, lower), upper)
 
-    ``heap_goal_bytes`` is the goal outside marking, ``min_trigger_bytes`` at most that. A goal at or below
-    marked is itself the trigger: collections follow one another.
+    ``heap_goal_bytes`` is the goal outside marking, ``min_trigger_bytes`` at most that. If the goal is at or below
+    marked, it is the trigger, and collections follow each other without a gap.
     Source: Go 1.19+ ``gcControllerState.trigger``.
     """
     step = maximum(heap_goal_bytes - heap_marked_bytes, 0) // TRIGGER_RATIO_DENOMINATOR
@@ -169,12 +168,12 @@ def runway_bytes(cons_mark: float, expected_scan_work_bytes: int) -> int: ...
 @overload
 def runway_bytes(cons_mark: FloatArray, expected_scan_work_bytes: Int64Array | int) -> Int64Array: ...
 def runway_bytes(cons_mark: FloatOrArray, expected_scan_work_bytes: IntOrArray) -> IntOrArray:
-    """What the program will allocate while the expected work is scanned at 25 % of the CPU.
+    """The runway: expected allocation while the expected work is scanned at 25 % of the CPU, bytes.
 
         runway = cons_mark * 0.75 / 0.25 * (last heap scan + last stack scan + globals)
 
-    A negative cons/mark, which Go 1.19's controller does produce, wraps to a huge runway on amd64: MAX_INT64
-    here, and the trigger goes to its lower bound.
+    Go 1.19's controller can produce a negative cons/mark. On amd64 the runway then wraps to a very large number, here
+    MAX_INT64, and the trigger is its lower bound.
     Source: Go 1.19+ ``gcControllerState.commit``.
     """
     return truncate_to_uint64(cons_mark * _RUNWAY_PER_CONS_MARK * to_float64(expected_scan_work_bytes))
@@ -209,16 +208,16 @@ def assist_ratio(
     max_scan_work_bytes: IntOrArray,
     gc_percent: IntOrArray,
 ) -> tuple[FloatOrArray, FloatOrArray]:
-    """What an assist owes: (assist_work_per_byte, assist_bytes_per_work), each the inverse of the other.
+    """(assist_work_per_byte, assist_bytes_per_work) of an assist; each is the inverse of the other.
 
         ratio = max(expected - done, 1000) / max(goal - live, 1)
 
-    ``heap_goal_bytes`` is the goal while marking (the soft goal); ``expected_scan_work_bytes`` is last heap
-    scan + last stack scan + globals; ``max_scan_work_bytes``, the worst case, is scannable heap + allocated
-    stacks + globals. Once more than expected is done the worst case is expected and the goal moves out in
-    proportion, up to the hard goal of (1 + GOGC/100) x goal; past that goal, to 1.1 times it.
-    With nothing expected (no globals, first cycle) the runtime's conversion overflows and its distance wraps
-    to some 2^63 bytes: assists cease, and so they do here.
+    ``heap_goal_bytes`` is the goal while marking (the soft goal). ``expected_scan_work_bytes`` is last heap scan + last
+    stack scan + globals. ``max_scan_work_bytes`` is the worst case: scannable heap + allocated stacks + globals. When
+    more than the expected work is done, the pacer expects the worst case and raises the goal in proportion, up to the
+    hard goal of (1 + GOGC/100) x goal. When heapLive passes that goal, the pacer raises it to 1.1 times.
+    Without expected work (no globals, first cycle) the runtime's conversion overflows and its distance wraps to some
+    2^63 bytes. Assists then stop, in the runtime and here.
     Source: Go 1.19+ ``gcControllerState.revise``.
     """
     goal, expected = _goal_once_exceeded(
@@ -245,9 +244,9 @@ def _goal_once_exceeded(
     max_work: IntOrArray,
     gc_percent: IntOrArray,
 ) -> tuple[IntOrArray, IntOrArray]:
-    """Goal and expected work when more than expected was done: planned slope, worst-case work, hard goal."""
+    """(goal, expected work) when more than the expected work is done: the worst case on the planned slope."""
     planned_slope = divide(to_float64(goal - triggered), to_float64(expected_work))
-    with np.errstate(invalid="ignore"):  # infinity times 0: nothing expected, nothing to do
+    with np.errstate(invalid="ignore"):  # infinity times 0: no work expected and none left
         planned = planned_slope * to_float64(max_work)
     extrapolated = truncate_to_int64(planned) + triggered
     percent = where(gc_percent < 0, _GC_PERCENT_WHEN_OFF, gc_percent)

@@ -1,7 +1,7 @@
-"""The pacer's memory between cycles, for an engine that runs one collection after another.
+"""The pacer's state between cycles, for an engine that simulates one collection after another.
 
-No rule lives here: each method hands the state to the rules of ``pacer.py``, ``memory_limit.py`` and
-``cons_mark.py`` in the order in which the runtime does (Go 1.19+ ``gcControllerState``). Scalars only.
+This module contains no rule. Each method passes the state to the rules of ``pacer.py``, ``memory_limit.py`` and
+``cons_mark.py`` in the order of the runtime (Go 1.19+ ``gcControllerState``). All values are scalars.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from gcsim.goruntime.versions import GoRules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkResult:
-    """What a finished mark phase reports to the pacer; bytes and nanoseconds."""
+    """The results of a mark phase that the pacer uses; bytes and nanoseconds."""
 
     heap_live_bytes: int  # at mark termination, the cycle's peak
     triggered_bytes: int
@@ -30,7 +30,7 @@ class MarkResult:
 
     @property
     def scan_work_bytes(self) -> int:
-        """All scan work of the cycle."""
+        """The scan work of the cycle: heap, stacks and globals."""
         return self.heap_scan_work_bytes + self.stack_scan_work_bytes + self.globals_scan_work_bytes
 
 
@@ -52,7 +52,7 @@ class PacerState:
 
     @classmethod
     def initial(cls, *, gc_percent: int, memory_limit_bytes: int, rules: GoRules) -> Self:
-        """Before the first cycle: nothing marked, sweeping done. Source: ``gcControllerState.init``."""
+        """The state before the first cycle: nothing marked, sweeping done. Source: ``gcControllerState.init``."""
         state = cls(
             rules=rules,
             gc_percent=gc_percent,
@@ -67,7 +67,7 @@ class PacerState:
         return self.last_heap_scan_bytes + self.last_stack_scan_bytes + self.globals_scan_bytes
 
     def commit(self, *, sweep_done: bool) -> Self:
-        """Goal and runway recomputed, as after a cycle or a changed setting. Source: ``commit``."""
+        """The state with goal and runway computed again, after a cycle or a change of a setting. Source: ``commit``."""
         return replace(
             self,
             gc_percent_goal_bytes=pacer.gc_percent_heap_goal_bytes(
@@ -84,13 +84,13 @@ class PacerState:
         )
 
     def limit_goal_bytes(self, *, non_heap_bytes: int = 0, overage_bytes: int = 0) -> int:
-        """The memory limit's heap goal for the memory outside the heap as it is now."""
+        """The memory limit's heap goal with the given memory outside the heap, bytes."""
         return memory_limit_heap_goal_bytes(
             self.heap_marked_bytes, self.memory_limit_bytes, non_heap_bytes, overage_bytes, rules=self.rules
         )
 
     def heap_goal_bytes(self, limit_goal_bytes: int, triggered_bytes: int | None = None) -> int:
-        """The heap goal in force; ``triggered_bytes`` while marking. Source: ``heapGoalInternal``."""
+        """The heap goal in force, bytes; ``triggered_bytes`` is given while marking. Source: ``heapGoalInternal``."""
         return pacer.heap_goal_bytes(
             self.gc_percent_goal_bytes, limit_goal_bytes, self.sweep_min_trigger_bytes, triggered_bytes
         )
@@ -112,7 +112,7 @@ class PacerState:
         scan_work_bytes: int,
         max_scan_work_bytes: int,
     ) -> tuple[float, float]:
-        """(work per byte, bytes per work) as revised now. Source: ``revise``."""
+        """(scan work per allocated byte, allocated bytes per scan work) of assists now. Source: ``revise``."""
         return pacer.assist_ratio(
             heap_live_bytes,
             heap_goal_bytes,

@@ -1,19 +1,17 @@
-"""The scavenger: when free pages go back to the operating system, and so what stays resident.
+"""The scavenger: when the runtime returns free pages to the operating system.
 
-In the background, at 1 % of CPU, free pages are returned while one of two goals is unmet; and an allocation
-that would pass the memory limit, or grows the heap past the first goal, returns pages itself before it goes
-on.
+The background scavenger returns free pages, at 1 % of CPU, while one of two goals is not met. An allocation that would
+pass the memory limit, or that grows the heap past the first goal, returns pages itself before it continues.
 
     goal from GOGC    heap in use + heap free <= 1.1 x heap in use at the last mark end x next goal / last goal
     goal from limit   mappedReady <= 0.95 x GOMEMLIMIT   (95 x, so never, in Go 1.19 to 1.21)
 
-Both are set when marking ends. Pages go from the highest address down; since Go 1.21 the background scavenger
-leaves 4 MiB chunks alone that are over 96.9 % in use. Sizes are bytes, numbers or arrays.
+The runtime sets both goals when marking ends. It returns pages from the highest address down. Since Go 1.21 the
+background scavenger skips 4 MiB chunks that are over 96.9 % in use. Sizes are bytes, numbers or arrays.
 
-Measured (linux/amd64, a heap of 300 MiB that dies at once, 1 and 2 Ps): Go 1.21, 1.24 and 1.27 release 8.5 to
-16 GiB a CPU second, median 12 (64 KiB a call), so 1 % of CPU is about 120 MiB a second for each P: a spike is
-gone a second or two after the cycle that finds it dead, not after minutes. Seen: 100-160 MiB/s at P=1, over
-240 at P=2.
+Measured (linux/amd64, a heap of 300 MiB that dies at once, 1 and 2 Ps): Go 1.21, 1.24 and 1.27 release 8.5 to 16 GiB
+per CPU second, median 12 (64 KiB per call). 1 % of CPU then releases about 120 MiB per second and P, so that a peak is
+returned a second or two after the cycle that finds it dead. Measured rates: 100-160 MiB/s at P=1, over 240 at P=2.
 
 Source: Go 1.19+ ``gcPaceScavenger``, ``scavengerState.run`` and ``sleep``, ``piController.next``,
 ``mheap.allocSpan``.
@@ -24,11 +22,11 @@ from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to
 from gcsim.goruntime.versions import GoRules
 from gcsim.units import MAX_INT64
 
-NO_GOAL = MAX_INT64  # the runtime's ^uint64(0): nothing to do
+NO_GOAL = MAX_INT64  # the runtime's ^uint64(0): nothing to release
 PHYSICAL_PAGE_BYTES = 4096
-RETAIN_EXTRA_DIVISOR = 10  # retainExtraPercent: keep a tenth more than the goal needs
+RETAIN_EXTRA_DIVISOR = 10  # retainExtraPercent: a tenth more than the goal needs stays
 CPU_SHARE = 0.01  # scavengePercent, of GOMAXPROCS
-_FAR_ABOVE_ANY_HEAP_BYTES = float(2**61)  # cap, so that a tenth more is still an int64
+_FAR_ABOVE_ANY_HEAP_BYTES = float(2**61)  # bound, so that a tenth more is still an int64
 
 RELEASE_BYTES_PER_CPU_SECOND = 12.5e9  # measured prior, see above; 9e9 to 17e9
 
@@ -40,10 +38,11 @@ def gc_percent_scavenge_goal_bytes(
     *,
     heap_retained_bytes: Integer | int,
 ) -> Integer:
-    """What heap in use + heap free may be; NO_GOAL before the first mark end and where met within a page.
+    """The scavenger's goal from GOGC for heap in use + heap free, bytes.
 
-    ``last_heap_in_use_bytes`` is heap in use at the mark end just past, ``last_heap_goal_bytes`` that cycle's
-    goal, ``heap_goal_bytes`` the next one's. Source: Go 1.19+ ``gcPaceScavenger``.
+    The result is NO_GOAL before the first mark end and if the goal is met within a page. ``last_heap_in_use_bytes`` is
+    heap in use at the last mark end, ``last_heap_goal_bytes`` the heap goal of that cycle, ``heap_goal_bytes`` the heap
+    goal of the next. Source: Go 1.19+ ``gcPaceScavenger``.
     """
     last_goal = maximum(last_heap_goal_bytes, 1)
     ratio = to_float64(heap_goal_bytes) / to_float64(last_goal)
@@ -59,9 +58,10 @@ def gc_percent_scavenge_goal_bytes(
 def memory_limit_scavenge_goal_bytes(
     mapped_ready_bytes: Integer, memory_limit_bytes: Integer | int, *, rules: GoRules
 ) -> Integer:
-    """What mappedReady may be; NO_GOAL where it is met, and always so before Go 1.22.
+    """The scavenger's goal from the memory limit for mappedReady, bytes; NO_GOAL if it is met.
 
-    Source: Go 1.19+ ``gcPaceScavenger``; up to 1.21 it multiplies by 100 - 5 where 1 - 5/100 was meant.
+    Up to Go 1.21 the runtime by mistake multiplies the limit by 100 - 5 instead of 1 - 5/100, so that the goal is
+    always met. Source: Go 1.19+ ``gcPaceScavenger``.
     """
     if rules.scavenge_limit_goal_percent is None:
         never_due: Integer = where(mapped_ready_bytes < 0, mapped_ready_bytes, NO_GOAL)
@@ -80,12 +80,12 @@ def background_scavenger_works(
     gc_percent_goal_bytes: NumberOrArray,
     limit_goal_bytes: NumberOrArray,
 ) -> BoolOrArray:
-    """Whether either goal is unmet, asked before each quantum. ``scavengerState.shouldStop``."""
+    """Whether one of the goals is not met; tested before each quantum. ``scavengerState.shouldStop``."""
     return (heap_retained_bytes > gc_percent_goal_bytes) | (mapped_ready_bytes > limit_goal_bytes)
 
 
 def released_bytes_per_second(
     gomaxprocs: Real, *, bytes_per_cpu_second: float = RELEASE_BYTES_PER_CPU_SECOND
 ) -> Real:
-    """The background scavenger's steady rate per second of wall time; it settles within about a second."""
+    """The background scavenger's steady rate, bytes per second of wall time; reached within about a second."""
     return CPU_SHARE * gomaxprocs * bytes_per_cpu_second

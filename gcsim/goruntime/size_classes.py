@@ -1,13 +1,13 @@
-"""Size classes: which slot an object of a given size takes, and how many slots a span holds.
+"""Size classes: the slot size of an object, and the number of slots in a span.
 
-The table of classes and of pages per span is the same in sizeclasses.go of Go 1.19.8, 1.21.13, 1.22.10,
-1.23.9, 1.24.11, 1.25.5, 1.26.6 and 1.27.3. What changed is what shares a slot or a span with the object:
+The table of classes and of pages per span is the same in sizeclasses.go of Go 1.19.8, 1.21.13, 1.22.10, 1.23.9,
+1.24.11, 1.25.5, 1.26.6 and 1.27.3. Two versions changed the metadata that shares a slot or a span with objects:
 
 - Go 1.22 (``heapBitsInSpan``): pointerful objects over 512 B carry an 8-byte type header, and spans of
   smaller pointerful objects end in 128 B of pointer bitmap.
 - Go 1.26 (``gcUsesSpanInlineMarkBits``, Green Tea): spans of 16 to 512 B objects hold 128 B of mark bits.
 
-Everything is for 64-bit platforms. A size of 0 takes no memory: the runtime hands out ``zerobase``.
+All rules are for 64-bit platforms. An object of size 0 takes no memory: the runtime returns ``zerobase``.
 """
 
 from typing import overload
@@ -40,14 +40,14 @@ SIZE_CLASS_PAGES: Int64Array = np.array(
 )  # fmt: skip
 NUM_SIZE_CLASSES = len(SIZE_CLASS_BYTES)  # 68, class 0 included
 
-# Indexed by ceil(size / 8): the least class that holds the size, as the runtime's two lookup tables say.
+# Indexed by ceil(size / 8): the smallest class that holds the size, as in the runtime's two lookup tables.
 _CLASS_OF_WORDS: Int64Array = np.searchsorted(
     SIZE_CLASS_BYTES, np.arange(MAX_SMALL_BYTES // 8 + 1) * 8
 ).astype(np.int64)
 
 
 def same_kind(result: Int64Array, *inputs: object) -> IntOrArray:
-    """``result`` as an int where every input was a scalar, else as the array that it is."""
+    """``result`` as an int if every input is a scalar, else unchanged."""
     return result if any(isinstance(value, np.ndarray) for value in inputs) else int(result)
 
 
@@ -58,7 +58,7 @@ def size_class(size_bytes: Int64Array, scan: BoolOrArray, *, rules: GoRules) -> 
 def size_class(size_bytes: IntOrArray, scan: BoolOrArray, *, rules: GoRules) -> IntOrArray:
     """The size class, 1 to 67, of a request of ``size_bytes`` (0 or more); 0 for a large object, or size 0.
 
-    ``scan``: the object holds pointers. Tiny requests get class 2, of whose slots they share one (see
+    ``scan`` says that the object holds pointers. Tiny requests have class 2 and share one of its slots (see
     ``tiny_place``). Source: ``mallocgc``, ``mallocgcSmallScanHeader`` (1.22+).
     """
     size = np.asarray(size_bytes, dtype=np.int64)
@@ -75,10 +75,10 @@ def round_up_size(size_bytes: int, scan: bool, *, rules: GoRules) -> int: ...
 @overload
 def round_up_size(size_bytes: Int64Array, scan: BoolOrArray, *, rules: GoRules) -> Int64Array: ...
 def round_up_size(size_bytes: IntOrArray, scan: BoolOrArray, *, rules: GoRules) -> IntOrArray:
-    """Heap bytes that one object of ``size_bytes`` takes: its slot, header included, or whole pages if large.
+    """Heap bytes of an object of ``size_bytes``: its slot with the header, or whole pages for a large object.
 
-    This is the span's ``elemsize``, what the runtime adds to TotalAlloc; ``runtime.roundupsize`` returns it
-    less the malloc header, and ignores that tiny objects share their 16 B. Sizes up to 2^62.
+    This is the span's ``elemsize``, which the runtime adds to TotalAlloc. ``runtime.roundupsize`` returns it less the
+    malloc header and does not treat tiny objects, which share 16 B. Sizes are at most 2^62.
     """
     size = np.asarray(size_bytes, dtype=np.int64)
     small_class = np.asarray(size_class(size, np.asarray(scan), rules=rules))
@@ -89,7 +89,7 @@ def round_up_size(size_bytes: IntOrArray, scan: BoolOrArray, *, rules: GoRules) 
 
 
 def max_small_request_bytes(rules: GoRules) -> int:
-    """The largest request that is not a large object: 32768; 32760 since Go 1.22, pointers or not."""
+    """The largest request that is not a large object: 32768, or 32760 since Go 1.22, with or without pointers."""
     return MAX_SMALL_BYTES - (MALLOC_HEADER_BYTES if rules.alloc_headers else 0)
 
 
@@ -98,7 +98,7 @@ def slots_per_span(size_class: int, scan: bool, *, rules: GoRules) -> int: ...
 @overload
 def slots_per_span(size_class: Int64Array, scan: BoolOrArray, *, rules: GoRules) -> Int64Array: ...
 def slots_per_span(size_class: IntOrArray, scan: BoolOrArray, *, rules: GoRules) -> IntOrArray:
-    """Objects in one span of a class (``nelems`` in ``mheap.initSpan``); 1 for class 0, one large object."""
+    """Number of slots in a span of a class (``nelems`` in ``mheap.initSpan``); 1 for class 0, one large object."""
     number = np.asarray(size_class, dtype=np.int64)
     slot = SIZE_CLASS_BYTES[number]
     in_span = slot <= HEADERLESS_BYTES
@@ -113,10 +113,10 @@ def tiny_place(block_offset: int, size_bytes: int) -> tuple[int, bool]: ...
 @overload
 def tiny_place(block_offset: Int64Array, size_bytes: Int64Array) -> tuple[Int64Array, BoolArray]: ...
 def tiny_place(block_offset: IntOrArray, size_bytes: IntOrArray) -> tuple[IntOrArray, BoolOrArray]:
-    """Put one tiny object (1 to 15 B, pointer-free) on a P: (offset after it, whether it took a new block).
+    """(offset after one tiny object on a P, whether it took a new block); tiny is 1 to 15 B without pointers.
 
-    ``block_offset`` is mcache.tinyoffset, 1 to 16; 0 says that the P has no block, as after every flush. The
-    size's own alignment (8, 4 or 2) is kept; of the old and a new block the one with more room stays current.
+    ``block_offset`` is mcache.tinyoffset, 1 to 16; 0 means that the P has no block, as after every flush. The object is
+    aligned to 8, 4 or 2 by its size. The P keeps the block, old or new, with more free space.
     Source: ``mallocgcTiny`` (``mallocgc`` up to 1.23), 64-bit, without the race detector.
     """
     offset, size = np.asarray(block_offset, dtype=np.int64), np.asarray(size_bytes, dtype=np.int64)
@@ -129,22 +129,22 @@ def tiny_place(block_offset: IntOrArray, size_bytes: IntOrArray) -> tuple[IntOrA
 
 
 def tiny_blocks_per_object(size_bytes: Int64Array, probability: FloatArray) -> float:
-    """16-byte blocks taken per tiny object, in the long run, by independent sizes on one P; 1/16 to 1.
+    """Long-run 16-byte blocks per tiny object, 1/16 to 1, for independent sizes on one P.
 
-    ``size_bytes`` (1 to 15) occur with ``probability`` (sums to 1). Exact: the stationary state of the
-    block's offset under ``tiny_place``. Flushes, which start a new block, are too rare to count.
+    ``size_bytes`` (1 to 15) occur with ``probability`` (sum 1). The result is exact: it follows from the stationary
+    state of the block's offset under ``tiny_place``. Flushes start a new block and are too rare to matter.
     """
     offsets = np.arange(1, TINY_BLOCK_BYTES + 1, dtype=np.int64)
     grid, sizes = np.meshgrid(offsets, size_bytes, indexing="ij")
     after, new_block = tiny_place(grid, sizes)
     step = np.zeros((TINY_BLOCK_BYTES, TINY_BLOCK_BYTES))
     np.add.at(step, (grid - 1, after - 1), np.broadcast_to(probability, grid.shape))
-    # One recurrent class, perhaps periodic: solve for the stationary row vector instead of iterating.
+    # the chain has one recurrent class and may be periodic: solve for the stationary row vector, do not iterate
     balance = np.vstack([step.T - np.eye(TINY_BLOCK_BYTES), np.ones(TINY_BLOCK_BYTES)])
     stationary = np.linalg.lstsq(balance, np.append(np.zeros(TINY_BLOCK_BYTES), 1.0), rcond=None)[0]
     return float(stationary @ new_block @ probability)
 
 
 def _header_bytes(size: Int64Array, pointers: BoolArray, rules: GoRules) -> Int64Array:
-    """The malloc header of each object: 8 B for a pointerful one over 512 B since Go 1.22."""
+    """Bytes of the malloc header of each object: 8 for a pointerful object over 512 B since Go 1.22, else 0."""
     return np.where(pointers & (size > HEADERLESS_BYTES) & rules.alloc_headers, MALLOC_HEADER_BYTES, 0)

@@ -1,11 +1,10 @@
-"""Sweeping: after marking, each span's dead slots are made free before the next cycle starts.
+"""Sweeping: after marking, the runtime frees the dead slots of each span before the next cycle starts.
 
-A background goroutine sweeps when a P has nothing better to do; and whoever takes a fresh span first sweeps
-in proportion to heap growth, so that all is swept 1 MiB before the next trigger. The cost falls on allocation
-and is in no gctrace line. Sweeping moves memory between states and leaves heapLive alone: wholly dead spans
-become free pages (heapInUse falls, heapFree rises); dead slots of other spans stay in use but no longer count
-as objects (totalFree), which raises the memory outside the heap that a memory limit's goal subtracts
-(``memory.py``).
+A background goroutine sweeps while a P is idle. A goroutine that takes a fresh span first sweeps in proportion to heap
+growth, so that all spans are swept 1 MiB before the next trigger. Allocation pays this cost, which no gctrace line
+contains. Sweeping changes the state of memory but not heapLive. Spans without live objects become free pages (heapInUse
+falls, heapFree rises). Dead slots of other spans stay in use but no longer count as objects (totalFree). This raises
+the memory outside the heap, which a memory limit's goal subtracts (``submodels.process_memory``).
 
 Source: Go 1.5+ ``gcPaceSweeper``, ``deductSweepCredit``, ``bgsweep``; the same in Go 1.19 to 1.27.
 """
@@ -14,12 +13,12 @@ from gcsim.arrays import FloatOrArray, NumberOrArray
 from gcsim.goruntime.arithmetic import maximum, to_float64
 
 PAGE_BYTES = 8192  # pageSize of the runtime
-SWEEP_MARGIN_BYTES = 1 << 20  # gcPaceSweeper: be done this far before the trigger
-# Of the way to the trigger, where all is swept with no P idle: the background sweeper has its turns there too
-# (``bgsweep``). A measurement, not a rule: Go 1.27, order service on 2 Ps under limits, 8 to 40 ms after marking, with
-# 45 to 110 ms to the trigger
+SWEEP_MARGIN_BYTES = 1 << 20  # gcPaceSweeper: sweeping ends this far before the trigger
+# Share of the way to the trigger after which all spans are swept with no P idle, because the background sweeper has its
+# turns too (``bgsweep``). A measurement, not a rule: Go 1.27, order service on 2 Ps under limits, 8 to 40 ms after
+# marking, with 45 to 110 ms to the trigger
 SWEPT_ON_THE_WAY = 0.5
-RECLAIM_LOOK_SPANS = 100  # mcentral.cacheSpan spanBudget: unswept spans tried before a fresh one is taken
+RECLAIM_LOOK_SPANS = 100  # mcentral.cacheSpan spanBudget: unswept spans tried before a P takes a fresh one
 
 
 def sweep_pages_per_byte(
@@ -29,10 +28,12 @@ def sweep_pages_per_byte(
     trigger_bytes: NumberOrArray,
     heap_live_bytes: NumberOrArray,
 ) -> FloatOrArray:
-    """Pages to sweep per byte of heap growth, set when marking ends; 0 when nothing is left.
+    """The sweep pace, set when marking ends: pages to sweep per byte of heap growth; 0 if none is left.
 
-    ``pages_in_use`` are all pages in spans, ``pages_swept`` those swept already (0 at mark end). The distance
-    to the trigger, less a margin of 1 MiB, is never taken below one page. Source: ``gcPaceSweeper``.
+        (pages_in_use - pages_swept) / max(trigger - heap_live - 1 MiB, one page)
+
+    ``pages_in_use`` is the number of pages in spans, ``pages_swept`` the number swept already (0 at mark end). Source:
+    ``gcPaceSweeper``.
     """
     distance_bytes = maximum(trigger_bytes - heap_live_bytes - SWEEP_MARGIN_BYTES, PAGE_BYTES)
     pages = maximum(pages_in_use - pages_swept, 0)

@@ -1,15 +1,13 @@
-"""sync.Pool: which Get finds an object, what a collection takes away, and the hit rate that follows.
+"""sync.Pool: which Get finds an object, and which objects a collection drops.
 
-A pool holds, for each P, one private object and a shared chain. Its own P pushes and pops the chain's
-head, others take the tail. The first stop-the-world pause of every collection (``clearpools``) drops what
-the *previous* one had set aside, the victim, and sets aside everything else: an object survives one
-collection unused, not two.
+A pool has one private object and a shared chain for each P. The P itself pushes and pops the head of its chain, other
+Ps take the tail. The first pause of every collection (``clearpools``) drops the victim, which the previous collection
+set apart, and makes all other objects the new victim. An unused object therefore survives one collection, not two.
 
-Objects are interchangeable, and the chain of rings is in effect one deque, so counts say exactly which
-Get hits: ``PoolState`` is small and immutable, ``put``, ``get`` and ``collect`` return the next one.
-Items held by goroutines are not the pool's. Source: src/sync/pool.go and poolqueue.go, the same in Go
-1.19 to 1.27; without the race detector, which drops a quarter of all Puts. The rings (16 B a slot) are
-not counted as memory.
+Objects are interchangeable, and the chain of rings acts as one deque. Counts therefore determine exactly which Get
+hits. ``PoolState`` is small and immutable; ``put``, ``get`` and ``collect`` return the next state. Objects that
+goroutines hold do not belong to the pool. Source: src/sync/pool.go and poolqueue.go, the same in Go 1.19 to 1.27,
+without the race detector, which drops a quarter of all Puts. The rings (16 B per slot) do not count as memory.
 """
 
 from dataclasses import dataclass, field, replace
@@ -24,7 +22,7 @@ PoolSource = Literal["private", "shared", "stolen", "victim", "miss"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLocals:
-    """One array of poolLocal: by P, whether the private slot is taken and how long the shared chain is."""
+    """One array of poolLocal: for each P, whether its private slot is used and the length of its shared chain."""
 
     private: tuple[bool, ...] = ()
     shared: tuple[int, ...] = ()
@@ -35,25 +33,28 @@ class PoolLocals:
 
     @property
     def objects(self) -> int:
+        """Number of objects."""
         return sum(self.private) + sum(self.shared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolState:
-    """What one pool holds. Empty ``PoolLocals`` stand for an array that does not exist (nil, size 0)."""
+    """The objects of one pool. Empty ``PoolLocals`` are an array that does not exist (nil, size 0)."""
 
     local: PoolLocals = field(default_factory=PoolLocals)
     victim: PoolLocals = field(default_factory=PoolLocals)
-    local_bytes_allocated: int = 0  # poolLocal arrays so far: garbage that every collection causes
+    local_bytes_allocated: int = 0  # poolLocal arrays since the start; every collection makes them garbage
 
     @property
     def objects(self) -> int:
+        """Number of objects, the victim's included."""
         return self.local.objects + self.victim.objects
 
 
 def put(state: PoolState, processor: int, *, gomaxprocs: int) -> PoolState:
-    """One object returned on ``processor`` (0 to gomaxprocs - 1): to its private slot if free, else to
-    the chain.
+    """The state after a Put on ``processor`` (0 to gomaxprocs - 1).
+
+    The object goes to the private slot if it is free, else to the chain.
 
     Source: ``(*Pool).Put``.
     """
@@ -65,12 +66,11 @@ def put(state: PoolState, processor: int, *, gomaxprocs: int) -> PoolState:
 
 
 def get(state: PoolState, processor: int, *, gomaxprocs: int) -> tuple[PoolState, PoolSource]:
-    """One Get on ``processor``: the next state and where the object came from; "miss" means that New is
-    called.
+    """(state after a Get on ``processor``, source of the object); "miss" means that the pool calls New.
 
-    In order: own private slot, head of the own chain, tails of the chains of the following Ps (the own
-    chain last), then the victim: own private slot, tails from the own P on. Private slots of other Ps are
-    out of reach. A Get that finds nothing in the victim either closes it for everyone until the next
+    The search order is the P's private slot, the head of its chain, the tails of the chains of the following Ps (its
+    own chain last), then the victim: the P's private slot and the tails from its own P on. A Get cannot take private
+    objects of other Ps. A Get that finds nothing in the victim closes the victim for all Ps until the next
     collection. Source: ``(*Pool).Get``, ``getSlow``.
     """
     state = _pin(state, processor, gomaxprocs)
@@ -81,7 +81,7 @@ def get(state: PoolState, processor: int, *, gomaxprocs: int) -> tuple[PoolState
     if owner is not None:
         source: PoolSource = "shared" if owner == processor else "stolen"
         return replace(state, local=_with_shared(local, owner, -1)), source
-    if processor >= len(victim.private):  # no victim, or one from before GOMAXPROCS grew: left open
+    if processor >= len(victim.private):  # no victim, or one of a smaller GOMAXPROCS, which stays open
         return state, "miss"
     if victim.private[processor]:
         return replace(state, victim=_with_private(victim, processor, taken=False)), "victim"
@@ -92,20 +92,19 @@ def get(state: PoolState, processor: int, *, gomaxprocs: int) -> tuple[PoolState
 
 
 def collect(state: PoolState, *, rules: GoRules) -> PoolState:
-    """A collection begins: the victim is dropped, the rest becomes the victim (``poolCleanup``).
+    """The state after a collection has begun: the victim is dropped, all other objects become the victim.
 
-    Before Go 1.13 there was no victim: everything is dropped.
+    Before Go 1.13 there is no victim and all objects are dropped. Source: ``poolCleanup``.
     """
     victim = state.local if rules.pool_victim_cache else PoolLocals()
     return replace(state, local=PoolLocals(), victim=victim)
 
 
 def _pin(state: PoolState, processor: int, gomaxprocs: int) -> PoolState:
-    """Make sure ``processor`` has its poolLocal: the first use after a collection allocates the array.
+    """The state in which ``processor`` has a poolLocal: the first use after a collection allocates the array.
 
-    So does the first use by a P beyond the array, after GOMAXPROCS grew; what the old array held is lost.
-    After GOMAXPROCS shrank the array stays, and the chains of Ps that are gone can still be stolen from
-    (``pinSlow``).
+    If GOMAXPROCS has grown, the first use by a new P allocates a larger array, and the objects of the old one are lost.
+    If GOMAXPROCS has shrunk, the array stays, and Ps can still steal from the chains of removed Ps (``pinSlow``).
     """
     if not 0 <= processor < gomaxprocs:
         raise ValueError(f"no P {processor} with GOMAXPROCS={gomaxprocs}")
@@ -117,7 +116,7 @@ def _pin(state: PoolState, processor: int, gomaxprocs: int) -> PoolState:
 
 
 def _chain_with_objects(locals_: PoolLocals, processor: int) -> int | None:
-    """The P whose chain is taken from: the own one, else the next after it that has something."""
+    """The P whose chain has an object: ``processor`` or the next one after it; None if all are empty."""
     shared = locals_.shared
     if not any(shared):
         return None

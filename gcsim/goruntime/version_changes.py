@@ -1,7 +1,7 @@
-"""What the Go runtime's collector did in which version: one table, the only place that knows a version number.
+"""The changes of the Go runtime's collector by version, in one table; no other rule names a version number.
 
-Checked against the source of Go 1.19.8, 1.21.13, 1.22.10, 1.23.9, 1.24.11, 1.25.5, 1.26.6, 1.27.3; what
-happened before 1.19 is from the public history and the release notes.
+The table is checked against the source of Go 1.19.8, 1.21.13, 1.22.10, 1.23.9, 1.24.11, 1.25.5, 1.26.6 and 1.27.3.
+Changes before 1.19 are from the public history and the release notes.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from gcsim.units import MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One thing that a Go version changed: what, where in the runtime, and the fields of GoRules it sets.
+    """One change in a Go version: a description, its place in the runtime, and the fields of GoRules that it sets.
 
-    ``rules`` may be empty for a change that no rule of the simulator depends on but a reader should know.
+    ``rules`` is empty for a change that affects no rule of the simulator.
     """
 
     minor: int
@@ -25,6 +25,7 @@ class Change:
 
     @property
     def go(self) -> str:
+        """The version, like "1.27"."""
         return f"1.{self.minor}"
 
 

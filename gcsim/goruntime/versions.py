@@ -1,7 +1,7 @@
 """The rules of the Go runtime's collector in one version.
 
-``rules_for`` adds up the changes (``version_changes.py``) up to a version, so that a rule elsewhere asks
-``rules.triggered_is_heap_live`` and never compares versions.
+``rules_for`` applies all changes (``version_changes.py``) up to a version. Other rules test a field such as
+``rules.triggered_is_heap_live`` and do not compare versions.
 """
 
 import re
@@ -30,16 +30,16 @@ class GoRules:
     go: str  # the minor version, "1.27"
     minor: int
     # collection
-    concurrent: bool  # marks beside the program (1.5+); before, the world stands still while marking
+    concurrent: bool  # marks while the program runs (1.5+); before, marking stops the world
     write_barrier: WriteBarrier
     stack_rescan: bool  # stacks are scanned again with the world stopped (1.5-1.7)
-    async_preemption: bool  # a tight loop cannot hold up a pause (1.14+)
+    async_preemption: bool  # a tight loop cannot delay a pause (1.14+)
     green_tea: bool  # small objects are marked by the span (default 1.26+)
     green_tea_vector: bool  # dense spans are scanned with AVX-512, whole slots counted as scan work
     marking_wakes_idle_processors: bool  # enlistWorker: new mark work wakes idle Ps
     idle_workers_limited: bool  # at most P - dedicated idle workers (1.19+)
     # pacer
-    cons_mark_smoothing: ConsMarkSmoothing  # how endCycle remembers cons/mark (<= 1.17: the trigger ratio)
+    cons_mark_smoothing: ConsMarkSmoothing  # how endCycle smooths cons/mark (<= 1.17: the trigger ratio)
     trigger_bounds: TriggerBounds  # arithmetic of the trigger's lower and upper bound
     min_trigger_ratio_percent: int  # of GOGC/100: the trigger ratio's lower bound (1.14-1.17), 0 for none
     triggered_is_heap_live: bool  # "triggered" is heapLive at the start, not the computed trigger (1.20+)
@@ -54,15 +54,15 @@ class GoRules:
     scavenge_limit_goal_percent: int | None  # background scavenger's goal, of the limit; 9500: never reached
     # memory
     background_scavenger: bool  # paced, 1 % of CPU (1.13+)
-    scavenger_skips_dense_chunks: bool  # background scavenging leaves dense 4 MiB chunks alone (1.21+)
-    concurrent_sweep: bool  # sweeping beside the program (1.3+)
+    scavenger_skips_dense_chunks: bool  # background scavenging skips dense 4 MiB chunks (1.21+)
+    concurrent_sweep: bool  # sweeps while the program runs (1.3+)
     sweep_batch_spans: int  # spans between two yields of the background sweeper: 0 none, 1, 10 (1.20+)
     proportional_sweep: bool  # allocation sweeps in step with heap growth (1.5+)
     alloc_headers: bool  # 8-byte type header on pointerful objects over 512 B (1.22+)
     inline_mark_bits: bool  # 128 B of mark bits inside small-object spans (with Green Tea)
     size_specialized_malloc: bool  # fast path for small sizes, not taken while marking (1.27+)
     pool_victim_cache: bool  # sync.Pool survives one collection (1.13+)
-    # surroundings
+    # environment and logs
     cgroup_gomaxprocs: bool  # default GOMAXPROCS follows the CPU quota (1.25+, go.mod go >= 1.25)
     gctrace_format: GctraceFormat  # first version that printed this form of line
     gctrace_goal_at_mark_end: bool  # "MB goal" is the goal at mark end, not at the start (1.19+)
@@ -75,7 +75,7 @@ class GoRules:
         if self.concurrent == (self.write_barrier == "none"):
             raise ValueError("a concurrent collector has a write barrier, a stop-the-world one has none")
         if (self.scavenge_limit_goal_percent is not None) != self.memory_limit:
-            raise ValueError("a limit goal for the scavenger exists exactly where a memory limit does")
+            raise ValueError("the scavenger has a limit goal if and only if there is a memory limit")
 
 
 _GO_1_2 = GoRules(
@@ -120,7 +120,7 @@ _GO_1_2 = GoRules(
 
 @lru_cache
 def _minor_rules(minor: int) -> GoRules:
-    """The default rules of Go 1.minor: every change up to it, in order."""
+    """The default rules of Go 1.minor, with every change up to it."""
     values: dict[str, Any] = {f.name: getattr(_GO_1_2, f.name) for f in fields(GoRules)}
     for change in CHANGES:
         if change.minor <= minor:
@@ -129,14 +129,14 @@ def _minor_rules(minor: int) -> GoRules:
 
 
 def known_versions() -> tuple[str, ...]:
-    """Every minor version with rules, oldest first: "1.2" … "1.27"."""
+    """All minor versions with rules, oldest first: "1.2" … "1.27"."""
     return tuple(f"1.{minor}" for minor in range(OLDEST_MINOR, NEWEST_MINOR + 1))
 
 
 def parse_go_version(go: str, *, what: str = "--go") -> int:
     """The minor number of ``1.27``, ``go1.26.6``, ``1.26rc1`` or ``runtime.Version``'s text.
 
-    Raises InputError for what is no Go version, and names the nearest for one without rules.
+    Raises InputError for a text that is not a Go version, and for a version without rules, with the nearest known one.
     """
     match = re.match(
         r"(?:go ?)?([0-9]{1,4})\.([0-9]{1,4})(?:\.[0-9]+)?(?:(?:rc|beta)[0-9]+)?(?:[-+ ].*)?$", go.strip()
@@ -154,9 +154,9 @@ def parse_go_version(go: str, *, what: str = "--go") -> int:
 
 
 def rules_for(go: str, *, what: str = "--go") -> GoRules:
-    """The rules of a Go version, patch level ignored; ``what`` names the option in an error.
+    """The rules of a Go version; the patch level does not matter, ``what`` names the option in an error.
 
-    A GOEXPERIMENT suffix as ``runtime.Version`` prints it is honoured where it changes a rule:
+    A GOEXPERIMENT suffix, in the form of ``runtime.Version``, changes the rules that depend on it:
     ``go1.27.3 X:nogreenteagc``, ``go1.25.5 X:greenteagc``, ``go1.22.10 X:noallocheaders``.
     """
     minor = parse_go_version(go, what=what)
@@ -168,7 +168,7 @@ def rules_for(go: str, *, what: str = "--go") -> GoRules:
 
 
 def _with_experiment(rules: GoRules, name: str) -> GoRules:
-    """One GOEXPERIMENT name; those that change no rule pass unnoticed. internal/buildcfg/exp.go."""
+    """The rules with one GOEXPERIMENT; names that affect no rule are ignored. internal/buildcfg/exp.go."""
     on = not name.startswith("no")
     match name.removeprefix("no"):
         case "greenteagc" if rules.minor >= 25:

@@ -1,14 +1,12 @@
-"""Background mark workers: how many Ps mark, and when a fractional worker starts and stops.
+"""Background mark workers: how many Ps mark, and when a fractional worker starts.
 
-The runtime aims to mark with a quarter of GOMAXPROCS while a cycle runs. It does so with *dedicated* workers,
-each of which holds a P until marking ends; where rounding to whole Ps misses the aim by more than 30 %, with
-*fractional* workers, which every other P runs for a share of its time; and with *idle* workers on Ps that
-have nothing to do.
+While a cycle marks, the runtime aims to use a quarter of GOMAXPROCS for it. A *dedicated* worker keeps its P until
+marking ends. If rounding to whole Ps misses the aim by more than 30 %, every other P runs a *fractional* worker for a
+share of its time. *Idle* workers run on Ps that have no other work.
 
-Counts are ``int`` or ``int64`` arrays; the form of the first argument is the form of the result. Source: Go
-1.19 to 1.27 ``gcControllerState.startCycle``, ``assignWaitingGCWorker`` (``findRunnableGCWorker`` up to
-1.25), ``pollFractionalWorkerExit``. The rounding is the same from Go 1.10 on; older versions are taken to be
-alike.
+Counts are ``int`` or ``int64`` arrays; the form of the first argument is the form of the result. Source: Go 1.19 to
+1.27 ``gcControllerState.startCycle``, ``assignWaitingGCWorker`` (``findRunnableGCWorker`` up to 1.25),
+``pollFractionalWorkerExit``. The rounding is the same from Go 1.10 on; the same is assumed for older versions.
 """
 
 from typing import overload
@@ -17,14 +15,13 @@ from gcsim.arrays import BoolOrArray, FloatArray, FloatOrArray, Int64Array, Inte
 from gcsim.goruntime.arithmetic import filled_like, to_float64, truncate_to_int64, where
 from gcsim.goruntime.versions import GoRules
 
-BACKGROUND_UTILIZATION = 0.25  # gcBackgroundUtilization: what the pacer assumes, whatever the workers do
-MAX_UTILIZATION_ERROR = 0.3  # maxUtilError: rounding error beyond which fractional workers make up the rest
-FRACTIONAL_EXIT_SLACK = 1.2  # pollFractionalWorkerExit: a worker leaves when this far past its share
-DRAIN_CHECK_BYTES = 100_000  # drainCheckThreshold: scan work between two looks at whether to leave
+BACKGROUND_UTILIZATION = 0.25  # gcBackgroundUtilization: the workers' share of CPU that the pacer assumes
+MAX_UTILIZATION_ERROR = 0.3  # maxUtilError: with a larger rounding error there are fractional workers
+FRACTIONAL_EXIT_SLACK = 1.2  # pollFractionalWorkerExit: a worker stops at this multiple of its share
+DRAIN_CHECK_BYTES = 100_000  # drainCheckThreshold: scan work between two checks whether to stop
 FORCE_PREEMPT_NS = 10_000_000  # forcePreemptNS: sysmon's time slice, for all but dedicated workers
-MEAN_SLICE_NS = (
-    3 * FORCE_PREEMPT_NS // 2
-)  # of a goroutine that does not stop: up to 10 ms late (sysmon, retake)
+# Mean time slice of a goroutine that does not block: preemption is up to 10 ms late (sysmon, retake)
+MEAN_SLICE_NS = 3 * FORCE_PREEMPT_NS // 2
 
 
 @overload
@@ -34,9 +31,9 @@ def dedicated_workers(gomaxprocs: Int64Array | FloatArray) -> Int64Array: ...
 @overload
 def dedicated_workers(gomaxprocs: NumberOrArray) -> IntOrArray: ...
 def dedicated_workers(gomaxprocs: NumberOrArray) -> IntOrArray:
-    """Ps that mark until the cycle ends: P/4 rounded half up, or down where that is over 30 % off.
+    """Number of dedicated workers: P/4 rounded half up, or down if rounding up is over 30 % off.
 
-    Rounding is more than 30 % off at P = 1, 2, 3 and 6 only. Source: ``startCycle``.
+    Rounding is more than 30 % off only at P = 1, 2, 3 and 6. Source: ``startCycle``.
     """
     aim = to_float64(gomaxprocs) * BACKGROUND_UTILIZATION
     rounded = truncate_to_int64(aim + 0.5)
@@ -50,10 +47,12 @@ def fractional_utilization_goal(gomaxprocs: Int64Array) -> FloatArray: ...
 @overload
 def fractional_utilization_goal(gomaxprocs: NumberOrArray) -> NumberOrArray: ...
 def fractional_utilization_goal(gomaxprocs: NumberOrArray) -> NumberOrArray:
-    """The share of its time that a P without a dedicated worker owes to a fractional one; 0: none needed.
+    """The share of time that a P without a dedicated worker gives to a fractional worker; 0 if none is needed.
 
-    Source: ``startCycle``: the P/4 that dedicated workers miss, spread over all P (not over the Ps that
-    remain, so that P = 6 reaches 5/6 of what it lacks).
+        (P/4 - dedicated workers) / P
+
+    The runtime divides by all P and not by the remaining Ps. At P = 6 fractional workers therefore give only 5/6 of the
+    missing part. Source: ``startCycle``.
     """
     aim = to_float64(gomaxprocs) * BACKGROUND_UTILIZATION
     too_far = _rounds_too_far(aim, truncate_to_int64(aim + 0.5))
@@ -61,6 +60,7 @@ def fractional_utilization_goal(gomaxprocs: NumberOrArray) -> NumberOrArray:
 
 
 def _rounds_too_far(aim: FloatOrArray, rounded: IntOrArray) -> BoolOrArray:
+    """Whether rounding is more than 30 % off."""
     error = rounded / aim - 1.0
     return (error < -MAX_UTILIZATION_ERROR) | (error > MAX_UTILIZATION_ERROR)
 
@@ -70,21 +70,20 @@ def background_share(gomaxprocs: int) -> float: ...
 @overload
 def background_share(gomaxprocs: Int64Array) -> FloatArray: ...
 def background_share(gomaxprocs: NumberOrArray) -> NumberOrArray:
-    """The share of GOMAXPROCS that background workers really take while marking: 0.2 (P=5) to 0.3 (P=10).
+    """The real share of GOMAXPROCS that background workers use while marking: 0.2 (P=5) to 0.3 (P=10).
 
-    The pacer takes it to be a quarter. Where fractional workers run this is the lower end: each may pass its
-    share by FRACTIONAL_EXIT_SLACK before it leaves, and is let in again only when it has fallen back to its
-    share.
+    The pacer assumes a quarter. With fractional workers the result is a lower bound: a fractional worker may reach
+    FRACTIONAL_EXIT_SLACK times its share before it stops, and starts again only when it is back at its share.
     """
     dedicated = dedicated_workers(gomaxprocs)
     return (dedicated + fractional_utilization_goal(gomaxprocs) * (gomaxprocs - dedicated)) / gomaxprocs
 
 
 def max_idle_workers(gomaxprocs: Integer, *, periodic: bool, rules: GoRules) -> Integer:
-    """How many idle workers may run at once: every P not dedicated; before Go 1.19 every P.
+    """The largest number of idle workers at once: P less dedicated workers; P before Go 1.19.
 
-    In the ``periodic`` (two-minute) cycle none, or one where there is no dedicated worker, because fractional
-    workers alone are not sure to be scheduled. Source: Go 1.19+ ``startCycle``, ``setMaxIdleMarkWorkers``.
+    In a ``periodic`` (two-minute) cycle it is 0, or 1 without a dedicated worker, because the runtime may not schedule
+    fractional workers alone. Source: Go 1.19+ ``startCycle``, ``setMaxIdleMarkWorkers``.
     """
     if not rules.idle_workers_limited:
         return gomaxprocs
@@ -98,9 +97,9 @@ def max_idle_workers(gomaxprocs: Integer, *, periodic: bool, rules: GoRules) -> 
 
 
 def fractional_worker_starts(marked_ns: int, since_mark_start_ns: int, *, goal: float) -> bool:
-    """Whether a P that schedules now starts a fractional worker: it is not ahead of its share, ``goal``.
+    """Whether a P that schedules now starts a fractional worker: its marked share is at most ``goal``.
 
-    ``marked_ns`` is what this P has marked as a fractional worker in this cycle.
+    ``marked_ns`` is the time that this P has run a fractional worker in this cycle.
     Source: Go 1.26+ ``assignWaitingGCWorker``, before ``findRunnableGCWorker``.
     """
     if goal == 0.0:

@@ -1,1 +1,1 @@
-"""What the runtime does, or did, that no engine runs: kept for comparison and for learning."""
+"""Rules of the runtime that no engine uses, for comparison and study."""

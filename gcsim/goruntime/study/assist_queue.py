@@ -1,4 +1,4 @@
-"""Mark assists purchase by purchase, and the queue of goroutines that wait for credit."""
+"""Single purchases of mark assists, and the queue of goroutines that wait for credit."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from gcsim.goruntime.assists import OVER_ASSIST_WORK_BYTES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """What an assist has got so far."""
+    """The state of an assist after it has taken credit."""
 
     balance_bytes: int  # of the goroutine, may still be negative
-    scan_work_bytes: int  # still to be done by marking; 0 when all was stolen
+    scan_work_bytes: int  # left to do by marking; 0 if credit covered all
     bg_scan_credit_bytes: int  # left in the pool
 
 
 def assist_demand(balance_bytes: int, *, work_per_byte: float, bytes_per_work: float) -> tuple[int, int]:
-    """(scan work, debt it pays) of a goroutine with a negative balance: its debt, or 64 KiB of work if less.
+    """(scan work, debt that it pays) of a goroutine with a negative balance: its debt, at least 64 KiB of work.
 
     Source: ``gcAssistAlloc``.
     """
@@ -32,7 +32,7 @@ def assist_demand(balance_bytes: int, *, work_per_byte: float, bytes_per_work: f
 def steal_credit(
     balance_bytes: int, bg_scan_credit_bytes: int, *, work_per_byte: float, bytes_per_work: float
 ) -> Purchase:
-    """Buy with background credit, all of the demand if the pool has it; takes no time. ``gcAssistAlloc``."""
+    """The assist after taking background credit for its demand, as far as the pool has it. ``gcAssistAlloc``."""
     scan_work, debt_bytes = assist_demand(
         balance_bytes, work_per_byte=work_per_byte, bytes_per_work=bytes_per_work
     )
@@ -51,7 +51,7 @@ def steal_credit(
 
 
 def earn_by_marking(balance_bytes: int, work_done_bytes: int, *, bytes_per_work: float) -> int:
-    """The balance after an assist has marked; it may do more than it owed, for objects are marked whole.
+    """The balance after an assist has marked; it may do more than it owed, because it scans whole objects.
 
     Source: ``gcAssistAlloc1``.
     """
@@ -60,17 +60,17 @@ def earn_by_marking(balance_bytes: int, work_done_bytes: int, *, bytes_per_work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flush:
-    """Where a worker's credit went."""
+    """The effect of a worker's credit."""
 
-    released: int  # goroutines freed, from the head of the queue; their balances are 0
-    queue_bytes: tuple[int, ...]  # balances of those that still wait, in order
+    released: int  # number of goroutines released, from the head of the queue; their balances are 0
+    queue_bytes: tuple[int, ...]  # balances of the goroutines that still wait, in order
     to_pool_bytes: int  # scan work added to the pool
 
 
 def flush_credit(
     queue_bytes: tuple[int, ...], scan_work_bytes: int, *, work_per_byte: float, bytes_per_work: float
 ) -> Flush:
-    """Pay those who wait, first come first served; one that can be paid in part goes to the end of the queue.
+    """Pays waiting goroutines, first come first served; one that is paid in part goes to the end of the queue.
 
     ``queue_bytes`` are the (negative) balances in order. Source: ``gcFlushBgCredit``.
     """
@@ -97,17 +97,16 @@ def fluid_assist_share(
     background_share: Real | float,
     idle_share: Real | float = 0.0,
 ) -> Real:
-    """The share of GOMAXPROCS that assists take when scan work keeps pace with allocation at every instant.
+    """The share of GOMAXPROCS that assists use if scan work balances allocation at every instant.
 
-    Rates are per CPU nanosecond of the program and of marking. Allocation and assists share what the workers
-    leave, m = 1 - background - idle, so the balance  S x (background + idle + x) = r x A x (m - x)  gives
+    Rates are per CPU nanosecond of the program (A) and of marking (S); r is the work per byte. Allocation and assists
+    share m = 1 - background - idle. The balance  S x (background + idle + x) = r x A x (m - x)  gives
 
         x = (r x A x m - S x (background + idle)) / (r x A + S),  not below 0.
 
-    With a quarter in the background and nothing idle that is the utilisation of Go's own pacer test,
-    background + x = max(0.25, r x A / (r x A + S)) (Go 1.19+ ``TestGcPacer``). A lower bound for a real
-    program: its assists buy 64 KiB at a time, at the start of a cycle there is no credit, and fractional
-    workers earn it in bursts.
+    With background 0.25 and idle 0 this is the utilization in Go's own pacer test, background + x = max(0.25, r x A /
+    (r x A + S)) (Go 1.19+ ``TestGcPacer``). It is a lower bound for a real program: assists buy 64 KiB at a time, no
+    credit exists at the start of a cycle, and fractional workers earn it in bursts.
     """
     owed = work_per_byte * alloc_bytes_per_ns
     marking = background_share + idle_share

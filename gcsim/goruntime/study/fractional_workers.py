@@ -1,10 +1,10 @@
-"""When a fractional worker leaves, checked as often as the runtime does."""
+"""When a fractional worker stops."""
 
 from gcsim.goruntime.workers import FRACTIONAL_EXIT_SLACK
 
 
 def fractional_worker_stops(marked_ns: int, since_mark_start_ns: int, *, goal: float) -> bool:
-    """Whether a running fractional worker leaves, asked every DRAIN_CHECK_BYTES; counts this stretch.
+    """Whether a running fractional worker stops; tested every DRAIN_CHECK_BYTES, with its present stretch counted.
 
     Source: ``pollFractionalWorkerExit``.
     """

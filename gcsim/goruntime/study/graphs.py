@@ -1,4 +1,4 @@
-"""Object graphs of a chosen shape, for experiments with marking."""
+"""Object graphs of given shapes, for experiments with marking."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def slot_indices(first_slot: Int64Array, objects: Int64Array) -> Int64Array:
 
 
 def linked_list(length: int, *, size_bytes: int = 16) -> ObjectGraph:
-    """One list: a frontier of width 1 from end to end."""
+    """A linked list; its frontier has width 1."""
     index = np.arange(length, dtype=np.int64)
     return ObjectGraph.from_edges(
         index[:-1], index[1:], size_bytes=np.full(length, size_bytes), roots=index[:1]
@@ -23,7 +23,7 @@ def linked_list(length: int, *, size_bytes: int = 16) -> ObjectGraph:
 
 
 def binary_tree(levels: int, *, size_bytes: int = 16) -> ObjectGraph:
-    """A full binary tree of 2^levels - 1 objects: a frontier that doubles at each step."""
+    """A full binary tree of 2^levels - 1 objects; its frontier doubles at each step."""
     count = 2**levels - 1
     child = np.arange(1, count, dtype=np.int64)
     root = np.zeros(1, dtype=np.int64)
@@ -40,7 +40,7 @@ def random_graph(
     stack_slots: int = 4,
     spare: int = 0,
 ) -> ObjectGraph:
-    """Random sizes and pointers; object 0 is the globals; ``spare`` more objects may be allocated later."""
+    """A graph of random sizes and pointers; object 0 is the globals, ``spare`` more objects can be allocated."""
     counts = generator.poisson(pointers_per_object, objects + spare)
     counts[generator.random(objects + spare) < noscan_fraction] = 0
     counts[0] = max(int(counts[0]), 4)

@@ -1,4 +1,4 @@
-"""The GC CPU limiter when GOMAXPROCS changes."""
+"""The GC CPU limiter at a change of GOMAXPROCS."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from gcsim.goruntime.limiter import CAPACITY_PER_P_NS, LimiterState, update
 
 
 def reset_capacity(state: LimiterState, gomaxprocs: IntOrArray, *, now_ns: NumberOrArray) -> LimiterState:
-    """GOMAXPROCS has changed: settle, resize, spill what no longer fits. ``resetCapacity``."""
+    """The state after a change of GOMAXPROCS, with the fill cut to the new capacity. ``resetCapacity``."""
     settled = update(state, now_ns)
     capacity_ns = gomaxprocs * CAPACITY_PER_P_NS
     spills, has_room = settled.fill_ns > capacity_ns, settled.fill_ns < capacity_ns

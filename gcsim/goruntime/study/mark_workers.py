@@ -1,4 +1,4 @@
-"""How many workers a heap of a shape keeps busy."""
+"""The number of workers that a heap of a given shape keeps busy."""
 
 import numpy as np
 
@@ -7,12 +7,11 @@ from gcsim.goruntime.mark_profile import HANDOFF_OBJECTS, MarkProfile
 
 
 def usable_workers(frontier_width: int | Int64Array, workers: int) -> int | Int64Array:
-    """The largest number of ``workers`` that a frontier of that many grey objects can keep busy, at least 1.
+    """The largest number of workers, 1 to ``workers``, that a frontier of so many grey objects can keep busy.
 
-    A worker hands over half of its buffer only when more than four objects are in it, so that shares end
-    up with two or three objects each. An upper bound: scanning makes new work meanwhile, and a span queue
-    (Green Tea) is stolen from by the span, not by the object. Go 1.19+ ``runtime.gcWork.balance``,
-    ``handoff``.
+    A worker hands over half of its buffer only if the buffer has more than four objects. Shares therefore end at two or
+    three objects. The result is an upper bound for one moment: scanning adds work, and workers steal from a span queue
+    (Green Tea) by spans, not by objects. Go 1.19+ ``runtime.gcWork.balance``, ``handoff``.
     """
     width = np.asarray(frontier_width)
     usable = np.where(width > HANDOFF_OBJECTS, np.minimum(width // 2, workers), 1)
@@ -20,9 +19,9 @@ def usable_workers(frontier_width: int | Int64Array, workers: int) -> int | Int6
 
 
 def effective_workers(profile: MarkProfile, workers: int) -> float:
-    """Speed-up over one worker of a whole mark by ``workers``: work over the time it takes them.
+    """Speed-up of a whole mark phase by ``workers`` workers over one worker, 1 (a linked list) to ``workers``.
 
-    Between 1 (a linked list) and ``workers``; scan time is taken as proportional to scan work.
+    Scan time is assumed to be proportional to scan work.
     """
     work = profile.scan_bytes.astype(np.float64)
     time = work / usable_workers(profile.frontier_width, workers)

@@ -3,7 +3,7 @@
 Pure rules on Python numbers or int64/float64 arrays; the form of the first argument is the form of the
 result. Sizes and scan work are integer bytes. GOGC=off is ``gc_percent`` -1: the goal is then MAX_INT64 and
 no heap size triggers a collection. 1.18 shares all but the trigger with 1.19.
-Read from the public history of ``runtime/mgc.go`` and ``mgcpacer.go``, not checked against a running Go.
+The rules are from the public history of ``runtime/mgc.go`` and ``mgcpacer.go``, not checked against a running Go.
 """
 
 from typing import overload
@@ -31,7 +31,7 @@ _GC_PERCENT_WHEN_OFF = 100_000
 
 
 def initial_heap_marked_bytes(heap_minimum_bytes: int) -> int:
-    """The marked heap that the first cycle is given, so that its trigger is the heap minimum.
+    """The marked heap that the runtime assumes before the first cycle, so that its trigger is the heap minimum.
 
     Source: Go 1.5 to 1.17 ``gcControllerState.init`` (``gcinit``).
     """
@@ -45,12 +45,12 @@ def next_trigger_ratio(
     utilization: Real | float,
     goal_utilization: float = GOAL_UTILIZATION,
 ) -> Real:
-    """The trigger ratio after a cycle, before its bounds: half of the error is corrected.
+    """The trigger ratio after a cycle, before its bounds; the controller corrects half of the error.
 
         error = goal_growth - ratio - utilization / goal_utilization * (actual_growth - ratio)
 
-    Growths are heap sizes over heap_marked, less 1: of the goal, and of the heap at mark end. A collection
-    that was forced leaves the ratio alone.
+    The growths are goal / heap_marked - 1 and heap at mark end / heap_marked - 1. A forced collection does not change
+    the ratio.
     Source: Go 1.5 to 1.17 ``gcControllerState.endCycle``.
     """
     error = goal_growth - trigger_ratio - utilization / goal_utilization * (actual_growth - trigger_ratio)
@@ -123,7 +123,7 @@ def float_trigger_bytes(
         upper = max(marked + max(0.95 * (goal - marked), goal - heap_minimum), lower)
 
     The last term counts marked twice, so that on heaps above the minimum the upper bound lies beyond the goal
-    and binds no more: so it stands in 1.18, and 1.19 mended it. The goal is raised to a higher trigger.
+    and does not bind. Go 1.18 has this error, Go 1.19 does not. A goal below the trigger is raised to it.
     Source: Go 1.18 ``gcControllerState.commit``.
     """
     distance = to_float64(maximum(heap_goal_bytes - heap_marked_bytes, 0))
@@ -151,7 +151,7 @@ def expected_scan_work_bytes(heap_scan_bytes: Int64Array, gc_percent: IntOrArray
 @overload
 def expected_scan_work_bytes(heap_scan_bytes: IntOrArray, gc_percent: IntOrArray) -> IntOrArray: ...
 def expected_scan_work_bytes(heap_scan_bytes: IntOrArray, gc_percent: IntOrArray) -> IntOrArray:
-    """The scan work of a steady state: what is live of the scannable heap, heap_scan / (1 + GOGC/100).
+    """The scan work of a steady state, heap_scan / (1 + GOGC/100): the live part of the scannable heap.
 
     Source: Go 1.10 to 1.17 ``gcControllerState.revise``.
     """
@@ -180,8 +180,8 @@ def hard_goal_assist_ratio(
 ) -> tuple[FloatOrArray, FloatOrArray]:
     """(assist_work_per_byte, assist_bytes_per_work) with the hard goal of 1.1 x goal.
 
-    Past the goal, or once more than expected is scanned, the whole scannable heap must be scanned by the hard
-    goal. Stacks and globals are scanned but count neither as expected nor as scannable.
+    When heapLive passes the goal, or more than the expected work is scanned, the pacer expects to scan the whole
+    scannable heap by the hard goal. Stacks and globals count neither as expected nor as scannable work.
     Source: Go 1.10 to 1.17 ``gcControllerState.revise``.
     """
     expected = expected_scan_work_bytes(heap_scan_bytes, gc_percent)

@@ -1,11 +1,11 @@
-"""The public model of two older pacers, cycle by cycle: what the redesign of the pacer was judged with.
+"""The public model of two older pacers, cycle by cycle, with which the Go team compared designs of the pacer.
 
-``go116`` is the trigger-ratio controller of Go 1.5 to 1.17 with a heap target; ``go117`` is the design of
-proposal 44167, which became Go 1.18. Both have no clock: a mark phase is its scan work, split where assists
-set in. Written from a description of ``mknyszek/pacer-model`` and fitted to its output, which it equals in
-every cycle of 34 runs. The other two, ``go116`` with a noisy target, are out of scope: there the public
-model subtracts unsigned numbers, goal - trigger with the trigger above the goal, and its utilisation and heap
-wrap to 10^11 and 2^64. Up to the wrap these two are equal as well.
+``go116`` is the trigger-ratio controller of Go 1.5 to 1.17 with a heap target. ``go117`` is the design of proposal
+44167, which became Go 1.18. Both have no clock: a mark phase is its scan work, split at the point where assists
+begin. The code follows a description of ``mknyszek/pacer-model`` and equals its output in every cycle of 34 runs. Two
+more runs, ``go116`` with a noisy target, are out of scope. In them the public model computes goal - trigger in
+unsigned numbers with a trigger above the goal, and its utilization and heap wrap to 10^11 and 2^64. Up to the wrap
+these two runs are equal too.
 """
 
 from collections.abc import Iterable
@@ -33,22 +33,22 @@ _GO117_INTEGRAL_GAIN = 0.9 / 1.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceInput:
-    """One cycle's inputs; rates are bytes per unit of CPU time, in one unit for both."""
+    """The inputs of one cycle; both rates are bytes per the same unit of CPU time."""
 
     gamma: float  # 1 + GOGC/100
     globals_bytes: int
-    initial_live_bytes: int  # what the first cycle finds live
+    initial_live_bytes: int  # the live heap of the first cycle
     alloc_rate: float
     scan_rate: float
-    growth_rate: float  # of what survives, against the cycle before
+    growth_rate: float  # of the surviving bytes, relative to the cycle before
     scannable_fraction: float
     stack_bytes: int
-    heap_target_bytes: int  # the least heap goal; -1 for none
+    heap_target_bytes: int  # the smallest heap goal; -1 for none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceCycle:
-    """What came of one cycle."""
+    """The results of one cycle."""
 
     r: float  # go116: bytes of allocation per byte of expected work; go117: the controller's runway
     live_bytes: int
@@ -61,7 +61,7 @@ class ReferenceCycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Heap:
-    """What a cycle leaves behind for the next."""
+    """The heap after a cycle."""
 
     live_bytes: int = 0
     scannable_bytes: int = 0
@@ -69,14 +69,14 @@ class _Heap:
     is_first: bool = True
 
     def scan_work_bytes(self, cycle: ReferenceInput) -> int:
-        """What this cycle will have to scan: the grown heap, stacks and globals."""
+        """Scan work of the next cycle: the grown heap, stacks and globals."""
         roots_bytes = cycle.stack_bytes + cycle.globals_bytes
         if self.is_first:
             return int(cycle.initial_live_bytes * cycle.scannable_fraction) + roots_bytes
         return int(float(self.scannable_bytes) * cycle.growth_rate) + roots_bytes
 
     def after(self, cycle: ReferenceInput, allocated_bytes: int) -> "_Heap":
-        """Survivors, and what was allocated black."""
+        """The heap after a cycle: survivors and black allocation."""
         survivors = cycle.initial_live_bytes
         if not self.is_first:
             survivors = int(float(self.live_bytes - self.allocated_black_bytes) * cycle.growth_rate)
@@ -90,12 +90,12 @@ class _Heap:
 
 
 def run_go117(cycles: Iterable[ReferenceInput]) -> list[ReferenceCycle]:
-    """Proposal 44167's pacer: a PI controller on the runway per scanned byte.
+    """The cycles of proposal 44167's pacer, a PI controller on the runway per scanned byte.
 
         goal    = max((live + stacks + globals) * gamma, target, 2 MiB)
         trigger = max(goal - r * expected, live + 0.6 * (goal - live)); the first is 7/8 of the goal
 
-    Allocation per scanned byte is what the rates give at 25 %, or what assists leave: (goal - trigger) /
+    Allocation per scanned byte follows from the rates at 25 % CPU for marking. Assists limit it to (goal - trigger) /
     expected.
     """
     heap, rows = _Heap(), []
@@ -130,15 +130,14 @@ def run_go117(cycles: Iterable[ReferenceInput]) -> list[ReferenceCycle]:
 
 
 def run_go116(cycles: Iterable[ReferenceInput]) -> list[ReferenceCycle]:
-    """The trigger-ratio controller, with a heap target as the least goal.
+    """The cycles of the trigger-ratio controller, with a heap target as the smallest goal.
 
         goal    = max(live * gamma, target)
         trigger = live * (1 + ratio), ratio at least 0.6 * (gamma - 1) and at most 0.95 * (gamma - 1)
 
-    The bounds hold for the trigger; the controller goes on from the ratio without them. Where the cycle
-    before lay under its target, the upper bound is 0.95 of the way from live to that target. The first
-    cycle triggers at the target (4 MiB without one). Scan work up to trigger/gamma is paced to the goal; the
-    rest, whatever was not expected, to the hard goal.
+    The bounds apply to the trigger; the controller continues from the ratio without them. If the cycle before was under
+    its target, the upper bound is 0.95 of the way from live to that target. The first cycle triggers at the target (4
+    MiB without one). Scan work up to trigger/gamma is paced to the goal, the unexpected rest to the hard goal.
     """
     heap, rows = _Heap(), []
     ratio = INITIAL_TRIGGER_RATIO
@@ -177,7 +176,7 @@ def _highest_ratio(cycle: ReferenceInput, marked: int, target: int, under_target
 
 
 def _two_phases(cycle: ReferenceInput, goal: int, trigger: int, work: int) -> tuple[float, int, float]:
-    """r, bytes allocated while marking, and utilisation weighted by work, on to the hard goal."""
+    """(r, bytes allocated while marking, utilization weighted by work) of both phases of a mark."""
     scannable = float(trigger) * cycle.scannable_fraction
     expected = int(scannable / cycle.gamma)
     r = float(goal - trigger) / float(expected)
@@ -191,7 +190,7 @@ def _two_phases(cycle: ReferenceInput, goal: int, trigger: int, work: int) -> tu
 
 
 def _phase(cycle: ReferenceInput, work: int, cap: float) -> tuple[int, float]:
-    """Bytes allocated while ``work`` is scanned, and the utilisation that keeps them to ``cap`` a byte."""
+    """(bytes allocated while ``work`` is scanned, utilization at which they are at most ``cap`` per byte)."""
     utilization = BACKGROUND_UTILIZATION
     if _alloc_per_scan(cycle, utilization) > cap:
         utilization = cycle.alloc_rate / (cycle.alloc_rate + cap * cycle.scan_rate)

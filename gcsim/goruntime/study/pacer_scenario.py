@@ -1,7 +1,7 @@
-"""Drive the pacer through a scenario, cycle by cycle, the way Go's own ``TestGcPacer`` does.
+"""Runs the pacer through a scenario, cycle by cycle, as Go's own ``TestGcPacer`` does.
 
-Marking is idealised: allocation and scan rates are constant within a cycle, assists are perfectly smooth, and
-all memory is heap. What remains is the pacer, so that its outputs can be held equal to the real runtime's.
+Marking is ideal: allocation and scan rates are constant within a cycle, assists are continuous, and all memory is heap.
+The results therefore depend only on the pacer and can be compared with the real runtime's.
 """
 
 import difflib
@@ -38,16 +38,16 @@ OUTPUTS = (
     "assist_time_ns",
     "allocated_black_bytes",
 )
-_FIRST_LIVE_BYTES = 256 * KIB  # what the first cycle finds live
+_FIRST_LIVE_BYTES = 256 * KIB  # the live heap of the first cycle
 _STEP_NS = 500_000  # between two revisions of the assist ratio
 _BYTES_PER_RATE_AND_STEP = 1024 * 0.5  # KiB per cpu-ms, over one step
-_MIN_RATE = 0.0001  # TestGcPacer's floor under allocation, scan and growth rates
+_MIN_RATE = 0.0001  # TestGcPacer's minimum of allocation, scan and growth rates
 _STACK_QUANTUM_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cycle:
-    """One cycle's inputs, in the golden files' column names."""
+    """The inputs of one cycle, with the column names of the golden files."""
 
     gc_percent: int
     memory_limit_bytes: int
@@ -61,9 +61,9 @@ class _Cycle:
 
 
 def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str, NDArray[np.number]]:
-    """What the pacer of a Go version does in each cycle of a scenario.
+    """The pacer's results in each cycle of a scenario, by a Go version.
 
-    ``columns`` maps every input name to an array with one element a cycle, n >= 1:
+    ``columns`` maps every input name to an array with one element per cycle, n >= 1:
     ``gc_percent`` (-1 is off), ``memory_limit_bytes`` (2^63 - 1 is off), ``globals_bytes``, ``gomaxprocs``,
     ``stack_bytes``: whole numbers; ``alloc_rate_kib_per_cpu_ms``, ``scan_rate_kib_per_cpu_ms``,
     ``growth_rate``, ``scannable_fraction``: floats. As in Go's test, rates and growth below 0.0001 count as
@@ -73,11 +73,10 @@ def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str
     ``mark_duration_ns``, ``assist_time_ns``, ``allocated_black_bytes`` to int64 arrays (uint64 for a heap
     past 2^63 - 1) and ``gc_utilization`` to a float64 array (NaN with nothing to scan), of length n.
 
-    The first cycle marks 256 KiB; the next marks (marked - allocated black in the cycle before) x growth rate
-    + allocated black in this one. A changed GOGC or limit is in force from the commit that ends the cycle
-    before, as if set while the world was still stopped; globals and GOMAXPROCS change at the cycle's start.
-    Go 1.19 and later. Raises InputError for missing, unknown, negative, NaN or unequally long columns, and
-    where marking could never end.
+    The first cycle marks 256 KiB. Each later cycle marks (marked - allocated black in the cycle before) x growth rate +
+    allocated black in this cycle. A changed GOGC or limit acts from the commit that ends the cycle before, as if it was
+    set while the world was stopped. Globals and GOMAXPROCS change at the start of a cycle. Go 1.19 and later. Raises
+    InputError for missing, unknown, negative, NaN or unequally long columns, and if marking would never end.
     Source: Go 1.19+ ``mgcpacer_test.go`` ``TestGcPacer``, ``export_test.go`` ``GCController``.
     """
     rules = rules_for(go)
@@ -108,7 +107,7 @@ def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str
 
 
 def _mark(state: PacerState, cycle: _Cycle, live_bytes: int, *, cycle_number: int) -> tuple[MarkResult, int]:
-    """One cycle from trigger to mark end: what it reports to the pacer, and the heap goal at its end."""
+    """(results of one cycle from trigger to mark end, heap goal at its end)."""
     limit_goal = state.limit_goal_bytes()
     trigger = state.trigger_bytes(limit_goal)
     heap_live = max(trigger, state.heap_marked_bytes)
@@ -158,6 +157,8 @@ def _mark(state: PacerState, cycle: _Cycle, live_bytes: int, *, cycle_number: in
 
 @dataclass(frozen=True, slots=True)
 class _Step:
+    """A step of marking."""
+
     scanned_bytes: int
     allocated_bytes: int
     elapsed_ns: int
@@ -165,7 +166,7 @@ class _Step:
 
 
 def _step(cycle: _Cycle, assist_work_per_byte: float, left_bytes: int) -> _Step:
-    """500 us of marking, or less if the work runs out; products from left to right, as Go evaluates them."""
+    """500 us of marking, or less at the end of the work; products are evaluated from left to right, as in Go."""
     alloc_rate, scan_rate = cycle.alloc_rate_kib_per_cpu_ms, cycle.scan_rate_kib_per_cpu_ms
     procs = float(cycle.gomaxprocs)
     assisted = assist_work_per_byte * alloc_rate
@@ -184,7 +185,7 @@ def _step(cycle: _Cycle, assist_work_per_byte: float, left_bytes: int) -> _Step:
 
 
 def _take(left: list[int], done: list[int], work_bytes: int) -> None:
-    """Move work from left to done: globals first, then stacks, then heap."""
+    """Moves work from left to done: globals first, then stacks, then heap."""
     for kind, available in enumerate(left):
         taken = min(available, work_bytes)
         left[kind] -= taken
@@ -215,21 +216,21 @@ def _output_arrays(rows: list[tuple[float, ...]]) -> dict[str, NDArray[np.number
 
 
 def _output_type(name: str, column: tuple[float, ...]) -> type[np.float64 | np.int64 | np.uint64]:
-    """int64, save for a heap past 2^63 - 1: GOGC=off without a limit gets there in 1.19 and 1.20."""
+    """The dtype of a column: uint64 for a heap above 2^63 - 1, as with GOGC=off and no limit in 1.19 and 1.20."""
     if name == "gc_utilization":
         return np.float64
     return np.int64 if max(column) <= MAX_INT64 else np.uint64
 
 
 def _read_cycles(columns: Mapping[str, ArrayLike]) -> list[_Cycle]:
-    """The checked inputs, one record a cycle."""
+    """The checked inputs, one record per cycle."""
     _check_names(columns)
     lists: dict[str, list[Any]] = {name: _integers(name, columns[name]) for name in INTEGER_INPUTS}
     lists |= {name: _rates(name, columns[name]) for name in RATE_INPUTS}
     lengths = {name: len(values) for name, values in lists.items()}
     if len(set(lengths.values())) != 1:
         shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise InputError(f"columns must have one element a cycle, all as many; got {shown}")
+        raise InputError(f"columns must have one element per cycle and equal lengths; got {shown}")
     if not lists["gc_percent"]:
         raise InputError("columns are empty; give at least one cycle")
     return [_Cycle(**dict(zip(lists, values, strict=True))) for values in zip(*lists.values(), strict=True)]
@@ -242,11 +243,11 @@ def _check_names(columns: Mapping[str, ArrayLike]) -> None:
             nearest = difflib.get_close_matches(str(name), INPUTS, n=1, cutoff=0.0)[0]
             raise InputError(f"unknown column {name!r}; the nearest is {nearest!r}")
     if missing:
-        raise InputError(f"missing column {', '.join(missing)}; give one element a cycle")
+        raise InputError(f"missing column {', '.join(missing)}; give one element per cycle")
 
 
 def _integers(name: str, values: ArrayLike) -> list[int]:
-    """Whole numbers of a column, given as integers or as floats without a fraction."""
+    """The whole numbers of a column of integers or of floats without a fraction."""
     numbers = [_whole(name, value) for value in _one_dimensional(name, values)]
     lowest = {"gc_percent": GC_OFF, "gomaxprocs": 1}.get(name, 0)
     highest = {"gc_percent": 2**31 - 1, "gomaxprocs": 2**31 - 1}.get(name, MAX_INT64)
@@ -261,7 +262,7 @@ def _integers(name: str, values: ArrayLike) -> list[int]:
 
 
 def _whole(name: str, value: object) -> int:
-    """One whole number; 2^63 as a float is what reading GOMEMLIMIT=off through float64 gives."""
+    """One whole number; 2^63 as a float is GOMEMLIMIT=off read as float64."""
     if isinstance(value, (int, np.integer)):
         return int(value)
     if not isinstance(value, (float, np.floating)) or not float(value).is_integer():
@@ -270,11 +271,11 @@ def _whole(name: str, value: object) -> int:
 
 
 def _rates(name: str, values: ArrayLike) -> list[float]:
-    """Finite floats of 0 or more, with the floor or ceiling that Go's test applies."""
+    """The finite floats of 0 or more of a column, with the minimum or maximum of Go's test."""
     try:
         numbers = [float(value) for value in _one_dimensional(name, values)]
     except (TypeError, ValueError):
-        raise InputError(f"column {name!r} holds what is no number") from None
+        raise InputError(f"column {name!r} holds a value that is not a number") from None
     for index, number in enumerate(numbers):
         if not 0.0 <= number < float("inf"):
             raise InputError(

@@ -1,4 +1,4 @@
-"""The hit rate of a sync.Pool as a Markov chain: what many gets and puts come to."""
+"""The hit rate of a sync.Pool in the long run, from a Markov chain."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,14 @@ def pool_hit_rate(
 ) -> FloatArray:
     """Share of Gets that hit, 0 to 1, for each period between collections; shaped like ``gc_period_seconds``.
 
-    Exact (Go 1.13+) for one P, exponential holds, and Poisson arrivals or, with ``goroutines``, so many
-    users with exponential pauses: a pool keeps what the busiest moment of a cycle needed, so a cycle's
-    misses are by how much its peak of objects in flight exceeds the last one's, on average E[peak of 2
-    cycles] - E[peak of 1].
+        misses per cycle = E[peak of 2 cycles] - E[peak of 1 cycle]
 
-    With more Ps an upper bound, since other Ps' private slots are out of reach: against the simulation of
-    ``service.objects.pool_users``, too high by up to 4 points at 6 Gets per P and cycle, half a point from 40 on.
+    The peak is the largest number of objects in flight. A pool keeps as many objects as the busiest moment of a cycle
+    needed, so that a cycle misses as often as its peak exceeds the last one. The result is exact (Go 1.13+) for one P,
+    exponential holding times, and Poisson arrivals or, with ``goroutines``, this number of users with exponential
+    pauses. With more Ps it is an upper bound, because a P cannot take private objects of other Ps. Compared with the
+    simulation of ``service.objects.pool_users`` it is up to 4 points too high at 6 Gets per P and cycle, and half a
+    point from 40 on. Raises ValueError unless ``in_flight`` lies between 0 and ``goroutines``.
     """
     peak = _ExpectedPeak.of(in_flight, goroutines)
     cycle = np.asarray(gc_period_seconds, dtype=np.float64)
@@ -37,16 +38,16 @@ def pool_hit_rate(
 class _ExpectedPeak:
     """E[most objects in flight] over a window, less a constant, for a stationary birth-and-death process.
 
-    For each level, the chance that a window stays at or below it is a sum of decaying exponentials.
+    For each level, the probability that a window stays at or below it is a sum of decaying exponentials.
     """
 
-    decay: tuple[FloatArray, ...]  # per mean hold, all <= 0, one array a level
+    decay: tuple[FloatArray, ...]  # per mean hold, all <= 0, one array per level
     weight: tuple[FloatArray, ...]
-    step: int  # between levels, which are left out where the process is large
+    step: int  # between levels; more than 1 for a large process
 
     @classmethod
     def of(cls, in_flight: float, goroutines: int | None) -> "_ExpectedPeak":
-        """The process with a mean of ``in_flight``: Poisson, or binomial among ``goroutines``."""
+        """The process with a mean of ``in_flight``: Poisson, or binomial with ``goroutines`` users."""
         if not (in_flight > 0 and (goroutines is None or in_flight < goroutines)):
             raise ValueError(f"in_flight must lie between 0 and the number of goroutines, got {in_flight}")
         states = np.arange(int(in_flight + 10 * np.sqrt(in_flight) + 12), dtype=np.float64)
@@ -63,7 +64,7 @@ class _ExpectedPeak:
         return cls(decay=tuple(d for d, _ in pairs), weight=tuple(w for _, w in pairs), step=step)
 
     def over(self, window_holds: FloatArray) -> FloatArray:
-        """For each window, in mean holds."""
+        """The expected peak of each window, whose length is in mean holds."""
         staying = (
             np.exp(np.multiply.outer(window_holds, d)) @ w
             for d, w in zip(self.decay, self.weight, strict=True)
@@ -74,11 +75,11 @@ class _ExpectedPeak:
 def _stay_below(
     states: FloatArray, chance: FloatArray, births: FloatArray, level: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Decay rates and weights of the chance to start and stay in ``states[: level + 1]``."""
+    """(decay rates, weights) of the probability to start and stay in ``states[: level + 1]``."""
     inside = slice(level + 1)
-    # The generator, symmetric after scaling by the root of the stationary chances; births at the top leave.
+    # the generator, symmetric after scaling by the root of the stationary probabilities; births at the top leave
     diagonal = -(births[inside] + states[inside])
-    beside = np.sqrt(births[:level] * states[1 : level + 1])
-    decay, modes = eigh_tridiagonal(diagonal, beside)
+    off_diagonal = np.sqrt(births[:level] * states[1 : level + 1])
+    decay, modes = eigh_tridiagonal(diagonal, off_diagonal)
     weight = (np.sqrt(chance[inside]) @ modes) ** 2
     return np.asarray(decay, dtype=np.float64), np.asarray(weight, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The scavenger step by step: its controller, and what an allocation must release."""
+"""The scavenger in single steps: its controller, and the pages that an allocation must release."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from gcsim.arrays import BoolOrArray, NumberOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, where
 from gcsim.goruntime.scavenger import CPU_SHARE, released_bytes_per_second
 
-QUANTUM_BYTES = 64 * 1024  # scavengeQuantum: released in one go
+QUANTUM_BYTES = 64 * 1024  # scavengeQuantum: released at once
 MIN_WORK_NS = 1e6  # minScavWorkTime: a batch lasts at least this
 STARTING_SLEEP_RATIO = 0.001  # startingScavSleepRatio, also the fallback
 COOLDOWN_NS = 5e9  # fixed sleeping after the controller has failed
@@ -25,11 +25,10 @@ def allocation_scavenge_bytes(
     gc_percent_goal_bytes: NumberOrArray,
     limiting: BoolOrArray,
 ) -> NumberOrArray:
-    """What an allocation of pages must release first; its time counts as assist time for the CPU limiter.
+    """Bytes that an allocation of pages must release first; its time counts as assist time for the CPU limiter.
 
-    ``scavenged_bytes``: pages of the new span that are not resident; ``growth_bytes``: by how much the heap
-    had to grow for it; ``limiting``: the CPU limiter is on, which lets the limit be passed. Source:
-    ``mheap.allocSpan``.
+    ``scavenged_bytes`` is the pages of the new span that are not resident, ``growth_bytes`` the growth of the heap for
+    it. If ``limiting``, the CPU limiter is on, and memory may pass the limit. Source: ``mheap.allocSpan``.
     """
     over_limit = maximum(scavenged_bytes + mapped_ready_bytes - memory_limit_bytes, 0)
     over_limit = where(limiting, 0, over_limit)
@@ -46,13 +45,13 @@ class ScavengerPace:
     cooldown_ns: float = 0.0
 
     def sleep_ns(self, worked_ns: float) -> int:
-        """How long to sleep after a batch, which counts as 1 ms at least. ``scavengerState.sleep``."""
+        """The sleep after a batch, ns; a batch counts as 1 ms at least. ``scavengerState.sleep``."""
         return int(max(worked_ns, MIN_WORK_NS) / self.sleep_ratio)
 
     def after_sleep(self, worked_ns: float, slept_ns: float, *, gomaxprocs: int) -> "ScavengerPace":
         """The pace after a batch and its sleep: a PI step toward 1 % of GOMAXPROCS.
 
-        A controller that overflows is reset and left alone for 5 s. Source: ``scavengerState.sleep``,
+        A controller that overflows is reset and stays at its start value for 5 s. Source: ``scavengerState.sleep``,
         ``piController.next``.
         """
         worked_ns = max(worked_ns, MIN_WORK_NS)
@@ -82,8 +81,8 @@ def heap_retained_after_bytes(
 ) -> Real:
     """Heap in use + heap free after ``seconds`` of background scavenging toward the lower of its goals.
 
-    For a cycle at a time: before the next peak it is this, at the peak the larger of this and heap in use.
-    NO_GOAL leaves it as it is.
+    The result holds before the next peak. At the peak the value is the larger of this and heap in use. With NO_GOAL
+    nothing is released.
     """
     fallen = heap_retained_bytes - released_bytes_per_second(gomaxprocs) * seconds
     return minimum(heap_retained_bytes, maximum(fallen, goal_bytes))

@@ -1,4 +1,4 @@
-"""What spans that Ps cache add to heapLive, and what sweeping leaves in them, exactly."""
+"""The bytes that cached spans add to heapLive, and the free slots that sweeping leaves in spans."""
 
 from typing import overload
 
@@ -26,7 +26,7 @@ def refill_charge_bytes(size_class: Int64Array, used_slots: IntOrArray) -> Int64
 
 
 def refill_charge_bytes(size_class: IntOrArray, used_slots: IntOrArray) -> IntOrArray:
-    """What heapLive grows by when a P takes a span of a class (1 to 67) with ``used_slots`` already used.
+    """Growth of heapLive when a P takes a span of a class (1 to 67) with ``used_slots`` already used, bytes.
 
     Source: ``(*mcache).refill``.
     """
@@ -45,7 +45,7 @@ def flush_credit_bytes(size_class: Int64Array, free_slots: IntOrArray) -> Int64A
 
 
 def flush_credit_bytes(size_class: IntOrArray, free_slots: IntOrArray) -> IntOrArray:
-    """What heapLive shrinks by when a span taken since the last mark end is handed back with ``free_slots``.
+    """Decrease of heapLive when a P returns a span, taken since the last mark end, with ``free_slots``, bytes.
 
     Source: ``(*mcache).releaseAll``.
     """
@@ -67,11 +67,11 @@ def overcharge_bytes(
 def overcharge_bytes(
     objects: IntOrArray, size_class: IntOrArray, scan: BoolOrArray, *, rules: GoRules
 ) -> IntOrArray:
-    """heapLive's lead over the ``objects`` that one P has made of a small class since marking ended.
+    """heapLive less the bytes of ``objects`` that one P has allocated in a small class since marking ended.
 
-    For spans taken empty; where sweeping left spans partly used, each span brings fewer slots and the
-    same tail, so that the tails weigh more and the cached free slots less. Sum over Ps and span classes
-    for a process.
+    The result is for spans that were empty. A span that sweeping left partly used has fewer free slots and the same
+    tail, so that tails have a larger part and cached free slots a smaller one. The sum over Ps and span classes is the
+    value of a process.
     """
     slots = np.asarray(slots_per_span(np.asarray(size_class), np.asarray(scan), rules=rules))
     taken, free = refills(np.asarray(objects), np.zeros_like(slots), slots)
@@ -81,11 +81,11 @@ def overcharge_bytes(
 
 
 def cached_lead_bytes(gomaxprocs: int, size_class: Int64Array, scan: BoolArray, *, rules: GoRules) -> float:
-    """Mean lead of heapLive from cached spans alone, on a P count of 1 or more and the span classes in use.
+    """Mean excess of heapLive over allocated objects from cached spans, bytes, for 1 or more Ps.
 
-    Each P's cached span of each class is taken to be filled to a uniformly random degree; true where
-    every P allocates at least a span of each class between collections. ``size_class``, ``scan``: one
-    element a span class.
+    The cached span of each P and class is assumed to be filled to a uniformly random degree. This holds if every P
+    allocates at least a span of each class between collections. ``size_class`` and ``scan`` have one element per span
+    class in use.
     """
     slots = slots_per_span(size_class, scan, rules=rules)
     free = (slots - 1) / 2
@@ -94,11 +94,10 @@ def cached_lead_bytes(gomaxprocs: int, size_class: Int64Array, scan: BoolArray, 
 
 
 def swept_spans(spans: FloatArray, slots: Int64Array, survival: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean (spans freed whole, free slots in the spans that stay) when full spans are swept; arrays of
-    one shape.
+    """Mean (spans freed whole, free slots in the remaining spans) after a sweep of full spans; arrays of one shape.
 
-    Each of a span's ``slots`` objects survives with chance ``survival``, independently. Objects made together
-    often die together: then more spans are freed, and fewer slots stay free, than this says.
+    Each of a span's ``slots`` objects survives independently with probability ``survival``. Objects allocated together
+    often die together. Then the sweep frees more spans and leaves fewer free slots than this result.
     Source: ``(*sweepLocked).sweep``.
     """
     freed = spans * (1 - survival) ** slots

@@ -1,8 +1,8 @@
-"""Green Tea's unit of marking: the span. Scan work by path, and how many objects a span visit finds.
+"""Green Tea marking by spans: scan work by path, and the objects that a span visit finds.
 
-Objects of 16 to 512 bytes live in one-page spans. A pointer to one marks it and queues its span, unless
-the span waits in a queue already; when the span's turn comes, everything marked and not yet scanned is
-scanned together. Go 1.26+ ``runtime.tryDeferToSpanScan``, ``runtime.scanSpan``.
+Objects of 16 to 512 bytes are in one-page spans. The first pointer to an object marks it and queues its span, unless
+the span is in a queue already. A worker that takes the span scans all objects that are marked and not scanned. Go
+1.26+ ``runtime.tryDeferToSpanScan``, ``runtime.scanSpan``.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ def marked_by_span(size_bytes: int | Int64Array, rules: GoRules) -> bool | BoolA
 def scans_dense(
     objects: int | Int64Array, slots_per_span: int | Int64Array, rules: GoRules
 ) -> bool | BoolArray:
-    """Whether a span visit that finds ``objects`` to scan takes the vector path.
+    """Whether a span visit with ``objects`` objects to scan uses the vector path.
 
-    At least two objects and an eighth of the slots (rounded down), on a processor with AVX-512; an only
-    mark is scanned alone whatever the span's size. Go 1.26+ ``runtime.scanSpan``.
+    It needs at least two objects and an eighth of the slots (rounded down), on a processor with AVX-512. A single
+    object is scanned alone. Go 1.26+ ``runtime.scanSpan``.
     """
     found = np.asarray(objects)
     dense = rules.green_tea_vector & (found >= 2) & (found >= np.asarray(slots_per_span) // DENSE_SHARE)
@@ -49,8 +49,8 @@ def span_scan_work_bytes(
 ) -> int | Int64Array:
     """Scan work of one span visit: whole slots on the vector path, up to the last pointer otherwise.
 
-    ``pointer_bytes`` is the offset past an object's last pointer. The same heap so counts more work from
-    1.26 on a vector machine: never compare scan work or cons/mark across that step.
+    ``pointer_bytes`` is the offset past an object's last pointer. From Go 1.26 on, the same heap has more scan work
+    on a machine with vectors. Scan work and cons/mark before and after this version cannot be compared.
     """
     per_object = np.where(scans_dense(objects, slots_per_span, rules), slot_bytes, pointer_bytes)
     work = np.asarray(objects) * per_object
@@ -59,22 +59,22 @@ def span_scan_work_bytes(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpanVisits:
-    """One mark by spans: what each visit found, in order of the queue."""
+    """The visits of one mark phase by spans, in order of the queue."""
 
     span: Int64Array
     objects: Int64Array  # scanned at this visit
 
     @property
     def mean_objects(self) -> float:
-        """Objects scanned a visit, weighted by visit; 0 without visits."""
+        """Mean number of objects scanned per visit; 0 without visits."""
         return float(self.objects.mean()) if len(self.objects) else 0.0
 
 
 def visit_spans(graph: ObjectGraph, span_of: Int64Array, *, spans_at_once: int = 1) -> SpanVisits:
-    """Marks the graph by a first-in first-out queue of spans, with no mutator.
+    """The visits of a mark phase with a first-in first-out queue of spans and no mutator.
 
     ``span_of`` gives the span of each object; noscan objects are marked and never queued.
-    ``spans_at_once`` spans are taken from the queue together, as that many workers would.
+    ``spans_at_once`` spans are taken from the queue together, as by this number of workers.
     """
     return _SpanMarking(graph, span_of).run(spans_at_once)
 
@@ -93,6 +93,7 @@ class _SpanMarking:
         self.queue: list[int] = []
 
     def run(self, spans_at_once: int) -> SpanVisits:
+        """Marks until the queue is empty."""
         self._mark(self.graph.roots)
         head = 0
         spans: list[Int64Array] = []
@@ -106,7 +107,7 @@ class _SpanMarking:
         return SpanVisits(span=np.concatenate(spans or empty), objects=np.concatenate(counts or empty))
 
     def _scan(self, visited: Int64Array) -> Int64Array:
-        """Scans what is marked and not scanned in the spans; objects found in each."""
+        """Scans the marked and not scanned objects of the spans; returns their number in each span."""
         self.queued[visited] = False
         members = self.members[slot_indices(self.first_member, visited)]
         width = np.diff(self.first_member)[visited]
@@ -118,7 +119,7 @@ class _SpanMarking:
         return np.bincount(owner[grey], minlength=len(visited)).astype(np.int64)
 
     def _mark(self, pointers: Int64Array) -> None:
-        """Marks the targets and queues the spans of those that were white, in order of discovery."""
+        """Marks the targets and queues the spans of white ones, in order of discovery."""
         targets = pointers[pointers != NIL]
         targets = targets[~self.marked[targets] & self.scannable[targets]]
         self.marked[targets] = True

@@ -1,4 +1,4 @@
-"""Bytes at the end of a span that no slot uses."""
+"""Span tails: bytes of a span that no slot uses."""
 
 from typing import overload
 

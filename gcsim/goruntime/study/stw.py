@@ -1,4 +1,4 @@
-"""The two pauses of a collection: what they hold, what they scale with, and how long they are without a log.
+"""The two pauses of a collection: their steps, their dependences, and a prior of their length without a log.
 
 Sweep termination (gctrace's first clock figure, ``gcStart``): stop every P; sweep what is left, usually
 nothing; clear sync.Pools; ``startCycle``; prepare roots; mark tiny-allocator blocks; start the world again.
@@ -8,17 +8,16 @@ commit the next goal.
 
     pause = time to stop + restart + per P x P + per pool x pools
 
-- *Time to stop* is nearly all of it. An idle P, or one in a system call, is taken at once. A running P gets
-  a signal (async preemption, 1.14+; before, it had to reach a call), 30 to 60 microseconds; should the
-  operating system not be running that P's thread, the pause waits until it does: a millisecond or more.
-- The rest is below 10 microseconds for a few Ps. Nothing in a pause scales with heap size or goroutines
-  (1.9+).
-- So pauses do not depend on GOGC or GOMEMLIMIT, except through how often they come and how busy the Ps are;
-  the distribution of a log holds for every setting. What is here stands in where there is none.
+- *Time to stop* is nearly the whole pause. The runtime stops an idle P, or one in a system call, at once. A running P
+  gets a signal (async preemption, 1.14+; before, it had to reach a call), which takes 30 to 60 us. If the operating
+  system does not run that P's thread, the pause waits until it does, a millisecond or more.
+- The rest is below 10 us for a few Ps. No part of a pause scales with heap size or goroutines (1.9+).
+- Pauses therefore depend on GOGC and GOMEMLIMIT only through their number and the load of the Ps. The distribution of a
+  log holds for every setting. The prior here is for the case without a log.
 
-Versions: gctrace's figures include the wait for the scheduler's locks in every version (Go 1.22+
-``/sched/pauses`` does not). From 1.23 only the CPU accounting of pauses differs. From 1.26 mark workers are
-handed to idle Ps while the world restarts (``procresize``), which shows in the first pause of idle programs.
+Versions: gctrace's figures include the wait for the scheduler's locks in every version (Go 1.22+ ``/sched/pauses`` does
+not). From 1.23 only the CPU accounting of pauses differs. From 1.26 the runtime gives mark workers to idle Ps while the
+world restarts (``procresize``), which changes the first pause of idle programs.
 """
 
 import math
@@ -36,10 +35,10 @@ Pause = Literal["sweep_term", "mark_term"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseModel:
-    """A pause's distribution: lognormal, and with probability ``late_share`` another lognormal, a late P's.
+    """A pause's distribution: lognormal, and with probability ``late_share`` another lognormal for a late P.
 
-    Sigmas are standard deviations of the natural logarithm. Independent from cycle to cycle: an
-    approximation, for disturbance by other processes comes in runs.
+    Sigmas are standard deviations of the natural logarithm. Pauses of different cycles are independent. This is an
+    approximation, because other processes disturb several cycles in a row.
     """
 
     median_ns: float
@@ -47,13 +46,13 @@ class PauseModel:
     late_share: float  # 0 to 1
     late_median_ns: float
     late_sigma: float
-    median_factor: float  # the body's median in another program or machine: within x/÷ this, nine in ten
+    median_factor: float  # 90 % of other programs and machines have a median within x/÷ this factor
 
     def __post_init__(self) -> None:
         if min(self.median_ns, self.late_median_ns, self.sigma, self.late_sigma) <= 0:
             raise ValueError("medians and sigmas of a pause must be more than zero")
         if not 0.0 <= self.late_share <= 1.0 or self.median_factor < 1.0:
-            raise ValueError("late_share is a share of 1, and median_factor at least 1")
+            raise ValueError("late_share must lie between 0 and 1, and median_factor must be at least 1")
 
     @property
     def mean_ns(self) -> float:
@@ -63,7 +62,7 @@ class PauseModel:
         return (1.0 - self.late_share) * body + self.late_share * late
 
     def draw_ns(self, uniform: Real, normal: Real) -> Real:
-        """Pauses from given numbers: uniform ones of [0, 1) choose the component, normal ones the length."""
+        """Pauses, ns, from uniform numbers of [0, 1), which select the component, and normal numbers for the length."""
         late = uniform < self.late_share
         median = where(late, self.late_median_ns, self.median_ns)
         pauses_ns: Real = median * np.exp(where(late, self.late_sigma, self.sigma) * normal)
@@ -77,7 +76,7 @@ class PauseModel:
         return share
 
 
-# Measured by experiments/pause_priors.py on a shared machine of 2 CPUs (linux/amd64), else quiet: Go 1.19,
+# Measured by experiments/pause_priors.py on a shared machine of 2 CPUs (linux/amd64), otherwise idle: Go 1.19,
 # 1.21 and 1.27, GOMAXPROCS 1, 2, 4, 50 to 850 cycles each, gctrace's figures. Medians in us, P = 1 / 2 / 4:
 #   sweep termination, busy   4-5 / 45-55 / 75-140      idle   12-20 / 35-38 / 35-52 (1.27: 15 / 170 / 178)
 #   mark termination, busy    1-2 / 32 / 23-35 (1.27: 1-2 / 4 / 9-11)             idle   2-4 / 3-4 / 3-4
@@ -90,11 +89,12 @@ _LATE_MEDIAN_NS, _LATE_SIGMA = 1.4e6, 0.6
 def pause_prior(
     pause: Pause, *, gomaxprocs: int, cpus: int, busy: bool, hands_workers_to_idle: bool
 ) -> PauseModel:
-    """The prior of a pause, for where no log tells: measured at P = 1, 2 and 4, extended beyond.
+    """The prior of a pause without a log: measured at P = 1, 2 and 4, extrapolated beyond.
 
-    ``busy``: most Ps run when the pause begins. ``cpus`` below ``gomaxprocs`` makes late pauses common.
-    ``hands_workers_to_idle``: Go 1.26+ (``GoRules.marking_wakes_idle_processors``). The body's median grows
-    as P^0.7 above two busy Ps, an extrapolation from 2 to 4: take ``median_factor`` seriously.
+    ``busy`` says that most Ps run when the pause begins. With fewer ``cpus`` than ``gomaxprocs`` late pauses are
+    common. ``hands_workers_to_idle`` is true from Go 1.26 on (``GoRules.marking_wakes_idle_processors``). The median
+    of the body grows as P^0.7 above two busy Ps, which is extrapolated from 2 to 4 Ps and as uncertain as
+    ``median_factor`` says.
     """
     growth = (max(gomaxprocs, 2) / 2) ** 0.7
     if gomaxprocs == 1:

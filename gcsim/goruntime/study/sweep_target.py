@@ -1,4 +1,4 @@
-"""What must have been swept before a span may be taken, page by page."""
+"""The number of pages that must be swept before a goroutine may take a span."""
 
 from gcsim.arrays import FloatOrArray, IntOrArray, NumberOrArray
 from gcsim.goruntime.arithmetic import maximum, to_float64, truncate_to_int64
@@ -14,9 +14,8 @@ def sweep_target_pages(
 ) -> NumberOrArray:
     """Pages that must have been swept since the pace was set before a span of ``span_bytes`` may be taken.
 
-    The caller sweeps until the count reaches this; then the pace is 0 if nothing is left to sweep.
-    ``caller_swept_pages``: of large objects, already reclaimed for this allocation. Source:
-    ``deductSweepCredit``.
+    The caller sweeps until the count reaches this number. ``caller_swept_pages`` is the pages of large objects that the
+    caller has already reclaimed for this allocation. Source: ``deductSweepCredit``.
     """
     growth_bytes = span_bytes + maximum(heap_live_bytes - heap_live_basis_bytes, 0)
     target = truncate_to_int64(pages_per_byte * to_float64(growth_bytes))

@@ -1,9 +1,9 @@
 """Tricolor marking of an object graph while a mutator changes it.
 
-The grey objects are taken as a frontier, breadth first, in bulk. The runtime's workers go depth first
-from buffers of their own, so that its grey set is smaller than ours; the width of the frontier is what
-matters here, the largest number of objects that different workers could scan at once. An object is
-scanned in one go; what could happen between its slots, a mutator can also do between two objects.
+The simulation scans grey objects breadth first, many at once. The runtime's workers go depth first from their own
+buffers, so that the runtime has fewer grey objects. This module measures the width of the frontier, the largest
+number of objects that different workers could scan at once. It scans each object at once. A mutator that acts between
+two slots of an object can also act between two objects.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class MarkResult:
 
     @property
     def marked_bytes(self) -> int:
-        """heapMarked of this cycle: allocated black and floating garbage included."""
+        """heapMarked of this cycle, with black allocation and floating garbage."""
         return int(self.black_bytes[-1])
 
 
@@ -52,12 +52,12 @@ def mark(
     operations_per_step: int = 0,
     objects_per_step: int | None = None,
 ) -> MarkResult:
-    """Marks the graph; the next ``operations_per_step`` of ``schedule`` run after each step.
+    """The result of marking the graph; ``operations_per_step`` operations of ``schedule`` run after each step.
 
-    Root jobs come first (the globals, then one stack at a time, its goroutine stopped), then at most
-    ``objects_per_step`` grey objects a step (None: the whole frontier). Marking ends when nothing is
-    grey, whether or not the schedule is through. 10^6 objects take about half a second where the
-    frontier is wide; a frontier of width w costs a Python step for each w objects.
+    Root jobs come first: the globals, then one stack per step with its goroutine stopped. Then each step scans at
+    most ``objects_per_step`` grey objects (None: the whole frontier). Marking ends when no object is grey, even if
+    operations are left. 10^6 objects take about half a second with a wide frontier; a frontier of width w costs a
+    Python step per w objects. Raises ValueError for ``objects_per_step`` below 1.
     """
     if objects_per_step is not None and objects_per_step < 1:
         raise ValueError("objects_per_step must be at least 1, or None for the whole frontier")
@@ -98,19 +98,20 @@ class _Marking:
 
     @property
     def finished(self) -> bool:
+        """Whether all roots are scanned and no object is grey."""
         return self.next_root == len(self.heap.stacks) and len(self.queue) == 0
 
     def step(self, objects_per_step: int | None) -> None:
-        """One root job while there are any, otherwise the next piece of the frontier."""
+        """Does one root job, or scans the next part of the frontier if no root is left."""
         if self.next_root < len(self.heap.stacks):
             self._scan_root(self.next_root)
             self.next_root += 1
         else:
             self._scan_objects(objects_per_step)
-        self._note()
+        self._record_step()
 
     def mutate(self, operations: Int64Array) -> None:
-        """Lets the program run for a while, its barrier on."""
+        """Runs operations of the program with the write barrier on."""
         if len(operations) == 0:
             return
         report = run_mutator(self.heap, operations, self.barrier, marking=True)
@@ -125,14 +126,14 @@ class _Marking:
         self.operations += report.operations
 
     def rescan_stacks(self) -> None:
-        """Mark termination of 1.5–1.7: every stack again, and what that finds, with the world stopped."""
+        """Scans every stack again with the world stopped, and all objects found (mark termination of 1.5–1.7)."""
         before = self.scan_work + self.stack_scan
         for stack in range(len(self.heap.stacks)):
             self._scan_root(stack)
         while len(self.queue):
             self._scan_objects(None)
         self.stopped_scan = self.scan_work + self.stack_scan - before
-        self._note()
+        self._record_step()
 
     def _scan_root(self, root: int) -> None:
         if root < 0:
@@ -152,12 +153,12 @@ class _Marking:
         self._shade(self.heap.slots[slots])
 
     def _shade(self, pointers: Int64Array) -> None:
-        """Marks what is white among the targets; noscan objects go black at once."""
+        """Marks the white targets; noscan objects become black at once."""
         targets = pointers[pointers != NIL]
         targets = targets[self.heap.color[targets] == WHITE]
         numbers = np.arange(len(targets))
         self.ticket[targets] = numbers
-        targets = targets[self.ticket[targets] == numbers]  # each once; the last writer keeps it
+        targets = targets[self.ticket[targets] == numbers]  # each target once
         scannable = self.heap.first_slot[targets + 1] > self.heap.first_slot[targets]
         self.heap.color[targets] = np.where(scannable, GREY, BLACK)
         sizes = self.heap.size_bytes[targets]
@@ -166,12 +167,14 @@ class _Marking:
         self.black_bytes += int(sizes.sum()) - grey_bytes
         self.queue = np.concatenate([self.queue, targets[scannable]])
 
-    def _note(self) -> None:
+    def _record_step(self) -> None:
+        """Records the colours after a step."""
         white = self.total_bytes - self.grey_bytes - self.black_bytes
         self.record.append((white, self.grey_bytes, self.black_bytes, len(self.queue)))
 
     def result(self) -> MarkResult:
-        self._note()
+        """The result at the end of marking."""
+        self._record_step()
         white, grey, black, width = np.array(self.record, dtype=np.int64).T
         heap = self.heap
         after = replace(self.graph, slots=heap.slots, stacks=heap.stacks, born=heap.next_object)

@@ -1,8 +1,9 @@
-"""The write barriers Go has had, and a mutator that writes pointers through one of them.
+"""The write barriers of all Go versions, and a mutator that writes pointers through one of them.
 
-White objects have not been seen, grey ones are marked and still to be scanned, black ones are done. A
-mutator can hide a white object behind a black one unless a barrier shades (marks and queues) what it
-moves. Design and proof of the present one: go.dev/design/17503-eliminate-rescan; ``runtime.mbarrier.go``.
+White objects are not marked, grey objects are marked and not scanned, black objects are marked and scanned. A mutator
+could store the only pointer to a white object in a black one. A write barrier prevents this: it shades (marks and
+queues) the pointers that the mutator moves. Design and proof of the present barrier:
+go.dev/design/17503-eliminate-rescan; ``runtime.mbarrier.go``.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ WHITE, GREY, BLACK = 0, 1, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barrier:
-    """What keeps a concurrent mark sound: the shades of a pointer write, and what is done about stacks.
+    """A write barrier: the pointers that a write shades, and whether stacks are scanned again.
 
     Writes to a goroutine's own stack have no barrier in any version.
     """
@@ -33,8 +34,8 @@ class Barrier:
 
 STOP_THE_WORLD = Barrier(world_stopped=True)  # to Go 1.4
 DIJKSTRA = Barrier(shades_new=True, rescans_stacks=True)  # 1.5–1.7 writebarrierptr
-# 1.8+ gcWriteBarrier. The published algorithm shades the new pointer only while the writer's stack is
-# grey; the runtime always shades both (its buffer holds old and new), and so do we.
+# 1.8+ gcWriteBarrier. The published algorithm shades the new pointer only while the writer's stack is grey. The runtime
+# always shades both, because its buffer holds old and new; this module does the same.
 HYBRID = Barrier(shades_old=True, shades_new=True)
 
 
@@ -44,10 +45,11 @@ def barrier_of(rules: GoRules) -> Barrier:
 
 
 class Op(IntEnum):
-    """One thing a goroutine g does to its stack slots and to what they point to.
+    """One operation of a goroutine g on its stack slots and on the objects that they point to.
 
-    A schedule is an integer array (operations, 5) of rows (op, g, a, b, f). Numbers are taken modulo what
-    there is, and an operation through a nil pointer does nothing, so that any array is a legal program.
+    A schedule is an integer array (operations, 5) of rows (op, g, a, b, f). Numbers are taken modulo the number of
+    goroutines, slots or fields, and an operation through a nil pointer does nothing. Every array is therefore a legal
+    program.
     """
 
     LOAD = 0  # stack[a] = stack[b].field[f]
@@ -60,14 +62,14 @@ class Op(IntEnum):
 
 
 def random_schedule(generator: np.random.Generator, count: int) -> Int64Array:
-    """A random program of ``count`` operations, each kind equally likely."""
+    """A random schedule of ``count`` operations; all kinds are equally likely."""
     kinds = generator.integers(0, len(Op), count)
     return np.column_stack([kinds, generator.integers(0, 1 << 16, (count, 4))]).astype(np.int64)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class MutableHeap:
-    """The heap while it is marked: working copies of an ObjectGraph's slots and stacks, and colours."""
+    """A heap during marking: copies of an ObjectGraph's slots and stacks, and colours."""
 
     first_slot: Int64Array
     slots: Int64Array
@@ -80,16 +82,16 @@ class MutableHeap:
 
 @dataclass(slots=True, kw_only=True)
 class MutatorReport:
-    """What a batch of operations did."""
+    """The effects of a batch of operations."""
 
     shaded: list[int]  # objects turned grey by the barrier, to be queued
-    shaded_bytes: int = 0  # noscan objects, turned black at once, included
+    shaded_bytes: int = 0  # with noscan objects, which become black at once
     allocated_bytes: int = 0
-    operations: int = 0  # that did something
+    operations: int = 0  # that had an effect
 
 
 def run_mutator(heap: MutableHeap, schedule: Int64Array, barrier: Barrier, *, marking: bool) -> MutatorReport:
-    """Applies the operations in order; colours change only while ``marking``."""
+    """Applies the operations in order and returns their effects; colours change only while ``marking``."""
     mutator = _Mutator(heap, barrier, marking=marking)
     for operation in schedule.tolist():
         mutator.apply(*operation)
@@ -97,7 +99,7 @@ def run_mutator(heap: MutableHeap, schedule: Int64Array, barrier: Barrier, *, ma
 
 
 class _Mutator:
-    """Scalar access to the arrays through memoryviews, several times as fast as NumPy's own."""
+    """A mutator with scalar access to the arrays through memoryviews, several times faster than NumPy's."""
 
     def __init__(self, heap: MutableHeap, barrier: Barrier, *, marking: bool) -> None:
         self.heap = heap
@@ -110,6 +112,7 @@ class _Mutator:
         self.report = MutatorReport(shaded=[])
 
     def apply(self, kind: int, goroutine: int, a: int, b: int, f: int) -> None:
+        """Applies one operation (``Op``)."""
         count, depth = self.heap.stacks.shape
         if count == 0 or depth == 0:
             return
@@ -131,7 +134,7 @@ class _Mutator:
             self._send(f % count, b, self.stacks[g, a])
 
     def _slot(self, target: int, field: int) -> int:
-        """Index of a field of the object, NIL where there is no object or no field."""
+        """Index of a field of the object; NIL without an object or a field."""
         if target == NIL:
             return NIL
         start, end = self.first_slot[target], self.first_slot[target + 1]
@@ -157,7 +160,7 @@ class _Mutator:
             self._shade(new)
 
     def _shade(self, target: int) -> None:
-        """Marks a white object; noscan objects go black at once. Go 1.19+ ``runtime.greyobject``."""
+        """Marks a white object; noscan objects become black at once. Go 1.19+ ``runtime.greyobject``."""
         if target == NIL or self.color[target] != WHITE:
             return
         self.report.shaded_bytes += self.size_bytes[target]
@@ -168,7 +171,7 @@ class _Mutator:
         self.report.shaded.append(target)
 
     def _allocate(self, g: int, a: int) -> None:
-        """A new object; black while marking. Go 1.19+ ``runtime.gcmarknewobject``."""
+        """Allocates a new object, black while marking. Go 1.19+ ``runtime.gcmarknewobject``."""
         born = self.heap.next_object
         if born == len(self.heap.size_bytes):
             return
