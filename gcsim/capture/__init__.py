@@ -1,1 +1,1 @@
-"""Runs a Go program and writes its log and its side file."""
+"""Runs a Go program and writes its log and side file."""

@@ -16,9 +16,9 @@ VERSION_INLINE = 0x2  # Go 1.18+: the strings follow the header; before, it hold
 def go_version_of(binary: Path) -> str:
     """``runtime.Version()`` of a Go program, such as ``go1.27.3``.
 
-    Source: Go 1.18+ ``debug/buildinfo.readRawBuildInfo``, which looks in the data segment; the whole file is
-    searched here, and what does not look like a version is passed over, so that no executable format need be
-    parsed. Raises InputError for a file that cannot be read, was not built by Go, or by Go 1.17 or older.
+    Source: Go 1.18+ ``debug/buildinfo.readRawBuildInfo``, which searches the data segment. This function searches the
+    whole file and skips texts that are not a version, so that it does not parse executable formats. Raises InputError
+    for a file that cannot be read, that Go did not build, or that Go 1.17 or older built.
     """
     version = go_version_in(binary)
     if version is None:
@@ -29,7 +29,7 @@ def go_version_of(binary: Path) -> str:
 
 
 def go_version_in(binary: Path) -> str | None:
-    """As ``go_version_of``, but None where the file was not built by Go."""
+    """As ``go_version_of``, but None for a file that Go did not build."""
     try:
         with binary.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
             version = find_go_version(image)
@@ -45,14 +45,14 @@ def go_version_in(binary: Path) -> str | None:
 
 
 def find_go_version(image: bytes | mmap.mmap) -> str | None:
-    """The version in an executable's bytes; empty where only pointers to it are there, None if not Go's."""
+    """The version in an executable's bytes; empty for an old header with pointers only, None without a header."""
     old_header = False
     place = image.find(MAGIC)
     while place >= 0:
         header = image[place : place + HEADER_BYTES]
         if place % ALIGNMENT == 0 and len(header) == HEADER_BYTES:
             if not header[FLAGS_OFFSET] & VERSION_INLINE:
-                old_header |= header[FLAGS_OFFSET - 1] in (4, 8)  # the size of its pointers
+                old_header |= header[FLAGS_OFFSET - 1] in (4, 8)  # the size of a pointer
             elif version := _string_at(image, place + HEADER_BYTES):
                 return version
         place = image.find(MAGIC, place + 1)
@@ -60,7 +60,7 @@ def find_go_version(image: bytes | mmap.mmap) -> str | None:
 
 
 def _string_at(image: bytes | mmap.mmap, place: int) -> str | None:
-    """A string behind its length as a varint (two bytes are ample), where it is a Go version."""
+    """The string after its length, a varint of at most two bytes; None if it is not a Go version."""
     length, shift = 0, 0
     for byte in image[place : place + 2]:
         place += 1

@@ -1,4 +1,4 @@
-"""Run a child process: copy its standard error, pass signals on, and keep what it used."""
+"""Runs a child process: copies its standard error, forwards signals, and measures its resource usage."""
 
 import contextlib
 import os
@@ -17,39 +17,37 @@ from gcsim.capture.signals import SignalRelay
 from gcsim.capture.watch import POLL_SECONDS, Family, ProcessWatch, own_rss_peak
 from gcsim.errors import InputError
 
-GATHER_SECONDS = 0.004  # what is written within it is copied together: each wake-up costs CPU
+GATHER_SECONDS = 0.004  # output of this time is copied together, because each wake-up costs CPU
 CHUNK_BYTES = 1 << 16
-PIPE_BYTES = (
-    1 << 20
-)  # room for bursts: a full pipe would make the child wait for us while it writes its trace
+PIPE_BYTES = 1 << 20  # for bursts: with a full pipe the child would wait while it writes its trace
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
-_COUNT_ERROR = 0.02  # of resident memory: each CPU counts some pages for itself (percpu_counter)
-WRAPPER_SECONDS = 2.0  # for a wrapper to end when its program has
+_COUNT_ERROR = 0.02  # of resident memory: each CPU counts some pages separately (percpu_counter)
+WRAPPER_SECONDS = 2.0  # a wrapper has this time to end after its program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildUsage:
-    """What a child that has ended used; ``exit_status`` is 128 + n where signal n killed it.
+    """Resource usage of a child that has ended; ``exit_status`` is 128 + n if signal n killed it.
 
-    Where the child was not Go's or became another program, all but the exit status is of the busiest Go program
-    that was found, if any; its figures are then the last ones read while it ran.
+    If the child was not a Go program or became another program, all fields but the exit status describe the busiest Go
+    program found. Its values are then the last ones read while it ran.
     """
 
     exit_status: int
-    total_wall_seconds: float  # of the child, whatever is described
-    total_cpu_seconds: float  # with that of the children it has waited for
+    total_wall_seconds: float  # of the child
+    total_cpu_seconds: float  # of the child, with the children that it has waited for
     wall_seconds: float
     cpu_seconds: float
     rss_peak_bytes: int
-    memory: MemoryMap | None  # the highest of each that was read; None where the kernel tells none
-    go_programs: tuple[ProcessWatch, ...] = ()  # the busiest, which is described here, first
-    is_wrapper: bool = False  # the child was not Go's
+    memory: MemoryMap | None  # the maximum of each value read; None without /proc
+    go_programs: tuple[ProcessWatch, ...] = ()  # the busiest first; the other fields describe it
+    is_wrapper: bool = False  # the child was not a Go program
     is_stopped: bool = False  # by ``stop_after_seconds``
-    leaves_stderr_open: bool = False  # another process still has it
+    leaves_stderr_open: bool = False  # another process still holds standard error open
 
 
 class Child:
-    """A started program, until it has been reaped."""
+    """A started program until it is reaped."""
 
     def __init__(
         self, process: "subprocess.Popen[bytes]", started: float, relay: SignalRelay, go: GoProgram | None
@@ -62,11 +60,11 @@ class Child:
         self.is_stopped = False
         self._relay = relay
         self._stop: signal.Signals | None = None
-        self._stopped: list[int] = []  # pids that got it
-        self._stopped_at = 0.0  # when the last of them was seen running
+        self._stopped: list[int] = []  # pids that the stop signal was sent to
+        self._stopped_at = 0.0  # the last time at which the last of them ran
 
     def pass_signals(self) -> None:
-        """Hand on what has come for the program."""
+        """Forwards received signals to the program."""
         for number in self._relay.take():
             target = self._target
             self._send(target, number)
@@ -74,18 +72,18 @@ class Child:
                 self._stop, self._stopped = signal.Signals(number), [target]
 
     def stop(self) -> None:
-        """SIGTERM, once."""
+        """Sends SIGTERM, once."""
         if not self.is_stopped:
             self.is_stopped = True
             self._stop, self._stopped = signal.SIGTERM, [self._target]
             self._send(self._target, signal.SIGTERM)
 
-    def stop_the_rest(self, now: float) -> None:
-        """The stop signal for a wrapper that goes on, or starts its program again, when the program has ended."""
+    def stop_wrapper(self, now: float) -> None:
+        """Sends the stop signal to a wrapper that continues, or restarts its program, after the program has ended."""
         if self._stop is None or self._is_running(self._stopped[-1]):
             self._stopped_at = now
             return
-        if self.family.chief is None and now < self._stopped_at + WRAPPER_SECONDS:
+        if self.family.main_program is None and now < self._stopped_at + WRAPPER_SECONDS:
             return
         is_next = self.ended is None and self.pid not in self._stopped
         target = self.pid if is_next else self._target
@@ -99,7 +97,7 @@ class Child:
         return any(watch.pid == pid and not watch.has_ended for watch in self.family.go_programs)
 
     def has_ended(self) -> bool:
-        """Whether the child has ended, and the Go program that it started, if that is the one meant."""
+        """Whether the child has ended, and also the Go program that a wrapper has started."""
         if self.ended is None:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
@@ -107,14 +105,14 @@ class Child:
                 self.ended = (status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
                 self.ended_at = time.monotonic()
                 self.family.reaped(self.ended_at)
-        if self.ended is None or self.family.chief is not None:
+        if self.ended is None or self.family.main_program is not None:
             return False
         return not self.family.may_start(time.monotonic())
 
     @property
     def _target(self) -> int:
-        chief = self.family.chief
-        return self.pid if chief is None else chief.pid
+        main_program = self.family.main_program
+        return self.pid if main_program is None else main_program.pid
 
     def _send(self, pid: int, number: int) -> None:
         if pid == self.pid and self.ended is not None:
@@ -135,14 +133,14 @@ def run_child(
     stop_after_seconds: float | None = None,
     go: GoProgram | None = None,
 ) -> ChildUsage:
-    """Run to the end; standard input and output are the child's own, standard error comes in pieces.
+    """Runs a command to its end and returns its resource usage.
 
-    ``go`` says what the command is where it is a Go program. ``on_start`` is called once the program runs, ``on_look``
-    again and again with the seconds since. Called in the main thread, it passes SIGINT, SIGTERM, SIGHUP, SIGQUIT,
-    SIGUSR1 and SIGUSR2 on to the child, or to the Go program that the child has started where the child is not Go's; an
-    entered ``relay`` keeps them for longer than the call. After ``stop_after_seconds`` it sends SIGTERM. What other
-    processes still write to standard error after the child's end is not waited for. Raises InputError where the
-    program cannot be started.
+    The child keeps standard input and output; ``on_stderr`` receives its standard error in pieces. ``go`` describes the
+    command if it is a Go program. ``on_start`` is called when the program has started, ``on_look`` at every poll with
+    the seconds since the start. In the main thread the function forwards SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and
+    SIGUSR2 to the child, or to the Go program that a wrapper has started. An entered ``relay`` holds signals for longer
+    than the call. After ``stop_after_seconds`` the function sends SIGTERM. It does not wait for output of other
+    processes after the child's end. Raises InputError if the program cannot be started.
     """
     if relay is None:
         with SignalRelay() as own:
@@ -161,27 +159,28 @@ def run_child(
     assert process.stderr is not None
     with process.stderr as pipe:
         _enlarge(pipe.fileno())
-        is_open = _attend(child, pipe.fileno(), on_stderr, on_look, stop_after_seconds)
+        is_open = _copy_and_poll(child, pipe.fileno(), on_stderr, on_look, stop_after_seconds)
     assert child.ended is not None
-    process.returncode = os.waitstatus_to_exitcode(child.ended[0])  # reaped here, not by Popen
+    process.returncode = os.waitstatus_to_exitcode(child.ended[0])  # this module reaps the process, not Popen
     return _usage(child, leaves_stderr_open=is_open)
 
 
 def rss_peak(*, polled_bytes: int, reaped_bytes: int, parent_bytes: int) -> int:
-    """The child's peak resident memory from the two ways to see it.
+    """The child's peak RSS, bytes, from its high-water mark and from ``ru_maxrss``.
 
-    Linux counts what was resident before exec into ``ru_maxrss`` (``exec_mmap``), with vfork all of this
-    process: ``reaped_bytes`` is max(child, parent), exact once it is above ``parent_bytes`` by ``_COUNT_ERROR``.
-    Otherwise the last poll of the child's high-water mark, at most POLL_SECONDS old, stands: low by what it grew
-    since, never high.
+    Linux includes the memory before exec in ``ru_maxrss`` (``exec_mmap``). After vfork this is all of the parent, so
+    that ``reaped_bytes`` is max(child, parent). It is exact if it is above ``parent_bytes`` by ``_COUNT_ERROR``.
+    Otherwise the result is the last poll of the child's high-water mark, at most POLL_SECONDS old. That value may be
+    too low by the growth since then, and is never too high.
     """
-    is_the_childs = reaped_bytes > parent_bytes * (1.0 + _COUNT_ERROR)
-    return reaped_bytes if is_the_childs or polled_bytes == 0 else polled_bytes
+    exceeds_parent = reaped_bytes > parent_bytes * (1.0 + _COUNT_ERROR)
+    return reaped_bytes if exceeds_parent or polled_bytes == 0 else polled_bytes
 
 
 def _started(
     command: Sequence[str], env: Mapping[str, str], stdout: int | IO[bytes] | None, relay: SignalRelay
 ) -> "subprocess.Popen[bytes]":
+    """The started process. Raises InputError if it cannot be started."""
     try:
         return subprocess.Popen(
             list(command), env=dict(env), stdout=stdout, stderr=subprocess.PIPE, bufsize=0,
@@ -192,20 +191,21 @@ def _started(
 
 
 def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
+    """The resource usage of a reaped child."""
     assert child.ended is not None
     status, cpu_seconds, reaped_bytes = child.ended
     code = os.waitstatus_to_exitcode(status)
     go_programs = tuple(child.family.go_programs)
-    chief = go_programs[0] if go_programs else child.family.root
-    is_root = chief is child.family.root
+    main_program = go_programs[0] if go_programs else child.family.root
+    is_root = main_program is child.family.root
     if is_root and not child.family.became_another:
         wall_seconds = child.ended_at - child.started
         peak = rss_peak(
-            polled_bytes=chief.rss_peak_bytes, reaped_bytes=reaped_bytes, parent_bytes=own_rss_peak()
+            polled_bytes=main_program.rss_peak_bytes, reaped_bytes=reaped_bytes, parent_bytes=own_rss_peak()
         )
     else:
         wall_seconds, cpu_seconds, peak = (
-            chief.last_seen - chief.started, chief.cpu_seconds, chief.rss_peak_bytes,
+            main_program.last_seen - main_program.started, main_program.cpu_seconds, main_program.rss_peak_bytes,
         )  # fmt: skip
     return ChildUsage(
         exit_status=128 - code if code < 0 else code,
@@ -215,21 +215,21 @@ def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
         wall_seconds=wall_seconds,
         cpu_seconds=cpu_seconds,
         rss_peak_bytes=peak,
-        memory=chief.memory,
+        memory=main_program.memory,
         go_programs=go_programs,
         is_stopped=child.is_stopped,
         leaves_stderr_open=leaves_stderr_open,
     )
 
 
-def _attend(
+def _copy_and_poll(
     child: Child,
     pipe: int,
     on_stderr: Callable[[bytes], None],
     on_look: Callable[[Family, float], None],
     stop_after_seconds: float | None,
 ) -> bool:
-    """Copy and watch to the end; whether another process has standard error open then."""
+    """Copies and polls until the child ends; returns whether another process still has standard error open."""
     os.set_blocking(pipe, False)
     is_open, pause = True, 0.001
     while not child.has_ended():
@@ -237,11 +237,11 @@ def _attend(
         now = time.monotonic()
         if stop_after_seconds is not None and now >= child.started + stop_after_seconds:
             child.stop()
-        child.stop_the_rest(now)
+        child.stop_wrapper(now)
         if now >= child.family.next_look:
             child.family.look(now)
             on_look(child.family, now - child.started)
-        if not is_open:  # standard error is closed: the end is near, as a rule
+        if not is_open:  # standard error is closed: the child usually ends soon
             time.sleep(pause)
             pause = min(2 * pause, POLL_SECONDS)
         elif select.select([pipe], [], [], max(child.family.next_look - time.monotonic(), 0.0))[0]:
@@ -251,7 +251,7 @@ def _attend(
 
 
 def _drain(pipe: int, on_stderr: Callable[[bytes], None]) -> bool:
-    """Pass on what there is, at most a pipe's fill; False at the end of the stream."""
+    """Copies available output, at most the size of a pipe; returns False at the end of the stream."""
     for _ in range(PIPE_BYTES // CHUNK_BYTES):
         try:
             piece = os.read(pipe, CHUNK_BYTES)
@@ -264,7 +264,8 @@ def _drain(pipe: int, on_stderr: Callable[[bytes], None]) -> bool:
 
 
 def _enlarge(pipe: int) -> None:
-    with contextlib.suppress(ImportError, OSError):  # Linux only, and the system may set a bound
+    """Enlarges a pipe's buffer if the system allows it."""
+    with contextlib.suppress(ImportError, OSError):  # Linux only, and the system may have a lower limit
         import fcntl
 
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

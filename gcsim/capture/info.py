@@ -1,4 +1,4 @@
-"""What a gctrace log cannot tell about the run that wrote it: the side file ``LOG.meta.json``."""
+"""The side file ``LOG.meta.json``: facts about a run that its gctrace log does not contain."""
 
 import json
 import re
@@ -15,15 +15,15 @@ from gcsim.errors import InputError
 from gcsim.settings import Settings
 
 SUFFIX = ".meta.json"
-_NUMBERS = re.compile(r"\[[\d\s.,]+\]")  # a list of them, which goes on one line
+_NUMBERS = re.compile(r"\[[\d\s.,]+\]")  # a list of numbers, which is written on one line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureInfo:
-    """One run: the settings as the process saw them, and what it used. None is not known.
+    """One run: the settings that the process read and its resource usage. None means unknown.
 
-    ``gogc`` and ``gomemlimit_bytes`` are the exceptions: None is off, and where a side file does not state one of
-    them, it has Go's default here and stands in ``assumed``.
+    For ``gogc`` and ``gomemlimit_bytes`` None means off. If a side file does not state one of them, it has Go's default
+    here, and ``assumed`` names it.
     """
 
     gogc: int | None = 100  # percent
@@ -38,21 +38,21 @@ class CaptureInfo:
     exit_status: int | None = None  # as a shell reports it: 128 + n when killed by signal n
     command: list[str] | None = None
     foreign_cpu_fraction: float | None = None  # of all cores, used by other processes during the run
-    heap_mapped_bytes: int | None = None  # by the heap: objects, stacks, free pages and those given back
+    heap_mapped_bytes: int | None = None  # by the heap: objects, stacks, free pages and released pages
     rss_outside_heap_bytes: int | None = None  # resident outside it: metadata, binary, C memory
-    heap_accounts: HeapAccounts | None = None  # the runtime's own counts
-    log: LogMark | None = None  # the log that this was written for
-    assumed: tuple[str, ...] = ()  # of "gogc" and "gomemlimit_bytes": those that are not known
+    heap_accounts: HeapAccounts | None = None  # samples of the runtime's own counts
+    log: LogMark | None = None  # the log that the side file belongs to
+    assumed: tuple[str, ...] = ()  # the unknown ones of "gogc" and "gomemlimit_bytes"
 
     @property
     def settings(self) -> Settings:
-        """The knobs of the run. Raises InputError where GOMAXPROCS or the Go version is not known."""
+        """The settings of the run. Raises InputError if GOMAXPROCS or the Go version is unknown."""
         if self.gomaxprocs is None or self.go is None:
             raise InputError("the side file states no gomaxprocs or no go; add them or capture again")
         return self.settings_over(Settings())
 
     def settings_over(self, assumed: Settings) -> Settings:
-        """The knobs of the run; those that are not known are taken from ``assumed``."""
+        """The settings of the run; unknown ones come from ``assumed``."""
         return Settings(
             gogc=assumed.gogc if "gogc" in self.assumed else self.gogc,
             gomemlimit_bytes=(
@@ -63,7 +63,7 @@ class CaptureInfo:
         )
 
     def save(self, path: Path) -> None:
-        """Write the side file, whole or not at all. Raises InputError."""
+        """Writes the side file whole or not at all. Raises InputError if it cannot be written."""
         record = {name: value for name, value in asdict(self).items() if name not in self.assumed}
         del record["assumed"]
         text = json.dumps(record, indent=2)
@@ -71,12 +71,12 @@ class CaptureInfo:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a side file. Raises InputError, naming it, where it is not one."""
+        """Reads a side file. Raises InputError that names the file if it is not a side file."""
         return cls.load_with_note(path)[0]
 
     @classmethod
     def load_with_note(cls, path: Path) -> tuple[Self, str]:
-        """A side file; and which of its keys are missing or malformed, in one sentence, empty where none is."""
+        """(side file, a sentence about missing or malformed keys, empty if there are none)."""
         keys = tuple(field.name for field in fields(cls) if field.name != "assumed")
         values, note = side_values(_object(path), keys)
         unknown = tuple(name for name in KNOBS if name not in values)
@@ -84,15 +84,14 @@ class CaptureInfo:
 
 
 def side_file(log: Path) -> Path:
-    """Where the capture of a log keeps its CaptureInfo: the log's path plus ``.meta.json``."""
+    """The path of a log's side file: the log's path plus ``.meta.json``."""
     return log.with_name(log.name + SUFFIX)
 
 
 def read_side_file(log: Path) -> tuple[CaptureInfo | None, str]:
-    """The side file of a log, None where there is none that belongs to it; and a note, empty where all is well.
+    """(side file of a log or None if none belongs to it, a note or an empty text).
 
-    A side file that says for which log it was written is not believed of another. Raises InputError where it is
-    not JSON.
+    A side file that was written for another log is ignored, with a note. Raises InputError if the file is not JSON.
     """
     path = side_file(log)
     if not path.is_file():
@@ -107,7 +106,7 @@ def read_side_file(log: Path) -> tuple[CaptureInfo | None, str]:
 
 
 def _object(path: Path) -> dict[str, object]:
-    """A side file's keys; their values are checked one by one, so that one of them does not spoil the rest."""
+    """The keys and unchecked values of a side file; the caller checks each value separately."""
     return read_document(
         path,
         _record,

@@ -1,4 +1,4 @@
-"""The file that a capture writes: opened before the program starts, replaced only once it has started."""
+"""The log file of a capture: opened before the program starts, replaced when it has started."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ from gcsim.capture.log_mark import MARKED_BYTES
 from gcsim.errors import InputError
 
 TAIL_BYTES = 1 << 16
-READER_SECONDS = 10.0  # a FIFO without a reader is waited for
+READER_SECONDS = 10.0  # the longest wait for the reader of a FIFO
 _LINE_BYTES = 64  # more than the beginning of a gc line
 _GC_LINE = re.compile(rb"^gc \d+ @", re.MULTILINE)
 _GOMAXPROCS = re.compile(rb"^gc \d+ @.*, (\d+) P\b", re.MULTILINE)
@@ -24,13 +24,13 @@ _MOST_LINKS = 40  # Linux follows as many
 
 
 class LogFile:
-    """A log being written, and the parts of it that are asked for afterwards: it is never read back.
+    """A log that is being written, with its head and its last lines in memory; the file is never read back.
 
-    ``failure`` is why it could not be written any further; what comes after that is dropped.
+    ``failure`` is the error that stopped writing. Later output is dropped.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open it without changing it. Raises InputError where it cannot be written."""
+        """Opens the file without a change. Raises InputError if it cannot be written."""
         self.path = path
         self.failure: OSError | None = None
         self.has_gc_line = False
@@ -57,15 +57,15 @@ class LogFile:
             raise
 
     def __enter__(self) -> Self:
-        """Open already."""
+        """Returns this file, which is open already."""
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Close it."""
+        """Closes the file."""
         os.close(self._file)
 
     def begin(self) -> None:
-        """The program has started: the old log goes, its side file first."""
+        """Removes the old side file and empties the log; to be called when the program has started."""
         if not self.is_regular:
             return
         try:
@@ -75,12 +75,12 @@ class LogFile:
             self.failure = error
 
     def abandon(self) -> None:
-        """The program has not started: leave everything as it was."""
+        """Leaves the old log as it was; to be called if the program has not started."""
         if self._is_new:
             self.path.unlink(missing_ok=True)
 
     def write(self, piece: bytes) -> None:
-        """Append, all of it or until the file fails."""
+        """Appends a piece, whole or until the file fails."""
         if not self.has_gc_line:
             text = self._tail[-_LINE_BYTES:] + piece
             self.has_gc_line = b"gc " in text and _GC_LINE.search(text) is not None
@@ -89,7 +89,7 @@ class LogFile:
         while len(left) and self.failure is None:
             try:
                 written = os.write(self._file, left)
-            except BlockingIOError:  # standard output that somebody made non-blocking
+            except BlockingIOError:  # standard output that another process made non-blocking
                 select.select([], [self._file], [])
                 continue
             except OSError as error:
@@ -101,23 +101,24 @@ class LogFile:
 
     @property
     def head(self) -> bytes:
-        """What the file begins with."""
+        """The first bytes written."""
         return self._head
 
     @property
     def last_gomaxprocs(self) -> int | None:
-        """P of the last gc line, the number that the process itself used; None where there is none."""
+        """GOMAXPROCS in the last gc line, as the process used it; None without a gc line."""
         found = _GOMAXPROCS.findall(self._tail)
         return int(found[-1]) if found else None
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the path still names this file: it may have been moved away, as logrotate does."""
+        """Whether the path still names this file; logrotate, for example, may have moved it."""
         with contextlib.suppress(OSError):
             return os.path.samestat(self.path.stat(), os.fstat(self._file))
         return False
 
     def _open(self) -> int:
+        """The descriptor of a new or existing file."""
         flags = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         try:
             file = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o666)
@@ -128,7 +129,7 @@ class LogFile:
         return file
 
     def _lock(self) -> None:
-        """Two captures into one log would mix. The lock ends with the file."""
+        """Locks the file until it is closed. Raises InputError if another capture writes it."""
         with contextlib.suppress(ImportError, OSError):  # not every file system has locks
             import fcntl
 
@@ -142,7 +143,7 @@ class LogFile:
 
 
 def _opened(path: Path, flags: int) -> int:
-    """An existing file; a FIFO waits for its reader."""
+    """The descriptor of an existing file; for a FIFO, after its reader has come."""
     deadline = time.monotonic() + READER_SECONDS
     while True:
         try:
@@ -154,7 +155,7 @@ def _opened(path: Path, flags: int) -> int:
 
 
 def _own_descriptor(path: Path) -> int | None:
-    """The number behind /dev/stdout, /dev/fd/3 and the like: opened anew, a file there would be overwritten."""
+    """The descriptor number behind a path like /dev/stdout or /dev/fd/3, which must not be opened again, else None."""
     place = Path.cwd() / path
     for _ in range(_MOST_LINKS):
         place = place.parent.resolve() / place.name
@@ -169,12 +170,13 @@ def _own_descriptor(path: Path) -> int | None:
 
 
 def _refuse_disk(path: Path, mode: int) -> None:
+    """Raises InputError for a disk."""
     if stat.S_ISBLK(mode):
         raise InputError(f"{path}: is a disk, not a file; choose another log with -o")
 
 
 def _require_replaceable(side: Path) -> None:
-    """Raises InputError where the side file of an earlier capture would stay."""
+    """Raises InputError if an old side file cannot be removed."""
     if not side.exists() and not side.is_symlink():
         return
     if side.is_dir() or not os.access(side.parent, os.W_OK | os.X_OK):

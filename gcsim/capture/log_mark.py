@@ -1,4 +1,4 @@
-"""Whether a side file belongs to a log: a hash of the log's first bytes."""
+"""A hash of a log's first bytes, by which a side file names its log."""
 
 import gzip
 import hashlib
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Self
 
 MARKED_BYTES = 4096
-_READ_BYTES = 2 * MARKED_BYTES  # room for the carriage returns of a log that went through Windows
+_READ_BYTES = 2 * MARKED_BYTES  # with the carriage returns of a log from Windows
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogMark:
-    """The first bytes of a log, unpacked and without carriage returns."""
+    """The hash of a log's first bytes, unpacked and without carriage returns."""
 
-    marked_bytes: int  # how many are hashed: MARKED_BYTES, or the whole of a shorter log
+    marked_bytes: int  # number of hashed bytes: MARKED_BYTES, or all of a shorter log
     sha256: str
 
     @classmethod
@@ -28,7 +28,7 @@ class LogMark:
 
     @classmethod
     def from_json(cls, record: object) -> Self:
-        """The mark in a side file. Raises ValueError where it is malformed."""
+        """The mark in a side file. Raises ValueError if it is malformed."""
         fields = record if isinstance(record, dict) else {}
         count, digest = fields.get("marked_bytes"), fields.get("sha256")
         if type(count) is not int or not 0 <= count <= MARKED_BYTES or not isinstance(digest, str):
@@ -36,9 +36,9 @@ class LogMark:
         return cls(marked_bytes=count, sha256=digest)
 
     def fits(self, log: Path) -> bool:
-        """Whether the log begins with the marked bytes; true where the log cannot be looked at.
+        """Whether the log begins with the marked bytes; True if the log cannot be read here.
 
-        More text after the marked bytes does not matter. An empty mark fits an empty log only.
+        Text after the marked bytes does not matter. An empty mark fits only an empty log.
         """
         head = _head(log)
         if head is None:
@@ -49,7 +49,7 @@ class LogMark:
 
 
 def _head(log: Path) -> bytes | None:
-    """The first unpacked bytes of a regular file."""
+    """The first unpacked bytes of a regular file; None for other files and on errors."""
     try:
         if not stat.S_ISREG(log.stat().st_mode):
             return None
@@ -60,5 +60,5 @@ def _head(log: Path) -> bytes | None:
                 return file.read(_READ_BYTES)
             with gzip.open(file) as unpacked:
                 return unpacked.read(_READ_BYTES)
-    except (OSError, EOFError, zlib.error):  # the reader of the log says what is wrong with it
+    except (OSError, EOFError, zlib.error):  # the reader of the log reports the error
         return None

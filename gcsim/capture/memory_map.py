@@ -1,4 +1,4 @@
-"""What of a running Go program's memory is its heap, told from the kernel's map of it (Linux)."""
+"""The heap in a running Go program's memory, from the kernel's memory map (Linux)."""
 
 import itertools
 import re
@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 ARENA_BYTES = 64 << 20  # heapArenaBytes of 64-bit Linux, Go 1.11-1.27 (runtime/malloc.go)
-CHUNK_BYTES = 4 << 20  # made usable at a time: pallocChunkBytes (runtime/mpagealloc.go, ``mheap.grow``)
-# of /proc/PID/maps, and the first line of each in smaps: start, end, rights, name
+CHUNK_BYTES = (
+    4 << 20
+)  # the runtime makes chunks usable: pallocChunkBytes (runtime/mpagealloc.go, ``mheap.grow``)
+# a line of /proc/PID/maps, or the first line of a mapping in smaps: start, end, rights, name
 MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$", re.MULTILINE)
 _RESIDENT = re.compile(r"^Rss:\s+(\d+) kB", re.MULTILINE)
 
 
 class MemoryMap(NamedTuple):
-    """Bytes. The heap's arenas hold objects, goroutine stacks, free pages and those given back."""
+    """Memory by place, bytes. Arenas hold objects, goroutine stacks, free pages and released pages."""
 
-    heap_mapped_bytes: int  # of arenas, ready to be used or once used: grows by 4 MiB
-    rss_outside_heap_bytes: int  # resident: the runtime's metadata, the binary, C memory
+    heap_mapped_bytes: int  # usable memory of arenas; grows by 4 MiB
+    rss_outside_heap_bytes: (
+        int  # resident memory outside arenas: the runtime's metadata, the binary, C memory
+    )
 
     def highest(self, other: "MemoryMap | None") -> "MemoryMap":
-        """Field by field, the larger one."""
+        """The larger value of each field."""
         if other is None:
             return self
         return MemoryMap(*map(max, self, other))
@@ -34,9 +38,9 @@ class _Mapping(NamedTuple):
 
 
 def memory_map(pid: int) -> MemoryMap | None:
-    """Of a running process; None without /proc, where it has ended, and before its heap is there.
+    """The memory map of a running process; None without /proc, after its end, and before it has a heap.
 
-    The kernel walks the process's page tables: some 10 ms for each resident GiB.
+    The kernel reads the process's page tables, which takes some 10 ms per resident GiB.
     """
     try:
         text = Path(f"/proc/{pid}/smaps").read_text(errors="replace")
@@ -46,12 +50,12 @@ def memory_map(pid: int) -> MemoryMap | None:
 
 
 def parse_smaps(text: str) -> MemoryMap | None:
-    """The two figures of a ``/proc/PID/smaps``; None where no heap arena is in it.
+    """The memory map from the text of ``/proc/PID/smaps``; None without a heap arena.
 
-    Arenas are reserved 64 MiB at a time and aligned to that (``mheap.sysAlloc``), then made usable 4 MiB at a time from
-    some address on, which Go 1.26 and later draw at random (``mallocinit``): runs of adjacent anonymous mappings that
-    begin and end on an arena's boundary, the usable stretches on a chunk's. The C library's arenas are aligned alike,
-    but grow by pages.
+    The runtime reserves arenas of 64 MiB, aligned to 64 MiB (``mheap.sysAlloc``), and makes them usable by 4 MiB. Go
+    1.26 and later start at a random address (``mallocinit``). An arena is therefore a run of adjacent anonymous
+    mappings whose ends are multiples of 64 MiB and whose usable parts end at multiples of 4 MiB. The C library's
+    arenas have the same alignment but grow by pages.
     """
     mappings = _mappings(text)
     heap = [mapping for run in _runs(mappings) if _is_arenas(run) for mapping in run]
@@ -64,7 +68,7 @@ def parse_smaps(text: str) -> MemoryMap | None:
 
 
 def _runs(mappings: list[_Mapping]) -> list[list[_Mapping]]:
-    """Adjacent anonymous ones together; anything else parts them."""
+    """Runs of adjacent anonymous mappings."""
     runs: list[list[_Mapping]] = []
     for mapping in mappings:
         if not mapping.anonymous:
@@ -77,10 +81,11 @@ def _runs(mappings: list[_Mapping]) -> list[list[_Mapping]]:
 
 
 def _is_arenas(run: list[_Mapping]) -> bool:
+    """Whether a run of mappings is heap arenas."""
     if run[0].start % ARENA_BYTES or run[-1].end % ARENA_BYTES:
         return False
-    turns = [next_one.start for one, next_one in itertools.pairwise(run) if one.usable != next_one.usable]
-    return any(mapping.usable for mapping in run) and not any(turn % CHUNK_BYTES for turn in turns)
+    edges = [next_one.start for one, next_one in itertools.pairwise(run) if one.usable != next_one.usable]
+    return any(mapping.usable for mapping in run) and not any(edge % CHUNK_BYTES for edge in edges)
 
 
 def _mappings(text: str) -> list[_Mapping]:

@@ -1,4 +1,4 @@
-"""What a user should know about a finished capture, in one sentence each."""
+"""Notes for the user about a finished capture, one sentence each."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,13 +10,13 @@ from gcsim.capture.watch import ProcessWatch
 from gcsim.units import format_go_bytes
 
 _FIRST_GOAL = "4 MiB at GOGC=100, stacks and globals not counted"
-_NAMED = 3  # Go programs named of several
+_NAMED = 3  # Go programs that a note names
 
 
 def notes_of(
     usage: ChildUsage, file: LogFile, *, env: Mapping[str, str], name: str, side_failure: str
 ) -> Iterator[str]:
-    """The notes; ``env`` as the program got it, ``name`` as the user wrote it."""
+    """The notes of a capture; ``env`` is the program's environment, ``name`` its name on the command line."""
     log = file.path
     if file.failure is not None:
         reason = file.failure.strerror or str(file.failure)
@@ -34,7 +34,7 @@ def notes_of(
             " rename it like the log"
         )
     if side_failure:
-        yield f"{side_failure}; what the log cannot tell is lost"
+        yield f"{side_failure}; settings and usage are not recorded"
     if len(usage.go_programs) > 1:
         yield _several(usage)
     if usage.leaves_stderr_open:
@@ -49,13 +49,13 @@ def _why_no_gc_line(usage: ChildUsage, env: Mapping[str, str], name: str) -> str
     if watch is None and usage.is_wrapper:
         return f"no Go program was found in {name} and what it started, or it ended at once; name the Go program itself"
     go = None if watch is None else watch.go
-    seen = env if go is None else go.env
-    godebug = seen.get("GODEBUG", "")
+    program_env = env if go is None else go.env
+    godebug = program_env.get("GODEBUG", "")
     if not is_traced(godebug):
         if is_traced(env.get("GODEBUG", "")):
-            return f"{_program(watch, name)} did not get our GODEBUG; name the Go program itself"
+            return f"{_program(watch, name)} did not get the GODEBUG of gcsim; name the Go program itself"
         return f"GODEBUG={godebug} turns it off; take gctrace out of GODEBUG"
-    if gogc_from_env(seen) is None:
+    if gogc_from_env(program_env) is None:
         return _why_off(go)
     return (
         f"{_program(watch, name)} ended after {usage.wall_seconds:.1f} s, before its heap reached its first goal"

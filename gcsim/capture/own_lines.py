@@ -1,10 +1,10 @@
-"""Separates what a program writes to standard error itself from the trace lines of its runtime."""
+"""Separates a program's own lines on standard error from the trace lines of its runtime."""
 
 import re
 
 _NUMBER = re.compile(rb"[+-]*(?:[0-9][0-9.]*(?:e[+-][0-9]+)?|Inf|NaN)")
-# What Go 1.18 to 1.27 prints under gctrace=1, gcpacertrace=1 and scavtrace=1, with # for each number and its signs.
-# The reader's templates (formats.py) are not used here: they need NumPy, see gctrace/__init__.py.
+# The lines of Go 1.18 to 1.27 under gctrace=1, gcpacertrace=1 and scavtrace=1, with # for each number and its signs.
+# This module does not use the reader's templates (formats.py), because they need NumPy: see gctrace/__init__.py.
 _TRACE_LINES = frozenset(
     line.encode()
     for line in (
@@ -36,20 +36,20 @@ _LONGEST_LINE = 4096
 
 
 class OwnLines:
-    """Takes standard error piece by piece and gives back all but whole trace lines.
+    """A filter of standard error that removes whole trace lines.
 
-    A line that is not finished is given back at once, unless it may become a trace line.
+    The filter returns an unfinished line at once, unless it may become a trace line.
     """
 
     def __init__(self) -> None:
         self._held = b""
-        self._in_line = False  # the beginning of the current line has been given back
+        self._in_line = False  # the beginning of the current line is returned already
 
     def add(self, piece: bytes) -> bytes:
-        """What of the text so far is the program's own."""
+        """The program's own text in ``piece`` and in the text held before it."""
         text = self._held + piece
         self._held = b""
-        # a program may write gigabytes: a text without any beginning of a trace line is not cut into lines
+        # fast path, because a program may write gigabytes: a text without a beginning of a trace line stays whole
         if not any(beginning in text for beginning in _BEGINNINGS) and not self._may_begin(text):
             self._in_line = not text.endswith(b"\n") if text else self._in_line
             return text
@@ -64,11 +64,12 @@ class OwnLines:
         return b"".join(kept)
 
     def end(self) -> bytes:
-        """What was held back, when nothing follows; the runtime's line may be cut where a signal ended the program."""
+        """The held text at the end of the stream, without a trace line that the end of the program cut off."""
         held, self._held = self._held, b""
         return b"" if _is_trace(held) or _begins_trace(held) else held
 
     def _may_begin(self, text: bytes) -> bool:
+        """Whether the last line of a text may become a trace line."""
         last = text[text.rfind(b"\n") + 1 :]
         if not last or len(last) > _LONGEST_LINE or (self._in_line and last == text):
             return False
@@ -76,18 +77,18 @@ class OwnLines:
 
 
 def _lines(text: bytes) -> list[bytes]:
-    """Lines that end in a line feed; a carriage return is part of a line."""
+    """The lines of a text, with their line feeds; a carriage return is part of a line."""
     lines = text.split(b"\n")
     return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 
 
 def _begins_trace(text: bytes) -> bool:
-    """Whether a text without a line end is the beginning of a trace line."""
+    """Whether a text without a line feed is the beginning of a trace line."""
     begun = _NUMBER.sub(b"#", text)
     return text.startswith(_BEGINNINGS) and any(line.startswith(begun) for line in _TRACE_LINES)
 
 
 def _is_trace(line: bytes) -> bool:
-    """Whether a line is one trace line and nothing else."""
+    """Whether a line is exactly one trace line."""
     text = line.rstrip(b"\r\n ")
     return text.startswith(_BEGINNINGS) and _NUMBER.sub(b"#", text) in _TRACE_LINES

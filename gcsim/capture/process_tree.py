@@ -1,4 +1,4 @@
-"""The Go programs among a process and what it has started, looked at through /proc (Linux)."""
+"""The Go programs among a process and its descendants, from /proc (Linux)."""
 
 import mmap
 import os
@@ -10,27 +10,27 @@ from gcsim.capture.buildinfo import find_go_version
 from gcsim.capture.run_settings import GoProgram
 
 _PROC = Path("/proc")
-_SEEN: dict[tuple[int, int], str | None] = {}  # Go version by device and inode of a binary
+_VERSIONS: dict[tuple[int, int], str | None] = {}  # Go version by device and inode of a binary
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 class ProcessStat(NamedTuple):
-    """From /proc/PID/stat."""
+    """Fields of /proc/PID/stat."""
 
     parent: int
     group: int
     cpu_seconds: float  # its own, without children
-    start_ticks: int  # since boot; with the pid it names one process for good
+    start_ticks: int  # since boot; with the pid it identifies a process
     is_zombie: bool
 
 
 def stat_of(pid: int) -> ProcessStat | None:
-    """None where the process has ended, or there is no /proc."""
+    """The stat fields of a process; None after its end, or without /proc."""
     try:
         text = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
-    fields = text[text.rfind(b")") + 2 :].split()  # the name before it may hold anything
+    fields = text[text.rfind(b")") + 2 :].split()  # the name before it may contain any character
     return ProcessStat(
         parent=int(fields[1]),
         group=int(fields[2]),
@@ -41,7 +41,7 @@ def stat_of(pid: int) -> ProcessStat | None:
 
 
 def age_seconds(pid: int) -> float:
-    """How long ago a process was started; 0 where it has ended."""
+    """Time since a process was started, s; 0 after its end."""
     stat = stat_of(pid)
     if stat is None or not hasattr(time, "CLOCK_BOOTTIME"):
         return 0.0
@@ -49,10 +49,10 @@ def age_seconds(pid: int) -> float:
 
 
 def program_of(pid: int) -> str:
-    """The path of the executable that a process runs; empty where it cannot be read.
+    """The path of the executable that a process runs; empty if it cannot be read.
 
-    The kernel marks the path of a file that was replaced or removed while it runs, as a new build does. The process is
-    still the same program.
+    The kernel marks the path if a new build has replaced or removed the file. The mark is removed here, because the
+    process still runs the same program.
     """
     try:
         return str((_PROC / str(pid) / "exe").readlink()).removesuffix(" (deleted)")
@@ -61,20 +61,20 @@ def program_of(pid: int) -> str:
 
 
 def go_program_of(pid: int) -> GoProgram | None:
-    """The Go program that a process runs, with the environment it was started with; None where it is not Go's.
+    """The Go program that a process runs, with its environment; None for another program.
 
-    None too for a moment while the process is being started: its environment is empty until the kernel has set it up
-    (``create_elf_tables``), later than its program.
+    The result is also None while the kernel starts the process: the environment is empty until ``create_elf_tables``,
+    which comes after the program is set.
     """
     try:
-        # one look at the file: between two, "exec" may have put another program in its place
+        # open the file once: between two opens, "exec" may replace the program
         with (_PROC / str(pid) / "exe").open("rb") as binary:
             status = os.fstat(binary.fileno())
             key = (status.st_dev, status.st_ino)
-            if key not in _SEEN:
+            if key not in _VERSIONS:
                 with mmap.mmap(binary.fileno(), 0, access=mmap.ACCESS_READ) as image:
-                    _SEEN[key] = find_go_version(image) or None  # empty for Go 1.17 or older
-        version = _SEEN[key]
+                    _VERSIONS[key] = find_go_version(image) or None  # empty for Go 1.17 or older
+        version = _VERSIONS[key]
         if version is None:
             return None
         environ = (_PROC / str(pid) / "environ").read_bytes()
@@ -88,7 +88,7 @@ def go_program_of(pid: int) -> GoProgram | None:
 
 
 def descendants_of(root: int, *, own_group: bool) -> list[int]:
-    """The pids below a process; with ``own_group`` also those that left it and stayed in its process group."""
+    """The pids of a process's descendants; with ``own_group`` also of all processes in its process group."""
     stats = {pid: found for pid in _pids() if (found := stat_of(pid)) is not None and not found.is_zombie}
     family = {root}
     grown = True

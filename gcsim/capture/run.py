@@ -1,4 +1,4 @@
-"""Run a Go program with its GC trace on, keep the trace, and write down what it does not say."""
+"""Runs a Go program with its GC traces on, and writes its log and its side file."""
 
 import datetime
 import os
@@ -22,22 +22,22 @@ from gcsim.capture.signals import SignalRelay
 from gcsim.capture.watch import Family
 from gcsim.errors import InputError
 
-PATIENCE_SECONDS = 5.0  # without a Go program under a wrapper, or after SIGTERM, before a word about it
+PATIENCE_SECONDS = 5.0  # before a note that a wrapper starts no Go program, or that SIGTERM has no effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """A finished capture. ``notes`` are sentences about what did not go as it should."""
+    """A finished capture. ``notes`` are sentences about problems."""
 
     info: CaptureInfo
-    side_file: Path | None  # None where there is none: the log is no regular file, or it could not be written
-    log_failure: str | None  # why the log is incomplete
-    is_stopped: bool  # by the duration that was asked for
+    side_file: Path | None  # None if the log is not a regular file, or if the side file could not be written
+    log_failure: str | None  # the reason why the log is incomplete
+    is_stopped: bool  # at the end of the requested duration
     notes: tuple[str, ...]
 
     @property
     def exit_status(self) -> int:
-        """The program's; 0 where it ended by the SIGTERM that the duration asked for."""
+        """The program's exit status; 0 if the SIGTERM at the end of the requested duration ended it."""
         status = self.info.exit_status or 0
         return 0 if self.is_stopped and status == 128 + 15 else status
 
@@ -52,21 +52,21 @@ def run_capture(
     duration_seconds: float | None = None,
     say: Callable[[str], None] = lambda _note: None,
 ) -> Capture:
-    """Run ``command`` with its GC traces on (see ``traced``); write ``log`` and ``LOG.meta.json``.
+    """Runs ``command`` with its GC traces on (see ``traced``); writes ``log`` and ``LOG.meta.json``.
 
-    Standard error goes to the log as it comes and, with ``echo``, what of it is no trace line to ours; standard
-    input and output stay the child's (``stdout`` as for subprocess). ``env`` is the whole environment, by default our
-    own. Signals are passed on (see run_child); after ``duration_seconds`` the program gets SIGTERM. ``say`` gets
-    sentences while the program runs. A log that fails on the way does not stop the program. Raises InputError, with
-    the old log as it was, where the program is missing or cannot be executed, where GOMEMLIMIT is malformed, and where
-    the log cannot be written.
+    The log receives standard error. With ``echo``, standard error of gcsim receives the lines that are not trace
+    lines. The child keeps standard input and output (``stdout`` as for subprocess). ``env`` is the whole environment,
+    by default that of gcsim. Signals are forwarded (see ``run_child``). After ``duration_seconds`` the program gets
+    SIGTERM. ``say`` receives sentences while the program runs. A log that fails during the run does not stop the
+    program. Raises InputError if the program is missing or not executable, if GOMEMLIMIT is malformed, or if the log
+    cannot be written; the old log then stays unchanged.
     """
     if not command:
         raise InputError("no program to capture; write it behind --, as in: gcsim capture -o LOG -- ./app")
     env = dict(os.environ if env is None else env)
     program = _executable(command[0], env)
     go = _go_program(program, env)
-    gomemlimit_from_env(env)  # Go stops at a malformed one
+    gomemlimit_from_env(env)  # Go stops at a malformed value
     env["GODEBUG"] = traced(env.get("GODEBUG", ""), None if go is None else go.minor)  # go.env is the same
     with SignalRelay() as relay, LogFile(log) as file:
         run = _Run(file=file, say=say, echo=echo, name=command[0], duration_seconds=duration_seconds)
@@ -93,7 +93,7 @@ def run_capture(
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """What happens to standard error while the program runs, and what is said."""
+    """The handling of standard error and of notes while the program runs."""
 
     file: LogFile
     say: Callable[[str], None]
@@ -104,21 +104,24 @@ class _Run:
     _said: set[str] = field(default_factory=set)
 
     def copy(self, piece: bytes) -> None:
+        """Writes a piece of standard error to the log and echoes the program's own lines."""
         self.file.write(piece)
         if self.file.failure is not None:
             self._once(
                 "log",
-                f"{self.file.path}: cannot be written any further ({self.file.failure.strerror});"
-                f" {self.name} goes on without its log",
+                f"{self.file.path}: cannot be written further ({self.file.failure.strerror});"
+                f" {self.name} continues without its log",
             )
         if self.echo:
             self._show(self._own.add(piece))
 
     def finish(self) -> None:
+        """Echoes the rest of the program's own text."""
         if self.echo:
             self._show(self._own.end())
 
     def look(self, family: Family, seconds: float) -> None:
+        """Gives notes about a run that does not go as expected."""
         if seconds > PATIENCE_SECONDS and not family.go_programs and sys.platform == "linux":
             self._once(
                 "no Go",
@@ -141,16 +144,19 @@ class _Run:
 
 
 def _executable(name: str, env: Mapping[str, str]) -> Path:
+    """The absolute path of a program. Raises InputError if it is missing or not executable."""
     found = shutil.which(name, path=env.get("PATH", os.defpath))
     if found:
-        return Path(found).absolute()  # a Path loses "./", and a bare name would be looked up on PATH
+        return Path(
+            found
+        ).absolute()  # absolute, because a Path drops "./" and a bare name would be searched on PATH
     if not Path(name).exists():
         raise InputError(f"{name}: no such program; name a Go binary, with its path or on PATH")
     raise InputError(f"{name}: is not an executable file; name a Go binary, or make it executable")
 
 
 def _go_program(program: Path, env: Mapping[str, str]) -> GoProgram | None:
-    """None for what is not Go's and may start a Go program, which is found where there is a /proc."""
+    """The Go program at a path; None for a possible wrapper of a Go program, which only Linux supports."""
     version = go_version_in(program) if sys.platform == "linux" else go_version_of(program)
     return None if version is None else GoProgram(path=program, go_version=version, env=env)
 
@@ -164,6 +170,7 @@ def _info(
     start_time: str,
     foreign_cpu: float | None,
 ) -> CaptureInfo:
+    """The side file's content."""
     watch = usage.go_programs[0] if usage.go_programs else None
     accounts = None if watch is None or watch.accounts is None else watch.accounts.accounts
     return CaptureInfo(
@@ -188,7 +195,7 @@ def _info(
 
 
 def _saved(info: CaptureInfo, file: LogFile) -> tuple[Path | None, str]:
-    """The side file of a regular log, and why there is none where it failed."""
+    """(path of the written side file or None, reason of a failure or an empty text)."""
     if not file.is_regular:
         return None, ""
     side = side_file(file.path)
@@ -200,7 +207,7 @@ def _saved(info: CaptureInfo, file: LogFile) -> tuple[Path | None, str]:
 
 
 def _echo(piece: bytes) -> bool:
-    """Write to our standard error; False once nobody reads it."""
+    """Writes to standard error of gcsim; returns False if it has no reader."""
     try:
         sys.stderr.buffer.write(piece)
         sys.stderr.buffer.flush()
@@ -210,7 +217,7 @@ def _echo(piece: bytes) -> bool:
 
 
 def _machine_busy_seconds() -> float | None:
-    """CPU seconds that all cores have been busy, steal included; None where /proc is missing."""
+    """Busy CPU seconds of all cores since boot, with steal time; None without /proc."""
     try:
         user, nice, system, _idle, _iowait, irq, softirq, steal = (
             int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
@@ -221,7 +228,7 @@ def _machine_busy_seconds() -> float | None:
 
 
 def _foreign_cpu(busy_before: float | None, usage: ChildUsage) -> float | None:
-    """Share of all cores that went to other processes, this one included, during the run. Ticks are 10 ms."""
+    """Share of all cores that other processes, gcsim included, used during the run. Its resolution is 10 ms."""
     busy_after = _machine_busy_seconds()
     if busy_before is None or busy_after is None or usage.total_wall_seconds <= 0:
         return None

@@ -1,4 +1,4 @@
-"""GOGC, GOMEMLIMIT, GOMAXPROCS and GODEBUG as a Go program reads them from its environment."""
+"""GOGC, GOMEMLIMIT, GOMAXPROCS and GODEBUG, as a Go program reads them from its environment."""
 
 import os
 import re
@@ -24,19 +24,19 @@ class GoProgram:
 
     @property
     def minor(self) -> int:
-        """27 of Go 1.27."""
+        """The minor version: 27 for Go 1.27."""
         match = re.search(r"go1\.(\d+)", self.go_version)
-        assert match is not None  # go_version_of gives nothing else
+        assert match is not None  # go_version_of returns only such texts
         return int(match[1])
 
     @property
     def gogc(self) -> int | None:
-        """Percent; None is off."""
+        """GOGC in percent; None is off."""
         return gogc_from_env(self.env)
 
     @property
     def gomemlimit_bytes(self) -> int | None:
-        """Bytes; None is off, malformed (the program stops at once) or older than the limit."""
+        """GOMEMLIMIT in bytes; None if off, malformed (the program stops at once), or unknown to the Go version."""
         try:
             return gomemlimit_from_env(self.env) if self.minor >= FIRST_MINOR_WITH_LIMIT else None
         except InputError:
@@ -44,13 +44,13 @@ class GoProgram:
 
 
 def traced(godebug: str, minor: int | None) -> str:
-    """A GODEBUG with the traces on and all else kept; what it already says of a trace stands.
+    """A GODEBUG with the traces added; settings that it already contains stay.
 
-    From Go 1.26 on gcpacertrace and scavtrace are never both added, for together they can hang the program:
-    printing a float may grow the stack, which takes the heap's lock while holding the print lock
-    (``printfloat64``, ``stackalloc``), and ``sweepone`` prints the scavenger's line while holding the
-    heap's lock (``printScavTrace``). Seen within seconds on Go 1.27.3 with a heap of 4 MiB. The pacer's
-    lines say more. The same holds where the version is not known (``minor`` is None).
+    From Go 1.26 on, the function never adds both gcpacertrace and scavtrace, because together they can deadlock the
+    program. Printing a float may grow the stack, which takes the heap's lock while the print lock is held
+    (``printfloat64``, ``stackalloc``). ``sweepone`` prints the scavenger's line while the heap's lock is held
+    (``printScavTrace``). This happened within seconds on Go 1.27.3 with a heap of 4 MiB. The function then adds
+    gcpacertrace, whose lines contain more. It does the same for an unknown version (``minor`` is None).
     """
     stated = {name.strip(): value for name, _, value in (s.partition("=") for s in godebug.split(","))}
     wanted = [name for name in TRACE_SETTINGS if name not in stated]
@@ -61,7 +61,7 @@ def traced(godebug: str, minor: int | None) -> str:
 
 
 def is_traced(godebug: str) -> bool:
-    """Whether the runtime prints gc lines under a GODEBUG: the last setting of gctrace counts."""
+    """Whether the runtime prints gc lines with this GODEBUG; its last gctrace setting counts."""
     stated = {
         name.strip(): value.strip() for name, _, value in (s.partition("=") for s in godebug.split(","))
     }
@@ -69,7 +69,7 @@ def is_traced(godebug: str) -> bool:
 
 
 def gogc_from_env(env: Mapping[str, str]) -> int | None:
-    """GOGC as the runtime reads it: 100 if malformed, off if negative. Go 1.19+ ``runtime.readGOGC``."""
+    """GOGC in percent as the runtime reads it: 100 if malformed, None (off) if negative. Go 1.19+ ``readGOGC``."""
     text = env.get("GOGC", "")
     if text == "off":
         return None
@@ -79,15 +79,16 @@ def gogc_from_env(env: Mapping[str, str]) -> int | None:
 
 
 def gomemlimit_from_env(env: Mapping[str, str]) -> int | None:
-    """GOMEMLIMIT in bytes; None is off. Raises InputError where Go would stop: malformed."""
+    """GOMEMLIMIT in bytes; None is off. Raises InputError for a malformed value, at which Go stops."""
     text = env.get("GOMEMLIMIT", "")
     return parse_gomemlimit(text, what="GOMEMLIMIT") if text else None
 
 
 def gomaxprocs_from_env(env: Mapping[str, str]) -> int:
-    """GOMAXPROCS where it is set, else the cores that this process may run on. Go ``runtime.schedinit``.
+    """GOMAXPROCS if it is set, else the number of cores that this process may use. Go ``runtime.schedinit``.
 
-    From Go 1.25 on a container's CPU limit counts too, which is not looked at here: the trace itself says P.
+    From Go 1.25 on the default also depends on a container's CPU limit. This function ignores it, because the trace
+    contains P.
     """
     text = env.get("GOMAXPROCS", "")
     if re.fullmatch(r"[0-9]{1,9}", text) and int(text) > 0:

@@ -1,10 +1,10 @@
-"""What a running Go program counts of its own memory, read from outside while it runs (Linux).
+"""Reads the Go runtime's memory counts from a running program, from outside (Linux).
 
-No GC trace prints what GOMEMLIMIT counts beside the heap: metadata, stacks, and slots that are free in spans in use.
-The runtime keeps these counts in one variable, ``runtime.gcController``. It begins with GOGC, GOMEMLIMIT and the heap
-minimum that follows from GOGC: 24 bytes that are known beforehand, by which it is found in the process's data, symbols
-or not. From then on one read of some 300 bytes through ``/proc/PID/mem`` shows the counts; the process is not stopped
-and notices nothing, as with sampling profilers that work from outside.
+A GC trace does not contain the memory that GOMEMLIMIT counts in addition to objects: metadata, stacks, and free slots
+in spans in use. The runtime has these counts in one variable, ``runtime.gcController``. It begins with GOGC,
+GOMEMLIMIT and the heap minimum that follows from GOGC. These 24 bytes are known, and the reader finds the variable in
+the process's data by them, without symbols. Each sample is then one read of some 300 bytes through ``/proc/PID/mem``.
+The read does not stop or disturb the process.
 """
 
 import os
@@ -19,16 +19,16 @@ from gcsim.capture.memory_map import MAPPING
 from gcsim.errors import InputError
 from gcsim.units import MAX_INT64
 
-MOST_SAMPLES = 300  # kept of a run, evenly in time
+MOST_SAMPLES = 300  # of a run, evenly spaced in time
 PAGE_BYTES = 8192  # the runtime's: spans are whole pages
-_TRIES = 40  # looks for the variable, which the runtime fills while it starts
-_MOST_DATA_BYTES = 256 << 20  # to be searched
-_MOST_VALUE = 1 << 48  # of bytes or seconds in a side file
+_TRIES = 40  # searches for the variable, which the runtime sets while it starts
+_MOST_DATA_BYTES = 256 << 20  # the reader searches no more
+_MOST_VALUE = 1 << 48  # bytes or seconds in a side file
 _UINT64 = (1 << 64) - 1
 _DEFAULT_HEAP_MINIMUM = 4 << 20
 
-# Where the fields of gcControllerState lie, by the first Go 1.x minor with this layout (mgcpacer.go; as the DWARF of
-# binaries of Go 1.19.8, 1.21.13, 1.22.10, 1.23.9, 1.24.11, 1.25.5, 1.26.6 and 1.27.3 has it). Go 1.20's is not known.
+# Offsets of the fields of gcControllerState, by the first Go 1.x minor with this layout (mgcpacer.go; from the DWARF of
+# binaries of Go 1.19.8, 1.21.13, 1.22.10, 1.23.9, 1.24.11, 1.25.5, 1.26.6 and 1.27.3). Go 1.20's layout is unknown.
 _LAYOUTS: dict[int, Mapping[str, int]] = {
     19: {"heapLive": 136, "heapMarked": 184, "heapInUse": 304, "heapFree": 320, "totalAlloc": 328,
          "totalFree": 336, "mappedReady": 344},
@@ -39,19 +39,19 @@ _LAYOUT_OF = {19: 19, **dict.fromkeys(range(21, 28), 21)}
 
 
 class HeapAccount(NamedTuple):
-    """One look at the counts, in bytes; ``seconds`` since the process was started."""
+    """One sample of the counts, in bytes; ``seconds`` since the start of the process."""
 
     seconds: float
     heap_marked_bytes: int  # by the last cycle
-    heap_live_bytes: int  # marked, and allocated since
+    heap_live_bytes: int  # marked, plus allocation since then
     heap_in_use_bytes: int  # spans: objects and free slots
-    free_slot_bytes: int  # in spans in use; dead objects not yet swept are no free slots
-    outside_spans_bytes: int  # what GOMEMLIMIT counts beside spans and free pages: metadata and stacks
+    free_slot_bytes: int  # in spans in use; unswept dead objects are not free slots
+    outside_spans_bytes: int  # memory under GOMEMLIMIT that is not spans or free pages: metadata and stacks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeapAccounts:
-    """The looks at one run, in order of time: equally long columns, fields as in ``HeapAccount``."""
+    """The samples of one run in order of time, as columns of one length; fields as in ``HeapAccount``."""
 
     seconds: tuple[float, ...]
     heap_marked_bytes: tuple[int, ...]
@@ -62,14 +62,14 @@ class HeapAccounts:
 
     @classmethod
     def of(cls, looks: list[HeapAccount]) -> Self | None:
-        """Columns from rows; None from none."""
+        """The columns of a list of samples; None for an empty list."""
         if not looks:
             return None
         return cls(**dict(zip(HeapAccount._fields, zip(*looks, strict=True), strict=True)))
 
     @classmethod
     def from_json(cls, record: object) -> Self:
-        """From a side file's object. Raises InputError, saying what is wrong with it."""
+        """The samples in a side file. Raises InputError that says what is wrong."""
         names = [field.name for field in fields(cls)]
         if not isinstance(record, dict) or set(record) != set(names):
             raise InputError("heap_accounts has other columns than " + ", ".join(names))
@@ -84,41 +84,41 @@ class HeapAccounts:
 
 
 class AccountReader:
-    """Looks at a running process; its ``looks`` are thinned out evenly as they become many."""
+    """Samples a running process; keeps at most ``MOST_SAMPLES``, evenly spaced."""
 
     def __init__(self, *, gogc: int | None, gomemlimit_bytes: int | None, minor: int) -> None:
-        """Settings as the process got them; ``minor`` of Go 1.x. An unknown version is not looked at."""
+        """The arguments are the settings of the process, ``minor`` is of Go 1.x. An unknown version is not sampled."""
         self._head = _head(gogc, gomemlimit_bytes)
         self._fields = _LAYOUTS.get(_LAYOUT_OF.get(minor, 0))
         self._tries = _TRIES if self._fields and sys.byteorder == "little" else 0
         self._address = 0
-        self._every, self._seen = 1, 0
+        self._stride, self._count = 1, 0
         self._looks: list[HeapAccount] = []
 
     @property
     def wanted(self) -> bool:
-        """Whether another look can show anything."""
+        """Whether another sample may succeed."""
         return bool(self._address or self._tries)
 
     @property
     def accounts(self) -> HeapAccounts | None:
-        """What was seen, at most ``MOST_SAMPLES`` of it; None where that is nothing."""
+        """The samples, at most ``MOST_SAMPLES``; None without any."""
         return HeapAccounts.of(self._looks)
 
     def look(self, pid: int, seconds: float) -> None:
-        """Take a sample of process ``pid``, ``seconds`` after its start; nothing where it cannot be read."""
+        """Takes a sample of process ``pid``, ``seconds`` after its start, if it can be read."""
         if not self.wanted:
             return
         try:
             with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-                self._address = self._address or self._found(pid, memory.fileno())
+                self._address = self._address or self._find(pid, memory.fileno())
                 if self._address:
                     self._keep(self._account(memory.fileno(), seconds))
-        except OSError:  # ended, or not ours to read
+        except OSError:  # the process has ended, or may not be read
             self._tries = max(self._tries - 1, 0)
 
-    def _found(self, pid: int, memory: int) -> int:
-        """The variable's address; 0 where it is not there yet, or not the only one."""
+    def _find(self, pid: int, memory: int) -> int:
+        """The variable's address; 0 without a match or with several."""
         self._tries -= 1
         places = [
             place for start, end in _data_ranges(pid) for place in _places(memory, start, end, self._head)
@@ -126,6 +126,7 @@ class AccountReader:
         return places[0] if len(places) == 1 else 0
 
     def _account(self, memory: int, seconds: float) -> HeapAccount | None:
+        """One sample; None if it is not plausible."""
         assert self._fields is not None
         size = max(self._fields.values()) + 8
         data = os.pread(memory, size, self._address)
@@ -143,19 +144,19 @@ class AccountReader:
         return account if _is_plausible(account) else None
 
     def _keep(self, account: HeapAccount | None) -> None:
-        """Every so many-th; when there are too many, every other one goes and the stride doubles."""
+        """Adds every n-th sample; with too many samples, drops every other one and doubles n."""
         if account is None:
             return
-        if self._seen % self._every == 0:
+        if self._count % self._stride == 0:
             self._looks.append(account)
-        self._seen += 1
+        self._count += 1
         if len(self._looks) > MOST_SAMPLES:
             del self._looks[1::2]
-            self._every *= 2
+            self._stride *= 2
 
 
 def _head(gogc: int | None, gomemlimit_bytes: int | None) -> bytes:
-    """How gcControllerState begins: gcPercent, memoryLimit, heapMinimum (Go 1.19+ ``setGCPercent``)."""
+    """The first 24 bytes of gcControllerState: gcPercent, memoryLimit, heapMinimum (Go 1.19+ ``setGCPercent``)."""
     percent = -1 if gogc is None else gogc
     heap_minimum = (_DEFAULT_HEAP_MINIMUM * (percent & _UINT64) & _UINT64) // 100
     return struct.pack(
@@ -164,7 +165,7 @@ def _head(gogc: int | None, gomemlimit_bytes: int | None) -> bytes:
 
 
 def _data_ranges(pid: int) -> Iterator[tuple[int, int]]:
-    """Where the program's variables lie: writable mappings of its file, and the zeroed ones right behind them."""
+    """The address ranges of the program's variables: writable mappings of its file and of its zeroed data."""
     program, end_of_file = str(Path(f"/proc/{pid}/exe").readlink()), 0
     left = _MOST_DATA_BYTES
     for start_hex, end_hex, rights, name in MAPPING.findall(Path(f"/proc/{pid}/maps").read_text()):
@@ -178,6 +179,7 @@ def _data_ranges(pid: int) -> Iterator[tuple[int, int]]:
 
 
 def _places(memory: int, start: int, end: int, head: bytes) -> Iterator[int]:
+    """The aligned addresses of ``head`` in a range."""
     data = os.pread(memory, end - start, start)
     place = data.find(head)
     while place >= 0:
@@ -187,7 +189,7 @@ def _places(memory: int, start: int, end: int, head: bytes) -> Iterator[int]:
 
 
 def _is_plausible(account: HeapAccount) -> bool:
-    """Whether these can be the counts: read in the midst of an update, or elsewhere, they do not fit together."""
+    """Whether the values can be the counts; a read during an update, or of another variable, is inconsistent."""
     return (
         0 < account.heap_in_use_bytes < 1 << 48
         and account.heap_in_use_bytes % PAGE_BYTES == 0

@@ -1,4 +1,4 @@
-"""The values of a side file, key by key: what is well formed is used, the rest is named."""
+"""The values of a side file, checked key by key."""
 
 import json
 import math
@@ -11,12 +11,12 @@ from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.units import MAX_INT64
 
 KNOBS = ("gogc", "gomemlimit_bytes")  # null or "off" is off, a missing key is not known
-# Keys that every capture has had from the first; older captures lack the later ones, which is not worth a note.
+# Keys of every capture. Older captures lack the later keys, which needs no note.
 _FIRST_KEYS = (
     *KNOBS, "gomaxprocs", "go_version", "go", "rss_peak_bytes", "start_time", "wall_seconds", "cpu_seconds",
     "exit_status", "command", "foreign_cpu_fraction",
 )  # fmt: skip
-_FEW = 3  # missing keys that are named; with more of them, the keys that are there are
+_FEW = 3  # the note names at most so many missing keys; with more, it names the keys that are present
 _MOST_BYTES = 1 << 48
 _MOST_SECONDS = 1e10
 _MOST_CHARACTERS = 1000
@@ -24,9 +24,9 @@ _EXCERPT = 30
 
 
 def side_values(record: Mapping[str, object], keys: Sequence[str]) -> tuple[dict[str, Any], str]:
-    """The well-formed values among ``keys``; and a note of what is missing or malformed, empty where nothing is.
+    """(well-formed values of ``keys``, a note about missing or malformed keys or an empty text).
 
-    Keys that are not known are passed over: a later version may write more.
+    Unknown keys are ignored, because a later version may write more.
     """
     values: dict[str, Any] = {}
     malformed: list[str] = []

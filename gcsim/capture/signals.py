@@ -1,4 +1,4 @@
-"""Signals that come while a child runs: which of them the child should get, and has not got already."""
+"""Receives signals while a child runs, and selects those that the child must get."""
 
 import os
 import signal
@@ -10,16 +10,16 @@ from typing import Any, Self
 PASSED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 KEYBOARD_SIGNALS = ("SIGINT", "SIGQUIT")
-# One stop may come twice: ``timeout`` signals its child and then its own group, which holds the child too.
+# One stop may come twice: ``timeout`` signals its child and then its own group, which contains the child.
 SAME_STOP_SECONDS = 0.1
 
 
 class SignalRelay:
-    """While entered, signals are kept instead of ending this process; ``take`` hands them out.
+    """While entered, holds signals instead of ending this process; ``take`` returns them.
 
-    A child that shares our terminal stays in our process group, or the terminal would stop it; the kernel then sends
-    it what the keyboard sends us, and such a signal is not handed out. Any other child has a group of its own
-    (``own_group``), so that a signal to our whole group reaches us alone.
+    A child that uses gcsim's terminal stays in gcsim's process group, because the terminal would stop it otherwise. The
+    kernel then sends signals of the keyboard to both, and ``take`` does not return them. Any other child has its own
+    process group (``own_group``), so that a signal to gcsim's group does not reach it.
     """
 
     def __init__(self) -> None:
@@ -30,16 +30,16 @@ class SignalRelay:
         self._mask: set[int] | None = None
 
     def __enter__(self) -> Self:
-        """Keep signals from now on; only the main thread gets any, elsewhere this does nothing."""
+        """Holds signals from now on; does nothing outside the main thread, which alone receives signals."""
         if threading.current_thread() is threading.main_thread():
             numbers = [getattr(signal, name) for name in PASSED_SIGNALS if hasattr(signal, name)]
-            self._before = {number: signal.signal(number, self._keep) for number in numbers}
+            self._before = {number: signal.signal(number, self._hold) for number in numbers}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Put everything back; what came since the last ``take`` is dropped."""
+        """Restores handlers and mask; signals since the last ``take`` are dropped."""
         if self._mask is not None:
             self._waiting()
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
@@ -48,29 +48,30 @@ class SignalRelay:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def started(self) -> None:
-        """The child has been started, with our signal mask: from now on we can see where a signal comes from."""
+        """Blocks signals after the child has started with the old mask; their sender is then known."""
         if self._before and hasattr(signal, "sigtimedwait"):
             self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._before)
 
     def take(self) -> list[int]:
-        """The signals that came for this process alone since the last call, each stop once."""
+        """The signals since the last call that only this process received; a stop is returned once."""
         found = [(number, self._mask is not None) for number in self._queue]
         self._queue.clear()
         found += self._waiting()
-        return [number for number, may_be_shared in found if self._is_ours(number, may_be_shared)]
+        return [number for number, may_be_shared in found if self._must_be_forwarded(number, may_be_shared)]
 
-    def _keep(self, number: int, _frame: FrameType | None) -> None:
-        """Before the child is started; and where another thread of this process took the signal."""
+    def _hold(self, number: int, _frame: FrameType | None) -> None:
+        """Handles a signal before the child has started, or one that another thread received."""
         self._queue.append(number)
 
     def _waiting(self) -> list[tuple[int, bool]]:
-        """Blocked signals, and whether the kernel sent them, as it does for the keyboard."""
+        """Blocked signals, each with whether the kernel sent it, as for the keyboard."""
         found = []
         while self._mask is not None and (info := signal.sigtimedwait(self._before, 0)) is not None:
             found.append((info.si_signo, info.si_code > 0))
         return found
 
-    def _is_ours(self, number: int, may_be_shared: bool) -> bool:
+    def _must_be_forwarded(self, number: int, may_be_shared: bool) -> bool:
+        """Whether the child has not received this signal yet."""
         name = signal.Signals(number).name
         if not self.own_group and may_be_shared and name in KEYBOARD_SIGNALS:
             return False
@@ -81,7 +82,7 @@ class SignalRelay:
 
 
 def _in_foreground() -> bool:
-    """Whether this process is in the foreground of a terminal, whatever its standard input is."""
+    """Whether this process is in the foreground of a terminal; standard input does not matter."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
     except OSError:

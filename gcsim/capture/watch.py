@@ -1,4 +1,4 @@
-"""What is looked at while a captured program runs: its memory, its CPU time, and the Go programs that it starts."""
+"""Polls a captured program while it runs: its memory, its CPU time, and the Go programs that it starts."""
 
 import os
 import re
@@ -11,21 +11,21 @@ from gcsim.capture.run_settings import GoProgram
 from gcsim.capture.runtime_counters import AccountReader
 
 POLL_SECONDS = 0.05
-ACCOUNT_SECONDS = 0.02  # between looks at the runtime's own counts, of some 20 us each
-# between looks at its memory map: at least so long, or so many looks' time
+ACCOUNT_SECONDS = 0.02  # between reads of the runtime's own counts, some 20 us each
+# between reads of the memory map: at least MAP_SECONDS, or MAP_COST times the time of a read
 MAP_SECONDS, MAP_COST = 0.5, 200.0
-# between looks for other Go programs: while none is known, and from then on
+# between searches for other Go programs: the first pair while none is known, the second pair afterwards
 SEARCH_SECONDS, SEARCH_COST = 0.02, 20.0
 MORE_SECONDS, MORE_COST = 0.5, 1000.0
-START_SECONDS = 1.0  # for a process that a wrapper left behind to become the Go program
-MOST_WATCHED = 8  # at a time: a build starts hundreds
+START_SECONDS = 1.0  # a process that a wrapper left behind has this time to become the Go program
+MOST_WATCHED = 8  # processes at a time, because a build starts hundreds
 
 
 class ProcessWatch:
-    """One process, each of its figures at its own pace."""
+    """One process; each of its values is polled at its own interval."""
 
     def __init__(self, pid: int, started: float, go: GoProgram | None, program: str) -> None:
-        """``started`` on the monotonic clock; ``go`` where it is a Go program; ``program`` as /proc names it."""
+        """``started`` is on the monotonic clock, ``go`` describes a Go program, ``program`` is its path in /proc."""
         self.pid = pid
         self.started = started
         self.go = go
@@ -45,7 +45,7 @@ class ProcessWatch:
         self._next_map = started + MAP_SECONDS
 
     def look(self, now: float) -> None:
-        """When ``next_look`` has come."""
+        """Polls the values that are due; to be called at ``next_look``."""
         if now >= self._next_poll:
             self._poll(now)
             self._next_poll = now + POLL_SECONDS
@@ -62,13 +62,14 @@ class ProcessWatch:
             self._next_map = now + max(MAP_SECONDS, MAP_COST * (time.monotonic() - now))
 
     def _poll(self, now: float) -> None:
+        """Reads CPU time and peak RSS, and notices the process's end."""
         stat = stat_of(self.pid)
         if stat is None or stat.is_zombie or stat.start_ticks != self._start_ticks:
             self.has_ended = self._start_ticks is not None
             return
         program = program_of(self.pid)
-        self.program = self.program or program  # it cannot always be read while the kernel starts it
-        if program and program != self.program:  # it has become another program, as "exec ./app" does
+        self.program = self.program or program  # not always readable while the kernel starts it
+        if program and program != self.program:  # the process runs another program, as after "exec ./app"
             self.has_ended = True
             return
         self.cpu_seconds = stat.cpu_seconds
@@ -77,10 +78,10 @@ class ProcessWatch:
 
 
 class Family:
-    """The program that was started, and the Go programs that it became or has started."""
+    """The started process, and the Go programs that it has become or started."""
 
     def __init__(self, root: int, started: float, *, go: GoProgram | None, own_group: bool) -> None:
-        """``root`` has just been started as ``go``, in a process group of its own where ``own_group``."""
+        """``root`` is the pid of a process just started as ``go``; ``own_group`` if it has its own process group."""
         self.root = ProcessWatch(root, started, go, program_of(root))
         self.others: list[ProcessWatch] = []
         self.next_look = 0.0
@@ -91,28 +92,28 @@ class Family:
 
     @property
     def go_programs(self) -> list[ProcessWatch]:
-        """All Go programs found, the busiest first."""
+        """All Go programs found, by CPU time, the busiest first."""
         seen = [watch for watch in (self.root, *self.others) if watch.go is not None]
         return sorted(seen, key=lambda watch: (-watch.cpu_seconds, watch.started - watch.last_seen))
 
     @property
     def is_followed(self) -> bool:
-        """Whether the started program is not Go's, so that one below it is meant."""
+        """Whether the started program is a wrapper and not a Go program."""
         return self.root.go is None
 
     @property
-    def chief(self) -> ProcessWatch | None:
-        """The busiest Go program that still runs, where the started one is not Go's."""
+    def main_program(self) -> ProcessWatch | None:
+        """The busiest running Go program below a wrapper; None if there is none."""
         running = [watch for watch in self.go_programs if not watch.has_ended]
         return running[0] if self.is_followed and running else None
 
     @property
     def became_another(self) -> bool:
-        """Whether the started process has become another program ("exec ./app")."""
+        """Whether the started process now runs another Go program ("exec ./app")."""
         return any(watch.pid == self.root.pid for watch in self.others)
 
     def reaped(self, now: float) -> None:
-        """The started process is gone, whatever program it ran last; it may have left one behind."""
+        """Records that the started process is reaped; a wrapper may have left a Go program behind."""
         for watch in (self.root, *self.others):
             watch.has_ended |= watch.pid == self.root.pid
         if self.is_followed and not self.go_programs:
@@ -120,17 +121,17 @@ class Family:
             self._may_start_until = now + START_SECONDS
 
     def may_start(self, now: float) -> bool:
-        """Whether a wrapper has just left a process behind that may become a Go program."""
+        """Whether an ended wrapper has left a process that may still become a Go program."""
         if now >= self._may_start_until or self.go_programs:
             return False
         return bool(descendants_of(self.root.pid, own_group=self._own_group))
 
     def look(self, now: float) -> None:
-        """When ``next_look`` has come."""
+        """Polls the processes that are due, and searches for new ones; to be called at ``next_look``."""
         for watch in self._running():
             if now >= watch.next_look:
                 watch.look(now)
-                if watch.has_ended:  # it may have become another program, or have given way to one
+                if watch.has_ended:  # it may run another program now, or a successor may start
                     self._next_search = min(self._next_search, now + SEARCH_SECONDS)
         if now >= self._next_search:
             self._search(now)
@@ -140,6 +141,7 @@ class Family:
         return [watch for watch in (self.root, *self.others) if not watch.has_ended]
 
     def _search(self, now: float) -> None:
+        """Finds Go programs that have started since the last search."""
         root = self.root
         found = descendants_of(root.pid, own_group=self._own_group)
         running = self._running()
@@ -150,7 +152,7 @@ class Family:
                 continue
             go = go_program_of(pid)
             if go is not None:
-                # it was not there at the last search; one that was has become a Go program since
+                # the last search did not find it: it started later, or has become a Go program later
                 started = max(now - age_seconds(pid), self._last_search)
                 running.append(ProcessWatch(pid, started, go, program))
                 self.others.append(running[-1])
@@ -160,7 +162,7 @@ class Family:
 
 
 def rss_peak_of(pid: int) -> int:
-    """VmHWM of a running process; 0 where there is no /proc, or it has ended."""
+    """VmHWM of a running process, bytes; 0 without /proc, or if it has ended."""
     try:
         match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(errors="replace"))
     except OSError:
@@ -169,5 +171,5 @@ def rss_peak_of(pid: int) -> int:
 
 
 def own_rss_peak() -> int:
-    """Of this process."""
+    """VmHWM of this process, bytes."""
     return rss_peak_of(os.getpid())

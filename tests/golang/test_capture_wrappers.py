@@ -56,7 +56,7 @@ def test_a_script_file_is_followed(app: Path, tmp_path: Path) -> None:
 def test_a_wrapper_that_drops_the_environment_is_reported(app: Path, tmp_path: Path) -> None:
     """Without GODEBUG there is no trace, and the note says whose it is."""
     done = capture(tmp_path / "a.log", "sh", "-c", 'env -u GODEBUG "$0" -duration 600ms', app)
-    assert f"{app.resolve()} did not get our GODEBUG" in done.stderr
+    assert f"{app.resolve()} did not get the GODEBUG of gcsim" in done.stderr
 
 
 @pytest.mark.parametrize("start", ['"$0"', 'sleep 0.2; "$0"'])
