@@ -1,4 +1,4 @@
-"""Reading and writing what Go's garbage collector logs. Names are imported on first use."""
+"""Reads and writes the logs of Go's garbage collector. Names are imported on first use."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

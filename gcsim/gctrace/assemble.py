@@ -1,11 +1,11 @@
-"""From the numbers of gc lines to a CycleTable and back, for every generation of the format.
+"""Converts the numbers of gc lines to a CycleTable and back, for every generation of the format.
 
-``CycleTable`` has three phases because the runtime has had three since Go 1.6. Older lines map to it:
+``CycleTable`` has three phases, as the runtime since Go 1.6. Older lines map to them:
 
-- Go 1.5 prints the concurrent phase in three parts; their sum is ``mark_ns``, and the CPU of the first two,
-  which the collector's own goroutine spent, counts as ``background_cpu_ns``.
-- Go 1.2-1.4 stop the world for all of it: the whole pause is ``stw_mark_term_ns`` and nothing is
-  concurrent, just as Go 1.5-1.7 print a forced stop-the-world cycle. They have no clock, goal or CPU time.
+- Go 1.5 prints the concurrent phase in three parts. Their sum is ``mark_ns``. The CPU time of the first two, which the
+  collector's own goroutine spent, counts as ``background_cpu_ns``.
+- Go 1.2-1.4 stop the world for the whole collection. The pause is ``stw_mark_term_ns`` and nothing is concurrent, as in
+  a forced stop-the-world cycle of Go 1.5-1.7. Their lines have no clock, goal or CPU time.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _PHASES = ("phase1_ns", "phase2_ns", "phase3_ns", "phase4_ns")
 
 
 def cycles_from_lines(generation: str, raw: Raw, length: int) -> tuple[CycleTable, Older]:
-    """The cycles, and what the line says beyond them, from the fields of ``formats.CYCLE_LINES``."""
+    """(cycles, further fields of old formats or None), from the fields of ``formats.CYCLE_LINES``."""
     columns = dict(raw)
     older: Older = None
     if generation in ("1.2", "1.3", "1.4"):
@@ -48,7 +48,7 @@ def cycles_from_lines(generation: str, raw: Raw, length: int) -> tuple[CycleTabl
 
 
 def lines_from_cycles(generation: str, cycles: CycleTable, older: Older) -> dict[str, NDArray[Any]]:
-    """The fields to print: the inverse of ``cycles_from_lines``."""
+    """The fields of gc lines to print; the inverse of ``cycles_from_lines``."""
     raw = {f.name: getattr(cycles, f.name) for f in fields(cycles)}
     if older is not None:
         raw |= {f.name: getattr(older, f.name) for f in fields(older)}

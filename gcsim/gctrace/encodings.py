@@ -1,8 +1,8 @@
-"""From a log's bytes to plain UTF-8 in which trace lines stand as the runtime printed them.
+"""Converts a log's bytes to plain UTF-8 with the trace lines as the runtime printed them.
 
-Shippers, viewers and shells replace the runtime's bytes: by UTF-16, by JSON's and HTML's escapes in one or
-more layers, by lists of byte values, typed arrows, no-break spaces and colours. Each step undoes one of them
-for the whole log. No step adds or removes a line.
+Log shippers, viewers and shells replace the runtime's bytes: by UTF-16, by escapes of JSON and HTML in one or more
+layers, by lists of byte values, typed arrows, no-break spaces and colours. Each step reverses one of these changes for
+the whole log. No step adds or removes a line.
 """
 
 import codecs
@@ -30,7 +30,7 @@ _PUNCTUATION = {
     **dict.fromkeys("\u2192\u2794\u279c\u279e\u27f6\u21d2", "->"),
     **dict.fromkeys((dash + head for dash in "-" + _DASHES for head in ">\u203a\uff1e"), "->"),
 }
-"""What editors and typographers put in the place of nothing, of a blank and of an arrow."""
+"""Characters of editors and typographers, with the empty text, blank or arrow that they replace."""
 
 _BY_LEAD: dict[bytes, list[tuple[bytes, bytes]]] = {}
 for _typed, _plain in _PUNCTUATION.items():
@@ -39,11 +39,11 @@ for _typed, _plain in _PUNCTUATION.items():
         _BY_LEAD.setdefault(_lead, []).append((_typed.encode(), _plain.encode()))
 _LATIN1_SPACE = re.compile(rb"(?<![\x80-\xff])\xa0")
 _ALTERNATING = re.compile(rb"[\x01-\x7f]?(?:\x00[\x01-\x7f]){3,}\x00?")
-_NARROW = re.compile(rb"[\x01-\x7f]{48,}")  # so much ASCII in a row is no UTF-16
+_NARROW = re.compile(rb"[\x01-\x7f]{48,}")  # so much consecutive ASCII is not UTF-16
 
 
 def plain_text(data: bytes) -> bytes:
-    """The log in UTF-8 without wrappings inside its lines; see the module."""
+    """The log in UTF-8 without escapes and wrappers inside its lines; see the module."""
     if b"\0" in data or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = _without_utf16(data)
     data = join_partial_records(_without_byte_lists(data))
@@ -57,9 +57,9 @@ def plain_text(data: bytes) -> bytes:
 
 
 def _without_utf16(data: bytes) -> bytes:
-    """UTF-16 as UTF-8, in the whole file or, where a shell appended to a file in another encoding, in parts.
+    """UTF-16 as UTF-8, in the whole file, or in parts if a shell appended to a file in another encoding.
 
-    In ASCII text as UTF-16 every other byte is 0. Without these it is the text, in either byte order.
+    In UTF-16 every other byte of ASCII text is 0. Without these bytes it is the ASCII text, in either byte order.
     """
     encoding = _utf16_throughout(data)
     if encoding is not None:
@@ -69,6 +69,7 @@ def _without_utf16(data: bytes) -> bytes:
 
 
 def _utf16_throughout(data: bytes) -> str | None:
+    """The encoding if the whole file is UTF-16."""
     if len(data) % 2 or _NARROW.search(data):
         return None
     if data.startswith(codecs.BOM_UTF16_LE):
@@ -82,7 +83,7 @@ def _utf16_throughout(data: bytes) -> str | None:
 
 
 def _without_byte_lists(data: bytes) -> bytes:
-    """``[103,99,32,49]`` as the text it spells; a line break inside it stays an escape, one around it a break."""
+    """Lists like ``[103,99,32,49]`` as text; a line break in the text is an escape, line breaks of the list stay."""
     if b"[" not in data or b"99" not in data:
         return data
     return _BYTE_LIST.sub(_text_of_bytes, data)
@@ -97,7 +98,7 @@ def _text_of_bytes(match: re.Match[bytes]) -> bytes:
 
 
 def _without_escapes(data: bytes) -> bytes:
-    """JSON's escapes in any number of layers; quotation marks and line breaks stay escaped."""
+    """The text without JSON escapes of any number of layers; quotation marks and line breaks stay escaped."""
     for escaped in (b"\\u003e", b"\\u003E"):
         data = data.replace(escaped, b">")
     if b"\\/" in data or b"\\>" in data:
@@ -124,7 +125,7 @@ def _plain_punctuation(data: bytes) -> bytes:
 
 
 def _leads(data: bytes) -> set[bytes]:
-    """The characters outside ASCII: the bytes of those of two or three, and the first bytes of longer ones."""
+    """The non-ASCII characters of a text: the bytes of those of two or three, the first three of longer ones."""
     text = np.frombuffer(data + b"\0\0", np.uint8)
     places = np.flatnonzero(text >= 0xC2)
     first, second, third = (text[places + i].astype(np.uint32) for i in range(3))

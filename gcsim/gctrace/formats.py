@@ -1,8 +1,7 @@
-"""Every line that Go's GC traces print, from Go 1.2 to 1.27: one template each.
+"""Templates of all lines of Go's GC traces, from Go 1.2 to 1.27.
 
-A template is the runtime's own line with ``{field:number}`` where it prints a number and
-``{field?text}`` where it prints a text or nothing. Reader and writer both work from these
-templates, so a line is described once. Number kinds are in ``numbers.py``.
+A template is the runtime's line, with ``{field:number}`` for a number and ``{field?text}`` for an optional text. Reader
+and writer both use these templates. Number kinds are in ``numbers.py``.
 
 Sources: Go 1.2-1.4 ``runtime·gc`` (mgc0.c), ``MHeap_Scavenger`` (mheap.c); Go 1.5-1.27
 ``gcMarkTermination``, ``gcControllerState.startCycle`` and ``endCycle``, ``sweepone``, ``printScavTrace``.
@@ -62,14 +61,16 @@ CYCLE_LINES = {
     + " {stack_bytes:mib} MB stacks, {globals_bytes:mib} MB globals,"
     + _PROCS,
 }
-"""gctrace=1, by the first Go version that prints the line."""
+"""Lines of gctrace=1, by the first Go version that prints them."""
 
 _SCVG = "{forced?forced }scvg{number:number_or_none}: "
 _SCAV_FLAGS = "{forced? (forced)}{controller_reset? [controller reset]}"
 
 OTHER_LINES = {
-    "periodic_next": ("GC forced",),  # printed before the cycle it announces: Go 1.5+ forcegchelper
-    "periodic_last": ("scvg{number:number_or_none}: GC forced",),  # after it: Go <= 1.4 MHeap_Scavenger
+    "periodic_next": ("GC forced",),  # printed before its cycle: Go 1.5+ forcegchelper
+    "periodic_last": (
+        "scvg{number:number_or_none}: GC forced",
+    ),  # printed after its cycle: Go <= 1.4 MHeap_Scavenger
     "heap_summaries": (  # gctrace=1 up to Go 1.13
         _SCVG + "{newly_released_bytes:mib} MB released",
         _SCVG + "{newly_released_bytes:kib} KB released",
@@ -109,14 +110,14 @@ OTHER_LINES = {
         " of spans; swept {swept_pages:int} pages at {pages_per_byte:float} pages/byte",
     ),
 }
-"""All other lines, by the table of ``Trace`` that they go to; more than one spelling where Go changed it."""
+"""All other lines, by their table in ``Trace``; several spellings if Go changed the line."""
 
 _PIECE = re.compile(r"\{(\w+):(\w+)\}|\{(\w+)\?([^}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One thing the runtime prints with one call of print: a literal, a number or an optional text."""
+    """A literal, a number or an optional text, which the runtime prints in one call of print."""
 
     text: str = ""  # the literal, or the optional text
     name: str = ""  # the field; "" for a literal
@@ -124,11 +125,11 @@ class Token:
 
     @property
     def pattern(self) -> str:
-        """A regular expression that also takes the blanks that copying adds or eats."""
+        """A regular expression of the token that accepts blanks which copying has added or removed."""
         if self.number is not None:
             return self.number.pattern
         if self.text.isspace():
-            return r"[ \t]+"  # between two numbers, which would be one without it
+            return r"[ \t]+"  # required between two numbers
         pieces = re.findall(r"\w+|[ ]+|[^\w ]", self.text)
         return "".join(_literal_piece(piece, pieces[i - 1] if i else "") for i, piece in enumerate(pieces))
 
@@ -137,13 +138,13 @@ def _literal_piece(piece: str, before: str) -> str:
     if piece.isspace():
         return r"[ \t]+" if before in ("gc", "scav") else r"[ \t]*"
     if piece in "∆Δ":
-        return r"\S{1,12}?"  # shippers and consoles spell the delta in many encodings
+        return r"\S{1,12}?"  # log shippers and consoles encode the delta in many ways
     return r"[ \t]*" + re.escape(piece) if piece == "," else re.escape(piece)
 
 
-@dataclass(frozen=True, eq=False)  # each is made once, so that identity is equality, and fast to hash
+@dataclass(frozen=True, eq=False)  # one object per template: equality is identity, which is fast to hash
 class Template:
-    """One spelling of one line. ``table`` says where its rows go; gc lines go to ``cycles``."""
+    """One spelling of one line. ``table`` is its table in ``Trace``; gc lines have ``cycles``."""
 
     table: str
     text: str
@@ -155,7 +156,7 @@ class Template:
 
     @cached_property
     def regex(self) -> re.Pattern[bytes]:
-        """Matches the whole line from its first byte; one named group per field."""
+        """A regular expression of the whole line, with one named group per field."""
         pattern = ""
         for token in self.tokens:
             if token.number is not None:
@@ -170,11 +171,12 @@ class Template:
 
     @cached_property
     def fields(self) -> tuple[Token, ...]:
-        """The tokens that carry a value."""
+        """The tokens with a value."""
         return tuple(token for token in self.tokens if token.name)
 
 
 def _split(text: str) -> list[Token]:
+    """The tokens of a template's text."""
     tokens, position = [], 0
     for match in _PIECE.finditer(text):
         if match.start() > position:
@@ -195,6 +197,6 @@ ALL = (*reversed(CYCLES.values()), *(template for spellings in OTHERS.values() f
 
 
 def cycle_generation(minor: int) -> str:
-    """The gc line that Go 1.``minor`` prints, as a key of CYCLE_LINES."""
+    """The key in CYCLE_LINES of the gc line of Go 1.``minor``."""
     known = [int(name[2:]) for name in CYCLES if name != "1.5beta" and int(name[2:]) <= minor]
     return f"1.{max(known, default=2)}"

@@ -1,4 +1,4 @@
-"""One line at a time: what traces stand in it. The careful path, which also teaches the fast one."""
+"""Parses single lines. This is the careful path of the reader; the fast path learns line shapes from it."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gcsim.gctrace.formats import CYCLES, OTHERS, Template
 Verdict = Literal["read", "foreign", "forced", "broken gc line", "broken pacer line", "broken scavenger line"]
 
 KEYWORDS = re.compile(rb"gc|\(forced\)|scvg|scav|pacer|GC forced|ms ?clock|ms ?cpu|MB goal|->->|goal, *MB")
-"""Searched in a line without its digits and points: where none occurs, no trace line can stand."""
+"""Keywords of trace lines, searched in a line without digits and points; a line without any is foreign."""
 
 _START = re.compile(rb"gc[ \t]*#?\d|(?:forced )?scvg|scav |pacer: |GC forced")
 _BROKEN_GC = re.compile(
@@ -31,14 +31,14 @@ _TEMPLATES: dict[bytes, tuple[Template, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A trace line found in a line of the file."""
+    """A trace line in a line of the file."""
 
     template: Template
     match: re.Match[bytes]
 
     @property
     def values(self) -> dict[str, int | float | bool]:
-        """Field by field, in bytes, nanoseconds and plain units."""
+        """The value of each field, in bytes, nanoseconds and plain units."""
         values: dict[str, int | float | bool] = {}
         for token in self.template.fields:
             text = self.match[token.name]
@@ -47,13 +47,14 @@ class Entry:
 
 
 def parse_line(line: bytes) -> tuple[list[Entry], Verdict]:
-    """The trace lines in one line of a file, wherever they begin, and what became of the line.
+    """(trace lines in one line of a file, verdict on the line).
 
-    ``read`` means that nothing in it was left over that looks like a trace.
+    A trace line may begin anywhere in the line. The verdict is ``read`` if no other part of the line looks like a
+    trace.
     """
     entries: list[Entry] = []
     leftover: list[bytes] = []
-    position = searched = 0  # the last trace line's end, and where to look on
+    position = searched = 0  # the end of the last trace line, and of the searched part
     while start := _START.search(line, searched):
         entry = _match_at(line, start.start())
         if entry is None:
@@ -76,13 +77,13 @@ def _cut_mark(entry: Entry, line: bytes) -> bool:
 
 
 def ends_within_mark(rest: bytes) -> bool:
-    """Whether what follows a gc line is a part of its "(forced)", cut at the end of the line."""
+    """Whether the text after a gc line is a part of its "(forced)", cut at the end of the line."""
     rest = rest.strip()
     return rest.startswith(b"(f") and rest != b"(forced)" and b"(forced)".startswith(rest)
 
 
 def _ends_in_mark(line: bytes) -> bool:
-    """Whether nothing but "(forced)" and a wrapper may stand in the line: the torn end of a gc line."""
+    """Whether the line holds only "(forced)" and possibly a wrapper, as the torn end of a gc line does."""
     before, mark, after = line.rpartition(b"(forced)")
     return bool(mark) and _WORD.search(after) is None and _WORD.search(before.rstrip()[-1:]) is None
 

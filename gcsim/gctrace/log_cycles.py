@@ -1,4 +1,4 @@
-"""All gc lines of a log: which are copies, in which order they happened, and whose they are."""
+"""All gc lines of a log: their order in time, their process, and which of them are copies."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ _WALL = ("stw_sweep_term_ns", "scan_ns", "write_barrier_ns", "mark_ns", "stw_mar
 
 
 class LogCycles:
-    """All gc lines of a log in its order, each with its process and its row there. Copies share a row."""
+    """All gc lines of a log in order, each with its process and its row in the process. Copies share a row."""
 
     def __init__(self, rows: RowStore, data: bytes) -> None:
         self.order: Int64Array = np.empty(0, np.int64)
@@ -49,7 +49,7 @@ class LogCycles:
         self.order, self.process, self.row = self.order[rising], self.process[rising], self.row[rising]
 
     def in_order(self, raw: Raw) -> Raw:
-        """A table in the order of time: from the last line to the first where the newest stands first."""
+        """A table in the order of time; a log with the newest line first is reversed."""
         if not self.newest_first:
             return raw
         order = (self.last_line - raw[ORDER] // LINE) * LINE + raw[ORDER] % LINE
@@ -57,7 +57,7 @@ class LogCycles:
         return {name: column[rising] for name, column in (raw | {ORDER: order}).items()}
 
     def line_numbers(self, order: Int64Array) -> Int64Array:
-        """The lines of the file that places in order of time stand for."""
+        """The line numbers in the file of places in the order of time."""
         lines: Int64Array = self.last_line - order // LINE if self.newest_first else order // LINE
         return lines
 
@@ -80,7 +80,7 @@ class LogCycles:
         self._copies(raw, original)
 
     def _without_glued_digits(self, raw: Raw) -> Int64Array:
-        """The cycle numbers, without another writer's digits before one: gc 19, gc 47120, gc 21."""
+        """The cycle numbers without digits of another writer before them, as in gc 19, gc 47120, gc 21."""
         numbers, glued = without_glued_digits(raw["cycle_number"], _clock(raw))
         lines = self.line_numbers(raw[ORDER])
         for row in glued.tolist():
@@ -91,6 +91,7 @@ class LogCycles:
         return numbers
 
     def _out_of_order(self, part: Raw) -> None:
+        """Reports gc lines of a process that are not in the file's order."""
         order = part[ORDER]
         early = np.flatnonzero(order < np.maximum.accumulate(order))
         if len(early):
@@ -102,6 +103,7 @@ class LogCycles:
             )
 
     def _copies(self, raw: Raw, original: Int64Array) -> None:
+        """Reports runs of copied gc lines."""
         copies = np.flatnonzero(original != np.arange(len(original)))
         self.repeated += len(copies)
         lines = self.line_numbers(raw[ORDER])
@@ -126,7 +128,7 @@ class Part:
 
 
 def _clock(raw: Raw) -> Int64Array:
-    """What never goes back within a process: time, or in formats without it a count of allocations."""
+    """A column that never decreases within a process: time, or the count of allocations without it."""
     clock: Int64Array = raw["start_ns"] if "start_ns" in raw else raw["mallocs"]
     return clock
 
@@ -138,7 +140,7 @@ def _newest_first(raw: Raw) -> Oddity:
 
 
 def _assign(raw: Raw, data: bytes) -> tuple[NDArray[np.intp], Int64Array]:
-    """The process of each gc line, and which line it is a copy of (itself for most)."""
+    """(process of each gc line, index of the line that it copies, or its own index)."""
     numbers, begins, procs = raw["cycle_number"], _clock(raw), raw["gomaxprocs"]
     own = np.arange(len(numbers))
     if np.all(np.diff(numbers) >= 1) and np.all(np.diff(begins) >= 0):

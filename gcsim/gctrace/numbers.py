@@ -1,4 +1,4 @@
-"""How the runtime prints numbers in its traces, and what they say when read back.
+"""The spelling of numbers in the runtime's traces, and their values.
 
 Go 1.5-1.27 mgc.go ``fmtNSAsMS`` and ``itoaDiv``; print.go ``printfloat`` (to 1.25) and
 ``printfloat64`` (1.26+). All integer formats truncate.
@@ -12,7 +12,7 @@ import numpy as np
 from gcsim.arrays import Int64Array, Integer
 from gcsim.cycles import NO_HEAP_GOAL, NOT_LOGGED
 
-_BEYOND_MEMORY = 1 << 60  # a size from here on is Go's "no goal", whose exact spelling changed by version
+_BEYOND_MEMORY = 1 << 60  # a size from here on is Go's "no goal", which versions spell differently
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Number:
     kind: str
     pattern: str
     scale: int = 1  # value of 1.0
-    decimals: int = 0  # digits after the point at most
+    decimals: int = 0  # largest number of digits after the point
     max_digits: int = 18
 
     def read(self, text: bytes) -> int | float:
@@ -66,15 +66,15 @@ NUMBERS = {
 
 
 def saturate_size(size_bytes: int) -> int:
-    """A size in bytes, or NO_HEAP_GOAL for what Go prints when collection is off.
+    """A size in bytes, or NO_HEAP_GOAL for the size that Go prints when collection is off.
 
-    2^64-1 up to Go 1.18, and values around 2^63 after, by version and memory limit.
+    Go prints 2^64-1 up to Go 1.18, and later values around 2^63 that depend on version and memory limit.
     """
     return NO_HEAP_GOAL if size_bytes >= _BEYOND_MEMORY else size_bytes
 
 
 def itoa_div(value: int, decimals: int) -> str:
-    """``value / 10**decimals`` with exactly that many decimals: Go mgc.go ``itoaDiv``."""
+    """``value / 10**decimals`` with exactly ``decimals`` decimals: Go mgc.go ``itoaDiv``."""
     if decimals == 0:
         return str(value)
     digits = str(value).rjust(decimals + 1, "0")
@@ -102,31 +102,31 @@ def printed_step_ns(duration_ns: Integer) -> Integer:
 
 
 def quantize_ms(duration_ns: Integer) -> Integer:
-    """What ``format_ns_as_ms`` leaves of a duration, in ns; scalars and arrays."""
+    """A duration truncated as ``format_ns_as_ms`` prints it, in ns; scalars and arrays."""
     step = printed_step_ns(duration_ns)
     return duration_ns // step * step
 
 
 def untruncated_ms(duration_ns: Integer) -> Integer:
-    """The middle of what is printed as ``duration_ns``; 0 stays 0, for what did not happen is printed so too."""
+    """The middle of the durations printed as ``duration_ns``; 0 stays 0, because Go also prints it for no event."""
     return duration_ns + printed_step_ns(duration_ns) // 2 * (duration_ns > 0)
 
 
 def quantize_seconds(time_ns: Integer) -> Integer:
-    """What a printed time stamp (three decimals of a second) leaves of it, in ns."""
+    """A time truncated to the three decimals of a printed time stamp, in ns."""
     return time_ns // 1_000_000 * 1_000_000
 
 
 def quantize_mib(size_bytes: Int64Array) -> Int64Array:
-    """What a printed size leaves of it: whole MiB, truncated, and one value for "no goal"."""
+    """Sizes truncated to whole MiB, in bytes; NO_HEAP_GOAL for "no goal"."""
     whole = size_bytes >> 20 << 20
     return np.where(whole >= _BEYOND_MEMORY, NO_HEAP_GOAL, whole)
 
 
 def format_float(value: float) -> str:
-    """The shortest decimal that reads back: Go 1.26+ ``printfloat64``, strconv's 'g' with precision -1.
+    """The shortest decimal that reads back the same: Go 1.26+ ``printfloat64``, strconv's 'g' with precision -1.
 
-    Exponents below -4 and from 6 on are written with ``e``, as strconv does for the shortest form.
+    As in strconv, exponents below -4 and from 6 on are written with ``e``.
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
@@ -140,8 +140,8 @@ def format_float(value: float) -> str:
 def format_float_before_126(value: float) -> str:
     """Seven digits, a sign and three digits of exponent: Go 1.25 print.go ``printfloat``.
 
-    The runtime rounds by adding half a unit in binary; a value that needs more than seven digits may
-    differ from it in the last one, a value that was read from a trace never does.
+    The runtime rounds by adding half a unit in binary. A value that needs more than seven digits may differ in the last
+    digit; a value read from a trace does not.
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")

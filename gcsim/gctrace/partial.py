@@ -1,8 +1,8 @@
-"""Joining the records into which a container runtime cuts a long line; docker and CRI cut at 16 KiB.
+"""Joins records into which a container runtime has cut a long line; docker and CRI cut at 16 KiB.
 
-The text of a continuing record moves to the end of the record before it, and its own line stays empty, so that
-line numbers stay those of the file. These mark a record as unfinished: in docker's JSON a ``log`` without
-``\\n`` at its end, in CRI the flag ``P``, in other JSON a field of the record.
+The text of a continuing record moves to the end of the record before it. Its own line stays as an empty line, so that
+line numbers are those of the file. Marks of an unfinished record are: a ``log`` without ``\\n`` at its end in docker's
+JSON, the flag ``P`` in CRI, and a field of the record in other JSON.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from gcsim.gctrace.processes import prefix_tag
 
 _CRI = re.compile(rb"(.*?\b(?:stdout|stderr)) ([PF])(?::\S*)? (.*)", re.DOTALL)
-_SAMPLE = 1 << 20  # a log in a wrapper shows it in its first lines
+_SAMPLE = 1 << 20  # the first lines show whether a log has a wrapper
 _UNQUOTED = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*')
 _VALUE = rb'"\s*:\s*"([^"\\\n]*(?:\\.[^"\\\n]*)*)"'
 _DOCKER = re.compile(rb'"log' + _VALUE)
@@ -24,7 +24,7 @@ _LAST = re.compile(rb'"(?:partial_last|CONTAINER_PARTIAL_LAST)"\s*:\s*"?true', r
 
 
 def join_partial_records(data: bytes) -> bytes:
-    """The log with the whole text of every cut record where the record begins."""
+    """The log with the whole text of every cut record at the record's first line."""
     beginning = data[:_SAMPLE]
     if any(b" %b " % name in beginning and b" %b P" % name in data for name in (b"stderr", b"stdout")):
         lines = data.split(b"\n")
@@ -40,7 +40,7 @@ def join_partial_records(data: bytes) -> bytes:
     return data
 
 
-# A record: whose it is, where its text begins and ends in the line, and whether the next one continues it.
+# A record: (stream, begin of its text in the line, end of its text, whether the next record continues it)
 _Record = tuple[bytes, int, int, bool]
 
 
@@ -74,7 +74,7 @@ def _stream(line: bytes) -> bytes:
 
 
 def _has_unfinished_docker_record(data: bytes) -> bool:
-    """Whether some records of ``log`` end in a line break and some do not: shippers may drop all breaks."""
+    """Whether some records of ``log`` end in a line break and some do not; log shippers may drop all breaks."""
     finished = unfinished = False
     for match in _DOCKER.finditer(data):
         finished, unfinished = (True, unfinished) if match[1].endswith(b"\\n") else (finished, True)
@@ -84,7 +84,7 @@ def _has_unfinished_docker_record(data: bytes) -> bool:
 
 
 def _joined(lines: list[bytes], records: Iterable[_Record | None]) -> bytes:
-    """The lines with each continuation at the end of the text that it continues."""
+    """The lines with each continuation at the end of its record's first text."""
     begun: dict[bytes, int] = {}  # by stream, the line of an unfinished record
     parts: dict[int, list[bytes]] = {}  # of that line: up to its text's end, its continuations, its rest
     rest: dict[int, bytes] = {}

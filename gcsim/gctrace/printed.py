@@ -1,7 +1,7 @@
-"""Whether the runtime could have printed a gc line that was put together from pieces.
+"""Whether the runtime could have printed a gc line that was joined from pieces.
 
-Go 1.5-1.27 mgc.go ``gcMarkTermination`` and ``fmtNSAsMS``. Over 7,000 gc lines of public logs satisfy these rules, so
-a joined line that breaks one where its pieces meet has a digit too many or too few there.
+Source: Go 1.5-1.27 mgc.go ``gcMarkTermination`` and ``fmtNSAsMS``. Over 7,000 gc lines of public logs satisfy these
+rules. A joined line that violates a rule where its pieces meet has a digit too many or too few there.
 """
 
 import re
@@ -29,9 +29,9 @@ _BEFORE_FMT_NS_AS_MS = ("1.2", "1.3", "1.4", "1.5beta")
 def could_be_printed(
     template: Template, match: re.Match[bytes], joints: Sequence[int], *, broken_number: bool = False
 ) -> bool:
-    """Whether the numbers at the places where pieces meet are spelled, and ordered, as the runtime does it.
+    """Whether the runtime spells and orders the numbers in this way at the places where pieces meet.
 
-    A number that was broken over two lines may have lost zeros at its end, by a tool or a hand.
+    A tool or a person that broke a number over two lines may have dropped zeros at its end (``broken_number``).
     """
     old = template.generation in _BEFORE_FMT_NS_AS_MS
     ms = _INTEGER if old else _MS_ZEROS_DROPPED if broken_number else _MS
@@ -58,7 +58,7 @@ def _spelled(number: Number, text: bytes, ms: re.Pattern[bytes]) -> bool:
 
 
 def pauses_agree(fields: Mapping[str, Any]) -> BoolArray:
-    """Whether one count of Ps, up to GOMAXPROCS, turns both pauses into their CPU time; for columns or one line.
+    """Whether CPU time / wall time of both pauses fits one number of Ps up to GOMAXPROCS; for columns or one line.
 
     The runtime multiplies a pause by ``work.stwprocs``: GOMAXPROCS, or the number of CPUs when that is less.
     """

@@ -1,10 +1,10 @@
-"""Telling apart the processes that share a log, by their numbering and their clocks.
+"""Separates the processes that share a log, by their cycle numbers and clocks.
 
-``go run``, ``go build`` and ``go test`` print the traces of the go tool, of every compiler and linker and of
-the program into one stream; a container log holds one run after the other. A process counts its cycles
-1, 2, 3 ... and its clock never goes back: a cycle continues the process whose number comes before, and that
-had finished its last cycle by then. Where two processes qualify, the same prefix (pod, unit and pid)
-decides, then the clock that would have to jump far less, then who printed last.
+``go run``, ``go build`` and ``go test`` print the traces of the go tool, of every compiler and linker and of the
+program into one stream. A container log holds several runs in sequence. A process numbers its cycles 1, 2, 3 ..., and
+its clock never decreases. A cycle therefore continues a process with the number before it that had ended its last
+cycle by then. If several processes qualify, the one with the same prefix (pod, unit and pid) is taken, then the one
+with a much smaller step of the clock, then the one that printed last.
 """
 
 import re
@@ -17,7 +17,7 @@ from gcsim.arrays import Int64Array
 
 _TRUNCATION_NS = 1_000_000  # a time stamp is truncated to milliseconds
 _JUMP_NS = 1_000_000_000  # a clock that moves less than this has not jumped
-_RECENT = 64  # processes looked at when a cycle's predecessor is missing
+_RECENT = 64  # candidate processes if a cycle's predecessor is missing
 _STAMP = re.compile(
     rb"\d{4}[-/]\d\d[-/]\d\d[T ]?[\d:.,]*(?:Z|[+-]\d\d:?\d\d)?|\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?"
     rb"|[A-Z][a-z]{2} +\d{1,2}\b|\d{9,}(?:\.\d+)?|\d+\.\d+"
@@ -25,7 +25,7 @@ _STAMP = re.compile(
 
 
 def prefix_tag(prefix: bytes) -> bytes:
-    """What stays the same in the text before one writer's lines: the prefix without time stamps."""
+    """The constant part of the text before one writer's lines: the prefix without time stamps."""
     tag = _STAMP.sub(b"", prefix).strip()
     return tag if re.search(rb"\w", tag) else b""
 
@@ -47,10 +47,10 @@ def assign_processes(
     gomaxprocs: Int64Array,
     tags: list[bytes],
 ) -> NDArray[np.intp]:
-    """The process of each cycle, counted from 0 in order of appearance.
+    """The process of each cycle, numbered from 0 in order of appearance.
 
-    ``begins`` and ``ends`` are clocks that never go back within a process: nanoseconds, or allocations where
-    the format has no time. ``tags`` are the ``prefix_tag`` of the text before each cycle's line.
+    ``begins`` and ``ends`` are clocks that never decrease within a process: nanoseconds, or counts of allocations in a
+    format without time. ``tags`` are the ``prefix_tag`` of the text before each cycle's line.
     """
     assigned = np.empty(len(numbers), np.intp)
     processes: list[_Process] = []
@@ -94,7 +94,7 @@ def _successor(now: _Process, processes: list[_Process], next_of: dict[int, list
 
 
 def _could_precede(process: _Process, now: _Process) -> bool:
-    """Whether cycles in between may be missing: an excerpt, or lines that could not be read."""
+    """Whether a cycle may continue a process with cycles missing between: excerpts, or unreadable lines."""
     return process.number < now.number and process.clock <= now.clock and process.gomaxprocs == now.gomaxprocs
 
 

@@ -1,4 +1,4 @@
-"""Reading gctrace logs: one Trace per process, and what could not be read, by line number."""
+"""Reads gctrace logs into one Trace per process, with reports of unreadable lines by line number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,8 +17,8 @@ from gcsim.gctrace.source import Source, read_source, source_name
 from gcsim.gctrace.split import split_processes
 from gcsim.gctrace.trace import Oddity, Trace
 
-_BLOCK = 1 << 20  # bytes read together: large enough for arrays, small enough for the processor's cache
-_FEW = 8  # fewer lines of a shape than this are read one by one
+_BLOCK = 1 << 20  # bytes parsed together: large enough for arrays, small enough for the processor's cache
+_FEW = 8  # fewer lines of one shape are read one by one
 _SHAPES_KEPT = 4096
 _EXCERPT = 120  # characters of a line shown in an oddity
 _FOREIGN = 0
@@ -26,10 +26,10 @@ _CAREFUL = -1
 
 
 def read_gctrace(source: Source) -> Trace:
-    """The process with the most cycles in a log; the others are named among its oddities.
+    """The trace of the process with the most cycles in a log; its oddities name the other processes.
 
-    ``source`` is a path, ``-`` for standard input, or an open file; gzip, xz and bzip2 are recognised by content.
-    Raises InputError when the log cannot be read or holds no gc line.
+    ``source`` is a path, ``-`` for standard input, or an open file. Files of gzip, xz and bzip2 are unpacked. Raises
+    InputError if the log cannot be read or has no gc line.
     """
     traces = read_processes(source)
     chosen = max(traces, key=lambda trace: len(trace.cycles))
@@ -56,7 +56,7 @@ def read_processes(source: Source) -> list[Trace]:
 
 
 class _ShapeIds(dict[bytes, int]):
-    """Line without its numbers -> index into ``shapes``, or what else to do with it."""
+    """A map from a line without its numbers to an index into ``shapes``, or to ``_FOREIGN`` or ``_CAREFUL``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class _ShapeIds(dict[bytes, int]):
 
     def __missing__(self, text: bytes) -> int:
         known = _FOREIGN if KEYWORDS.search(text) is None else len(self.shapes)
-        if len(self) >= _SHAPES_KEPT:  # lines that hardly repeat: do not collect them
+        if len(self) >= _SHAPES_KEPT:  # most lines are unique: stop storing them
             return min(known, _FOREIGN + 1) * _CAREFUL
         if known != _FOREIGN:
             self.shapes.append(None)
@@ -81,12 +81,12 @@ class _Log:
     oddities: list[Oddity] = field(default_factory=list)
     foreign: list[Int64Array] = field(default_factory=list)  # line numbers
     broken: list[tuple[int, int, str]] = field(default_factory=list)  # line number, offset, kind
-    marks: list[int] = field(default_factory=list)  # numbers of lines that hold only "(forced)"
+    marks: list[int] = field(default_factory=list)  # numbers of lines with only "(forced)"
     _ids: _ShapeIds = field(default_factory=_ShapeIds)
-    _ends: list[int] = field(default_factory=list)  # numbers of the lines that a reassembled one ends in
+    _ends: list[int] = field(default_factory=list)  # numbers of the last lines of reassembled gc lines
 
     def scan(self) -> None:
-        """Read every line, most of them together with others of their shape."""
+        """Reads all lines, most of them together with other lines of their shape."""
         line_number = 1
         for offset, block in _blocks(self.data):
             line_number += self._scan_block(block, offset - PADDING, line_number)
@@ -134,7 +134,7 @@ class _Log:
             self.broken.append((line_number, offset, verdict))
 
     def repair(self) -> None:
-        """Put torn gc lines together where that is certain, and report all other broken ones."""
+        """Joins torn gc lines if their text is certain, and reports all other broken lines."""
         self.broken.sort()
         torn = [(number, offset) for number, offset, kind in self.broken if kind == "broken gc line"]
         whole = WholeLines(self.rows) if torn or self.marks else None
@@ -154,7 +154,7 @@ class _Log:
                 self._report(kind, number, self.data[offset : end if end >= 0 else offset + 16 * _EXCERPT])
 
     def foreign_line_numbers(self) -> Int64Array:
-        """Lines that are no trace lines; the end of a torn line may have looked like one."""
+        """The numbers of lines that are not trace lines; the end of a torn gc line is not among them."""
         numbers = np.concatenate([*self.foreign, np.empty(0, np.int64)]).astype(np.int64)
         return np.setdiff1d(numbers, np.array(self._ends, np.int64))
 
@@ -165,7 +165,7 @@ class _Log:
 
 
 def _blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Offset and padded text of successive blocks of whole lines."""
+    """(offset, padded text) of successive blocks of whole lines."""
     start = 0
     while start < len(data):
         end = (
@@ -187,7 +187,7 @@ def _other_process(trace: Trace) -> Oddity:
 
 
 def _side_file(source: Source) -> tuple[CaptureInfo | None, tuple[Oddity, ...]]:
-    """The log's side file, and what is wrong with it."""
+    """(the log's side file or None, oddities of the side file)."""
     if not isinstance(source, (str, Path)) or str(source) == "-":
         return None, ()
     info, note = read_side_file(Path(source))
@@ -195,6 +195,7 @@ def _side_file(source: Source) -> tuple[CaptureInfo | None, tuple[Oddity, ...]]:
 
 
 def _nothing_read(log: _Log, name: str) -> str:
+    """The error message for a log without a readable gc line."""
     if not log.data.strip():
         return f"{name}: is empty; run the program with GODEBUG=gctrace=1 and keep its standard error"
     if b"\0" in log.data[:1_000_000]:

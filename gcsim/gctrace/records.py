@@ -1,8 +1,8 @@
-"""Typed tables for what a trace holds beside its cycles: columns of equal length, equal by value.
+"""Typed tables of the lines of a trace that are not gc lines; columns of equal length, compared by value.
 
-Sizes are integer bytes, durations integer nanoseconds, as in ``CycleTable``; NOT_LOGGED (-1) marks
-what a line's format lacks. ``cycle_index`` is the row in ``Trace.cycles`` that a line belongs to:
--1 before the first cycle, ``len(cycles)`` for a cycle that began and was never seen to end.
+Sizes are integer bytes, durations integer nanoseconds, as in ``CycleTable``. NOT_LOGGED (-1) marks a field that the
+line's format lacks. ``cycle_index`` is the row in ``Trace.cycles`` of a line's cycle: -1 before the first cycle,
+``len(cycles)`` for a cycle without a gc line at the end of the log.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _DTYPES: dict[object, tuple[type, object]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Columns:
-    """Base of the tables: one-dimensional arrays of one length."""
+    """Base of the tables: one-dimensional arrays of equal length."""
 
     def __post_init__(self) -> None:
         shapes = {getattr(self, f.name).shape for f in fields(self)}
@@ -47,7 +47,7 @@ class Columns:
 
     @classmethod
     def build(cls, length: int, columns: Mapping[str, NDArray[Any]]) -> Self:
-        """A table of ``length`` rows from the columns there are; the others say "not logged"."""
+        """A table of ``length`` rows from the given columns; the other columns hold "not logged"."""
         values: dict[str, Any] = {}
         for f in fields(cls):
             dtype, missing = _DTYPES[f.type]
@@ -62,7 +62,7 @@ def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PacerStarts(Columns):
-    """``pacer: assist ratio=``: the pacer's plan as marking begins. Go ``startCycle``."""
+    """``pacer: assist ratio=``: the pacer's plan when marking begins. Go ``startCycle``."""
 
     cycle_index: Int64Array
     assist_ratio: FloatArray  # assist_work_per_byte at the start
@@ -77,7 +77,7 @@ class PacerStarts(Columns):
 class PacerEnds(Columns):
     """``pacer: u% CPU (g exp.) for ... B work``: exact bytes at mark's end. Go 1.18+ ``endCycle``.
 
-    Go prints none for a cycle whose live heap did not pass its trigger (most forced ones).
+    Go prints no such line for a cycle whose heapLive did not pass its trigger (most forced cycles).
     """
 
     cycle_index: Int64Array
@@ -87,7 +87,7 @@ class PacerEnds(Columns):
     stack_work_bytes: Int64Array
     globals_work_bytes: Int64Array
     expected_work_bytes: Int64Array
-    triggered_bytes: Int64Array  # live heap at which this cycle did start (T)
+    triggered_bytes: Int64Array  # heapLive at which this cycle started (T)
     heap_live_bytes: Int64Array  # at mark's end (L)
     past_goal_bytes: Int64Array  # L - heap goal, signed
     cons_mark: FloatArray  # the smoothed value in force before this cycle's update
@@ -141,7 +141,9 @@ class Scavenges(Columns):
 
     cycle_index: Int64Array
     number: Int64Array  # only in the first spelling, "scav N ..."
-    background_bytes: Int64Array  # returned to the system since the last line; to Go 1.20 all of it
+    background_bytes: (
+        Int64Array  # returned to the system since the last line; up to Go 1.20 all returned memory
+    )
     eager_bytes: Int64Array  # by allocation and FreeOSMemory, Go 1.21+
     released_bytes: Int64Array  # heapReleased now
     utilization_percent: Int64Array  # heap in use / heap not released
@@ -154,10 +156,10 @@ class HeapSummaries(Columns):
     """``scvg`` lines, which gctrace=1 printed up to Go 1.13. Go ``mHeap_Scavenge``."""
 
     cycle_index: Int64Array
-    number: Int64Array  # -1 for FreeOSMemory, and where there is none
+    number: Int64Array  # -1 for FreeOSMemory and without a number
     forced: BoolArray  # "forced scvg", Go 1.13
-    newly_released_bytes: Int64Array  # "N MB released" lines have only this
-    inuse_bytes: Int64Array  # the other lines have the rest, whole MiB
+    newly_released_bytes: Int64Array  # the only field of "N MB released" lines
+    inuse_bytes: Int64Array  # this and all below: fields of the other lines, whole MiB
     idle_bytes: Int64Array
     sys_bytes: Int64Array
     released_bytes: Int64Array
@@ -166,18 +168,18 @@ class HeapSummaries(Columns):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StopTheWorldFields(Columns):
-    """What Go 1.2-1.4 print beyond ``CycleTable``, one row per cycle. Go ``runtime·gc`` (mgc0.c).
+    """Fields of Go 1.2-1.4 that ``CycleTable`` lacks, one row per cycle. Go ``runtime·gc`` (mgc0.c).
 
-    The phases add up to the pause, which ``CycleTable`` holds as ``stw_mark_term_ns``: nothing ran beside it.
+    The sum of the phases is the pause, ``stw_mark_term_ns`` in ``CycleTable``. Nothing is concurrent.
     """
 
-    phase1_ns: Int64Array  # Go 1.2: mark, sweep, the rest
+    phase1_ns: Int64Array  # Go 1.2: mark, sweep, other work
     phase2_ns: Int64Array  # Go 1.3, 1.4: stop and set up, roots, mark, finish
     phase3_ns: Int64Array
     phase4_ns: Int64Array  # Go 1.3+
     objects_before: Int64Array  # Go 1.2 only
     objects: Int64Array  # live after
-    mallocs: Int64Array  # since the program's start: grows from cycle to cycle
+    mallocs: Int64Array  # since the program's start
     frees: Int64Array
     goroutines: Int64Array  # Go 1.4 only
     sweep_spans: Int64Array  # Go 1.3+

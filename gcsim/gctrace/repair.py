@@ -1,6 +1,6 @@
-"""Which torn gc lines are put together: those with one reading that agrees with the whole lines around it.
+"""Joins torn gc lines that have exactly one reading which agrees with the whole gc lines near it.
 
-Two readings mean none, unless the lines around decide: the log's lines may all be broken at one width, or only
+With two readings a line stays broken, unless lines near it decide: the log's lines are all broken at one width, or only
 one reading has a cycle number and a time between those of the gc lines above and below.
 """
 
@@ -18,14 +18,14 @@ from gcsim.gctrace.rows import LINE, ORDER, RowStore
 from gcsim.gctrace.torn import FAR, LINES_AHEAD, Reading, heads, readings
 
 _LINES_BACK = 8
-_LOST = 4  # up to so many cycles, the missing numbers after a line are those of lines that were lost
-_NEAR = 64  # cycles between two gc lines of a log that are taken for neighbours
+_LOST = 4  # up to so many missing numbers after a line count as lost lines
+_NEAR = 64  # largest difference of the cycle numbers of two neighbouring gc lines
 _HEADLESS = re.compile(rb"""(?<![^\s"'(\[>])#?\d+[ \t]*@""")
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A gc line that was read, as far as it decides about others."""
+    """The fields of a whole gc line that decide about torn ones."""
 
     order: int
     number: int
@@ -38,16 +38,16 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A gc line that was put together."""
+    """A joined gc line."""
 
     entry: Entry
-    first: int  # line number where it begins
-    last: int  # and where it ends
-    prefix: tuple[int, int]  # what stands before it in its first line, as offsets in the log
+    first: int  # number of the line in which it begins
+    last: int  # number of the line in which it ends
+    prefix: tuple[int, int]  # offsets in the log of the text before it in its first line
 
     @property
     def whole(self) -> Whole:
-        """The line, as a neighbour of others."""
+        """The joined line as a whole line."""
         values = self.entry.values
         return Whole(
             self.first * LINE + LINE - 1,
@@ -59,7 +59,7 @@ class Joined:
 
 
 class WholeLines:
-    """The gc lines that were read, in the order of the log."""
+    """The whole gc lines of a log, in its order."""
 
     def __init__(self, rows: RowStore) -> None:
         tables = [(name, rows.table([template])) for name, template in CYCLES.items()]
@@ -76,7 +76,7 @@ class WholeLines:
         self._columns = [column[rising] for column in self._columns]
 
     def around(self, order: int) -> tuple[Whole | None, Whole | None]:
-        """The last gc line before a place in the log, and the first one from it on."""
+        """(last gc line before a place in the log, first gc line from it on)."""
         index = int(np.searchsorted(self._columns[0], order))
         return self._at(index - 1), self._at(index)
 
@@ -94,7 +94,7 @@ _NONE = np.empty(0, np.int64)
 
 @dataclass
 class Repair:
-    """The repair of one log. ``broken`` are the line numbers and offsets of its broken gc lines, rising."""
+    """The repair of one log. ``broken`` are line numbers and offsets of its broken gc lines, in rising order."""
 
     data: bytes
     broken: list[tuple[int, int]]
@@ -104,12 +104,12 @@ class Repair:
     )  # start and end of the lines near a broken one
 
     def joined(self) -> list[Joined]:
-        """The torn lines that can be read, in the order of the log."""
+        """The joined lines, in the order of the log."""
         found: list[Joined] = []
-        tried = 0  # the last line in which a beginning was looked for
-        done = (0, 0)  # line and column where the last one ends: nothing before it is used again
+        tried = 0  # the last line that was searched for a beginning
+        done = (0, 0)  # line and column of the last joined line's end; no text before it is used again
         for number, offset in self.broken:
-            self._look_around(number, offset)
+            self._index_lines_near(number, offset)
             for first in range(max(number - _LINES_BACK, tried + 1), number + 1):
                 tried = first
                 if first >= done[0] and first in self._lines:
@@ -122,7 +122,8 @@ class Repair:
                 done = (number, FAR)
         return self._without_merged(found)
 
-    def _look_around(self, number: int, offset: int) -> None:
+    def _index_lines_near(self, number: int, offset: int) -> None:
+        """Records the offsets of the lines near a broken one."""
         if len(self._lines) > 1_000:
             self._lines = {n: span for n, span in self._lines.items() if n >= number - _LINES_BACK}
         start = offset
@@ -141,7 +142,7 @@ class Repair:
             start = end + 1
 
     def _from(self, first: int, done: tuple[int, int]) -> tuple[Joined | None, int]:
-        """The gc line that begins in a line and ends in one below it."""
+        """(gc line that begins in a line and ends in one below it, column of its end); None if it is uncertain."""
         start, end = self._lines[first]
         base = max(start, end - FAR)
         head = self.data[base:end]
@@ -164,6 +165,7 @@ class Repair:
         return self.data[start : min(end, start + FAR)]
 
     def _choice(self, found: list[Reading], first: int) -> Reading | None:
+        """The only reading that agrees with the gc lines near it; None if there is none or several."""
         above, below = self.whole.around(first * LINE + LINE - 1)
         near = [whole for whole in (above, below) if whole is not None]
         if near:
@@ -183,14 +185,14 @@ class Repair:
         return candidates[0] if len(candidates) == 1 else None
 
     def _broken_at_a_width(self, first: int) -> bool:
-        """Whether the line is as long as the longest near it, and some others are, too."""
+        """Whether the line has the length of the longest lines near it, and several lines have this length."""
         near = range(first - _LINES_BACK, first + LINES_AHEAD + 1)
         lengths = [end - start for start, end in (self._lines[n] for n in near if n in self._lines)]
         start, end = self._lines[first]
         return lengths.count(end - start) >= min(3, len(lengths) // 2) and max(lengths) == end - start
 
     def _headless(self, number: int) -> Joined | None:
-        """A gc line without its "gc", where the gc lines around confirm its number."""
+        """A gc line without its "gc", if the gc lines near it confirm its number."""
         start, _ = self._lines[number]
         line = self._beginning(number)
         begin = _HEADLESS.search(line)
@@ -210,10 +212,10 @@ class Repair:
         return None
 
     def _without_merged(self, found: list[Joined]) -> list[Joined]:
-        """Without those that join the beginning of one cycle's line to the end of the next one's.
+        """The joined lines without those that join the lines of two cycles.
 
-        A line whose end was lost and a line whose beginning was lost look like one torn line, but then a number
-        is missing, and no broken line is left that could have held it.
+        A line without its end and a line without its beginning look like one torn line. In that case a cycle number is
+        missing, and no other broken line can have held it.
         """
         kept = [joined for joined in found if not self._repeats(joined)]
         used = line_numbers(kept)
@@ -223,6 +225,7 @@ class Repair:
         ]
 
     def _is_merged(self, joined: Joined, after: list[Joined], left: list[int]) -> bool:
+        """Whether a joined line consists of the lines of two cycles."""
         mine = joined.whole
         _, below = self.whole.around(mine.order)
         below = min((w for w in (below, *(j.whole for j in after)) if w), key=lambda w: w.order, default=None)
@@ -232,6 +235,7 @@ class Repair:
         return start == len(left) or left[start] >= below.order // LINE
 
     def _repeats(self, joined: Joined) -> bool:
+        """Whether a joined line equals a whole line near it."""
         mine = joined.whole
         return any(
             near is not None
@@ -242,7 +246,7 @@ class Repair:
 
 
 def _begins_nearer(between: list[bytes]) -> bool:
-    """Whether a line between a beginning and its end is a beginning itself."""
+    """Whether a gc line begins in one of the lines between."""
     return any(line.lstrip().startswith(b"gc") and heads(line) for line in between)
 
 
@@ -258,7 +262,7 @@ def _place(reading: Reading) -> tuple[int, int]:
 
 
 def _between(reading: Reading, above: Whole | None, below: Whole | None) -> bool:
-    """Whether number and time lie between those of the gc lines above and below, which are near each other."""
+    """Whether number and time lie between those of the gc lines above and below, if these are neighbours."""
     if above is None or below is None or not above.number < below.number <= above.number + _NEAR:
         return False
     number, start_ns = _place(reading)
@@ -266,7 +270,7 @@ def _between(reading: Reading, above: Whole | None, below: Whole | None) -> bool
 
 
 def _fits(reading: Reading, above: Whole | None, below: Whole | None) -> bool:
-    """Whether number and time do not contradict each other: both lie between the gc lines around, or neither does."""
+    """Whether number and time are consistent: both or neither lie between those of the gc lines around."""
     if above is None or below is None or not above.number < below.number <= above.number + _NEAR:
         return True
     number, start_ns = _place(reading)
@@ -274,17 +278,17 @@ def _fits(reading: Reading, above: Whole | None, below: Whole | None) -> bool:
 
 
 def line_numbers(joined: Iterable[Joined]) -> set[int]:
-    """The numbers of all lines that a joined line stands in."""
+    """The numbers of all lines of joined gc lines."""
     return {number for line in joined for number in range(line.first, line.last + 1)}
 
 
 def torn_marks(lines: list[int], whole: WholeLines) -> dict[int, int]:
-    """Lines that hold only "(forced)", each with the place of the gc line above that it ends."""
+    """A map from lines with only "(forced)" to the place of the gc line above that they end."""
     found: dict[int, int] = {}
     for line in lines:
         above, below = whole.around(line * LINE)
         if below is not None and above is not None and below.number != above.number + 1:
-            continue  # the line that the mark ended may be lost
+            continue  # the mark's gc line may be lost
         if above is not None and not above.forced and line - above.order // LINE <= LINES_AHEAD:
             found[line] = above.order
     return found

@@ -1,4 +1,4 @@
-"""Rows as they are read, by template, and their tables in the order of the file."""
+"""The rows of a log by template, and their tables in the order of the file."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,22 +17,22 @@ Raw = dict[str, NDArray[Any]]
 
 ORDER = "order"  # line number * LINE + position among the line's trace lines
 PREFIX_START, PREFIX_END = "prefix_start", "prefix_end"
-"""Of the text between a trace line and the one before it in its line (or the line's start): offsets in the log."""
+"""Offsets in the log of the text before a trace line, from the end of the one before or the line's start."""
 
 LINE = 1 << 26
-"""More trace lines than one line of a log can hold (``source.MAX_BYTES``), and a power of two."""
+"""A power of two above the number of trace lines that one line of a log can hold (``source.MAX_BYTES``)."""
 
 
 class RowStore:
-    """Collects rows one by one and in columns. Offsets are those of the whole log."""
+    """Collects rows, single or in columns. Offsets are those in the whole log."""
 
     def __init__(self) -> None:
         self._single: dict[Template, list[tuple[float, ...]]] = {}
         self._columns: dict[Template, list[Raw]] = {}
-        self._forced: list[int] = []  # places of gc lines whose "(forced)" stands in a later line
+        self._forced: list[int] = []  # places of gc lines whose "(forced)" is in a later line
 
     def add_entries(self, entries: Iterable[Entry], line_number: int, line_start: int) -> None:
-        """The trace lines that the careful path found in one line of the log."""
+        """Adds the trace lines that the careful path found in one line of the log."""
         previous = 0
         for i, entry in enumerate(entries):
             place = (line_number * LINE + i, line_start + previous, line_start + entry.match.start())
@@ -40,20 +40,20 @@ class RowStore:
             self._single.setdefault(entry.template, []).append((*place, *entry.values.values()))
 
     def add_joined(self, entry: Entry, line_number: int, prefix: tuple[int, int]) -> None:
-        """A gc line that was put together, as the last trace line of the line that it begins in."""
+        """Adds a joined gc line, as the last trace line of the line in which it begins."""
         place = (line_number * LINE + LINE - 1, *prefix)
         self._single.setdefault(entry.template, []).append((*place, *entry.values.values()))
 
     def mark_forced(self, places: Iterable[int]) -> None:
-        """Make cycles forced, by their place in the log."""
+        """Marks gc lines as forced, by their place in the log."""
         self._forced.extend(places)
 
     def add_lines(
         self, shape: LineShape, numbers: Numbers, lines: Int64Array, first_line_number: int, shift: int
     ) -> Int64Array:
-        """Lines of one shape, by index in their block; returns those that need the careful path instead.
+        """Adds lines of one shape, by index in their block; returns the lines that need the careful path.
 
-        ``shift`` turns an offset in the padded block into one in the log.
+        An offset in the padded block plus ``shift`` is an offset in the log.
         """
         fits, starts, ends = numbers.of_shape(shape, lines)
         decoded = [_decode_entry(entry, numbers.block, starts, ends) for entry in shape.entries]
@@ -73,7 +73,7 @@ class RowStore:
         return lines[careful]
 
     def table(self, templates: Iterable[Template]) -> Raw:
-        """The rows of some templates, in the order of the log; NOT_LOGGED where a line has no such field."""
+        """The rows of some templates, in the order of the log; NOT_LOGGED for fields that a line lacks."""
         templates = list(templates)
         names = {ORDER: None, PREFIX_START: None, PREFIX_END: None}
         names |= {token.name: None for template in templates for token in template.fields}
@@ -106,7 +106,7 @@ def _column(part: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
 def _decode_entry(
     entry: EntryShape, block: bytes, starts: Int64Array, ends: Int64Array
 ) -> tuple[Raw, BoolArray]:
-    """The entry's columns, and which are valid; numbers stand at ``starts``..``ends`` (lines, numbers)."""
+    """(the entry's columns, whether each row is valid); numbers are at ``starts``..``ends`` (lines, numbers)."""
     values: Raw = {}
     points = list(entry.points)
     characters = np.frombuffer(block, np.uint8)[starts[:, points]]
@@ -155,7 +155,7 @@ def _floats(
         text = block[begin:stop]
         try:
             values[i] = float(text)
-        except ValueError:  # "1.2.3": the careful path says where the fault is
+        except ValueError:  # "1.2.3": the careful path reports the error
             fits[i] = False
         else:
             fits[i] = text[-1:] != b"." and b".e" not in text and text.lstrip(b"+-")[:1] != b"."

@@ -1,8 +1,8 @@
-"""The order of a log's gc lines where the file does not keep it.
+"""Restores the order of a log's gc lines from cycle numbers and times.
 
-Log viewers export the newest line first, two dumps of one log overlap, and a sort by whole seconds swaps
-neighbours. A cycle's number and time say where it belongs: identical lines are one cycle, a log whose numbers and
-times fall together is read from its end, and processes that continue each other exactly are one.
+Log viewers export the newest line first, two dumps of one log overlap, and a sort by whole seconds swaps neighbours.
+Identical lines are one cycle. A log in which numbers and times decrease together is read from its end. Processes that
+continue each other exactly are one process.
 """
 
 from collections import defaultdict
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from gcsim.arrays import Int64Array
 
-_LAGS = 8  # lines of other processes that may stand between two cycles of one
-_TINY = 3  # a young process on a coarse clock may print what another one printed
-_CANDIDATES = 64  # processes that are tried as a part of another one
+_LAGS = 8  # lines of other processes between two cycles of one
+_TINY = 3  # first cycles on a coarse clock may be equal in two processes
+_CANDIDATES = 64  # processes tried as a part of another one
 
 
 def is_newest_first(numbers: Int64Array, begins: Int64Array) -> bool:
-    """Whether more cycles are followed by the one before them than by the one after them."""
+    """Whether more cycles are followed by their predecessor than by their successor."""
     forward = backward = 0
     for lag in range(1, min(_LAGS, len(numbers) - 1) + 1):
         step, time = numbers[lag:] - numbers[:-lag], begins[lag:] - begins[:-lag]
@@ -30,7 +30,7 @@ def is_newest_first(numbers: Int64Array, begins: Int64Array) -> bool:
 
 
 def without_glued_digits(numbers: Int64Array, begins: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """The numbers, each as the rows around it say where other digits stand before it; and which rows these are."""
+    """(cycle numbers without digits of another writer before them, rows that changed), by the rows around."""
     if len(numbers) < 3 or np.all(np.diff(numbers) >= 1):
         return numbers, np.empty(0, np.int64)
     above, here, below = numbers[:-2], numbers[1:-1], numbers[2:]
@@ -45,9 +45,9 @@ def without_glued_digits(numbers: Int64Array, begins: Int64Array) -> tuple[Int64
 
 
 def originals(fields: Mapping[str, NDArray[Any]], tags: list[bytes]) -> Int64Array:
-    """For each row, the first one that is the same line; a row that stands once is its own.
+    """For each row, the index of the first equal row, which is its own index for a single row.
 
-    Equal lines of two writers are two cycles where each writer's prefix marks several lines.
+    Equal lines of two writers are two cycles if each writer's prefix marks several lines.
     """
     writers = writer_of(tags)
     table = np.column_stack([*(column.astype(np.int64) for column in fields.values()), writers])
@@ -60,7 +60,7 @@ def originals(fields: Mapping[str, NDArray[Any]], tags: list[bytes]) -> Int64Arr
 
 
 def writer_of(tags: list[bytes]) -> Int64Array:
-    """A number per writer, by the prefix before its lines; 0 for prefixes that mark one line only."""
+    """The number of each line's writer, by the prefix; 0 for a prefix that marks only one line."""
     counts: dict[bytes, int] = defaultdict(int)
     for tag in tags:
         counts[tag] += 1
@@ -71,10 +71,10 @@ def writer_of(tags: list[bytes]) -> Int64Array:
 def is_one_process(
     numbers: Int64Array, begins: Int64Array, gomaxprocs: Int64Array, writers: Int64Array
 ) -> bool:
-    """Whether all rows, in whatever order, are cycles of one process.
+    """Whether all rows, in any order, are cycles of one process.
 
-    Numbers must rise with time. A number may be missing only where the file has the lines around it in order:
-    a process that was started again counts from 1 below the lines of the one before.
+    Numbers must rise with time. A number may be missing only if the file has the lines around it in order. A restarted
+    process counts from 1 below the lines of the one before.
     """
     if len(np.unique(writers[writers > 0])) > 1:
         return False
@@ -87,7 +87,7 @@ def is_one_process(
 
 
 class _Chains:
-    """Processes as rows in the order of their numbers, and where their numbering begins, ends or jumps."""
+    """Processes as rows in the order of their numbers, with the numbers at which they begin, end or jump."""
 
     def __init__(self, process: NDArray[np.intp], columns: tuple[Int64Array, ...]) -> None:
         self.numbers, self.begins, self.gomaxprocs, self.writers = columns
@@ -95,7 +95,7 @@ class _Chains:
         parts = np.split(groups, np.flatnonzero(np.diff(process[groups])) + 1)
         self.rows: dict[int, NDArray[np.intp]] = dict(enumerate(parts))
         self.ends: dict[int, set[int]] = defaultdict(set)  # number after which a chain stops or jumps
-        self.starts: dict[int, set[int]] = defaultdict(set)  # number with which it goes on
+        self.starts: dict[int, set[int]] = defaultdict(set)  # number with which it begins or continues
         for chain in self.rows:
             self._index(chain)
 
@@ -108,13 +108,13 @@ class _Chains:
             self.starts[number].add(chain)
 
     def partners(self, chain: int) -> list[int]:
-        """The chains that the first or last cycle of one continues or is continued by."""
+        """The chains that may come directly before or after a chain."""
         numbers = self.numbers[self.rows[chain]]
         found = self.ends[int(numbers[0]) - 1] | self.starts[int(numbers[-1]) + 1]
         return sorted(other for other in found if other in self.rows and other != chain)[:_CANDIDATES]
 
     def merge(self, chain: int, other: int) -> bool:
-        """Make one chain of two that fit into each other; whether they do."""
+        """Merges two chains if they fit into each other; returns whether they do."""
         rows = np.concatenate([self.rows[chain], self.rows[other]])
         if len(np.unique(self.gomaxprocs[rows])) > 1:
             return False
@@ -139,9 +139,9 @@ class _Chains:
 
 
 def merged_processes(process: NDArray[np.intp], *columns: Int64Array) -> NDArray[np.intp]:
-    """Processes of which one fits exactly into another's gaps, or before or after it, as one.
+    """The process of each cycle after merging processes that fit into each other's gaps, or before or after.
 
-    ``columns`` are cycle numbers, begins, GOMAXPROCS and writers, a row per cycle.
+    ``columns`` are cycle numbers, begins, GOMAXPROCS and writers, one row per cycle.
     """
     chains = _Chains(process, columns)
     waiting = sorted(chains.rows, key=lambda chain: len(chains.rows[chain]))

@@ -1,9 +1,9 @@
-"""The fast path: lines of one shape are read together, in columns.
+"""The fast path of the reader: it reads lines of one shape together, in columns.
 
-A line's shape is its text without digits and points, and where the numbers stood in it. The first line of
-a shape goes through ``parse_line``, which tells what each number is; from then on the numbers of all lines of
-that shape are turned into arrays at once. So a log with time stamps, a container's wrapper or a level
-in front of each line is read as fast as a bare one, in whatever format its gc lines are.
+The shape of a line is its text without digits and points, and the places of its numbers. ``parse_line`` parses the
+first line of a shape and determines the field of each number. The numbers of all later lines of that shape are then
+converted to arrays together. A log with time stamps, a container's wrapper or a log level before each line is
+therefore read as fast as a plain log, in every format of gc lines.
 """
 
 import re
@@ -20,12 +20,12 @@ UInt64Array = NDArray[np.uint64]
 
 NUMERIC = b"0123456789."
 _TOKEN = re.compile(rb"[0-9.]+")
-PADDING = 16  # bytes in front of a block, so that a word can be read that ends at its first number
+PADDING = 16  # bytes before a block, so that a 16-byte word can end at its first number
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Where one field of a trace line stands: one number, a stretch of text (floats), or a constant."""
+    """The place of one field in a trace line: one number, a text (floats), or a constant."""
 
     token: Token
     first: int = -1  # index of the number in the line; -1 for a constant
@@ -37,27 +37,27 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class EntryShape:
-    """One trace line within lines of a shape."""
+    """One trace line in the lines of a shape."""
 
     template: Template
     columns: tuple[Column, ...]
-    anchor: int  # index of its first number; -1 where it has none
+    anchor: int  # index of its first number; -1 without numbers
     lead: int  # bytes from its beginning to that number
-    last: int  # index of its last number; -1 where it has none
-    tail: int  # bytes from that number's end to its own
-    points: tuple[int, ...]  # indices of what looks like a number and is a point of the format ("25 exp.")
+    last: int  # index of its last number; -1 without numbers
+    tail: int  # bytes from that number's end to the line's end
+    points: tuple[int, ...]  # indices of points of the format that look like numbers ("25 exp.")
 
 
 @dataclass(frozen=True, slots=True)
 class LineShape:
-    """What ``parse_line`` found in one line, for all lines of the same shape."""
+    """The result of ``parse_line`` for one line, valid for all lines of the same shape."""
 
     offsets: Int64Array  # of each number, in the text without digits and points
     entries: tuple[EntryShape, ...]
 
 
 def learn_shape(line: bytes, entries: list[Entry]) -> LineShape | None:
-    """The shape of a line that was read; None when its numbers cannot be told apart by position."""
+    """The shape of a parsed line; None if its numbers are not determined by their positions."""
     spans = [match.span() for match in _TOKEN.finditer(line)]
     shapes = []
     for entry in entries:
@@ -96,7 +96,7 @@ def _learn_column(line: bytes, entry: Entry, token: Token, spans: list[tuple[int
     if first != last or line[begin : begin + lead] not in (b"", b"-"):
         return None
     if token.number.kind == "number_or_none" and lead:
-        return None  # -1 is one text; no other number may take its place
+        return None  # -1 is a fixed text; no other number may replace it
     return Column(token, first, last, negative=lead == 1)
 
 
@@ -104,7 +104,7 @@ def _learn_column(line: bytes, entry: Entry, token: Token, spans: list[tuple[int
 class Numbers:
     """The numbers (runs of digits and points) of a block of lines."""
 
-    block: bytes  # with PADDING in front
+    block: bytes  # with PADDING before it
     starts: Int64Array
     ends: Int64Array
     line_starts: Int64Array
@@ -134,17 +134,17 @@ class Numbers:
 
 
 _ZEROS = np.uint64(0x3030303030303030)
-_POINTS = np.uint64(0x1E1E1E1E1E1E1E1E)  # '.' as it looks after removing the zeros
+_POINTS = np.uint64(0x1E1E1E1E1E1E1E1E)  # '.' after the xor with '0'
 _ONES = np.uint64(0x0101010101010101)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _KEEP = np.array([(0xFFFFFFFFFFFFFFFF << 8 * (8 - n)) & 0xFFFFFFFFFFFFFFFF for n in range(9)], np.uint64)
 
 
 def _eight_characters(words: UInt64Array, lengths: Int64Array) -> tuple[Int64Array, Int64Array, BoolArray]:
-    """The digits of numbers of up to eight characters, digits after the point, and whether there is a point.
+    """(digits, number of decimals, whether well formed) of numbers of up to eight characters.
 
-    A word holds the eight bytes that end with the number, the first of them lowest. Characters become
-    digits by removing '0'; pairs, fours and eights of digits are then joined by three multiplications.
+    A word holds the eight bytes that end with the number, the first of them lowest. The xor with '0' turns characters
+    into digits. Three multiplications then join pairs, fours and eights of digits.
     """
     digits = (words ^ _ZEROS) & _KEEP[lengths]
     marked = digits ^ _POINTS
@@ -168,9 +168,9 @@ def _eight_characters(words: UInt64Array, lengths: Int64Array) -> tuple[Int64Arr
 def decode_numbers(
     block: bytes, starts: Int64Array, ends: Int64Array
 ) -> tuple[Int64Array, Int64Array, BoolArray]:
-    """Digits, decimals and validity of the numbers at ``starts``..``ends`` (any one shape) in a padded block.
+    """(digits, number of decimals, validity) of the numbers at ``starts``..``ends``, of any shape, in a padded block.
 
-    Valid are up to 16 characters with at most one point, inside the last eight and between digits.
+    A number is valid with up to 16 characters and at most one point, inside the last eight and between digits.
     """
     words = np.ndarray((len(block) - 7,), "<u8", block, strides=(1,))
     lengths = ends - starts

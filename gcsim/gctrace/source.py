@@ -1,4 +1,4 @@
-"""Where a log comes from: a path, standard input or an open file; plain or packed; up to a stated size."""
+"""Reads a log from a path, standard input or an open file, plain or packed, up to a maximum size."""
 
 import bz2
 import gzip
@@ -17,11 +17,11 @@ from gcsim.gctrace.encodings import plain_text
 Source = str | Path | IO[bytes] | IO[str]
 
 MAX_BYTES = 512 << 20
-"""The largest log that is read, after unpacking: over three million gc lines."""
+"""The largest log after unpacking: over three million gc lines."""
 
 _Readable = IO[bytes] | IO[str] | gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File
 _PIECE = 4 << 20
-_LAYERS = 3  # a packed log may be packed again
+_LAYERS = 3  # of packing
 _PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
 _UNPACK_FIRST = {
     b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
@@ -33,17 +33,17 @@ _UNPACK_FIRST = {
 
 
 def source_name(source: Source) -> str:
-    """How messages call the source."""
+    """The name of the source in messages."""
     if isinstance(source, (str, Path)):
         return "standard input" if str(source) == "-" else str(source)
     return str(getattr(source, "name", "the log"))
 
 
 def read_source(source: Source) -> bytes:
-    """The log's bytes: unpacked, in UTF-8, with the runtime's own characters where a tool replaced them.
+    """The log's bytes, unpacked, in UTF-8, with characters that tools replaced restored.
 
-    Line numbers stay those of the unpacked file. Raises InputError for a source that cannot be read, that is
-    neither a file nor a pipe, or that holds more than MAX_BYTES.
+    Line numbers stay those of the unpacked file. Raises InputError for a source that cannot be read, that is neither a
+    file nor a pipe, or that has more than MAX_BYTES.
     """
     name = source_name(source)
     try:
@@ -83,7 +83,7 @@ def _standard_input(name: str) -> bytes:
         raise InputError("standard input: is closed; name a gctrace log, or pipe one in")
     try:
         found = os.fstat(sys.stdin.fileno())
-    except io.UnsupportedOperation:  # a stand-in that is no file of the system
+    except io.UnsupportedOperation:  # an object that is not a file of the system
         return _read_bounded(sys.stdin.buffer, name)
     if not sys.stdin.isatty():
         _refuse_devices(found, name)
@@ -91,14 +91,14 @@ def _standard_input(name: str) -> bytes:
 
 
 def _refuse_devices(found: os.stat_result, name: str) -> None:
-    """No device holds a log, and /dev/zero has no end. /dev/null is an empty file."""
+    """Raises InputError for a device, because /dev/zero has no end; /dev/null is an empty file."""
     is_device = stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)
     if is_device and found.st_rdev != Path(os.devnull).stat().st_rdev:
         raise InputError(f"{name}: is a device; name a gctrace log, or - for standard input")
 
 
 def _read_bounded(file: _Readable, name: str, packing: str = "") -> bytes:
-    """All of an open file, read in pieces up to MAX_BYTES."""
+    """The bytes of an open file. Raises InputError beyond MAX_BYTES."""
     pieces: list[bytes] = []
     size = 0
     while piece := file.read(_PIECE):

@@ -1,4 +1,4 @@
-"""From the rows of a whole log to one Trace per process."""
+"""Splits the rows of a whole log into one Trace per process."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,12 +80,12 @@ def split_processes(
 
 
 def _place(name: str, tables: dict[str, Raw], cycles: LogCycles) -> tuple[NDArray[np.intp], Int64Array]:
-    """Process and cycle row of each line of a table that is not a gc line.
+    """(process, cycle row) of each line of a table that is not a gc line.
 
-    The pacer's lines about marking come before their cycle's gc line. What ends a sweep comes after its
-    own, and yet a small heap's sweep can be over before the gc line is printed: then a pacer line
-    of that cycle stands between it and the gc line before. With several processes, a line is
-    taken for the process whose gc line is next to it.
+    The pacer's lines about marking come before their cycle's gc line. The line at the end of a sweep comes after its
+    cycle's gc line, except for a small heap, whose sweep can end before the runtime prints the gc line. In that case a
+    pacer line of that cycle is between it and the gc line before. With several processes, a line belongs to the process
+    of the nearest gc line.
     """
     order = tables[name][ORDER]
     following = np.searchsorted(cycles.order, order)
@@ -99,13 +99,13 @@ def _place(name: str, tables: dict[str, Raw], cycles: LogCycles) -> tuple[NDArra
 
 
 def _at(index: Int64Array, cycles: LogCycles) -> tuple[NDArray[np.intp], Int64Array]:
-    """The process and row of the gc lines at ``index``; one row outside a process where there is none."""
+    """(process, row) of the gc lines at ``index``; a row one outside of the process for an index without a gc line."""
     inside = np.clip(index, 0, len(cycles.order) - 1)
     return cycles.process[inside], cycles.row[inside] + (index - inside)
 
 
 def _copied(cycles: LogCycles, process: int) -> BoolArray:
-    """Which cycles of a process are in the log more than once."""
+    """Whether each cycle of a process is in the log more than once."""
     return np.bincount(cycles.row[cycles.process == process]) > 1
 
 
@@ -116,7 +116,7 @@ def _own_rows(
     process: int,
     copied: BoolArray,
 ) -> Columns:
-    """The rows of a process in the order of its cycles; of a cycle with copies, equal rows once."""
+    """The rows of a process in the order of its cycles, without equal rows of copied cycles."""
     mine = np.flatnonzero(place[0] == process)
     index = place[1][mine]
     rising = np.argsort(index, kind="stable")
@@ -126,10 +126,10 @@ def _own_rows(
             column[mine] for name, column in raw.items() if name not in (ORDER, PREFIX_START, PREFIX_END)
         ]
         inside = np.clip(index, 0, len(copied) - 1)
-        repeated, seen = np.zeros(len(mine), np.bool_), set()
+        repeated, earlier = np.zeros(len(mine), np.bool_), set()
         for i, row in enumerate(zip(index.tolist(), *(column.tolist() for column in fields), strict=True)):
-            repeated[i] = row in seen
-            seen.add(row)
+            repeated[i] = row in earlier
+            earlier.add(row)
         kept = ~(repeated & copied[inside])
         mine, index = mine[kept], index[kept]
     columns = {name: column[mine] for name, column in raw.items()}
@@ -138,7 +138,7 @@ def _own_rows(
 
 
 def _periodic(rows: RowStore, cycles: LogCycles) -> BoolArray:
-    """Which gc lines, in the order of the log, a "GC forced" line belongs to."""
+    """Whether each gc line, in the order of the log, has a "GC forced" line."""
     marked = np.zeros(len(cycles.order), np.bool_)
     following = np.searchsorted(cycles.order, cycles.in_order(rows.table(OTHERS["periodic_next"]))[ORDER])
     marked[following[following < len(marked)]] = True
@@ -148,7 +148,7 @@ def _periodic(rows: RowStore, cycles: LogCycles) -> BoolArray:
 
 
 def _gaps(table: CycleTable, line_numbers: Int64Array) -> list[Oddity]:
-    """Where the numbering jumps: elided by whoever posted the log, or lines that could not be read."""
+    """Oddities for gaps in the numbering, from an incomplete log or from unreadable lines."""
     numbers = table.cycle_number
     return [
         Oddity(

@@ -1,9 +1,9 @@
-"""Putting torn gc lines back together.
+"""Finds the possible readings of torn gc lines.
 
-The runtime prints a gc line with many small writes, and a program's own output can land between two of
-them; a terminal or a mail program can also break the line at any character. ``readings`` follows both from
-the beginning of a gc line through the lines after it, and gives every line that the runtime could have
-printed so. Which of them to take is decided in ``repair``.
+The runtime prints a gc line with many small writes, and a program's own output can come between two of them. A
+terminal or a mail program can also break the line at any character. ``readings`` follows both from the beginning of a
+gc line through the lines after it, and returns every gc line that the runtime could have printed. ``repair`` chooses
+among them.
 """
 
 import re
@@ -16,7 +16,7 @@ from gcsim.gctrace.lines import ends_within_mark
 from gcsim.gctrace.numbers import Number
 from gcsim.gctrace.printed import could_be_printed
 
-LINES_AHEAD = 8  # how far below its beginning a torn line's end is looked for
+LINES_AHEAD = 8  # lines below its beginning that are searched for a torn line's end
 PIECE = 1024  # bytes of a line that can be part of a gc line
 
 _HEAD = re.compile(rb'(?<![\w.])gc(?:[ \t]+#?\d|#?\d+[ \t]*[@(]|[ \t]*(?=\\[nr]|["\r]|$))')
@@ -26,7 +26,9 @@ _NEXT_GC_LINE = re.compile(rb"gc[ \t]*#?\d+[ \t]*@|gc\d+\(\d+\):")
 _GC_LINE_PART = re.compile(
     rb"\d ?ms ?c(?:lock|pu),|MB (?:goal|stacks|globals),|\d ?P\b|\d->\d|\bP\s*\Z|\(forced\)"
 )
-_AFTER_A_NUMBER = re.compile(rb"""[A-SU-Za-z({\["'<=#$_]""")  # no text that begins with digits goes on so
+_AFTER_A_NUMBER = re.compile(
+    rb"""[A-SU-Za-z({\["'<=#$_]"""
+)  # no text that begins with digits continues in this way
 _PART_OF_SECONDS = re.compile(rb"\d{1,9}(?:\.\d{0,2})?")
 _IN_NUMBER = re.compile(rb"\d\|[\d.]\Z|\.\|\d\Z")
 _CHUNK = re.compile(rb"\d+|\D+")
@@ -36,20 +38,20 @@ _STATES = 64
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One gc line that a torn line's pieces may spell."""
+    """One gc line that the pieces of a torn line may be."""
 
-    begin: int  # where it begins in its first line
+    begin: int  # column of its beginning in its first line
     text: bytes
     template: Template
-    last: int  # index of the line that it ends in, counted from its beginning's
-    end: int  # where it ends in that line
-    unmixed: bool = False  # whether nothing but its pieces stands in their lines
-    joints: tuple[int, ...] = ()  # where its pieces meet
+    last: int  # index of its last line, counted from its first line
+    end: int  # column of its end in that line
+    unmixed: bool = False  # whether its lines hold only its pieces
+    joints: tuple[int, ...] = ()  # places in the text where its pieces meet
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """A beginning of a gc line. An open one ends where its line was broken, and the next line continues it."""
+    """The first part of a gc line. An open one ends where its line was broken; the next line continues it."""
 
     text: bytes
     is_open: bool
@@ -59,7 +61,7 @@ class _State:
 
 
 def heads(line: bytes) -> list[int]:
-    """Where gc lines begin in a line that do not end in it."""
+    """The columns at which gc lines begin in a line without ending in it."""
     found = [match.start() for match in _HEAD.finditer(line, max(len(line) - FAR, 0))]
     return [at for at in found[-_HEADS_PER_LINE:] if not any(_whole(t, line, at) for t in CYCLES.values())]
 
@@ -70,7 +72,7 @@ def _whole(template: Template, line: bytes, at: int) -> bool:
 
 
 def readings(lines: list[bytes], at: int) -> list[Reading]:
-    """The gc lines that begin at ``at`` in the first of ``lines`` and end, as early as possible, in another."""
+    """The possible gc lines that begin at ``at`` in the first of ``lines`` and end in the earliest possible line."""
     prefix = lines[0][:at]
     pieces, offsets = [_unwrapped(lines[0][at:], prefix)], [0]
     for line in lines[1 : LINES_AHEAD + 1]:
@@ -89,7 +91,7 @@ def readings(lines: list[bytes], at: int) -> list[Reading]:
 
 
 def _unwrapped(piece: bytes, prefix: bytes) -> bytes:
-    """A piece of a gc line without what a wrapper put after it: it holds no quotation mark."""
+    """A piece of a gc line without a wrapper's text after it; a gc line has no quotation mark."""
     piece = piece[:PIECE].rstrip(b"\r")
     if b'"' in prefix and b'"' in piece:
         piece = piece[: piece.index(b'"')]
@@ -99,7 +101,7 @@ def _unwrapped(piece: bytes, prefix: bytes) -> bytes:
 
 
 def _prefix_end(line: bytes, prefix: bytes) -> int:
-    """The length of a prefix of the same make (time stamps differ in their digits only); 0 without one."""
+    """The length of a prefix of the same form, in which only digits may differ; 0 without one."""
     if len(prefix) > _PREFIX:
         return 0
     position = 0
@@ -117,7 +119,7 @@ def _prefix_end(line: bytes, prefix: bytes) -> int:
 
 
 def _fitting(head: bytes) -> list[Template]:
-    """The formats that explain the most of a line's beginning."""
+    """The formats that match the longest part of a line's beginning."""
     reach: dict[Template, int] = {}
     for template in CYCLES.values():
         spans = _tokens(template, head)
@@ -131,7 +133,7 @@ def _fitting(head: bytes) -> list[Template]:
 
 
 def _completions(template: Template, pieces: list[bytes], offsets: list[int]) -> Iterator[Reading]:
-    """Whole lines made of a beginning of the first piece, of some others, and of the last one."""
+    """Whole gc lines from a beginning of the first piece, of some others, and of the last one."""
     states = set(_beginnings(template, _State(b"", True), pieces[0]))
     for i, piece in enumerate(pieces[1:], 1):
         done = False
@@ -142,7 +144,7 @@ def _completions(template: Template, pieces: list[bytes], offsets: list[int]) ->
         if done:
             return
         longer = {new for state in states for new in _beginnings(template, state, piece)}
-        skips = not _is_damaged(piece)  # no part of another gc line stands between two of one
+        skips = not _is_damaged(piece)  # no part of another gc line is between two parts of one
         waiting = {state for state in states if skips and not state.is_open}
         states = set(sorted(longer | waiting, key=lambda state: (-len(state.text), state.text))[:_STATES])
 
@@ -164,7 +166,7 @@ def _completed(template: Template, state: _State, piece: bytes, index: int, offs
 
 
 def _may_follow(state: _State, piece: bytes) -> bool:
-    """Digits follow digits only in a number that was broken."""
+    """Whether a piece may follow; digits follow digits only in a broken number."""
     return state.is_open or not (piece[:1].isdigit() and state.text[-1:].isdigit())
 
 
@@ -178,11 +180,11 @@ def _breaks_number(state: _State, piece: bytes) -> bool:
 
 
 def _beginnings(template: Template, state: _State, piece: bytes) -> Iterator[_State]:
-    """A beginning continued by as much of a piece as the format allows.
+    """The beginnings that continue ``state`` by as much of a piece as the format allows.
 
-    When the format uses up the whole piece, the line may have been broken there. Else something else was printed
-    into it, which the runtime's writes allow only between two tokens. What was printed may have begun
-    with digits, so that the last number is uncertain: it ends at one of its digits, or was never there.
+    If the format matches the whole piece, the line may be broken at its end. Otherwise another text was printed into
+    the line, which can happen only between two tokens. That text may begin with digits. The last number is then
+    uncertain: it ends at one of its digits, or is absent.
     """
     if not _may_follow(state, piece):
         return
@@ -203,13 +205,13 @@ def _beginnings(template: Template, state: _State, piece: bytes) -> Iterator[_St
 
 
 def _is_damaged(rest: bytes) -> bool:
-    """Whether the text after a beginning is the rest of a gc line, so that no other writer's text parts them."""
+    """Whether the text after a beginning is the rest of a gc line and not the text of another writer."""
     following = _NEXT_GC_LINE.search(rest)
     return _GC_LINE_PART.search(rest, 0, following.start() if following else len(rest)) is not None
 
 
 def _used_up(template: Template, spans: list[tuple[int, int, Number | None]], text: bytes) -> bool:
-    """Whether nothing follows the format's tokens but a part of the next one."""
+    """Whether only a part of the next token follows the matched tokens."""
     end, number = (spans[-1][1], spans[-1][2]) if spans else (0, None)
     rest = text[end:].strip()
     if not rest:
@@ -226,7 +228,7 @@ def _used_up(template: Template, spans: list[tuple[int, int, Number | None]], te
 
 
 def _tokens(template: Template, text: bytes) -> list[tuple[int, int, Number | None]]:
-    """The tokens that a text begins with: start, end and kind of number."""
+    """The tokens at the beginning of a text: (start, end, kind of number)."""
     spans: list[tuple[int, int, Number | None]] = []
     position = 0
     for token, pattern in zip(template.tokens, _patterns(template), strict=True):
@@ -239,7 +241,7 @@ def _tokens(template: Template, text: bytes) -> list[tuple[int, int, Number | No
 
 
 def _ends(number: Number, text: bytes, start: int, end: int) -> list[int]:
-    """Where a number may end: at its last digit, or before, when the digits after may be another writer's."""
+    """The places where a number may end: at its last digit, or before if later digits may be another writer's."""
     if number.kind == "seconds" or _AFTER_A_NUMBER.match(text, end):
         return [end]
     return [stop for stop in range(start + 1, end + 1) if text[stop - 1 : stop] != b"."]
@@ -247,7 +249,7 @@ def _ends(number: Number, text: bytes, start: int, end: int) -> list[int]:
 
 @cache
 def _patterns(template: Template) -> list[re.Pattern[bytes]]:
-    """One expression per token; "gc " may end its line, and an optional text may be missing."""
+    """One expression per token; "gc " may be at the end of its line, and an optional text may be missing."""
     patterns = []
     for token in template.tokens:
         pattern = token.pattern if token.text != "gc " else r"gc[ \t]*#?"

@@ -1,4 +1,4 @@
-"""A Trace: what one real Go process logged."""
+"""A Trace: the GC log of one real Go process."""
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
@@ -24,11 +24,11 @@ from gcsim.gctrace.records import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oddity:
-    """Something a reader of the log should know, and the line where it shows."""
+    """A warning about a log, with its line."""
 
     kind: str  # "broken gc line", "reassembled gc line", "gap in numbering", "other process", ...
     line_number: int  # from 1; 0 is the file as a whole
-    text: str  # what stands there, shortened
+    text: str  # the text of the line, shortened, or an explanation
 
     def __str__(self) -> str:
         where = f"line {self.line_number}: " if self.line_number else ""
@@ -37,16 +37,16 @@ class Oddity:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trace:
-    """One process. Equality compares what the process logged, not what else stood in the file.
+    """The log of one process. Equality compares the process's log, not other properties of the file.
 
-    ``generation`` is the spelling of its gc lines, named by the first Go version that printed it: "1.2",
+    ``generation`` is the format of its gc lines, named by the first Go version that printed it: "1.2",
     "1.3", "1.4", "1.5beta", "1.5", "1.6" (to 1.17) or "1.18" (to 1.27).
     """
 
     generation: str
     cycles: CycleTable
-    periodic: BoolArray  # cycles that the two-minute timer forced ("GC forced" beside them)
-    leak_check: BoolArray  # cycles that looked for leaked goroutines, Go 1.26+
+    periodic: BoolArray  # cycles that the two-minute timer forced (with a "GC forced" line)
+    leak_check: BoolArray  # cycles that searched for leaked goroutines, Go 1.26+
     older: StopTheWorldFields | FivePhaseFields | None = None  # rows as in cycles; None from Go 1.6 on
     pacer_starts: PacerStarts = field(default_factory=lambda: PacerStarts.build(0, {}))
     pacer_ends: PacerEnds = field(default_factory=lambda: PacerEnds.build(0, {}))
@@ -54,12 +54,12 @@ class Trace:
     sweeps: Sweeps = field(default_factory=lambda: Sweeps.build(0, {}))
     scavenges: Scavenges = field(default_factory=lambda: Scavenges.build(0, {}))
     heap_summaries: HeapSummaries = field(default_factory=lambda: HeapSummaries.build(0, {}))
-    # About the file rather than the process; all processes of one file share them.
+    # properties of the file, which all its processes share
     line_numbers: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))  # of the cycles
     oddities: tuple[Oddity, ...] = ()
     foreign_line_numbers: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
-    gc_lines_in_log: int = 0  # that were read, of all processes, copies included
-    repeated_gc_lines_in_log: int = 0  # copies of lines that stand above
+    gc_lines_in_log: int = 0  # read gc lines of all processes, with copies
+    repeated_gc_lines_in_log: int = 0  # copies of earlier lines
     processes_in_log: int = 1
     info: CaptureInfo | None = None  # from the side file that `gcsim capture` writes
 
@@ -84,14 +84,14 @@ class Trace:
 
     @property
     def log_counts(self) -> str:
-        """How many gc lines were read in the whole log, and in how many processes, as a part of a sentence."""
+        """The numbers of gc lines and of processes in the whole log, as a part of a sentence."""
         lines, copies, processes = self.gc_lines_in_log, self.repeated_gc_lines_in_log, self.processes_in_log
         repeated = f" ({copies} of them copies)" if copies else ""
         return f"{lines} gc line{'s' * (lines != 1)}{repeated} read, in {processes} process{'es' * (processes != 1)}"
 
     @property
     def oddity_counts(self) -> dict[str, int]:
-        """How many oddities of each kind, foreign lines and every copy of a line included."""
+        """The number of oddities of each kind, with foreign lines and all copies of lines."""
         counts = Counter(oddity.kind for oddity in self.oddities)
         if self.repeated_gc_lines_in_log:
             counts["repeated gc line"] = self.repeated_gc_lines_in_log

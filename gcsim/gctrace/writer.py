@@ -1,4 +1,4 @@
-"""Writing a trace as the runtime prints it, for every viewer that reads gctrace, and for ``read_gctrace``."""
+"""Writes a trace in the runtime's format, for gctrace viewers and ``read_gctrace``."""
 
 import io
 import re
@@ -25,12 +25,11 @@ _SHORTEST_FLOATS_SINCE = 26  # Go 1.26 print.go prints floats with strconv
 
 
 def write_gctrace(trace: Trace | CycleTable, file: str | Path | IO[str], *, go: str | None = None) -> None:
-    """Print a trace, or cycles alone, in the real format; ``read_gctrace`` gives back what was printed.
+    """Writes a trace, or cycles alone, in the real format, which ``read_gctrace`` reads back.
 
-    ``go`` ("1.27", "1.16") chooses the spelling; by default the trace's own, and for cycles that of the
-    newest Go. Numbers are truncated as the runtime truncates them (see ``quantize_cycles``). A path
-    is written whole or not at all. Raises InputError for a path that cannot be written and for a
-    spelling with fields that the trace has not.
+    ``go`` ("1.27", "1.16") selects the format. The default is the trace's own format, and for cycles that of the newest
+    Go. Numbers are truncated as in the runtime (see ``quantize_cycles``). A path is written whole or not at all. Raises
+    InputError for a path that cannot be written, and for a format with fields that the trace lacks.
     """
     trace = (
         trace if isinstance(trace, Trace) else _bare_trace(trace, "1.18" if go is None else _generation(go))
@@ -48,16 +47,16 @@ def write_gctrace(trace: Trace | CycleTable, file: str | Path | IO[str], *, go: 
 
 
 def format_gctrace(trace: Trace | CycleTable, *, go: str | None = None) -> str:
-    """``write_gctrace`` into a string."""
+    """The text that ``write_gctrace`` writes."""
     text = io.StringIO()
     write_gctrace(trace, text, go=go)
     return text.getvalue()
 
 
 def quantize_cycles(cycles: CycleTable) -> CycleTable:
-    """The cycles as Go 1.18+ prints them and ``read_gctrace`` reads them back.
+    """The cycles with the precision of a log of Go 1.18+.
 
-    Sizes lose what is below a MiB, durations keep two digits (whole ms from 10 ms on), time stamps whole ms.
+    Sizes are truncated to MiB, durations to two digits (whole ms from 10 ms on), time stamps to ms.
     """
     columns = {f.name: getattr(cycles, f.name) for f in fields(cycles)}
     for name, column in columns.items():
@@ -89,7 +88,7 @@ def _bare_trace(cycles: CycleTable, generation: str) -> Trace:
 
 
 def _lines(trace: Trace, *, shortest_floats: bool) -> Iterator[str]:
-    """All lines, in an order that says what belongs to which cycle."""
+    """All lines, in an order from which the reader finds each line's cycle."""
     count = len(trace.cycles)
     around: list[tuple[list[str], list[str]]] = [([], []) for _ in range(count + 2)]  # from cycle -1 on
     during = (
@@ -123,7 +122,7 @@ def _cycle_lines(trace: Trace, shortest_floats: bool) -> Iterator[str]:
                 f"Go {trace.generation} prints {token.name}, which these cycles lack; name another Go"
             )
     text = _renderer(template, shortest_floats)
-    early = trace.generation in ("1.2", "1.3", "1.4")  # the scavenger said so, after the cycle
+    early = trace.generation in ("1.2", "1.3", "1.4")  # the scavenger printed the mark after the cycle
     rows = zip(*(raw[token.name].tolist() for token in template.fields), strict=True)
     for values, periodic in zip(rows, trace.periodic.tolist(), strict=True):
         line = text(values)
@@ -135,7 +134,7 @@ def _cycle_lines(trace: Trace, shortest_floats: bool) -> Iterator[str]:
 def _table_lines(
     name: str, table: Columns, generation: str, shortest_floats: bool
 ) -> Iterator[tuple[int, str]]:
-    """Each row of a table as a line, with its cycle's index."""
+    """(index of the cycle, line) of each row of a table."""
     texts = {template: _renderer(template, shortest_floats) for template in OTHERS[name]}
     names = [f.name for f in fields(table)]
     for values in zip(*(getattr(table, column).tolist() for column in names), strict=True):
@@ -145,7 +144,7 @@ def _table_lines(
 
 
 def _spelling(table: Columns, row: dict[str, Any], generation: str) -> Template:
-    """The spelling that carries what a row has."""
+    """The template with the fields of a row."""
     if isinstance(table, Scavenges):
         numbered, plain, eager = OTHERS["scavenges"]
         return (
@@ -164,7 +163,7 @@ def _spelling(table: Columns, row: dict[str, Any], generation: str) -> Template:
 
 
 def _renderer(template: Template, shortest_floats: bool) -> Callable[[Any], str]:
-    """A function from a row's values, in the order of ``template.fields``, to the line."""
+    """A function from the values of a row, in the order of ``template.fields``, to the line."""
     tokens = template.tokens
 
     def render(values: Any) -> str:
