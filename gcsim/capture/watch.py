@@ -56,9 +56,9 @@ class ProcessWatch:
             self.accounts.look(self.pid, now - self.started)
             self.next_look = min(self.next_look, now + ACCOUNT_SECONDS)
         if now >= self._next_map:
-            seen = memory_map(self.pid)
-            if seen is not None:
-                self.memory = seen.highest(self.memory)
+            current = memory_map(self.pid)
+            if current is not None:
+                self.memory = current.highest(self.memory)
             self._next_map = now + max(MAP_SECONDS, MAP_COST * (time.monotonic() - now))
 
     def _poll(self, now: float) -> None:
@@ -93,8 +93,8 @@ class Family:
     @property
     def go_programs(self) -> list[ProcessWatch]:
         """All Go programs found, by CPU time, the busiest first."""
-        seen = [watch for watch in (self.root, *self.others) if watch.go is not None]
-        return sorted(seen, key=lambda watch: (-watch.cpu_seconds, watch.started - watch.last_seen))
+        found = [watch for watch in (self.root, *self.others) if watch.go is not None]
+        return sorted(found, key=lambda watch: (-watch.cpu_seconds, watch.started - watch.last_seen))
 
     @property
     def is_followed(self) -> bool:

@@ -1,8 +1,8 @@
 """sync.Pool: which Get finds an object, and which objects a collection drops.
 
 A pool has one private object and a shared chain for each P. The P itself pushes and pops the head of its chain, other
-Ps take the tail. The first pause of every collection (``clearpools``) drops the victim, which the previous collection
-set apart, and makes all other objects the new victim. An unused object therefore survives one collection, not two.
+Ps take the tail. The first pause of every collection (``clearpools``) drops the victim of the previous collection
+and makes all other objects the new victim. An unused object therefore survives one collection, not two.
 
 Objects are interchangeable, and the chain of rings acts as one deque. Counts therefore determine exactly which Get
 hits. ``PoolState`` is small and immutable; ``put``, ``get`` and ``collect`` return the next state. Objects that

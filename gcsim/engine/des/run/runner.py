@@ -166,7 +166,7 @@ class _Run:
         process.objects.follow_from(now_ns(self.env))
 
     def _stop_without_cycles(self, duration_s: float) -> Generator[Event, Any, None]:
-        """Ends the run if no cycle ends between two checks, which are twice the duration (at least 2 s) apart."""
+        """Ends the run if no cycle ends between two checks, at intervals of twice the duration (at least 2 s)."""
         waited, cycles = 0, -1
         while not self._stop.triggered:
             yield after(self.env, int(max(duration_s, 1.0) * 2e9), Order.OBSERVER)
