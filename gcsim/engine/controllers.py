@@ -1,7 +1,8 @@
 """Policies that set GOGC and the memory limit while a program runs.
 
-Both engines ask their controller when a GC cycle commits, as a tuner that calls ``debug.SetGCPercent`` and
-``debug.SetMemoryLimit`` at the end of each cycle. The pacer computes the next goal from the answer.
+Both engines call their controller when a GC cycle commits. The controller is like a tuner that calls
+``debug.SetGCPercent`` and ``debug.SetMemoryLimit`` at the end of each cycle. The pacer computes the next goal from its
+setting.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from gcsim.arrays import FloatArray, Int64Array
 
 
 class GcSetting(NamedTuple):
-    """Arrays of shape (lanes,)."""
+    """GOGC and the memory limit of each lane; arrays of shape (lanes,)."""
 
     gc_percent: Int64Array  # -1: off
     memory_limit_bytes: Int64Array  # MAX_INT64: off
@@ -25,19 +26,19 @@ class Commit:
     heap_marked_bytes: FloatArray
     heap_end_bytes: FloatArray  # heapLive at mark termination: the cycle's peak
     live_bytes: FloatArray
-    setting: GcSetting  # in force during the cycle
+    setting: GcSetting  # during the cycle
 
 
 class Controller(Protocol):
-    """A policy. It holds no state of a lane: its answer depends on the commit alone."""
+    """A policy without state: its setting depends only on the commit."""
 
     def at_commit(self, commit: Commit) -> GcSetting:
-        """The setting from now on; ``commit.setting`` itself where nothing changes."""
+        """The setting from now on; the object ``commit.setting`` if nothing changes."""
         ...
 
 
 class FixedSetting:
-    """Leaves the setting as it is."""
+    """A controller that never changes the setting."""
 
     def at_commit(self, commit: Commit) -> GcSetting:
         """The setting in force."""

@@ -1,4 +1,4 @@
-"""One GC cycle of many runs: the record that both engines give to the summary."""
+"""One GC cycle of many runs: the record that both engines pass to the summary."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from gcsim.submodels.mark_phase import MarkPhase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleStep:
-    """One cycle in each lane, in gctrace's terms; arrays of shape (lanes,)."""
+    """One cycle of each lane, in the terms of gctrace; arrays of shape (lanes,)."""
 
     start_seconds: FloatArray
     trigger_bytes: FloatArray
@@ -18,4 +18,4 @@ class CycleStep:
     heap_goal_bytes: FloatArray
     phase: MarkPhase
     limited_seconds: FloatArray  # with the GC CPU limiter on
-    mutator_bytes: FloatArray  # allocated since the last cycle's end
+    mutator_bytes: FloatArray  # allocation since the last cycle's end

@@ -278,8 +278,7 @@ def record_cycles(
 ) -> CycleTable:
     """The cycles of one run of the lane engine at the model's central values, exact to the byte and nanosecond.
 
-    The result has at most ``most_cycles`` cycles. If that is None, a run of more than MAX_RECORDED_CYCLES cycles raises
-    InputError.
+    At most ``most_cycles``; if that is None, more than MAX_RECORDED_CYCLES cycles raise InputError.
     """
     with finite_arithmetic(model.name):
         parameters = lane_parameters(model, [settings], central_draws(model))

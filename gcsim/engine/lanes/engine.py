@@ -119,7 +119,7 @@ class LaneEngine:
         )
 
     def _commit(self) -> None:
-        """Asks the controller for the setting of the next cycle."""
+        """Takes the setting of the next cycle from the controller."""
         state = self.state
         commit = Commit(
             now_seconds=state.now_seconds,

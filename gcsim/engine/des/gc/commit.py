@@ -12,7 +12,7 @@ from gcsim.engine.des.run.process import GoProcess
 def ask_controller(
     process: GoProcess, *, live_bytes: float, heap_end_bytes: float, heap_marked_bytes: float
 ) -> None:
-    """Takes the setting of the next cycle from the controller, before the pacer commits the cycle that ends."""
+    """Sets the next cycle's GOGC and limit from the controller, before the pacer commits the ending cycle."""
     pacer = process.pacer
     commit = Commit(
         now_seconds=np.array([max(now_ns(process.env) - process.epoch_ns, 0) * 1e-9]),
