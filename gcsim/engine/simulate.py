@@ -204,13 +204,9 @@ def _engine(
     model: Model, parameters: LaneParameters, go: str, seed: int, controller: Controller = FIXED_SETTING
 ) -> LaneEngine:
     return LaneEngine(
-        parameters,
-        profile=model.profile,
-        scatter=model.scatter,
-        rules=_rules(go),
-        seed=seed,
+        parameters, profile=model.profile, scatter=model.scatter, rules=_rules(go), seed=seed,
         controller=controller,
-    )
+    )  # fmt: skip
 
 
 def run_lanes(
