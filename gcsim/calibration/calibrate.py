@@ -79,7 +79,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
     profile = find_profile(evidence)
     allocation = fit_allocation(evidence, gaps, pace, profile)
     steady_arrivals = pace.loop == "open" and profile.is_steady
-    # without recounted span ends: the engine's mark phases have none
+    # without recounted span tails: the engine's mark phases have none
     arriving = allocation["alloc_bytes_per_second"].value if steady_arrivals else None
     model = Model(
         name=name,
@@ -119,7 +119,7 @@ def sources_of(trace: Trace) -> list[EvidenceSource]:
 def _pace(
     evidence: Evidence, gaps: Intervals, info: CaptureInfo | None, stated: Loop | None
 ) -> LoopDetection:
-    # with recounted span ends: allocation while marking, to which this is compared, includes them too
+    # with recounted span tails: allocation while marking, to which this is compared, includes them too
     counted = float(gaps.allocated_bytes.sum() + gaps.span_tail_recount_bytes.sum())
     outside = counted / max(float(gaps.seconds.sum()), 1e-9)
     share, rel_sd = (None, 0.0) if info is None else _mutator_cpu_share(evidence, gaps, info)

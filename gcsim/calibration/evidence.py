@@ -44,7 +44,7 @@ class Evidence:
     heap_marked_bytes: FloatArray
     heap_goal_bytes: FloatArray  # infinite without a goal
     span_tail_recount_bytes: (
-        FloatArray  # recounted span ends in the growth of heapLive since the cycle before
+        FloatArray  # recounted span tails in the growth of heapLive since the cycle before
     )
     allocated_bytes: FloatArray  # growth of heapLive during the mark phase
     heap_scan_bytes: FloatArray  # scan work on the heap; NaN without a pacer line
@@ -72,7 +72,7 @@ class Evidence:
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     def without_span_tails(self, slot_garbage_share: float) -> Self:
-        """The same rows with the recounted span ends set for a given share of garbage in partial spans, 0 to 1."""
+        """The same rows with the recounted span tails set for a given share of garbage in partial spans, 0 to 1."""
         again = span_tail_recount_bytes(
             np.maximum(self._grown_bytes, 0.0), self.live_bytes[:-1], slot_garbage=slot_garbage_share
         )
@@ -82,7 +82,7 @@ class Evidence:
 
     @property
     def allocated_between_bytes(self) -> FloatArray:
-        """Bytes allocated from each cycle's end to the next start, without recounted span ends; shape (n - 1,)."""
+        """Bytes allocated from each cycle's end to the next start, without recounted span tails; shape (n - 1,)."""
         return self._grown_bytes - self.span_tail_recount_bytes[1:]
 
     @property

@@ -58,14 +58,14 @@ class Parameters:
     stack_bytes: Parameter  # scanned stacks, a term of the heap goal
     globals_bytes: Parameter
     # allocation
-    alloc_bytes_per_second: Parameter  # mean over the run, marking included, recounted span ends excluded
+    alloc_bytes_per_second: Parameter  # mean over the run, marking included, recounted span tails excluded
     alloc_bytes_per_cpu_second: Parameter  # per second of mutator CPU outside marking
     sweep_cpu_seconds_per_byte: (
         Parameter  # of heap peak: mutator CPU after each collection, for sweeping and cache misses
     )
     sweep_share: Parameter  # of mutator CPU outside marking: sweeping at this cost, at calibration
-    recounted_share: Parameter  # of heapLive's growth outside marking at calibration: recounted span ends
-    recounted_share_of_all: Parameter  # of heapLive's whole growth at calibration: recounted span ends
+    recounted_share: Parameter  # of heapLive's growth outside marking at calibration: recounted span tails
+    recounted_share_of_all: Parameter  # of heapLive's whole growth at calibration: recounted span tails
     mutator_procs: Parameter  # Ps that the program uses outside marking
     mark_alloc_efficiency: (
         Parameter  # allocation per mutator CPU second while marking over that outside marking
@@ -77,7 +77,7 @@ class Parameters:
     mark_cpu_heap_exponent: Parameter  # exponent of heap growth in mark CPU
     mark_background_procs: Parameter  # Ps on dedicated and fractional workers while marking
     mark_idle_procs: Parameter  # Ps on idle workers while marking
-    assist_cpu_seconds: Parameter  # per cycle, without assists that the heap goal forces
+    assist_cpu_seconds: Parameter  # per cycle, baseline assists
     # pauses
     pause_scale: Parameter  # factor on every pause: 1, with the spread between runs
     # memory outside the heap

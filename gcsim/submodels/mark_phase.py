@@ -107,7 +107,7 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
 def _baseline_assist_procs(
     conditions: MarkConditions, debt: FloatArray, *, workers: FloatArray
 ) -> FloatArray:
-    """Ps on unforced assists: their share s of marking, where ``workers`` Ps do the rest."""
+    """Ps on baseline assists: their share s of marking, where ``workers`` Ps do the rest."""
     share = conditions.assist_cpu_share * assist_debt_factor(debt)
     return workers * share / (1.0 - share)
 
@@ -115,7 +115,7 @@ def _baseline_assist_procs(
 def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: FloatArray | None) -> Shares:
     """Shares in an open loop: the mutator uses the demanded Ps within the heap goal, idle workers use the rest.
 
-    Unforced assists come first: if arrivals use every P, assists take Ps from the mutator, as in a closed loop.
+    Baseline assists come first: if arrivals use every P, assists take Ps from the mutator, as in a closed loop.
     """
     free = conditions.gomaxprocs - conditions.background_procs
     asked = np.minimum(conditions.mutator_procs, free)

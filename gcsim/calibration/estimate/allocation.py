@@ -38,7 +38,7 @@ class Intervals:
     middle_seconds: FloatArray  # since the window's first cycle
     seconds: FloatArray  # outside marking
     allocated_bytes: FloatArray
-    span_tail_recount_bytes: FloatArray  # recounted span ends in the growth of heapLive
+    span_tail_recount_bytes: FloatArray  # recounted span tails in the growth of heapLive
     peak_bytes: FloatArray  # of the cycle before
     printed_bytes: float  # error that truncation leaves in the mean of allocated_bytes
     noise_bytes: float  # standard deviation that truncation adds to allocated_bytes
@@ -109,7 +109,7 @@ def fit_allocation(
 
 
 def _recounted_shares(evidence: Evidence, gaps: Intervals) -> dict[str, Parameter]:
-    """The share of recounted span ends in heapLive's growth, outside marking and overall."""
+    """The share of recounted span tails in heapLive's growth, outside marking and overall."""
     recounted, outside = (
         float(gaps.span_tail_recount_bytes.sum()),
         max(float(gaps.allocated_bytes.sum()), 1.0),

@@ -23,9 +23,9 @@ from gcsim.submodels.mark_phase import assist_debt_factor, idle_displaced
 
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
 _ASSIST_BOUND_REACH = 0.93  # share of the runway that a cycle uses; above it the heap goal forces assists
-_LEAST_UNFORCED = 0.2  # unforced share of assist CPU, at least
-# Forced share of assist CPU, or of cycles: above 0.1 the unforced part is a small difference of large numbers and its
-# prior error applies. In simulated services with known parameters (``experiments.recovery``) the unforced part was off
+_LEAST_UNFORCED = 0.2  # baseline share of assist CPU, at least
+# Forced share of assist CPU, or of cycles: above 0.1 the baseline part is a small difference of large numbers and its
+# prior error applies. In simulated services with known parameters (``experiments.recovery``) the baseline part was off
 # by a sixth, at times by half. Below 0.1 its relative error is 0.3 times the forced share.
 _MOST_FORCED, _FORCED_ERROR = 0.1, 0.3
 _UNDETERMINED = 0.5  # relative error of a parameter that the log does not determine
@@ -67,9 +67,9 @@ def _procs_while_marking(evidence: Evidence, cpu_seconds: FloatArray, *, least: 
 
 
 def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float | None) -> Parameter:
-    """Unforced assist CPU seconds of a cycle: with the pacer's runway, and credit from background workers.
+    """Baseline assist CPU seconds of a cycle: with the pacer's runway, and credit from background workers.
 
-    If cycles end at their goal, the goal forced the assists and the log does not show the unforced part. The estimate
+    If cycles end at their goal, the goal forced the assists and the log does not show the baseline part. The estimate
     is then the delay of credit: fractional workers first run at the end of a time slice, and until then assists pay
     for all allocation (Go 1.19+ ``findRunnableGCWorker``, ``forcePreemptNS``).
     """
@@ -103,7 +103,7 @@ def _baseline_assist(
     arriving_procs: float | None,
     held_share: float,
 ) -> Parameter:
-    """Unforced assist CPU: (assist CPU - forced assist CPU) over the assists' share of marking in each cycle.
+    """Baseline assist CPU: (assist CPU - forced assist CPU) over the assists' share of marking in each cycle.
 
     ``arriving_procs`` is the number of Ps that the arrivals of a steady open loop need while marking, None otherwise.
     ``held_share`` is the share of a closed loop's cycles that ended at their goal, 0 to 1.
@@ -117,7 +117,7 @@ def _baseline_assist(
     debt = cpu * bytes_per_mutator_s / slowness / np.maximum(runway, 1.0)
 
     def unforced_cpu(faster: float) -> tuple[float, FloatArray, float]:
-        """Unforced assist CPU, each cycle's assist debt and the forced share, at ``faster`` times the allocation."""
+        """Baseline assist CPU, each cycle's assist debt and the forced share, at ``faster`` times the allocation."""
         forced, free = _forced_assists(evidence, wanted, debt * faster, loop)
         owed = assist_debt_factor(debt * faster) * cpu * free
         baseline = max(float((paid - forced).mean()), _LEAST_UNFORCED * float(paid.mean()))
@@ -151,7 +151,7 @@ def _baseline_assist(
 def _forced_assists(
     evidence: Evidence, wanted_procs: FloatArray, debt: FloatArray, loop: Loop
 ) -> tuple[FloatArray, FloatArray]:
-    """Assist CPU of each cycle that displaced idle workers, and the unforced share of assists that it leaves.
+    """Assist CPU of each cycle that displaced idle workers, and the share of baseline assists that it leaves.
 
     Both follow the engine's rule for open loops; arrays (n,), CPU seconds and 0 to 1.
     """

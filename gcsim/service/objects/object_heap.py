@@ -212,7 +212,7 @@ class ObjectHeap:
 
     @property
     def fragmentation_bytes(self) -> int:
-        """Bytes of spans in use without objects: free slots, span ends, bitmaps in spans."""
+        """Bytes of spans in use without objects: free slots, span tails, bitmaps in spans."""
         return self.heap_in_use_bytes - self.live_bytes - self.garbage_bytes
 
     def live_bytes_by_age(self) -> Int64Array:
