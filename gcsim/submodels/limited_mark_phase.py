@@ -38,9 +38,9 @@ def limited_mark_phase(
     limited_share = np.zeros_like(fill)
     if not full.any():
         return free, limited_share, fill
-    held, here, before = _select(conditions, full), _select(free, full), fill_seconds[full]
-    phase, window = _limited(held, here, here, before)
-    phase, window = _limited(held, here, phase, before)
+    limited, unlimited, before = _select(conditions, full), _select(free, full), fill_seconds[full]
+    phase, window = _limited(limited, unlimited, unlimited, before)
+    phase, window = _limited(limited, unlimited, phase, before)
     limited_share[full], fill[full] = window.limited_share, window.fill
     return _replaced(free, full, phase), limited_share, fill
 
@@ -82,14 +82,14 @@ def _limited(
         busy * lasting.duration_seconds,
         gc_share_assisting=gc_share,
         gc_share_limited=background,
-        # the pauses end either turn
+        # a pause ends both states of the limiter
         off=np.minimum(min_assist_ns(procs, owed_ns) / mark_ns, 1.0),
         on=np.minimum(UPDATE_PERIOD_NS / mark_ns, 1.0),
     )
     limited = window.assist_pass_through < 1.0
     allowed = assisting * window.assist_pass_through
     waiting = np.zeros_like(allowed)
-    if not conditions.open_loop:  # of an open loop's many goroutines others run
+    if not conditions.open_loop:  # in an open loop other goroutines run
         waits = np.minimum(waiting_share(window.excess_gc_share, procs, owed_ns) * busy, allowed)
         waiting = np.where(limited, waits, 0.0)
     met = replace(conditions, busy_procs=conditions.busy_procs - waiting)

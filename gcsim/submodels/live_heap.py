@@ -9,7 +9,7 @@ import numpy as np
 
 from gcsim.arrays import Real
 
-_LEAST_GROWTH = 0.02  # of what is reachable, allocated between two collections: below, ages are alike
+_LEAST_GROWTH = 0.02  # allocation between two collections over reachable bytes, at least
 _MOST_DOUBLINGS = 6.0
 _LEAST_KEPT = 0.1
 

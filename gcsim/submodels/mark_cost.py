@@ -32,8 +32,8 @@ def mark_cpu_factor(
     return factor
 
 
-# slope of the program's CPU time per byte on the same cycle's mark CPU: 0.5 in the middle of nine programs' runs, -0.3
-# to 1.9 by run (Go 1.27)
+# slope of the program's log CPU time per byte on the log mark CPU of the same cycle: median 0.5 over runs of nine
+# programs, -0.3 to 1.9 by run (Go 1.27)
 _SLOWNESS_SHARED = 0.5
 
 

@@ -20,15 +20,15 @@ _MAX_DEBT = 1e6
 class MarkConditions:
     """The inputs of a mark phase; arrays of one shape, one element per lane. A "P" is one processor."""
 
-    mark_cpu_seconds: FloatArray  # CPU that this cycle's marking takes, whoever does it
+    mark_cpu_seconds: FloatArray  # CPU of this cycle's marking, by workers and assists together
     runway_bytes: FloatArray  # from heapLive at the start to the heap goal, 0 or more
     alloc_bytes_per_cpu_second: FloatArray  # of mutator time while marking
     gomaxprocs: FloatArray
     background_procs: FloatArray  # Ps on dedicated and fractional workers
     busy_procs: FloatArray  # closed loop: Ps on mutator and assists together
-    mutator_procs: FloatArray  # open loop: Ps on the mutator, assists left out
+    mutator_procs: FloatArray  # open loop: Ps on the mutator, without assists
     open_loop: bool  # of every lane
-    assist_cpu_share: FloatArray  # of mark CPU, in a cycle with runway to spare
+    assist_cpu_share: FloatArray  # of mark CPU, in a cycle whose goal forces no assists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,8 +41,8 @@ from gcsim.priors.records import MemoryPrior
 
 _RECOUNTED_BASE, _RECOUNTED_PER_SLOT_GARBAGE = 0.008, 0.035  # of the live heap, in each cycle
 _MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
-MOST_SLOT_GARBAGE = 0.95  # "nearly 1" was measured; at 1 no span would ever be given back
-UNFILLED_AT_PEAK = 0.2  # of what stays unfilled at mark ends on average, the part at a run's highest heap
+MOST_SLOT_GARBAGE = 0.95  # values near 1 were measured; at 1 no span would return its pages
+UNFILLED_AT_PEAK = 0.2  # free slots at a run's highest heap over the mean at mark ends
 _MIN_TRIGGER_SHARE = MIN_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 _MAX_TRIGGER_SHARE = MAX_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 

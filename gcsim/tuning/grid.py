@@ -1,8 +1,7 @@
-"""The grid of settings that a sweep walks: lists, log-spaced ranges and mixes of both.
+"""The grid of a sweep: lists, log-spaced ranges and mixtures of both.
 
-``100``, ``50,100,off``, ``25:800:12`` and ``off,64MiB:2GiB:24`` are all grids. A range's two ends are
-kept as written; what lies between is rounded to what one would write into a manifest, whole percent and
-whole MiB. Duplicates are dropped, the order is kept.
+``100``, ``50,100,off``, ``25:800:12`` and ``off,64MiB:2GiB:24`` are grids. Both ends of a range are kept as written.
+Values between them are rounded to whole percent or whole MiB. Duplicates are dropped; the order is kept.
 """
 
 import re
@@ -14,11 +13,11 @@ from gcsim.settings import Settings
 from gcsim.units import MIB, parse_go_bytes, parse_gogc, parse_gomemlimit
 
 MAX_RANGE_COUNT = 10_000
-MAX_SETTINGS = 100_000  # a typing error in a count should not fill the memory
+MAX_SETTINGS = 100_000  # a typing error in a count must not exhaust memory
 
 
 def parse_gogc_grid(text: str, *, what: str = "--gogc") -> list[int | None]:
-    """GOGC values, percent or None for off, in the order written. Raises InputError naming ``what``."""
+    """GOGC values in the order written, percent or None for off. Raises InputError naming ``what``."""
 
     def bound(part: str) -> int:
         value = parse_gogc(part, what=what)
@@ -39,7 +38,7 @@ def parse_gogc_grid(text: str, *, what: str = "--gogc") -> list[int | None]:
 
 
 def parse_gomemlimit_grid(text: str, *, what: str = "--gomemlimit") -> list[int | None]:
-    """Memory limits in bytes, None for off, in the order written. Raises InputError naming ``what``."""
+    """Memory limits in the order written, bytes or None for off. Raises InputError naming ``what``."""
     return _parse_grid(
         text,
         what=what,
@@ -53,11 +52,12 @@ def parse_gomemlimit_grid(text: str, *, what: str = "--gomemlimit") -> list[int 
 def settings_grid(
     gogc: Iterable[int | None], gomemlimit_bytes: Iterable[int | None], *, gomaxprocs: int, go: str
 ) -> list[Settings]:
-    """Every pair of the two axes, limit by limit, GOGC running fastest. Raises InputError above 100,000."""
+    """All pairs of the two axes, limit by limit with GOGC fastest. Raises InputError above 100,000 pairs."""
     gogc, limits = list(gogc), list(gomemlimit_bytes)
     if len(gogc) * len(limits) > MAX_SETTINGS:
         raise InputError(
-            f"--gogc and --gomemlimit make {len(gogc)} × {len(limits)} settings; stay under {MAX_SETTINGS:,}"
+            f"--gogc and --gomemlimit make {len(gogc)} × {len(limits)} settings;"
+            f" give fewer values, at most {MAX_SETTINGS:,} settings in all"
         )
     return [
         Settings(gogc=percent, gomemlimit_bytes=limit, gomaxprocs=gomaxprocs, go=go)
@@ -102,7 +102,7 @@ def _parse_range(part: str, *, what: str, example: str, bound: Callable[[str], i
         raise InputError(
             f"{what}: {quoted(count_text)} in {quoted(part)} is not a count; write a whole number, such as {example}"
         )
-    count = int(count_text[:9])  # longer ones are too large too
+    count = int(count_text[:9])  # longer counts are too large in any case
     if not 2 <= count <= MAX_RANGE_COUNT:
         raise InputError(
             f"{what}: the count in {quoted(part)} must be from 2 to {MAX_RANGE_COUNT:,}, for example {example}"
@@ -115,14 +115,14 @@ def _parse_range(part: str, *, what: str, example: str, bound: Callable[[str], i
 
 
 def _as_range(part: str, example: str) -> str:
-    """The range meant by ``50..400`` or ``50-400``, where its two ends are plain; the example elsewhere."""
+    """The range that ``50..400`` or ``50-400`` stands for; the example if its ends are not plain numbers."""
     ends = re.fullmatch(r"([0-9]{1,12}[A-Za-z]{0,3})(?:\.{2,3}|-|:)([0-9]{1,12}[A-Za-z]{0,3})", part)
     return f"{ends[1]}:{ends[2]}:{example.rsplit(':', 1)[1]}" if ends else example
 
 
 def _log_spaced(low: int, high: int, count: int, step: int) -> list[int]:
-    """``count`` values from low to high at a constant ratio; the inner ones rounded to whole steps."""
-    import numpy as np  # not needed for a list, nor to refuse a grid
+    """``count`` values from low to high at a constant ratio, inner values rounded to whole steps."""
+    import numpy as np  # imported here: lists and refusals do not need it
 
     inner = np.geomspace(low, high, count)[1:-1]
     least, most = min(low, high), max(low, high)

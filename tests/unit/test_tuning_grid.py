@@ -81,7 +81,7 @@ def test_a_malformed_gogc_names_the_option_and_the_fix(text: str, remedy: str) -
 
 def test_a_grid_too_large_to_simulate_is_refused() -> None:
     """A slip of the count should not fill the memory."""
-    with pytest.raises(InputError, match="stay under 100,000"):
+    with pytest.raises(InputError, match="at most 100,000 settings"):
         settings_grid(range(1, 1001), range(1, 1001), gomaxprocs=1, go="1.27")
 
 
