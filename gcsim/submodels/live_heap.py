@@ -11,7 +11,7 @@ from gcsim.arrays import Real
 
 _LEAST_GROWTH = 0.02  # allocation between two collections over reachable bytes, at least
 _MOST_DOUBLINGS = 6.0
-_LEAST_KEPT = 0.1
+_LEAST_SCALE = 0.1
 
 
 def doublings(growth: Real, calibrated: Real) -> Real:
@@ -20,12 +20,12 @@ def doublings(growth: Real, calibrated: Real) -> Real:
     Both arguments are ``heap_growth``: arrays of one shape, or numbers. ``growth`` - 1 is the allocation between two
     collections over reachable bytes.
     """
-    more = np.maximum(growth - 1.0, _LEAST_GROWTH) / np.maximum(calibrated - 1.0, _LEAST_GROWTH)
-    times: Real = np.clip(np.log2(more), -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
+    ratio = np.maximum(growth - 1.0, _LEAST_GROWTH) / np.maximum(calibrated - 1.0, _LEAST_GROWTH)
+    times: Real = np.clip(np.log2(ratio), -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
     return times
 
 
 def live_heap_scale(per_doubling: Real, growth: Real, calibrated: Real) -> Real:
     """Live heap over the calibrated live heap: ``per_doubling`` ** ``doublings``, linearized around 1; at least 0.1."""
-    kept: Real = np.maximum(1.0 + (per_doubling - 1.0) * doublings(growth, calibrated), _LEAST_KEPT)
-    return kept
+    scale: Real = np.maximum(1.0 + (per_doubling - 1.0) * doublings(growth, calibrated), _LEAST_SCALE)
+    return scale

@@ -1,7 +1,7 @@
-"""Where measurements of memory outside the heap come from: one source for each kind of evidence.
+"""The sources of measurements of memory outside the heap, one for each kind of evidence.
 
-A new kind of evidence is a new source. Calibration joins the measurements of all sources and weighs them against the
-priors; a source that has nothing to say changes nothing.
+A new kind of evidence is a new source. Calibration joins the measurements of all sources and combines them with the
+priors. A source without measurements has no effect.
 """
 
 from collections.abc import Iterable
