@@ -101,7 +101,7 @@ def next_step(log: str, assessment: Assessment) -> str:
     if any(part.what == "stacks" and part.continues for part in assessment.growth):
         return "next: look at /debug/pprof/goroutine?debug=1"
     if any(part.continues for part in assessment.growth):
-        return "next: compare two heap profiles taken a few minutes after each other (go tool pprof -base)"
+        return "next: compare two heap profiles of different minutes (go tool pprof -base)"
     name = PurePath(source_name(log)).name.removesuffix(".gz").removesuffix(".log")
     return (
         f"next: gcsim calibrate {log} -o {name}.toml" if log != "-" else "next: gcsim calibrate LOG -o MODEL"
