@@ -145,7 +145,8 @@ class Family:
         root = self.root
         found = descendants_of(root.pid, own_group=self._own_group)
         running = self._running()
-        known = {(watch.pid, watch.program) for watch in running}
+        # a root that is not known as Go's is looked at again: a shell may have become the program before its first look
+        known = {(watch.pid, watch.program) for watch in running if watch.go is not None}
         for pid in [root.pid, *found]:
             program = program_of(pid)
             if not program or (pid, program) in known or len(running) >= MOST_WATCHED:

@@ -13,6 +13,7 @@ from capture_app import GCSIM, PROGRAM, capture
 from go_toolchain import GoToolchain
 
 from gcsim.capture.info import CaptureInfo, side_file
+from gcsim.capture.watch import Family
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,21 @@ def test_a_wrapper_is_followed_to_the_go_program(app: Path, tmp_path: Path, scri
     assert 0.5 < info.wall_seconds < 10
     assert info.heap_accounts is not None
     assert "several" not in done.stderr
+
+
+def test_a_shell_that_became_the_program_at_once_is_followed(app: Path) -> None:
+    """``exec`` may be over before the first look at the shell: then the root runs the Go program from the start."""
+    process = subprocess.Popen([app, "-duration", "5s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        family = Family(process.pid, time.monotonic(), go=None, own_group=False)
+        deadline = time.monotonic() + 4.0
+        while not family.go_programs and time.monotonic() < deadline:
+            family.look(time.monotonic())
+            time.sleep(0.01)
+        assert [watch.pid for watch in family.go_programs] == [process.pid]
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_script_file_is_followed(app: Path, tmp_path: Path) -> None:
