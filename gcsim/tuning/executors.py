@@ -26,3 +26,6 @@ class InProcess:
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """The results, one for each task, in order."""
         return map(function, tasks)
+
+
+IN_PROCESS = InProcess()

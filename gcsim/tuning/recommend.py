@@ -21,6 +21,7 @@ from gcsim.tuning.choose import (
     net_bracket,
 )
 from gcsim.tuning.constraints import Constraint, Margin, constraints_from, is_met, margins
+from gcsim.tuning.executors import IN_PROCESS, Executor
 from gcsim.tuning.needed import Needed, needed_for
 from gcsim.tuning.plan import Plan
 from gcsim.tuning.reason import explain, explain_miss
@@ -121,6 +122,7 @@ def recommend(
     seed: int = DEFAULT_SEED,
     engine: Engine = "lanes",
     progress: Progress | None = None,
+    executor: Executor = IN_PROCESS,
 ) -> Recommendation:
     """The recommendation for a container of ``memory_bytes``; ``tuning.choose`` defines the choice.
 
@@ -135,7 +137,7 @@ def recommend(
         max_gc_cpu_fraction=max_gc_cpu_fraction,
         max_stw_p99_seconds=max_stw_p99_seconds,
     )
-    evaluate = _Evaluation(model, plan, progress)
+    evaluate = _Evaluation(model, plan, progress, executor)
     explored = _search(evaluate, knobs, constraints)
     chosen = choose(explored, constraints)
     feasible = bool(feasible_runs(explored, constraints))
@@ -174,8 +176,9 @@ def best_of(runs: Sequence[Run], memory_bytes: int) -> Run | None:
 class _Evaluation:
     """Simulates settings by the plan, keeps every run, and reports progress towards the maximum number."""
 
-    def __init__(self, model: Model, plan: Plan, progress: Progress | None) -> None:
+    def __init__(self, model: Model, plan: Plan, progress: Progress | None, executor: Executor) -> None:
         self._model = model
+        self._executor = executor
         self._plan = plan
         self._progress = progress
         self._done: list[Run] = []
@@ -185,7 +188,7 @@ class _Evaluation:
         """All runs simulated so far, including those of ``settings``."""
         known = {run.settings for run in self._done}
         new = [each for each in dict.fromkeys(settings) if each not in known]
-        for chunk in simulate_in_chunks(self._model, new, self._plan):
+        for chunk in simulate_in_chunks(self._model, new, self._plan, self._executor):
             self._done.extend(chunk)
             self._report(max(MOST_SETTINGS, len(self._done)))
         return self._done

@@ -15,13 +15,11 @@ from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import METRICS, Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.tuning.executors import Executor, InProcess
+from gcsim.tuning.executors import IN_PROCESS, Executor
 from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.grid import settings_grid
 from gcsim.tuning.plan import Plan
 from gcsim.units import format_go_bytes, format_gogc
-
-IN_PROCESS = InProcess()
 
 #: Called after each chunk with the number of finished settings and the number of all settings.
 Progress = Callable[[int, int], None]

@@ -10,6 +10,7 @@ from example_service import example_service
 
 from gcsim.tuning import sweep as sweep_module
 from gcsim.tuning.executors import Executor, InProcess, Result, Task
+from gcsim.tuning.recommend import recommend
 from gcsim.tuning.sweep import sweep
 
 
@@ -37,6 +38,23 @@ def test_a_sweep_is_the_same_bytes_wherever_it_runs(
     assert json.dumps(sweep(example_service(), **asked, executor=executor).to_json()) == json.dumps(
         whole.to_json()
     )
+
+
+def test_a_recommendation_is_simulated_by_the_executor() -> None:
+    """All but today's setting and the stress tests."""
+    tasks = 0
+
+    class Counted(InProcess):
+        def map(self, function: Callable[[Task], Result], tasks_: Iterable[Task]) -> Iterator[Result]:
+            nonlocal tasks
+            for result in super().map(function, tasks_):
+                tasks += 1
+                yield result
+
+    asked = {"memory_bytes": 512 << 20, "duration_seconds": 10.0, "replicas": 2}
+    found = recommend(example_service(), **asked, executor=Counted())
+    assert found.to_json() == recommend(example_service(), **asked).to_json()
+    assert tasks >= 3
 
 
 def test_tasks_run_when_their_results_are_asked_for() -> None:
