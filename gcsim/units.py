@@ -101,7 +101,7 @@ def parse_gogc(text: str, *, what: str = "--gogc") -> int | None:
     """The percentage of GOGC, 0 or more, or None for ``off``. Raises InputError.
 
     Go 1.19+ ``runtime.readGOGC`` silently reads a malformed value as 100 and a negative one as off. Both are errors
-    here.
+    here. ``what`` is the name of the option or file in the error message.
     """
     stripped = text.strip()
     if stripped.lower() == "off":

@@ -61,7 +61,7 @@ def report(options: argparse.Namespace) -> int:
 
 
 def discrepancy(_options: argparse.Namespace) -> int:
-    """Print the table that ``gcsim/engine/summary/intervals.py`` ships, from the design programs' residuals."""
+    """Print the table that ``gcsim/engine/summary/intervals.py`` ships, from the development programs' residuals."""
     print(discrepancy_table(load_study(FOLDER).rows))
     return 0
 

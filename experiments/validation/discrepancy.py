@@ -1,4 +1,4 @@
-"""How far real Go lies from the simulator beyond what parameters and chance explain, from the design programs.
+"""How far real Go lies from the simulator beyond what parameters and chance explain, from the development programs.
 
 An interval's standard deviation, of the logarithm, is that of the replicas together with the discrepancy:
 ``at_home`` at the calibrated setting, ``per_doubling`` for each doubling of distance from it, and ``under_limit``

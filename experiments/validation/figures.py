@@ -30,7 +30,7 @@ _PANELS = {
     "rss_peak_bytes": ("peak resident memory, MiB", 1 / MIB),
 }
 _TICKS = (0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
-_KINDS = ((False, QUIET, "design programs"), (True, BLUE, "held-out programs"))
+_KINDS = ((False, QUIET, "development programs"), (True, BLUE, "held-out programs"))
 
 
 def write_ratios(rows: Sequence[Row], path: Path, subtitle: str) -> None:

@@ -74,7 +74,7 @@ def of_metric(rows: Iterable[Row], metric: str) -> list[Row]:
 
 
 def elsewhere(rows: Iterable[Row], held_out: bool | None = None) -> list[Row]:
-    """Predictions of another setting than the calibrated one; of held-out or design programs where asked."""
+    """Predictions of another setting than the calibrated one; of held-out or development programs where asked."""
     return [row for row in rows if not row.at_home and held_out in (None, row.held_out)]
 
 

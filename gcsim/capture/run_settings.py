@@ -85,10 +85,11 @@ def gomemlimit_from_env(env: Mapping[str, str]) -> int | None:
 
 
 def gomaxprocs_from_env(env: Mapping[str, str]) -> int:
-    """GOMAXPROCS if it is set, else the number of cores that this process may use. Go ``runtime.schedinit``.
+    """GOMAXPROCS in ``env`` if it is set there, else the number of cores that gcsim may use. Go ``runtime.schedinit``.
 
-    From Go 1.25 on the default also depends on a container's CPU limit. This function ignores it, because the trace
-    contains P.
+    A program that gcsim starts may use the same cores. From Go 1.25 on, Go's default also depends on the CPU limit of
+    the container. This function ignores that limit: each gc line prints P, and the function serves only logs without
+    one.
     """
     text = env.get("GOMAXPROCS", "")
     if re.fullmatch(r"[0-9]{1,9}", text) and int(text) > 0:

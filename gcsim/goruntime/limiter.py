@@ -167,8 +167,8 @@ def waiting_share(excess_gc_share: Real, gomaxprocs: Real, owed_ns: Real) -> Rea
     When the end of an assist switches the limiter on, assists on other Ps stop. If the pool has no credit, their
     goroutines wait (``gcParkAssist``). This happens without a dedicated worker, that is on up to three Ps. Of the
     excess GC time the waiting goroutines' part is (P - 1) / P if they owe (``owed_ns``) two time slices or more, and
-    0 if they pay within one. This is an approximation: in three design programs on two Ps a quarter to three fifths
-    of the excess were idle.
+    0 if they pay within one. This is an approximation: in three development programs on two Ps a quarter to three
+    fifths of the excess were idle.
     """
     unpaid = minimum(maximum(owed_ns / MEAN_SLICE_NS - 1.0, 0.0), 1.0)
     share = unpaid * excess_gc_share * (gomaxprocs - 1) / gomaxprocs

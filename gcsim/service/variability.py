@@ -133,9 +133,13 @@ class CycleVariability:
 
 
 def factors(values: FloatArray, *, noise_sd: float = 0.0) -> FloatArray:
-    """Quantiles of values over their mean, shrunk towards 1 by the share of printing noise in their spread.
+    """Quantiles of values / mean(values) at ``LEVELS``, without the scatter that printing adds; shape (17,).
 
-    ``values`` has shape (n,), n >= 1; ``noise_sd`` is in their unit. The mean of the distribution is 1.
+        quantile = 1 + sqrt(1 - (noise_sd / sd)^2) * (quantile of values / mean - 1), at least 0
+
+    sd is the standard deviation of ``values``, shape (n,), n >= 1. ``noise_sd`` is the part of it that comes from
+    rounding in the log, in the unit of ``values``. The quantiles are scaled so that their distribution has mean 1. They
+    are all 1 for fewer than two values.
     """
     mean = float(values.mean())
     if mean <= 0 or values.size < 2:

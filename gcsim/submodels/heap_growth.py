@@ -3,9 +3,10 @@
     growth = (peak + roots) / (live + roots)
 
 ``peak`` is heapLive at the end of marking, ``live`` the reachable heap at the start of the cycle, ``roots`` the scanned
-stacks and globals. The pacer's goal is live + (live + roots) * GOGC/100 (Go 1.18+ ``gcControllerState.commit``), so
-growth is 1 + GOGC/100 for a cycle that ends at its goal, with any roots. ``peak / live`` has no upper bound for a
-service with many goroutines and a small heap.
+stacks and globals. The pacer's goal is marked + (marked + roots) * GOGC/100, with ``marked`` of the previous cycle (Go
+1.18+ ``gcControllerState.commit``). So for a cycle that ends at its goal, (peak + roots) / (marked + roots) is
+1 + GOGC/100 with any roots. Growth is larger if marked includes bytes that were allocated while marking. ``peak /
+live`` has no upper bound for a service with many goroutines and a small heap.
 """
 
 import numpy as np

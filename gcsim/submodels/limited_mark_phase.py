@@ -26,10 +26,14 @@ LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
 def limited_mark_phase(
     conditions: MarkConditions, fill_seconds: FloatArray
 ) -> tuple[MarkPhase, FloatArray, FloatArray]:
-    """The mark phase, the share of it with the limiter on (0 to 1), and the bucket's CPU seconds at its end.
+    """The mark phase, the share of it with the limiter on (0 to 1), and the level of the bucket at its end.
 
-    ``fill_seconds`` is the bucket's level when marking begins. Arrays have the shape of ``conditions``. The solution
-    is iterated once, because a longer phase reduces the limiter's duty cycle.
+    ``fill_seconds`` is the level of the bucket when marking begins. Both levels are in CPU seconds. Arrays have the
+    shape of ``conditions``.
+
+    If the bucket becomes full, the phase is computed twice. The first solution uses the duration without the limiter.
+    Limited assists make the phase longer, and the limiter is then on for a smaller share of it. So the second solution
+    uses the duration of the first.
     """
     free = mark_phase(conditions)
     busy, gc_share = _busy_and_gc_share(conditions, free)

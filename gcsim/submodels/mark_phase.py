@@ -107,7 +107,14 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
 def _baseline_assist_procs(
     conditions: MarkConditions, debt: FloatArray, *, workers: FloatArray
 ) -> FloatArray:
-    """Ps on baseline assists: their share s of marking, where ``workers`` Ps do the rest."""
+    """Ps on baseline assists: the assists of a cycle whose runway is long enough.
+
+        x = workers * share / (1 - share)
+
+    ``share`` is the baseline assists' share of all marking, and ``workers`` Ps do the rest. It is the share in the
+    calibrated log, ``assist_cpu_share``, times ``assist_debt_factor(debt)``: with less debt, goroutines assist less.
+    ``debt`` is ``mark_debt``.
+    """
     share = conditions.assist_cpu_share * assist_debt_factor(debt)
     return workers * share / (1.0 - share)
 

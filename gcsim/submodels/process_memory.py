@@ -88,10 +88,10 @@ def span_tail_recount_bytes(grown_bytes: Real, live_bytes: Real, *, slot_garbage
     A P that takes a span adds the whole span less its objects to heapLive (Go 1.19+ ``mcache.refill``). The tail of the
     span, a few percent of it, is too small for an object. The tail of a fresh span is counted once; the tail of a span
     with slots that a sweep freed is counted in every cycle. The share of the live heap in such spans depends on
-    ``slot_garbage``. Fitted to the growth of heapLive less the growth of ``MemStats.TotalAlloc`` in design programs on
-    Go 1.27: about 0.01 of the live heap per cycle with few refilled slots, 0.03 with many, for any number of Ps
-    (docs/explanation/memory.md; the code is the same from Go 1.19 on). Tails of fresh spans in a growing heap count as
-    allocation, as in a log.
+    ``slot_garbage``. Fitted to the growth of heapLive less the growth of ``MemStats.TotalAlloc`` in development
+    programs on Go 1.27: about 0.01 of the live heap per cycle with few refilled slots, 0.03 with many, for any number
+    of Ps (docs/explanation/memory.md; the code is the same from Go 1.19 on). Tails of fresh spans in a growing heap
+    count as allocation, as in a log.
 
     ``grown_bytes`` is the growth outside marking. The engines spread the recount over the way to the trigger, so that a
     cycle forced before the trigger counts less; the runtime would count nearly as much.

@@ -123,7 +123,10 @@ class Sweep:
 
 
 def loosest_last(knob: Sequence[int | None]) -> list[int]:
-    """The indices of a setting's values in ascending order, off last: the order of tables and heat maps."""
+    """The indices that sort the values of a knob (GOGC or GOMEMLIMIT) in ascending order, with None (off) last.
+
+    Off is last because it is the loosest value. Tables and heat maps have this order.
+    """
     return sorted(range(len(knob)), key=lambda place: (knob[place] is None, knob[place] or 0))
 
 

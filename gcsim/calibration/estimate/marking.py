@@ -23,7 +23,7 @@ from gcsim.submodels.mark_phase import assist_debt_factor, idle_displaced
 
 _CREDIT_DELAY_SECONDS = FORCE_PREEMPT_NS * 1e-9
 _ASSIST_BOUND_REACH = 0.93  # share of the runway that a cycle uses; above it the heap goal forces assists
-_LEAST_UNFORCED = 0.2  # baseline share of assist CPU, at least
+_LEAST_BASELINE = 0.2  # baseline share of assist CPU, at least
 # Forced share of assist CPU, or of cycles: above 0.1 the baseline part is a small difference of large numbers and its
 # prior error applies. In simulated services with known parameters (``experiments.recovery``) the baseline part was off
 # by a sixth, at times by half. Below 0.1 its relative error is 0.3 times the forced share.
@@ -116,18 +116,18 @@ def _baseline_assist(
         wanted = slowness * arriving_procs
     debt = cpu * bytes_per_mutator_s / slowness / np.maximum(runway, 1.0)
 
-    def unforced_cpu(faster: float) -> tuple[float, FloatArray, float]:
+    def baseline_cpu(faster: float) -> tuple[float, FloatArray, float]:
         """Baseline assist CPU, each cycle's assist debt and the forced share, at ``faster`` times the allocation."""
         forced, free = _forced_assists(evidence, wanted, debt * faster, loop)
         owed = assist_debt_factor(debt * faster) * cpu * free
-        baseline = max(float((paid - forced).mean()), _LEAST_UNFORCED * float(paid.mean()))
+        baseline = max(float((paid - forced).mean()), _LEAST_BASELINE * float(paid.mean()))
         return (
             baseline * float(cpu.mean()) / max(float(owed.mean()), 1e-15),
             owed,
             1.0 - baseline / max(paid.mean(), 1e-15),
         )
 
-    value, owed, forced_share = unforced_cpu(1.0)
+    value, owed, forced_share = baseline_cpu(1.0)
     if value <= 0:
         return Parameter(0.0, 0.0, LOG)
     each = standard_error(ratio_difference(paid, owed) + cpu / float(cpu.mean()))
@@ -136,7 +136,7 @@ def _baseline_assist(
         return Parameter(
             value, _UNDETERMINED, "prior: allocation while marking is too small to print", "prior"
         )
-    of_speed = 0.5 * abs(math.log(unforced_cpu(math.exp(speed))[0] / unforced_cpu(math.exp(-speed))[0]))
+    of_speed = 0.5 * abs(math.log(baseline_cpu(math.exp(speed))[0] / baseline_cpu(math.exp(-speed))[0]))
     forced_share = max(forced_share, held_share)
     if forced_share > _MOST_FORCED:
         return Parameter(

@@ -86,7 +86,10 @@ class MemoryEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of memory outside the heap, arrays of one shape: sizes in bytes, shares of the heap peak."""
+    """The parts of memory outside the heap, arrays of one shape.
+
+    Fields that end in ``_bytes`` are sizes in bytes. Fields that end in ``_share`` are sizes divided by the heap peak.
+    """
 
     metadata_base_bytes: FloatArray
     metadata_share: FloatArray

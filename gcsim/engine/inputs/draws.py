@@ -21,8 +21,8 @@ _UNFILLED_WITHOUT_GOGC = 1.35
 LEAST_FREE_OF_SWEEPING = 0.4  # smallest share of the mutator's time outside marking that sweeping leaves
 _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would keep more Ps busy too
 # Share of arrivals served while marking. A program below it waits for its own locks or for few clients and serves the
-# rest afterwards. Design programs that kept up have 0.83 to 1.6; assists in phases that the goal limits lower the
-# share. Design programs that waited have 0.41 to 0.71
+# rest afterwards. Development programs that kept up have 0.83 to 1.6; assists in phases that the goal limits lower the
+# share. Development programs that waited have 0.41 to 0.71
 LEAST_SERVED = 0.8
 _HEAP_EXPONENT_RANGE = (-0.7, 0.8)  # near 1, the cost of marking would grow faster than the heap
 

@@ -47,11 +47,11 @@ _OF_MARKING_COST = ("gc_cpu_fraction", "gc_assist_cpu_fraction", "gc_idle_cpu_fr
 _SHARES = "_fraction"  # of all CPU or of the time: at most 1
 Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
 # Error of every metric with the limiter on all the time: the assists that it allows depend on time slices and on the
-# number of goroutines, which a log does not contain. With the limiter on a third of the time, heaps of three design
-# programs are 5 % off (median)
+# number of goroutines, which a log does not contain. With the limiter on a third of the time, heaps of three
+# development programs are 5 % off (median)
 _LIMITER_ERROR = 0.2
 
-# Widths at which 90 % intervals contain 90 % of the design programs' runs on Go 1.19 to 1.27, with each program
+# Widths at which 90 % intervals contain 90 % of the development programs' runs on Go 1.19 to 1.27, with each program
 # judged by the others and at most twice its own width (`python -m experiments.validation discrepancy`). They include
 # the scatter of a new run and the machine's drift between runs: the cycle rate of a closed loop differed by 12 %
 # between two equal runs. Derived from 33 programs, 884 runs.

@@ -103,9 +103,13 @@ class Spans:
 
 
 def _thin(counts: Int64Array, group: Int64Array, totals: Int64Array, rng: np.random.Generator) -> Int64Array:
-    """Random counts by span, at most ``counts``, whose sums by group are ``totals``.
+    """Random numbers of kept objects by span: at most ``counts`` in each span, ``totals`` in each group of spans.
 
-    A binomial draw per span, corrected by single objects. ``group`` is sorted; no total exceeds its group's sum.
+    ``counts`` and ``group`` have one element per span. ``group`` is the sorted index of the span's group in ``totals``.
+    The caller ensures that no total exceeds the sum of ``counts`` in its group.
+
+    The function draws a binomial number for each span. Then it adds or removes single objects at random until the sum
+    of each group equals its total.
     """
     sums = _sum_by(group, counts, len(totals))
     share = totals / np.maximum(sums, 1)

@@ -76,7 +76,11 @@ class Serving(MarkedRequests):
         return self._arrivals.due_by(now_ns)
 
     def _slice_ns(self) -> float:
-        """Time slice of a worker that never parks, ns: sysmon checks every 10 ms (Go 1.14+ ``retake``)."""
+        """Draws the time slice of a worker that does not block: 10 to 20 ms, in ns.
+
+        sysmon preempts a goroutine that has run for 10 ms. It checks every 10 ms, so that the preemption is up to
+        10 ms late (Go 1.14+ ``retake``).
+        """
         return FORCE_PREEMPT_NS * (1.0 + float(self._slice_draws.random()))
 
     # between two collections

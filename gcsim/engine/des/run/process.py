@@ -34,7 +34,11 @@ _MIN_FACTOR = 1e-3  # every mark phase takes some time and some CPU
 
 
 class GoProcess:
-    """The Ps, heap, pacer and limiter of a process; SimPy processes that hold this object advance them."""
+    """The state of one simulated Go process: its Ps, heap, pacer and limiter.
+
+    Generator functions that SimPy schedules (program, collector, background goroutines) hold this object and change
+    its state. The class itself does not advance time.
+    """
 
     def __init__(
         self,
