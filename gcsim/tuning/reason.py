@@ -19,6 +19,7 @@ from gcsim.units import (
 
 _RUNTIME_CPU_GOAL = 0.25  # the pacer's own target while marking: Go gcBackgroundUtilization
 _MENTIONED_CPU = 0.0005  # of all CPU: smallest difference that a sentence mentions
+_NEAR_LIMIT = 0.95  # median peak of memory over the limit: above it the limit sets some heap goals
 
 Growth = tuple[
     str, float, Run, bool
@@ -133,10 +134,17 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
             f" {format_number(100 * extra, 2)} percentage points of CPU and peak at {peak}."
         )
     if limit is not None and chosen.settings.gogc is not None:
+        near = chosen.metrics["rss_peak_bytes"].value > _NEAR_LIMIT * limit
+        pace = (
+            f"GOGC sets the pace until the heap comes near the limit of {format_mib(limit)}, which then lowers the"
+            f" heap goal."
+            if near
+            else f"GOGC sets the pace; the limit of {format_mib(limit)} is the safety net below the"
+            f" {format_mib(memory)} given."
+        )
         sentences.append(
-            f"GOGC sets the pace; the limit of {format_mib(limit)} is the safety net below the"
-            f" {format_mib(memory)} given. The {format_mib(memory - limit)} between them is room for memory that"
-            " Go does not count (the binary's pages, C memory, thread stacks) and for error."
+            f"{pace} The {format_mib(memory - limit)} between the limit and the {format_mib(memory)} given is room for"
+            " memory that Go does not count (the binary's pages, C memory, thread stacks) and for error."
         )
     elif limit is not None:
         sentences.append(
