@@ -120,8 +120,13 @@ def sentence_of(installed: Installed, arguments: list[Argument], folder: Path) -
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
-def test_a_bad_command_line(kind: str, installed: Installed, tmp_path: Path) -> None:
-    """The sentence names the option, value or file, or says what to write; no file is written."""
+def test_a_bad_command_line(kind: str, installed: Installed, tmp_path: Path, large: bool) -> None:
+    """The sentence names the option, value or file, or says what to write; no file is written.
+
+    Every second one runs with ``--large`` only.
+    """
+    if not large and list(OPTIONS).index(kind) % 2:
+        pytest.skip("runs with --large")
     arguments, named = OPTIONS[kind]
     assert named in sentence_of(installed, arguments, tmp_path)
     assert list(tmp_path.iterdir()) == []

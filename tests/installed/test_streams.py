@@ -16,9 +16,6 @@ QUICK = "--duration 20s --replicas 2"
     "command",
     [
         "--help",
-        "--version",
-        "simulate --help",
-        "versions",
         "versions --json",
         f"simulate order-service {QUICK}",
     ],
