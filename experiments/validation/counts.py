@@ -87,7 +87,7 @@ def _recounted_cells(at: dict[int, Recounted]) -> list[str]:
 
 def _counted(trace: Trace, accounts: HeapAccounts, gogc: int | None) -> CountedMemory | None:
     try:
-        evidence = evidence_from(trace, gogc)
+        evidence = evidence_from(trace).with_gogc(gogc)
         return counted_memory(accounts, evidence.select(working_window(evidence)))
     except InputError:  # too few cycles to calibrate on
         return None

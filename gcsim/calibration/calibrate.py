@@ -14,7 +14,7 @@ from gcsim.calibration.estimate.variability import fit_variability
 from gcsim.calibration.evidence import Evidence, evidence_from, time_steps
 from gcsim.calibration.memory.fit import fit_memory
 from gcsim.calibration.memory.sources import CaptureSideFile, EvidenceSource, GctraceGoals, joined
-from gcsim.calibration.settings.log_settings import LogSettings, Overrides, log_settings
+from gcsim.calibration.settings.log_settings import LogSettings, Overrides, settings_from
 from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.calibration.window import working_window
 from gcsim.capture.info import CaptureInfo
@@ -50,13 +50,15 @@ class Calibration:
 def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) -> Calibration:
     """The model of the service that wrote the trace.
 
-    ``log_settings`` gives the settings; ``overrides`` takes precedence. Raises InputError if fewer than ``MIN_CYCLES``
+    ``settings_from`` gives the settings; ``overrides`` takes precedence. Raises InputError if fewer than ``MIN_CYCLES``
     cycles were started by the pacer, if no two of them are consecutive, or if heap goals contradict the settings.
     """
     stated = overrides or Overrides()
-    log = log_settings(trace, stated)
+    printed = evidence_from(trace)
+    log = settings_from(trace, printed, stated)
     settings = log.settings
-    whole = evidence_from(trace, settings.gogc)
+    whole = printed.with_gogc(settings.gogc)
+    window = working_window(whole)
     refuse_forced(whole)
     natural = int(whole.natural.sum())
     if natural < MIN_CYCLES:
@@ -64,13 +66,12 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             f"{natural} of {_read(trace)} were started by the pacer, but calibration needs {MIN_CYCLES};"
             " run the service under load for longer and capture it again"
         )
-    window = working_window(whole)
     evidence = whole.select(window)
     if int(evidence.follows_naturally.sum()) < 2:
         raise InputError(
             "the log holds no two consecutive cycles that the pacer started; capture the service under load for longer"
         )
-    refuse_goals(trace, window, settings)
+    refuse_goals(trace, window, log)
     measured = joined(sources_of(trace), evidence, settings)
     memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), evidence=measured)
     evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)

@@ -80,6 +80,23 @@ class Evidence:
             self, span_tail_recount_bytes=np.concatenate([self.span_tail_recount_bytes[:1], again])
         )
 
+    def with_gogc(self, gogc: int | None) -> Self:
+        """The same rows with heap_marked solved from the next cycle's goal, to the byte, where pacer lines allow it.
+
+        None is GOGC=off: its goals do not depend on heap_marked.
+        """
+        if gogc is None:
+            return self
+        marked, exact = _marked_from_goals(
+            self.heap_marked_bytes,
+            self.heap_goal_bytes,
+            self.stack_bytes + self.globals_bytes,
+            self.exact,
+            self.follows,
+            gogc,
+        )
+        return replace(self, heap_marked_bytes=marked, marked_exact=exact)
+
     @property
     def allocated_between_bytes(self) -> FloatArray:
         """Bytes allocated from each cycle's end to the next start, without recounted span tails; shape (n - 1,)."""
@@ -125,11 +142,8 @@ class Evidence:
         return self.assist_cpu_seconds + self.background_cpu_seconds + self.idle_cpu_seconds
 
 
-def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
-    """The evidence of one process's trace.
-
-    With ``gogc`` and pacer lines, heap_marked is solved from the next cycle's goal, to the byte.
-    """
+def evidence_from(trace: Trace) -> Evidence:
+    """The evidence of one process's trace."""
     cycles = trace.cycles
     start, end = _sizes(cycles.heap_start_bytes), _sizes(cycles.heap_end_bytes)
     goal = _sizes(cycles.heap_goal_bytes)
@@ -147,10 +161,6 @@ def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
     scan[rows] = ends.heap_work_bytes
     runway = np.full(len(cycles), np.nan)
     runway[rows] = runway_bytes(ends.cons_mark, ends.expected_work_bytes)
-    marked, marked_exact = _sizes(cycles.heap_marked_bytes), np.zeros(len(cycles), dtype=np.bool_)
-    if gogc is not None:
-        follows = np.diff(cycles.cycle_number) == 1
-        marked, marked_exact = _marked_from_goals(marked, goal, stacks + roots, exact, follows, gogc)
     first, second = _seconds(cycles.stw_sweep_term_ns), _seconds(cycles.stw_mark_term_ns)
     start_s = (np.maximum(cycles.start_ns, 0) + _HALF_MS) * 1e-9
     mark_s = first + _seconds(cycles.mark_ns)
@@ -166,7 +176,7 @@ def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
         idle_cpu_seconds=_seconds(cycles.idle_cpu_ns),
         heap_start_bytes=start,
         heap_end_bytes=end,
-        heap_marked_bytes=marked,
+        heap_marked_bytes=_sizes(cycles.heap_marked_bytes),
         heap_goal_bytes=np.where(goal > NO_GOAL_BYTES, np.inf, goal),
         span_tail_recount_bytes=np.zeros(len(cycles)),
         allocated_bytes=np.maximum(end - start, 0.0),
@@ -177,7 +187,7 @@ def evidence_from(trace: Trace, gogc: int | None = None) -> Evidence:
         gomaxprocs=np.maximum(cycles.gomaxprocs, 1).astype(np.float64),
         natural=~(cycles.forced | trace.periodic),
         exact=exact,
-        marked_exact=marked_exact,
+        marked_exact=np.zeros(len(cycles), dtype=np.bool_),
     )
 
 

@@ -22,8 +22,11 @@ def working_window(evidence: Evidence) -> slice:
     log and includes its last five cycles. Halves are halves of time: a growing heap collects often, and one second of
     start-up may hold most of the cycles. If the live heap moves in the second half too, steps, ramps and leaks belong
     to the service, and only the initial growth is left out. Forced cycles at the very end belong to the shutdown.
+    The window of a log without cycles is empty.
     """
     count = len(evidence)
+    if count == 0:
+        return slice(0, 0)
     first = _first_warm(evidence)
     first = min(first + min(PACER_MEMORY_CYCLES, count // 10), _second_half(evidence))
     last = count

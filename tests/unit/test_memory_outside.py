@@ -54,7 +54,7 @@ def test_goals_under_a_limit_tell_what_lies_outside_the_heap(go: str, limit_mib:
 def test_goals_that_gogc_sets_tell_nothing() -> None:
     """Without a limit, and under one that never binds, there is nothing to learn from goals."""
     trace = read_gctrace(CAPTURES / "orders-go1.27.3-gogc100-limitoff-p2-r1.log.gz")
-    log = evidence_from(trace, 100)
+    log = evidence_from(trace).with_gogc(100)
     for limit in (None, 100_000 * MIB):
         settings = Settings(gogc=100, gomemlimit_bytes=limit, gomaxprocs=2, go="1.27")
         assert outside_heap(log, settings, rules_for("1.27")) is None

@@ -17,7 +17,7 @@ CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "
 def _log(name: str) -> Evidence:
     trace = read_gctrace(CAPTURES / f"{name}.log.gz")
     assert trace.info is not None
-    return evidence_from(trace, trace.info.gogc)
+    return evidence_from(trace).with_gogc(trace.info.gogc)
 
 
 @pytest.mark.parametrize("setting", ["gogc25", "gogc50", "gogc100", "gogc200", "gogc400"])

@@ -155,9 +155,9 @@ def _limit_bound(trace: Trace, window: slice, settings: Settings) -> Regime | No
     if settings.gomemlimit_bytes is None:
         return None
     stated = math.inf if settings.gogc is None else float(settings.gogc)
-    _, most = gogc_bounds(trace)
-    goals = evidence_from(trace).heap_goal_bytes
-    below = (most < stated) | (math.isinf(stated) & np.isfinite(goals))
+    printed = evidence_from(trace)
+    goals = printed.heap_goal_bytes
+    below = (gogc_bounds(trace, printed).high < stated) | (math.isinf(stated) & np.isfinite(goals))
     share = float(below[window].mean())
     if share < _MOST:
         return None

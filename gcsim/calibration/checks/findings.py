@@ -64,7 +64,7 @@ def _warm_up(case: LogCase) -> Iterator[Finding]:
 
 
 def _goals(case: LogCase) -> Iterator[Finding]:
-    offer = limit_offer(case.trace) if case.log.implied_limit_bytes is not None else None
+    offer = limit_offer(case.log.goals) if case.log.implied_limit_bytes is not None else None
     if offer is not None:
         yield Finding(
             "unstated limit",

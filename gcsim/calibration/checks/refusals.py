@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gcsim.calibration.evidence import Evidence
-from gcsim.calibration.settings.heap_goals import goals_of
+from gcsim.calibration.settings.heap_goals import Goals
 from gcsim.calibration.settings.implied_gogc import MIN_RUN, GogcRun, gogc_runs, informative_cycles
+from gcsim.calibration.settings.log_settings import LogSettings
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
-from gcsim.settings import Settings
 from gcsim.units import format_go_bytes, format_gogc, format_mib
 
 _FOLLOWED_SHARE = 0.5  # of the cycles that bound GOGC: share in runs of at least MIN_RUN
@@ -26,37 +26,38 @@ def refuse_forced(evidence: Evidence) -> None:
         )
 
 
-def refuse_goals(trace: Trace, window: slice, settings: Settings) -> None:
+def refuse_goals(trace: Trace, window: slice, log: LogSettings) -> None:
     """Raises InputError if heap goals contradict the settings: GOGC changed during the run, or is another one.
 
     The check applies to Go 1.18 and later and to heaps above 4 MiB. Under a stated memory limit, goals bound GOGC only
     from below.
     """
-    limit = settings.gomemlimit_bytes
-    runs = gogc_runs(trace, window, gomemlimit_bytes=limit)
-    informative = informative_cycles(trace, window, gomemlimit_bytes=limit)
+    runs = gogc_runs(log.bounds, window)
+    informative = informative_cycles(log.bounds, window)
     if informative < MIN_RUN:
         return
     if len(runs) > 1:
-        raise InputError(_changed(trace, runs, limit))
+        raise InputError(_changed(trace, runs, log))
     if sum(run.cycles for run in runs) < _FOLLOWED_SHARE * informative:
-        raise InputError(_unsettled(trace, window, limit))
-    _refuse_stated(trace, runs[0], settings)
+        raise InputError(_unsettled(trace, window, log))
+    _refuse_stated(trace, runs[0], log)
 
 
-def _refuse_stated(trace: Trace, run: GogcRun, settings: Settings) -> None:
+def _refuse_stated(trace: Trace, run: GogcRun, log: LogSettings) -> None:
+    settings = log.settings
     stated = np.inf if settings.gogc is None else float(settings.gogc)
     if run.explains(stated) or run.explains(stated * (1 - _NEAR)) or run.explains(stated * (1 + _NEAR)):
         return
     if settings.gogc is None and settings.gomemlimit_bytes is not None:
         return  # the limit set every goal
-    raise InputError(contradiction(trace, run, settings))
+    raise InputError(_contradiction(trace, run, log))
 
 
-def contradiction(trace: Trace, run: GogcRun, settings: Settings) -> str:
+def _contradiction(trace: Trace, run: GogcRun, log: LogSettings) -> str:
     """The message for heap goals that contradict the settings, with the options to pass."""
+    settings = log.settings
     where = _where(trace, run.first_row)
-    offer = limit_offer(trace) if settings.gomemlimit_bytes is None else None
+    offer = limit_offer(log.goals) if settings.gomemlimit_bytes is None else None
     spelled = f"--gogc {_gogc_option(run)}"
     if offer is not None:
         return (
@@ -84,22 +85,22 @@ class LimitOffer:
     options: str
 
 
-def limit_offer(trace: Trace) -> LimitOffer | None:
+def limit_offer(goals: Goals | None) -> LimitOffer | None:
     """The options for GOGC=off under a limit if the goals of a log are constant; else None."""
-    goals = goals_of(trace)
     if goals is None or not goals.constant:
         return None
     limit = format_go_bytes(goals.limit_bytes)
     return LimitOffer(goal=format_mib(goals.median_bytes), options=f"--gogc off --gomemlimit {limit}")
 
 
-def _changed(trace: Trace, runs: list[GogcRun], limit: int | None) -> str:
+def _changed(trace: Trace, runs: list[GogcRun], log: LogSettings) -> str:
+    limit = log.settings.gomemlimit_bytes
     parts = ", then ".join(f"{run} from {_where(trace, run.first_row)}" for run in runs[:4])
     more = f" and {len(runs) - 4} more changes" if len(runs) > 4 else ""
     longest = max(runs, key=lambda run: run.cycles)
     numbers = trace.cycles.cycle_number
     cut = f"keep only gc {numbers[longest.first_row]} to gc {numbers[longest.last_row]} and calibrate with --gogc"
-    offer = limit_offer(trace) if limit is None else None
+    offer = limit_offer(log.goals) if limit is None else None
     if offer is None and (limit is not None or not any(_looks_limited(trace, run) for run in runs)):
         return f"GOGC changed during the run: goals follow {parts}{more}; {cut} {_gogc_option(longest)}"
     options = "--gomemlimit" if offer is None else f"{offer.options} with the limit of the run"
@@ -109,10 +110,10 @@ def _changed(trace: Trace, runs: list[GogcRun], limit: int | None) -> str:
     )
 
 
-def _unsettled(trace: Trace, window: slice, limit: int | None) -> str:
+def _unsettled(trace: Trace, window: slice, log: LogSettings) -> str:
     first = _where(trace, window.start or 0)
-    if limit is None:
-        offer = limit_offer(trace)
+    if log.settings.gomemlimit_bytes is None:
+        offer = limit_offer(log.goals)
         options = "--gomemlimit" if offer is None else f"{offer.options} with the limit of the run"
         return (
             f"heap goals from {first} on follow no single GOGC for {MIN_RUN} cycles: a memory limit set them, or the"

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gcsim.arrays import FloatArray
-from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.window import working_window
-from gcsim.gctrace.trace import Trace
+from gcsim.calibration.evidence import Evidence
 from gcsim.goruntime.pacer import DEFAULT_HEAP_MINIMUM_BYTES
 from gcsim.units import MIB
 
@@ -46,12 +44,14 @@ class Goals:
         return int(np.ceil(whole / step) * step) * MIB
 
 
-def goals_of(trace: Trace) -> Goals | None:
-    """The goals of a log; None if fewer than five are above the minimum heap or Go is older than 1.18."""
-    if trace.generation != "1.18" or len(trace.cycles) <= _FEWEST:
+def goals_of(printed: Evidence, window: slice) -> Goals | None:
+    """The goals of a log of Go 1.18 or later, from its sizes as printed.
+
+    None if the log holds fewer than six cycles, or if fewer than five goals are above the minimum heap.
+    """
+    if len(printed) <= _FEWEST:
         return None
-    evidence = evidence_from(trace)
-    evidence = evidence.select(working_window(evidence))
+    evidence = printed.select(window)
     goal = evidence.heap_goal_bytes[1:]
     marked = (evidence.heap_marked_bytes + evidence.stack_bytes + evidence.globals_bytes)[:-1]
     usable = evidence.follows & np.isfinite(goal) & (goal > DEFAULT_HEAP_MINIMUM_BYTES + 2 * MIB)

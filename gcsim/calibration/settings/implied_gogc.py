@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray, Int64Array
-from gcsim.calibration.evidence import HALF_MIB, Evidence, evidence_from
+from gcsim.calibration.evidence import HALF_MIB, Evidence
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import (
     DEFAULT_HEAP_MINIMUM_BYTES,
@@ -59,44 +59,52 @@ class GogcRun:
         return "GOGC=off" if np.isinf(self.middle) else f"GOGC={format_number(self.middle)}"
 
 
-def gogc_bounds(trace: Trace, *, gomemlimit_bytes: int | None = None) -> tuple[FloatArray, FloatArray]:
-    """The lowest and highest GOGC that each cycle's goal allows, in percent, shape (n,); 0 and infinity if open.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GogcBounds:
+    """The lowest and highest GOGC that each cycle's goal allows, in percent, shape (n,); 0 and infinity if open."""
+
+    low: FloatArray
+    high: FloatArray
+
+    @property
+    def informative(self) -> BoolArray:
+        """Whether a cycle bounds GOGC, shape (n,)."""
+        return (self.low > 0) | np.isfinite(self.high)
+
+
+def gogc_bounds(trace: Trace, printed: Evidence, *, gomemlimit_bytes: int | None = None) -> GogcBounds:
+    """The GOGC that each cycle's goal allows; ``printed`` is the evidence of the whole trace, sizes as printed.
 
     A bound is open if the minimum heap, the distance for sweeping, the minimum runway or a memory limit may have set
     the goal, for the first cycle, and after a gap in the numbering. All bounds are open before Go 1.18, where forced
     cycles print other goals.
     """
-    evidence = evidence_from(trace)
-    low, high = np.zeros(len(evidence)), np.full(len(evidence), np.inf)
+    low, high = np.zeros(len(printed)), np.full(len(printed), np.inf)
     if trace.generation != "1.18":
-        return low, high
-    follows = np.diff(trace.cycles.cycle_number) == 1
-    marked = evidence.heap_marked_bytes[:-1]
-    least, most = _growth_bounds(evidence)
-    usable = (
-        follows & (marked - HALF_MIB >= DEFAULT_HEAP_MINIMUM_BYTES) & (trace.cycles.heap_goal_bytes[1:] > 0)
-    )
+        return GogcBounds(low=low, high=high)
+    marked = printed.heap_marked_bytes[:-1]
+    least, most = _growth_bounds(printed)
+    usable = printed.follows & (marked - HALF_MIB >= DEFAULT_HEAP_MINIMUM_BYTES)
+    usable &= trace.cycles.heap_goal_bytes[1:] > 0
     limited = (
         gomemlimit_bytes is not None
     )  # stacks can take most of a limit, so any goal below it may be the limit's
-    off = np.isinf(evidence.heap_goal_bytes[1:]) & (not limited)
-    low[1:] = np.where(usable & ~_raised(evidence), least, 0.0)
+    off = np.isinf(printed.heap_goal_bytes[1:]) & (not limited)
+    low[1:] = np.where(usable & ~_raised(printed), least, 0.0)
     high[1:] = np.where(usable & (not limited), most, np.inf)
     low[1:][off], high[1:][off] = _PRACTICALLY_OFF, np.inf
-    return low * (1.0 - _SLACK), high * (1.0 + _SLACK)
+    return GogcBounds(low=low * (1.0 - _SLACK), high=high * (1.0 + _SLACK))
 
 
-def gogc_runs(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None) -> list[GogcRun]:
-    """The runs of cycles that one GOGC explains; runs shorter than ``MIN_RUN`` belong to a change and are dropped.
+def gogc_runs(bounds: GogcBounds, rows: slice) -> list[GogcRun]:
+    """The runs of cycles among ``rows`` that one GOGC explains.
 
-    Neighbouring runs that overlap are joined.
+    Runs shorter than ``MIN_RUN`` belong to a change and are dropped. Neighbouring runs that overlap are joined.
     """
-    low, high = gogc_bounds(trace, gomemlimit_bytes=gomemlimit_bytes)
-    informative = (low > 0) | np.isfinite(high)
-    chosen = np.arange(len(low))[rows]
-    chosen = chosen[informative[chosen]]
+    chosen = np.arange(len(bounds.low))[rows]
+    chosen = chosen[bounds.informative[chosen]]
     joined: list[GogcRun] = []
-    for run in _cut(chosen, low, high):
+    for run in _cut(chosen, bounds.low, bounds.high):
         if run.cycles < MIN_RUN:
             continue
         if joined and joined[-1].overlaps(run):
@@ -106,10 +114,9 @@ def gogc_runs(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None)
     return joined
 
 
-def informative_cycles(trace: Trace, rows: slice, *, gomemlimit_bytes: int | None = None) -> int:
+def informative_cycles(bounds: GogcBounds, rows: slice) -> int:
     """The number of rows that bound GOGC."""
-    low, high = gogc_bounds(trace, gomemlimit_bytes=gomemlimit_bytes)
-    return int(((low > 0) | np.isfinite(high))[rows].sum())
+    return int(bounds.informative[rows].sum())
 
 
 def _growth_bounds(evidence: Evidence) -> tuple[FloatArray, FloatArray]:

@@ -1,14 +1,21 @@
 """The settings of a log, each with its origin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.settings.heap_goals import Goals, goals_of
-from gcsim.calibration.settings.implied_gogc import MIN_RUN, GogcRun, gogc_runs, informative_cycles
+from gcsim.calibration.settings.implied_gogc import (
+    GogcBounds,
+    GogcRun,
+    gogc_bounds,
+    gogc_runs,
+    informative_cycles,
+)
 from gcsim.calibration.window import working_window
+from gcsim.capture.info import CaptureInfo
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
 from gcsim.service.assessment import Origin, Origins
@@ -48,10 +55,12 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    """The settings of one log, their origins, and the limit that constant goals imply."""
+    """The settings of one log, their origins, and the heap goals that imply some of them."""
 
     settings: Settings
     origins: Origins
+    goals: Goals | None = field(repr=False)  # of the working window; None if they show no setting
+    bounds: GogcBounds = field(repr=False, compare=False)  # of every cycle, under the log's memory limit
     implied_limit_bytes: int | None = None  # for constant goals without a stated limit
 
     def __str__(self) -> str:
@@ -79,39 +88,48 @@ def _marked(text: str, origin: Origin, option: str) -> str:
 
 
 def log_settings(trace: Trace, stated: Overrides | None = None) -> LogSettings:
+    """The settings of a log, read from the trace alone: see ``settings_from``."""
+    return settings_from(trace, evidence_from(trace), stated or Overrides())
+
+
+def settings_from(trace: Trace, printed: Evidence, stated: Overrides) -> LogSettings:
     """The settings of a log. Precedence: the user, the side file, the log itself, defaults.
 
     A log without a side file prints GOMAXPROCS. Heap goals imply GOGC if one value explains them. The format of the
-    lines gives a range of Go versions; the newest of them is assumed. No memory limit is assumed.
+    lines gives a range of Go versions; the newest of them is assumed. No memory limit is assumed. ``printed`` is the
+    evidence of the whole trace, sizes as printed.
     """
-    known = stated or Overrides()
-    limit, limit_origin = _gomemlimit(trace, known)
-    goals = goals_of(trace)
-    run = None if _captured(trace, "gogc") else _only_run(trace, limit)
-    gogc, gogc_origin = _gogc(trace, known, run, goals, limit)
-    procs, procs_origin = _gomaxprocs(trace, known)
-    go, go_origin = _go(trace, known)
+    limit, limit_origin = _gomemlimit(trace.info, stated)
+    procs, procs_origin = _gomaxprocs(trace, stated)
+    go, go_origin = _go(trace, stated)
+    window = working_window(printed)
+    goals = goals_of(printed, window) if trace.generation == "1.18" else None
+    bounds = gogc_bounds(trace, printed, gomemlimit_bytes=limit)
+    run = None if _captured(trace.info, "gogc") else _only_run(bounds, window)
+    gogc, gogc_origin = _gogc(trace.info, stated, run, goals, limit)
     open_question = gogc_origin == limit_origin == "assumed" and not (run is not None and _is_default(run))
     return LogSettings(
         settings=Settings(gogc=gogc, gomemlimit_bytes=limit, gomaxprocs=procs, go=go),
         origins=Origins(gogc=gogc_origin, gomemlimit=limit_origin, gomaxprocs=procs_origin, go=go_origin),
+        goals=goals,
+        bounds=bounds,
         implied_limit_bytes=goals.limit_bytes
         if open_question and goals is not None and goals.constant
         else None,
     )
 
 
-def _gomemlimit(trace: Trace, stated: Overrides) -> tuple[int | None, Origin]:
+def _gomemlimit(info: CaptureInfo | None, stated: Overrides) -> tuple[int | None, Origin]:
     if stated.gomemlimit_bytes is not None or stated.gomemlimit_off:
         return stated.gomemlimit_bytes, "stated"
-    if trace.info is not None and _captured(trace, "gomemlimit_bytes"):
-        return trace.info.gomemlimit_bytes, "captured"
+    if info is not None and _captured(info, "gomemlimit_bytes"):
+        return info.gomemlimit_bytes, "captured"
     return None, "assumed"
 
 
-def _captured(trace: Trace, knob: str) -> bool:
+def _captured(info: CaptureInfo | None, knob: str) -> bool:
     """Whether the side file states GOGC or GOMEMLIMIT."""
-    return trace.info is not None and knob not in trace.info.assumed
+    return info is not None and knob not in info.assumed
 
 
 def _gomaxprocs(trace: Trace, stated: Overrides) -> tuple[int, Origin]:
@@ -132,12 +150,12 @@ def _go(trace: Trace, stated: Overrides) -> tuple[str, Origin]:
 
 
 def _gogc(
-    trace: Trace, stated: Overrides, run: GogcRun | None, goals: Goals | None, limit: int | None
+    info: CaptureInfo | None, stated: Overrides, run: GogcRun | None, goals: Goals | None, limit: int | None
 ) -> tuple[int | None, Origin]:
     if stated.gogc is not None or stated.gogc_off:
         return stated.gogc, "stated"
-    if trace.info is not None and _captured(trace, "gogc"):
-        return trace.info.gogc, "captured"
+    if info is not None and _captured(info, "gogc"):
+        return info.gogc, "captured"
     if run is None:
         return _DEFAULT_GOGC, "assumed"
     if limit is not None:  # goals are at most the GOGC goal, so the runs bound GOGC from below only
@@ -156,13 +174,9 @@ def _is_default(run: GogcRun) -> bool:
     return run.low <= (1.0 + _NEAR) * _DEFAULT_GOGC and run.high >= (1.0 - _NEAR) * _DEFAULT_GOGC
 
 
-def _only_run(trace: Trace, limit: int | None) -> GogcRun | None:
+def _only_run(bounds: GogcBounds, window: slice) -> GogcRun | None:
     """The run of the only GOGC in the log's working window; None if there is none or more than one."""
-    if len(trace.cycles) < MIN_RUN:
-        return None
-    window = working_window(evidence_from(trace))
-    runs = gogc_runs(trace, window, gomemlimit_bytes=limit)
-    informative = informative_cycles(trace, window, gomemlimit_bytes=limit)
-    if len(runs) != 1 or runs[0].cycles < FOLLOWED_SHARE * informative:
+    runs = gogc_runs(bounds, window)
+    if len(runs) != 1 or runs[0].cycles < FOLLOWED_SHARE * informative_cycles(bounds, window):
         return None
     return runs[0]
