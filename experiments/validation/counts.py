@@ -11,7 +11,8 @@ from experiments.validation.matrix import MAIN_GO, MAIN_PROCS
 from experiments.validation.observations import captured_plans
 from experiments.validation.tables import Lines, table
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.memory.counted import CountedMemory, counted_memory
+from gcsim.calibration.memory.counted import counted_memory
+from gcsim.calibration.memory.measurements import CountedMemory
 from gcsim.calibration.window import working_window
 from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.cycles import CycleTable

@@ -5,14 +5,16 @@ by the middle of the values that print the same. A pacer line gives sizes to the
 error that truncation leaves in a mean.
 """
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray, Int64Array
+from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.cycles import NOT_LOGGED
-from gcsim.gctrace.numbers import printed_step_ns, untruncated_ms
+from gcsim.gctrace.numbers import untruncated_ms
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import runway_bytes
 from gcsim.submodels.process_memory import span_tail_recount_bytes
@@ -132,6 +134,20 @@ class Evidence:
         return np.where(self.exact, 0.0, MIB)
 
     @property
+    def allocated_printing_error(self) -> float:
+        """The error that truncation leaves in the mean of ``allocated_bytes``, in bytes.
+
+        It includes one cycle more or less that prints a whole step, because a printed difference of 0 may hide some
+        bytes.
+        """
+        step = self.heap_step_bytes
+        return math.hypot(
+            printing_error(self.heap_start_bytes, step),
+            printing_error(self.heap_end_bytes, step),
+            float(step.mean()) / (len(self) + 1),
+        )
+
+    @property
     def marked_step_bytes(self) -> FloatArray:
         """Truncation step of heap_marked; 0 where it is exact."""
         return np.where(self.marked_exact, 0.0, MIB)
@@ -210,12 +226,6 @@ def _marked_from_goals(
     result = printed.copy()
     result[:-1] = np.where(agrees, solved, printed[:-1])
     return result, np.append(agrees, False)
-
-
-def time_steps(seconds: FloatArray) -> FloatArray:
-    """The unit of the last printed digit of each time, in seconds; 0 for a printed 0."""
-    step_ns = printed_step_ns(np.round(seconds * 1e9).astype(np.int64))
-    return np.where(seconds > 0, step_ns * 1e-9, 0.0)
 
 
 def _seconds(column: Int64Array) -> FloatArray:

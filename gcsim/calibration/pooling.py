@@ -14,8 +14,10 @@ from pathlib import PurePath
 import numpy as np
 
 from gcsim.calibration.calibrate import Calibration, calibrate
-from gcsim.calibration.estimate.allocation import fit_allocation, intervals, outside_rate, swept_per_byte
+from gcsim.calibration.estimate.allocation import fit_allocation
 from gcsim.calibration.estimate.heap import LIVE_PER_DOUBLING
+from gcsim.calibration.estimate.intervals import intervals, outside_rate, swept_per_byte
+from gcsim.calibration.estimate.marking import marking_mutator
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.memory.fit import OUTSIDE_HEAP, fit_resident, is_from_limit_goals
 from gcsim.calibration.settings.log_settings import Overrides
@@ -124,7 +126,9 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
 def with_slots(one: Calibration, share: Parameter) -> Calibration:
     """The calibration with another slot_garbage_share and the allocation parameters that follow from it."""
     evidence = one.evidence.without_span_tails(share.value)
-    allocation = fit_allocation(evidence, intervals(evidence), one.pace, one.model.profile)
+    allocation = fit_allocation(
+        evidence, intervals(evidence), one.pace, one.model.profile, marking_mutator(evidence)
+    )
     parameters = replace(one.model.parameters, **allocation, slot_garbage_share=share)
     return replace(one, evidence=evidence, model=replace(one.model, parameters=parameters))
 

@@ -10,7 +10,7 @@ from gcsim.calibration.estimate.live_heap import heap_exponent
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.memory.counted import counted_memory
 from gcsim.calibration.memory.fit import fit_memory
-from gcsim.calibration.memory.parts import MemoryEvidence
+from gcsim.calibration.memory.measurements import MemoryEvidence
 from gcsim.capture.runtime_counters import HeapAccount, HeapAccounts
 from gcsim.gctrace import read_gctrace
 from gcsim.priors.process_memory import memory_prior

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from example_service import example_service
 
-from gcsim.calibration.calibrate import sources_of
 from gcsim.calibration.evidence import Evidence, evidence_from
-from gcsim.calibration.memory.parts import MemoryEvidence, ProcessMemory
-from gcsim.calibration.memory.sources import GctraceGoals, joined
+from gcsim.calibration.memory.limit_goals import GctraceGoals
+from gcsim.calibration.memory.measurements import MemoryEvidence, ProcessMemory
+from gcsim.calibration.memory.sources import joined, sources_of
 from gcsim.engine.simulate import record_cycles
 from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.trace import Trace
@@ -39,7 +39,7 @@ def test_a_bare_log_is_its_own_source() -> None:
     """Its goals say something under a memory limit, and nothing without one."""
     for settings, found in ((LIMITED, True), (Settings(gogc=100, gomaxprocs=2, go="1.27"), False)):
         trace = trace_at(settings)
-        (source,) = sources_of(trace)
+        (source,) = sources_of(trace.info)
         measured = joined([source], evidence_from(trace), settings)
         assert bool(measured) == found
         assert measured.process is None

@@ -10,7 +10,7 @@ from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.memory.fit import fit_memory
 from gcsim.calibration.memory.limit_goals import outside_heap
-from gcsim.calibration.memory.parts import MemoryEvidence, ProcessMemory
+from gcsim.calibration.memory.measurements import MemoryEvidence, ProcessMemory
 from gcsim.calibration.pooling import calibrate_logs
 from gcsim.engine.simulate import replica_metrics
 from gcsim.gctrace import read_gctrace

@@ -21,9 +21,14 @@ from experiments.recovery.ranks import (
     uniformity,
 )
 from gcsim.calibration.calibrate import calibrate
-from gcsim.calibration.estimate.allocation import intervals
-from gcsim.calibration.evidence import evidence_from, time_steps
-from gcsim.calibration.stats.standard_error import printing_error, printing_scatter, standard_error
+from gcsim.calibration.estimate.intervals import intervals
+from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.stats.standard_error import (
+    printing_error,
+    printing_scatter,
+    standard_error,
+    time_steps,
+)
 from gcsim.cycles import CycleTable
 from gcsim.engine.simulate import record_cycles
 from gcsim.gctrace import Trace, read_gctrace

@@ -9,7 +9,7 @@ from gcsim.arrays import FloatArray
 from gcsim.calibration.checks.growth import growth_findings
 from gcsim.calibration.evidence import HALF_MIB, Evidence
 from gcsim.calibration.log_case import LogCase
-from gcsim.calibration.stats.standard_error import black_printing_error, printing_error
+from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.service.assessment import Finding
 from gcsim.units import format_gogc, format_mib
 
@@ -57,7 +57,7 @@ def printing_findings(case: LogCase) -> Iterator[Finding]:
     error = math.hypot(
         printing_error(evidence.heap_start_bytes, evidence.heap_step_bytes),
         printing_error(evidence.heap_marked_bytes, evidence.marked_step_bytes),
-        black_printing_error(evidence),
+        evidence.allocated_printing_error,
     )
     mean = max(float(each.mean()), 0.0)
     if mean >= _PRINTED_FACTOR * error:

@@ -15,7 +15,7 @@ limits:
 The priors below are slightly wider because the samples are small.
 """
 
-from gcsim.calibration.memory.counted import CountedMemory
+from gcsim.calibration.memory.measurements import CountedMemory
 from gcsim.service.parameters import Parameter
 
 _SOURCE = "prior: measured on Go 1.27"

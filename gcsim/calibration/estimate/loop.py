@@ -1,11 +1,18 @@
 """Detection of the loop: allocation paced by the program's speed (closed) or by arrivals (open)."""
 
+import math
 from dataclasses import dataclass
 
+from gcsim.calibration.estimate.intervals import Intervals, outside_rate
 from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.stats.standard_error import printing_error, time_steps
+from gcsim.capture.info import CaptureInfo
 from gcsim.engine.inputs.draws import LEAST_SERVED
 from gcsim.service.model import Loop
 
+_LEAST_OUTSIDE = (
+    0.3  # of wall time outside marking: with less, process CPU time does not determine mutator CPU
+)
 _IDLE_SHARE = 0.03  # of P while marking; below it every P had work: the program ran at full speed
 # the mutator's share of all Ps outside marking; above it the loop is closed, and idle time is due to the program's own
 # waits; measured: closed loops 0.77 and more, open loops 0.61 and less, an open loop near saturation 0.76
@@ -29,7 +36,53 @@ class LoopDetection:
     busy_from_log: bool = True  # else from the prior of mutator speed while marking
 
 
-def detect_loop(
+def find_pace(
+    evidence: Evidence, gaps: Intervals, info: CaptureInfo | None, stated: Loop | None
+) -> LoopDetection:
+    """The loop of a log: from the CPU time in its side file if there is one; ``stated`` overrides it."""
+    # with recounted span tails: allocation while marking, to which this is compared, includes them too
+    counted = float(gaps.allocated_bytes.sum() + gaps.span_tail_recount_bytes.sum())
+    outside = counted / max(float(gaps.seconds.sum()), 1e-9)
+    share, rel_sd = (None, 0.0) if info is None else _mutator_cpu_share(evidence, gaps, info)
+    return _detect_loop(
+        evidence,
+        outside_bytes_per_second=outside,
+        mutator_cpu_share=share,
+        share_rel_sd=rel_sd,
+        stated=stated,
+    )
+
+
+def _mutator_cpu_share(evidence: Evidence, gaps: Intervals, info: CaptureInfo) -> tuple[float | None, float]:
+    """The mutator's share of all Ps outside marking, 0 to 1, and its relative error; None if it is not determined.
+
+    share = (process CPU - marking time x P) / (time outside marking x P), within the window.
+
+    While marking, Ps that do not mark run the mutator, so marking uses all Ps. Process CPU time includes start-up and
+    the window does not. The error assumes that start-up differs from the window as intervals of the window differ
+    from each other.
+    """
+    if not info.cpu_seconds or not info.wall_seconds:
+        return None, 0.0
+    procs = float(evidence.gomaxprocs.mean())
+    whole = evidence.select(slice(0, len(evidence) - 1))  # as many mark phases as intervals between them
+    window_s = float(evidence.start_seconds[-1] - evidence.start_seconds[0])
+    marking_s = float(whole.concurrent_seconds.sum())
+    pauses_s = float((whole.sweep_term_seconds + whole.mark_term_seconds).sum())
+    busy_s = info.cpu_seconds / info.wall_seconds * window_s
+    outside_s = max(window_s - marking_s - pauses_s, 1e-9)
+    if outside_s < _LEAST_OUTSIDE * window_s:
+        return None, 0.0
+    share = (busy_s - marking_s * procs) / outside_s / procs
+    outside_cpu_s = max(busy_s - marking_s * procs, 1e-3 * busy_s)
+    left_out = max(1.0 - window_s / info.wall_seconds, 0.0)
+    unlike = outside_rate(gaps)[1] * math.sqrt(left_out) * busy_s
+    clock = printing_error(evidence.concurrent_seconds, time_steps(evidence.concurrent_seconds))
+    error = math.hypot(unlike, clock * len(evidence) * procs) / outside_cpu_s
+    return share, min(error, 1.0)
+
+
+def _detect_loop(
     evidence: Evidence,
     *,
     outside_bytes_per_second: float,

@@ -1,14 +1,13 @@
 """Mark CPU of a log, by workers and assists, each with its standard error."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import LOG, Evidence
 from gcsim.calibration.stats.standard_error import (
-    black_printing_error,
     ratio_difference,
     ratio_of_sums,
     standard_error,
@@ -29,6 +28,26 @@ _LEAST_BASELINE = 0.2  # baseline share of assist CPU, at least
 # by a sixth, at times by half. Below 0.1 its relative error is 0.3 times the forced share.
 _MOST_FORCED, _FORCED_ERROR = 0.1, 0.3
 _UNDETERMINED = 0.5  # relative error of a parameter that the log does not determine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkingMutator:
+    """The Ps that run the mutator while marking: those without workers and assists."""
+
+    procs: float
+    error: float  # relative standard error of procs, at most 1
+    rate_error: float  # relative standard error of the bytes allocated per second of mutator time
+
+
+def marking_mutator(evidence: Evidence) -> MarkingMutator:
+    """The Ps that run the mutator while marking, on average over the evidence."""
+    procs = _mutator_procs(evidence)
+    each = standard_error(_mutator_each(evidence, procs))
+    return MarkingMutator(
+        procs=procs,
+        error=min(math.hypot(each, _mutator_printing(evidence, procs)), 1.0),
+        rate_error=_rate_error(evidence, procs),
+    )
 
 
 def fit_marking(
@@ -82,7 +101,7 @@ def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float 
     reach = chosen.allocated_bytes / np.maximum(runway, 1.0)
     reached = float(np.median(reach))
     mark_s = float(chosen.concurrent_seconds.sum())
-    mutator = mark_mutator_procs(chosen)
+    mutator = _mutator_procs(chosen)
     per_mutator_s = float(chosen.allocated_bytes.sum()) / mark_s / mutator
     if reached <= _ASSIST_BOUND_REACH:
         arriving = None if arrival_bytes_per_second is None else arrival_bytes_per_second / per_mutator_s
@@ -131,7 +150,7 @@ def _baseline_assist(
     if value <= 0:
         return Parameter(0.0, 0.0, LOG)
     each = standard_error(ratio_difference(paid, owed) + cpu / float(cpu.mean()))
-    speed = marking_rate_error(evidence, mutator_procs)
+    speed = _rate_error(evidence, mutator_procs)
     if speed > _UNDETERMINED:
         return Parameter(
             value, _UNDETERMINED, "prior: allocation while marking is too small to print", "prior"
@@ -164,14 +183,13 @@ def _forced_assists(
     return np.maximum(room_s, 0.0) * displaced, 1.0 - displaced
 
 
-def mark_mutator_procs(evidence: Evidence) -> float:
-    """Ps that run the mutator while marking: those without workers and assists."""
+def _mutator_procs(evidence: Evidence) -> float:
     procs = float(evidence.gomaxprocs.mean())
     return max(procs - ratio_of_sums(evidence.mark_cpu_seconds, evidence.concurrent_seconds), 0.02 * procs)
 
 
 def _mutator_each(evidence: Evidence, mutator_procs: float) -> FloatArray:
-    """The contribution of each cycle to the relative error of ``mark_mutator_procs``, shape (n,)."""
+    """The contribution of each cycle to the relative error of the mutator's Ps, shape (n,)."""
     marking, cpu = evidence.concurrent_seconds, evidence.mark_cpu_seconds
     used = float(cpu.sum() / marking.sum())
     return -ratio_difference(cpu, marking) * used / mutator_procs
@@ -184,16 +202,10 @@ def _mutator_printing(evidence: Evidence, mutator_procs: float) -> float:
     return math.hypot(parts, used * time_printing_error(marking) / float(marking.mean())) / mutator_procs
 
 
-def mark_mutator_error(evidence: Evidence, mutator_procs: float) -> float:
-    """The relative standard error of ``mark_mutator_procs``, at most 1."""
-    each = standard_error(_mutator_each(evidence, mutator_procs))
-    return min(math.hypot(each, _mutator_printing(evidence, mutator_procs)), 1.0)
-
-
-def marking_rate_error(evidence: Evidence, mutator_procs: float) -> float:
+def _rate_error(evidence: Evidence, mutator_procs: float) -> float:
     """The relative standard error of bytes allocated per second of mutator time while marking."""
     allocated, marking = evidence.allocated_bytes, evidence.concurrent_seconds
     each = ratio_difference(allocated, marking) - _mutator_each(evidence, mutator_procs)
-    printed = black_printing_error(evidence) / max(float(allocated.mean()), 1.0)
+    printed = evidence.allocated_printing_error / max(float(allocated.mean()), 1.0)
     clock = time_printing_error(marking) / float(marking.mean())
     return math.hypot(standard_error(each), printed, clock, _mutator_printing(evidence, mutator_procs))

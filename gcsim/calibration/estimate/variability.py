@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from gcsim.arrays import FloatArray
-from gcsim.calibration.estimate.allocation import Intervals
-from gcsim.calibration.evidence import NO_GOAL_BYTES, Evidence, time_steps
-from gcsim.calibration.stats.standard_error import printing_scatter
+from gcsim.calibration.estimate.intervals import Intervals
+from gcsim.calibration.evidence import NO_GOAL_BYTES, Evidence
+from gcsim.calibration.stats.standard_error import printing_scatter, time_steps
 from gcsim.engine.inputs.draws import central_draws, lane_parameters
 from gcsim.engine.lanes.mark_conditions import conditions_for
 from gcsim.goruntime.pacer import sweep_min_trigger_bytes, trigger_bytes

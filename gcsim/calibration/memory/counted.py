@@ -1,4 +1,4 @@
-"""Memory outside the heap from the runtime's own counters, which the capture sampled."""
+"""Memory outside the heap from a capture: resident memory, and the runtime's own counters that it sampled."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.memory.measurements import CountedMemory, MemoryEvidence, ProcessMemory
+from gcsim.capture.info import CaptureInfo
 from gcsim.capture.runtime_counters import HeapAccounts
+from gcsim.settings import Settings
 from gcsim.units import MIB
 
 _FEWEST_SAMPLES = 8
@@ -17,16 +20,19 @@ _SWEPT, _LATE = 0.6, 0.35
 _LEAST_ERROR_BYTES = 0.2 * MIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountedMemory:
-    """Counted memory at the calibrated setting, in bytes. ``error`` is a standard error."""
+@dataclass(frozen=True, slots=True)
+class CaptureSideFile:
+    """The side file of gcsim capture: resident memory, and the runtime's own counters."""
 
-    outside_spans_bytes: float  # metadata and stacks near mark ends, on average
-    unfilled_slot_bytes: float  # free slots of spans in use at mark end, on average
-    unfilled_error_bytes: float
-    heap_peak_bytes: float  # at the same mark ends, on average
-    slot_garbage_share: float  # share of allocation that fills slots of swept spans, 0 to 1
-    slot_garbage_error: float
+    info: CaptureInfo
+
+    def measurements(self, cycles: Evidence, settings: Settings) -> MemoryEvidence:
+        """The peak of resident memory, and the counters' samples within the window."""
+        del settings
+        return MemoryEvidence(
+            process=ProcessMemory.from_capture(self.info),
+            counted=counted_memory(self.info.heap_accounts, cycles),
+        )
 
 
 def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> CountedMemory | None:

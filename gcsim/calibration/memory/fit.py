@@ -6,14 +6,13 @@ import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
-from gcsim.calibration.memory.counted import CountedMemory
+from gcsim.calibration.memory.measurements import CountedMemory, MemoryEvidence
 from gcsim.calibration.memory.parts import (
     ALLOCATED_PER_SCANNED,
     BEGUN_SPAN_BYTES,
     MEDIAN_TOUCHED,
     OWN_STACK_BYTES,
     RSS_NON_GO_BYTES,
-    MemoryEvidence,
     memory_posterior,
 )
 from gcsim.calibration.stats.random_effects import pooled

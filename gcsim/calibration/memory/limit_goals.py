@@ -1,15 +1,15 @@
 """Memory outside the heap, solved from heap goals under a memory limit."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from gcsim.arrays import FloatArray, Int64Array
 from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.memory.measurements import MemoryEvidence, OutsideHeap
 from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.goruntime.pacer import gc_percent_heap_goal_bytes, heap_minimum_bytes
-from gcsim.goruntime.versions import GoRules
+from gcsim.goruntime.versions import GoRules, rules_for
 from gcsim.settings import Settings
 
 _FEWEST_GOALS = 6
@@ -17,13 +17,12 @@ _CLEAR_OF = 0.03  # relative: a goal this close to the GOGC goal or to heapMarke
 _LEAST_ERROR = 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutsideHeap:
-    """Memory that counts against the limit at mark ends outside objects and free pages: a mean over cycles."""
+class GctraceGoals:
+    """The heap goals that a memory limit set, in the log itself."""
 
-    bytes: float
-    error_bytes: float  # standard error
-    heap_peak_bytes: float  # of the same cycles, on average
+    def measurements(self, cycles: Evidence, settings: Settings) -> MemoryEvidence:
+        """Memory outside the heap, from each goal: the limit less the goal."""
+        return MemoryEvidence(limited=outside_heap(cycles, settings, rules_for(settings.go)))
 
 
 def outside_heap(evidence: Evidence, settings: Settings, rules: GoRules) -> OutsideHeap | None:

@@ -9,10 +9,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from gcsim.arrays import FloatArray
-from gcsim.calibration.memory.counted import CountedMemory
-from gcsim.calibration.memory.limit_goals import OutsideHeap
+from gcsim.calibration.memory.measurements import CountedMemory, MemoryEvidence, OutsideHeap, ProcessMemory
 from gcsim.calibration.stats.smc import posterior_draws
-from gcsim.capture.info import CaptureInfo
 from gcsim.service.parameters import Parameter, ParameterOrigin
 from gcsim.submodels.process_memory import UNFILLED_AT_PEAK
 from gcsim.units import MIB
@@ -49,39 +47,6 @@ _PEAK_ERROR_BYTES, _PEAK_ERROR = 0.3 * MIB, 0.005  # error of the sum of the par
 _LIMIT_ERROR_BYTES = 0.3 * MIB  # error of their sum at mark ends
 # error of metadata and stacks in the runtime's counts
 _COUNTED_ERROR_BYTES, _COUNTED_ERROR = 0.1 * MIB, 0.01
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessMemory:
-    """Measured memory of one process, in bytes; None where its memory map was not read."""
-
-    rss_peak_bytes: float
-    rss_outside_heap_bytes: float | None = None
-    heap_mapped_bytes: float | None = None
-
-    @classmethod
-    def from_capture(cls, info: CaptureInfo | None) -> Self | None:
-        """The measurements in a capture's side file; None without a resident peak."""
-        if info is None or not info.rss_peak_bytes:
-            return None
-        return cls(
-            rss_peak_bytes=float(info.rss_peak_bytes),
-            rss_outside_heap_bytes=info.rss_outside_heap_bytes,
-            heap_mapped_bytes=info.heap_mapped_bytes,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryEvidence:
-    """Measurements of one service's memory outside the heap; None for each that is missing."""
-
-    process: ProcessMemory | None = None
-    limited: OutsideHeap | None = None
-    counted: CountedMemory | None = None
-
-    def __bool__(self) -> bool:
-        """Whether there is at least one measurement."""
-        return not (self.process is None and self.limited is None and self.counted is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

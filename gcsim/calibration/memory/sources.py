@@ -5,15 +5,14 @@ priors. A source without measurements has no effect.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Protocol
 
 from gcsim.calibration.evidence import Evidence
-from gcsim.calibration.memory.counted import counted_memory
-from gcsim.calibration.memory.limit_goals import outside_heap
-from gcsim.calibration.memory.parts import MemoryEvidence, ProcessMemory
+from gcsim.calibration.memory.counted import CaptureSideFile
+from gcsim.calibration.memory.limit_goals import GctraceGoals
+from gcsim.calibration.memory.measurements import MemoryEvidence
 from gcsim.capture.info import CaptureInfo
-from gcsim.goruntime.versions import rules_for
 from gcsim.settings import Settings
 
 
@@ -25,27 +24,9 @@ class EvidenceSource(Protocol):
         ...
 
 
-class GctraceGoals:
-    """The heap goals that a memory limit set, in the log itself."""
-
-    def measurements(self, cycles: Evidence, settings: Settings) -> MemoryEvidence:
-        """Memory outside the heap, from each goal: the limit less the goal."""
-        return MemoryEvidence(limited=outside_heap(cycles, settings, rules_for(settings.go)))
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureSideFile:
-    """The side file of gcsim capture: resident memory, and the runtime's own counters."""
-
-    info: CaptureInfo
-
-    def measurements(self, cycles: Evidence, settings: Settings) -> MemoryEvidence:
-        """The peak of resident memory, and the counters' samples within the window."""
-        del settings
-        return MemoryEvidence(
-            process=ProcessMemory.from_capture(self.info),
-            counted=counted_memory(self.info.heap_accounts, cycles),
-        )
+def sources_of(info: CaptureInfo | None) -> list[EvidenceSource]:
+    """The sources of evidence that come with a log: the log itself, and the side file of its capture."""
+    return [GctraceGoals(), *([] if info is None else [CaptureSideFile(info)])]
 
 
 def joined(sources: Iterable[EvidenceSource], cycles: Evidence, settings: Settings) -> MemoryEvidence:

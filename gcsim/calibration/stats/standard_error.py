@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from gcsim.arrays import FloatArray
-from gcsim.calibration.evidence import Evidence, time_steps
+from gcsim.gctrace.numbers import printed_step_ns
 
 _MOST_LAGS = 60
 _LEAST_SHARE = (
@@ -77,19 +77,12 @@ def ratio_difference(above: FloatArray, below: FloatArray) -> FloatArray:
     return above / max(float(above.mean()), 1e-30) - below / max(float(below.mean()), 1e-30)
 
 
+def time_steps(seconds: FloatArray) -> FloatArray:
+    """The unit of the last printed digit of each time, in seconds; 0 for a printed 0."""
+    step_ns = printed_step_ns(np.round(seconds * 1e9).astype(np.int64))
+    return np.where(seconds > 0, step_ns * 1e-9, 0.0)
+
+
 def time_printing_error(seconds: FloatArray) -> float:
     """The error that truncation leaves in the mean of printed times, in seconds."""
     return printing_error(seconds, time_steps(seconds))
-
-
-def black_printing_error(evidence: Evidence) -> float:
-    """The error that truncation leaves in the mean of h1 - h0, in bytes.
-
-    It includes one cycle more or less that prints a whole step, because a printed difference of 0 may hide some bytes.
-    """
-    step = evidence.heap_step_bytes
-    return math.hypot(
-        printing_error(evidence.heap_start_bytes, step),
-        printing_error(evidence.heap_end_bytes, step),
-        float(step.mean()) / (len(evidence) + 1),
-    )

@@ -1,0 +1,60 @@
+"""Measurements of one service's memory outside the heap."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from gcsim.capture.info import CaptureInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessMemory:
+    """Measured memory of one process, in bytes; None where its memory map was not read."""
+
+    rss_peak_bytes: float
+    rss_outside_heap_bytes: float | None = None
+    heap_mapped_bytes: float | None = None
+
+    @classmethod
+    def from_capture(cls, info: CaptureInfo | None) -> Self | None:
+        """The measurements in a capture's side file; None without a resident peak."""
+        if info is None or not info.rss_peak_bytes:
+            return None
+        return cls(
+            rss_peak_bytes=float(info.rss_peak_bytes),
+            rss_outside_heap_bytes=info.rss_outside_heap_bytes,
+            heap_mapped_bytes=info.heap_mapped_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideHeap:
+    """Memory that counts against the limit at mark ends outside objects and free pages: a mean over cycles."""
+
+    bytes: float
+    error_bytes: float  # standard error
+    heap_peak_bytes: float  # of the same cycles, on average
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedMemory:
+    """Counted memory at the calibrated setting, in bytes. ``error`` is a standard error."""
+
+    outside_spans_bytes: float  # metadata and stacks near mark ends, on average
+    unfilled_slot_bytes: float  # free slots of spans in use at mark end, on average
+    unfilled_error_bytes: float
+    heap_peak_bytes: float  # at the same mark ends, on average
+    slot_garbage_share: float  # share of allocation that fills slots of swept spans, 0 to 1
+    slot_garbage_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryEvidence:
+    """Measurements of one service's memory outside the heap; None for each that is missing."""
+
+    process: ProcessMemory | None = None
+    limited: OutsideHeap | None = None
+    counted: CountedMemory | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is at least one measurement."""
+        return not (self.process is None and self.limited is None and self.counted is None)
