@@ -34,6 +34,7 @@ CAPTURES = (
     "unit/test_log_settings.py::test_gogc_is_inferred_from_real_goals",
     "unit/test_log_settings.py::test_the_side_file_and_then_the_user_decide",
     "unit/test_shipped_models.py::test_a_shipped_model_is_what_its_captures_give",
+    "unit/test_calibration_walk.py::test_a_captured_log_passes_through_calibration_file_by_file",
     "unit/test_cli_commands.py::test_a_limit_stated_to_be_off_is_off_whatever_the_side_file_says",
     "unit/test_counted_memory.py",
     "unit/test_disturbance.py",

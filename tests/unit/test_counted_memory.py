@@ -22,9 +22,8 @@ CAPTURES = unpacked(Path(__file__).parents[2] / "experiments" / "validation" / "
 @pytest.fixture(scope="module")
 def log() -> Evidence:
     """A real log of 10 s."""
-    return evidence_from(read_gctrace(CAPTURES / "orders-go1.27.3-gogc100-limitoff-p2-r1.log.gz")).with_gogc(
-        100
-    )
+    trace = read_gctrace(CAPTURES / "orders-go1.27.3-gogc100-limitoff-p2-r1.log.gz")
+    return evidence_from(trace).with_gogc(100)
 
 
 def _looks(
