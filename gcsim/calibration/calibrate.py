@@ -12,6 +12,7 @@ from gcsim.calibration.estimate.marking import fit_marking, marking_mutator
 from gcsim.calibration.estimate.movement import find_profile
 from gcsim.calibration.estimate.variability import fit_variability
 from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.memory.fit import fit_memory
 from gcsim.calibration.memory.sources import joined, sources_of
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides, settings_from
@@ -37,10 +38,23 @@ class Calibration:
     """A model and the evidence behind it."""
 
     model: Model
-    window: slice  # rows of the trace that were used
-    evidence: Evidence  # those rows
+    case: LogCase  # without the model
     pace: LoopDetection
-    log: LogSettings  # the settings of the log and their origins
+
+    @property
+    def window(self) -> slice:
+        """The rows of the trace that were used."""
+        return self.case.window
+
+    @property
+    def evidence(self) -> Evidence:
+        """The evidence of those rows."""
+        return self.case.evidence
+
+    @property
+    def log(self) -> LogSettings:
+        """The settings of the log and their origins."""
+        return self.case.log
 
 
 def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) -> Calibration:
@@ -98,7 +112,8 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         provenance=_provenance(trace.info, window, len(trace.cycles), pace),
     )
     model = replace(model, scatter=fit_variability(evidence, gaps, model))
-    return Calibration(model=model, window=window, evidence=evidence, pace=pace, log=log)
+    case = LogCase(trace=trace, log=log, printed=printed, window=window, evidence=evidence)
+    return Calibration(model=model, case=case, pace=pace)
 
 
 def _read(trace: Trace) -> str:

@@ -130,7 +130,8 @@ def with_slots(one: Calibration, share: Parameter) -> Calibration:
         evidence, intervals(evidence), one.pace, one.model.profile, marking_mutator(evidence)
     )
     parameters = replace(one.model.parameters, **allocation, slot_garbage_share=share)
-    return replace(one, evidence=evidence, model=replace(one.model, parameters=parameters))
+    case = replace(one.case, evidence=evidence)
+    return replace(one, case=case, model=replace(one.model, parameters=parameters))
 
 
 def _described(log: str, one: Calibration, reference: str) -> str:

@@ -30,7 +30,7 @@ def fit() -> Fit:
     found = calibrate(trace, name="example")
     check = check_fit(trace, found)
     assert check is not None
-    return trace, found, diagnose(trace, found, check), check
+    return trace, found, diagnose(found, check), check
 
 
 def text_of(fit: Fit, *, width: int = 120) -> str:

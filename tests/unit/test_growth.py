@@ -59,7 +59,7 @@ def test_the_finding_says_rate_and_time_left_and_forbids_trust() -> None:
     """The sentence has the slope, and when the heap peak reaches a size; the verdict is not to trust."""
     trace = log_of(30.0 + 3.6 * SECONDS_APART * np.arange(40))
     found = calibrate(trace, name="leak")
-    diagnosis = diagnose(trace, found)
+    diagnosis = diagnose(found)
     assert diagnosis.verdict == "do not trust"
     assert diagnosis.findings[0].kind == "growth"
     assert "live heap grows 3.6 MiB/s" in diagnosis.findings[0].text
@@ -74,7 +74,7 @@ def test_stacks_that_grow_point_to_goroutines() -> None:
     trace = log_of(steady, np.linspace(0.0, 104.0, 40))
     (found,) = growth_of(trace)
     assert found.what == "stacks"
-    diagnosis = diagnose(trace, calibrate(trace, name="goroutines"))
+    diagnosis = diagnose(calibrate(trace, name="goroutines"))
     assert "/debug/pprof/goroutine" in diagnosis.findings[0].text
     assert diagnosis.verdict == "do not trust"
 

@@ -67,7 +67,7 @@ def follow(first: CycleTable, second: CycleTable) -> CycleTable:
 
 def judged(trace: Trace, stated: Overrides | None = None) -> tuple[Calibration, Diagnosis]:
     found = calibrate(trace, name="service", overrides=stated)
-    return found, diagnose(trace, found)
+    return found, diagnose(found)
 
 
 def kinds(diagnosis: Diagnosis) -> set[str]:
@@ -251,7 +251,7 @@ def test_a_model_that_misses_its_own_log_is_not_trusted() -> None:
     found, _ = judged(trace)
     off = Comparison(name="heap_peak_mean_bytes", predicted=Estimate(150.0, 140.0, 160.0), observed=100.0)
     check = Validation(settings=found.model.settings, comparisons=(off,))
-    diagnosis = diagnose(trace, found, check)
+    diagnosis = diagnose(found, check)
     assert diagnosis.verdict == "do not trust"
     assert "mean heap peak" in diagnosis.reasons[0]
 
@@ -262,7 +262,7 @@ def test_a_highest_peak_missed_by_a_factor_is_not_trusted(low: float) -> None:
     trace = printed(simulated())
     found, _ = judged(trace)
     off = Comparison(name="heap_peak_bytes", predicted=Estimate(300.0, low, 700.0), observed=100.0)
-    diagnosis = diagnose(trace, found, Validation(settings=found.model.settings, comparisons=(off,)))
+    diagnosis = diagnose(found, Validation(settings=found.model.settings, comparisons=(off,)))
     assert diagnosis.verdict == "do not trust"
     assert "the highest heap peak is +200 % off" in diagnosis.reasons[0]
 

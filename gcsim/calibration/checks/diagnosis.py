@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.settings.implied_gogc import gogc_bounds
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import heap_minimum_bytes
 from gcsim.service.model import Model
 from gcsim.service.parameters import PARAMETER_NAMES, Parameter
-from gcsim.settings import Settings
 from gcsim.units import MIB, format_mib
 
 RegimeName = Literal["idle", "minimum-heap", "limit-bound", "assist-bound", "continuous", "paced"]
@@ -45,12 +45,13 @@ class UnderdeterminedGroup:
     remedy: str
 
 
-def regimes(trace: Trace, window: slice, evidence: Evidence, settings: Settings) -> tuple[Regime, ...]:
-    """The regimes of the window, the governing one first; "paced" if no other applies."""
+def regimes(case: LogCase) -> tuple[Regime, ...]:
+    """The regimes of the log's working window, the governing one first; "paced" if no other applies."""
+    evidence = case.evidence
     found = [
-        _idle(trace, window, evidence),
-        _limit_bound(trace, window, settings),
-        _minimum_heap(trace, window, settings),
+        _idle(case.trace, case.window, evidence),
+        _limit_bound(case),
+        _minimum_heap(case),
         _assist_bound(evidence),
         _continuous(evidence),
     ]
@@ -151,17 +152,18 @@ def _idle(trace: Trace, window: slice, evidence: Evidence) -> Regime | None:
     return None
 
 
-def _limit_bound(trace: Trace, window: slice, settings: Settings) -> Regime | None:
+def _limit_bound(case: LogCase) -> Regime | None:
+    settings, window = case.log.settings, case.window
     if settings.gomemlimit_bytes is None:
         return None
     stated = math.inf if settings.gogc is None else float(settings.gogc)
-    printed = evidence_from(trace)
-    goals = printed.heap_goal_bytes
-    below = (gogc_bounds(trace, printed).high < stated) | (math.isinf(stated) & np.isfinite(goals))
+    goals = case.printed.heap_goal_bytes
+    most = gogc_bounds(case.trace, case.printed).high  # as without a limit
+    below = (most < stated) | (math.isinf(stated) & np.isfinite(goals))
     share = float(below[window].mean())
     if share < _MOST:
         return None
-    marked = trace.cycles.heap_marked_bytes[window]
+    marked = case.trace.cycles.heap_marked_bytes[window]
     stuck = float((goals[window] <= marked + MIB).mean())
     thrash = (
         f"; in {100 * stuck:.0f} % of cycles the marked heap fills the goal: the limit is too low for the live heap"
@@ -174,14 +176,15 @@ def _limit_bound(trace: Trace, window: slice, settings: Settings) -> Regime | No
     )
 
 
-def _minimum_heap(trace: Trace, window: slice, settings: Settings) -> Regime | None:
+def _minimum_heap(case: LogCase) -> Regime | None:
+    settings = case.log.settings
     if settings.gogc is None:
         return None
     minimum = float(heap_minimum_bytes(settings.gogc))
     ratio = 1.0 + settings.gogc / 100.0
-    before = evidence_from(trace).heap_marked_bytes[:-1]
+    before = case.printed.heap_marked_bytes[:-1]
     floored = np.concatenate([[False], before * ratio <= minimum + MIB])
-    share = float(floored[window].mean())
+    share = float(floored[case.window].mean())
     if share < _MOST:
         return None
     return Regime(

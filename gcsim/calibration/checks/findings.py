@@ -8,7 +8,6 @@ import numpy as np
 from gcsim.calibration.checks.movement_findings import movement_findings, printing_findings
 from gcsim.calibration.checks.refusals import limit_offer
 from gcsim.calibration.checks.stalls import LONG_PAUSE_SECONDS, find_stalls
-from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.log_case import LogCase
 from gcsim.gctrace.trace import Trace
 from gcsim.service.assessment import Finding
@@ -135,8 +134,7 @@ def _forced(case: LogCase) -> Iterator[Finding]:
 
 
 def _stalls(case: LogCase) -> Iterator[Finding]:
-    whole = evidence_from(case.trace)
-    stalls = find_stalls(whole)
+    stalls = find_stalls(case.printed)
     if stalls.throttled:
         yield Finding(
             "throttled",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gcsim.arrays import FloatArray
-from gcsim.calibration.checks.growth import growth_findings
+from gcsim.calibration.checks.growth import growing_parts, growth_findings
 from gcsim.calibration.evidence import HALF_MIB, Evidence
 from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.stats.standard_error import printing_error
@@ -24,10 +24,11 @@ def movement_findings(case: LogCase) -> Iterator[Finding]:
     evidence, model = case.evidence, case.model
     ratio = float(evidence.heap_end_bytes.mean()) / max(float(evidence.live_bytes.mean()), 1.0)
     gogc = format_gogc(case.log.settings.gogc)
-    yield from growth_findings(case.growth, peak_ratio=max(ratio, 1.0), gogc=gogc)
+    growth = growing_parts(evidence)
+    yield from growth_findings(growth, peak_ratio=max(ratio, 1.0), gogc=gogc)
     if model is None:
         return
-    grows = any(part.what == "live heap" for part in case.growth)
+    grows = any(part.what == "live heap" for part in growth)
     if not grows and _moved(evidence.live_bytes):
         yield _unsteady("live heap", evidence.live_bytes, model.profile.live_factor, model.loop)
     rates = allocation_rates(evidence)

@@ -8,7 +8,7 @@ from gcsim.calibration.calibrate import Calibration
 from gcsim.calibration.checks.diagnosis import Regime, UnderdeterminedGroup, regimes, weakly_determined
 from gcsim.calibration.checks.findings import log_findings
 from gcsim.calibration.checks.growth import growing_parts
-from gcsim.calibration.log_case import LogCase, case_of
+from gcsim.calibration.log_case import case_of
 from gcsim.calibration.pooling import PooledCalibration
 from gcsim.calibration.settings.log_settings import LogSettings
 from gcsim.calibration.validation import Validation, validate
@@ -71,24 +71,17 @@ def check_fit(trace: Trace, calibration: Calibration, settings: Settings | None 
     return validate(calibration.model, trace, settings, replicas=_REPLICAS, seed=_SEED)
 
 
-def diagnose(trace: Trace, calibration: Calibration, check: Validation | None = None) -> Diagnosis:
+def diagnose(calibration: Calibration, check: Validation | None = None) -> Diagnosis:
     """The diagnosis of a calibrated log; ``check`` is the model's comparison with that log."""
-    case = LogCase(
-        trace=trace,
-        window=calibration.window,
-        evidence=calibration.evidence,
-        log=calibration.log,
-        growth=growing_parts(calibration.evidence),
-        model=calibration.model,
-    )
+    case = replace(calibration.case, model=calibration.model)
     found = [*log_findings(case)]
     if check is not None:
         found += _large_errors(check)
     return Diagnosis(
-        regimes=regimes(trace, calibration.window, calibration.evidence, calibration.model.settings),
-        weak=weakly_determined(calibration.model, trace),
+        regimes=regimes(case),
+        weak=weakly_determined(calibration.model, case.trace),
         findings=tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])),
-        growth=case.growth,
+        growth=growing_parts(case.evidence),
         origins=calibration.log.origins,
     )
 
@@ -98,7 +91,7 @@ def assess_log(trace: Trace, log: LogSettings) -> Assessment:
     case = case_of(trace, log)
     found = [finding for finding in log_findings(case) if finding.kind != "no side file"]
     findings = tuple(sorted(found, key=lambda finding: _ORDER[finding.severity]))
-    return Assessment(findings=findings, growth=case.growth, origins=log.origins)
+    return Assessment(findings=findings, growth=growing_parts(case.evidence), origins=log.origins)
 
 
 def diagnose_logs(
@@ -116,7 +109,7 @@ def diagnose_logs(
         own = found.calibrations[log]
         pooled = replace(own, model=found.model)
         checks[log] = check_fit(traces[log], pooled, own.model.settings) if fit_check else None
-        diagnoses.append(diagnose(traces[log], pooled, checks[log]))
+        diagnoses.append(diagnose(pooled, checks[log]))
     others = [
         replace(finding, text=f"{log}: {finding.text}")
         for log, one in zip(order[1:], diagnoses[1:], strict=True)
