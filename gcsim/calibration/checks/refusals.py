@@ -7,12 +7,11 @@ import numpy as np
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.settings.heap_goals import Goals
 from gcsim.calibration.settings.implied_gogc import MIN_RUN, GogcRun, gogc_runs, informative_cycles
-from gcsim.calibration.settings.log_settings import LogSettings
+from gcsim.calibration.settings.log_settings import FOLLOWED_SHARE, LogSettings
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
 from gcsim.units import format_go_bytes, format_gogc, format_mib
 
-_FOLLOWED_SHARE = 0.5  # of the cycles that bound GOGC: share in runs of at least MIN_RUN
 _SAME_GOAL = 0.02  # relative spread of goals that a memory limit set
 _NEAR = 0.02  # relative: a stated GOGC this close to the implied interval agrees with it
 
@@ -38,7 +37,7 @@ def refuse_goals(trace: Trace, window: slice, log: LogSettings) -> None:
         return
     if len(runs) > 1:
         raise InputError(_changed(trace, runs, log))
-    if sum(run.cycles for run in runs) < _FOLLOWED_SHARE * informative:
+    if sum(run.cycles for run in runs) < FOLLOWED_SHARE * informative:
         raise InputError(_unsettled(trace, window, log))
     _refuse_stated(trace, runs[0], log)
 
