@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 # No test fails for want of time: machines that do other things are slow.
 settings.register_profile(
-    "gcsim", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+    "gcsim", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("gcsim")
 

@@ -55,6 +55,7 @@ def test_a_full_bucket_holds_gc_to_a_half_or_lets_it_run_over(limited: float, tu
     )  # it begins with the limiter on
 
 
+@pytest.mark.usefixtures("only_large")
 @settings(deadline=None)
 @given(st.floats(0.55, 1.0), SHARES, st.sampled_from([0, 8, 15]), st.integers(1, 16))
 def test_fluid_limiter_follows_the_bucket(

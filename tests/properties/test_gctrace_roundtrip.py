@@ -157,7 +157,7 @@ def from_printed(
 def test_a_written_trace_reads_back_equal(generation: str) -> None:
     """read(write(trace)) == trace, whatever a process of that Go may have logged."""
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(trace=traces(generation))
     def check(trace: Trace) -> None:
         assert read_gctrace(io.StringIO(format_gctrace(trace))) == trace
@@ -165,7 +165,7 @@ def test_a_written_trace_reads_back_equal(generation: str) -> None:
     check()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(cycles=cycle_tables())
 def test_quantized_cycles_are_what_is_read_back(cycles: CycleTable) -> None:
     """quantize(cycles) == read(write(cycles)), and quantizing again changes nothing."""
@@ -181,7 +181,7 @@ def test_a_duration_keeps_what_was_printed(duration_ns: int) -> None:
     assert int(whole + fraction) * 10 ** (6 - len(fraction)) == quantize_ms(duration_ns)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(trace=traces("1.18"), seed=st.integers(0, 1000))
 def test_lines_read_together_and_alone_say_the_same(trace: Trace, seed: int) -> None:
     """A different word before each line hides its shape, so that each is read alone; repeats are read together."""

@@ -68,7 +68,7 @@ def _bytes(model: Model, asked: Sequence[Settings], engine: Engine, replicas: in
 
 
 @pytest.mark.parametrize("kind", sorted(MODELS))
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(knobs=grids, place=st.integers(0, 5), replicas=st.integers(1, 6))
 def test_lanes_alone_in_a_grid_and_in_any_order(
     kind: str, knobs: list[tuple[int | None, int | None]], place: int, replicas: int

@@ -105,7 +105,7 @@ def as_arrays(rows: list[tuple[Any, ...]]) -> list[np.ndarray[Any, Any]]:
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_scalar_and_array_form_agree(name: str, data: st.DataObject) -> None:
     """Up to a dozen lanes at once give bit for bit what each gives alone."""
@@ -126,7 +126,7 @@ def test_scalar_and_array_form_agree(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(("go", "kept"), [("1.18", 1), ("1.19", 1), ("1.20", 1), ("1.21", 4)])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_cons_mark_memory_agrees_over_cycles(go: str, kept: int, data: st.DataObject) -> None:
     """Lanes that remember cons/mark side by side, some without a measurement, match lanes on their own."""

@@ -58,7 +58,7 @@ def run(case: dict[str, Any], barrier: Barrier) -> MarkResult:
 
 @pytest.mark.parametrize("barrier", [STOP_THE_WORLD, DIJKSTRA, HYBRID])
 @given(case=marks())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_reachable_object_is_lost_with_its_barrier(barrier: Barrier, case: dict[str, Any]) -> None:
     """Whatever the program does between two steps of marking, all that it can reach is black at the end."""
     assert len(run(case, barrier).lost_objects) == 0

@@ -175,6 +175,7 @@ def gcsim(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.usefixtures("only_large")
 def test_a_timeline_of_too_many_steps_is_refused(tmp_path: Path) -> None:
     """Through the command line: a nanosecond for half a second of simulated time."""
     path, out = tmp_path / "model.toml", tmp_path / "timeline.json"

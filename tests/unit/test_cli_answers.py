@@ -145,6 +145,7 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
     assert re.search(r"^gcsim: recommend: \d+ of \d+ settings, \d+ s$", found.err, re.M)
 
 
+@pytest.mark.usefixtures("only_large")
 def test_a_report_shows_today_and_pastes_only_what_fits(
     model: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

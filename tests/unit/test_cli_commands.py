@@ -165,6 +165,7 @@ def test_sweep_writes_every_file_and_the_same_document(
     assert {path.name for path in out.iterdir()} == expected
 
 
+@pytest.mark.usefixtures("only_large")
 def test_plot_redraws_a_sweep_byte_for_byte(model: str, tmp_path: Path) -> None:
     """From sweep.json alone; SVG holds no date and no random name."""
     out, again = tmp_path / "out", tmp_path / "again"

@@ -144,6 +144,7 @@ def test_latency_parts_add_up_and_none_is_negative() -> None:
     assert (rows["start_ns"] >= rows["due_ns"] - 1e-3).all()
 
 
+@pytest.mark.usefixtures("only_large")
 def test_waiting_without_collections_is_erlangs() -> None:
     """Two servers, exponential-like load, no collection in sight: mean wait as Lee and Longton's formula has it."""
     model = open_service()
@@ -167,6 +168,7 @@ def test_waiting_without_collections_is_erlangs() -> None:
     assert waited == pytest.approx(mean_wait_s * variability, rel=0.06)
 
 
+@pytest.mark.usefixtures("only_large")
 def test_memory_does_not_grow_with_simulated_time() -> None:
     """Four times as long a run needs no more memory, unless its rows were asked for."""
 

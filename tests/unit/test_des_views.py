@@ -112,6 +112,7 @@ def test_objects_follow_the_run(recording: Recording) -> None:
     assert sum(map(sum, view.live_bytes_by_age)) == pytest.approx(live.mean(), rel=1e-3)
 
 
+@pytest.mark.usefixtures("only_large")
 def test_the_command_writes_objects_of_a_file_with_their_pools(tmp_path: Path) -> None:
     """Kinds and pools come from the file; the pool's hits follow from the run's collections."""
     model = tmp_path / "m.toml"

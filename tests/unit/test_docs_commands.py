@@ -10,7 +10,7 @@ from docs_commands import DOCS, blocks, commands, pages, run_page, without_numbe
 from gcsim.cli.main import run
 
 ALL = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in pages()}
-IN_SUITE = ("tutorial/first-recommendation.md", "how-to/calibrate-from-kubectl-logs.md")
+IN_SUITE = ("tutorial/first-recommendation.md",)
 TO_RUN = [name for name, text in ALL.items() if any(block.kind == "run" for block in blocks(text))]
 
 

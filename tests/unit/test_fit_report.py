@@ -87,6 +87,7 @@ def test_calibrate_writes_model_and_figures(tmp_path: Path, capsys: pytest.Captu
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("only_large")
 def test_the_same_fit_gives_the_same_figures(fit: Fit, tmp_path: Path) -> None:
     """Same log, same bytes."""
     written = []

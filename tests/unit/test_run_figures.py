@@ -74,6 +74,7 @@ def test_figures_end_where_the_runs_end(
         assert cycles == again.cycles
 
 
+@pytest.mark.usefixtures("only_large")
 def test_figures_of_the_event_engine_are_its_own(
     model: str, drawn: list[tuple[Settings, CycleTable]], tmp_path: Path
 ) -> None:

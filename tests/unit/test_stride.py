@@ -47,6 +47,7 @@ def test_a_limit_without_room_takes_a_bounded_number_of_steps(
     assert steps <= MAX_MOVING_CYCLES + engine.WARM_UP_CYCLES
 
 
+@pytest.mark.usefixtures("only_large")
 def test_skipped_cycles_change_the_prediction_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against a simulation of every cycle, over ten minutes at some eight cycles a second."""
     settings = [Settings(gogc=50, gomaxprocs=2), Settings(gogc=50, gomemlimit_bytes=180 * MIB, gomaxprocs=2)]

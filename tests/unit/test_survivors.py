@@ -28,8 +28,10 @@ def test_nothing_changes_at_the_calibrated_growth_or_where_nothing_survives_long
 
 
 @pytest.mark.parametrize("engine", ["lanes", "des"])
-def test_a_service_that_keeps_more_shows_it_at_a_higher_gogc(engine: Engine) -> None:
+def test_a_service_that_keeps_more_shows_it_at_a_higher_gogc(engine: Engine, large: bool) -> None:
     """Live heap at GOGC=400 over that at 100, with and without survivors: two to three doublings of 4 %."""
+    if engine == "des" and not large:
+        pytest.skip("runs with --large")
     model = example_service()
     keeps = replace(model, parameters=replace(model.parameters, live_per_doubling=Parameter(1.04)))
 
