@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import io
 import lzma
-import os
 import shutil
 import tarfile
 import tempfile
@@ -22,7 +21,7 @@ from pathlib import Path
 from gcsim.atomic import replacing
 
 _UNPACKED = Path(__file__).parent / ".unpacked"
-_LOG, _ENDING = ".log.gz", ".tar.xz"
+_LOG, _ENDING, _VERSION = ".log.gz", ".tar.xz", "-go1"
 
 
 def unpacked(folder: Path) -> Path:
@@ -49,15 +48,29 @@ def unpacked(folder: Path) -> Path:
 
 
 def pack(folder: Path) -> list[Path]:
-    """Packs the unpacked files of ``folder``, one archive per program; returns the archives."""
+    """Packs the files of ``folder``, unpacked and loose, one archive per program; returns the archives.
+
+    A loose file replaces the packed one of its name. Files that are of no run, such as the note on the machine, stay
+    in ``folder`` as they are.
+    """
+    source = unpacked(folder)
+    loose = [path for path in folder.iterdir() if _is_of_a_run(path)]
     programs: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(unpacked(folder).iterdir()):
-        if "-go1" in path.name:
-            programs[path.name.split("-go1")[0]].append(path)
+    for path in sorted(
+        {path.name: path for path in [*source.iterdir(), *loose]}.values(), key=lambda path: path.name
+    ):
+        if _is_of_a_run(path):
+            programs[path.name.split(_VERSION)[0]].append(path)
+        elif source != folder:
+            shutil.copy(path, folder)
     written = [_pack(program, files, folder) for program, files in programs.items()]
-    for path in folder.glob("*-go1*"):
+    for path in loose:
         path.unlink()
     return written
+
+
+def _is_of_a_run(path: Path) -> bool:
+    return _VERSION in path.name
 
 
 def _pack(program: str, files: Iterable[Path], folder: Path) -> Path:
@@ -102,7 +115,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     for path in pack(options.folder):
-        print(f"{path} {os.path.getsize(path):,} bytes")  # noqa: PTH202
+        print(f"{path} {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

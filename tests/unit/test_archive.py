@@ -48,6 +48,19 @@ def test_a_capture_that_is_added_is_packed_with_the_others(captures: Path) -> No
     assert (second / "one-go1.27-r3.result.json").exists()
 
 
+def test_a_loose_capture_is_packed_and_not_lost(captures: Path) -> None:
+    """A run that was captured into the folder itself joins the archive; a changed note on the machine is kept."""
+    archive.pack(captures)
+    (captures / "one-go1.27-r4.result.json").write_text("4")
+    (archive.unpacked(captures) / "machine.json").write_text('{"cpus": 2}')
+    archive.pack(captures)
+    after = archive.unpacked(captures)
+    assert (after / "one-go1.27-r4.result.json").read_text() == "4"
+    assert (after / "one-go1.27-r1.log.gz").exists()
+    assert (captures / "machine.json").read_text() == '{"cpus": 2}'
+    assert not list(captures.glob("*.result.json"))
+
+
 def test_a_folder_without_archives_is_used_as_it_is(tmp_path: Path) -> None:
     """So is one that does not exist."""
     assert archive.unpacked(tmp_path) == tmp_path
