@@ -205,14 +205,14 @@ def fit_version(runs: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-HEADER = '''"""Memory outside the heap by Go version, as ``experiments/memory_priors.py fit`` found it.
+HEADER = '''"""Priors of memory outside the heap by Go version, from ``experiments/memory_priors.py fit``.
 
-linux/amd64, GOMAXPROCS=2, live heaps of 20, 80 and 200 MiB in four shapes (small pointerful objects,
-4-256 KiB blobs, sizes from 16 B to 8 KiB, small objects beside 2,000 parked goroutines), GOGC 50, 100 and 200
-and a memory limit; ``runtime/metrics`` every 2 ms and VmHWM. Values are medians over the shapes, low and high
-their extremes. Resident errors are over all 19 or 20 runs without a limit, the same runs that gave the
-metadata line, so they are in-sample. The binary was small (2 MB): a larger one's
-resident text and data come on top. ``gcsim.priors.records.MemoryPrior`` tells the fields.
+Measured on linux/amd64 with GOMAXPROCS=2: live heaps of 20, 80 and 200 MiB in four shapes (small objects with
+pointers, 4-256 KiB blobs, sizes from 16 B to 8 KiB, small objects with 2,000 parked goroutines), GOGC 50, 100 and 200
+and a memory limit; ``runtime/metrics`` every 2 ms and VmHWM. Values are medians over the shapes; low and high are the
+extremes. Resident errors are over the 19 or 20 runs without a limit. The same runs gave the metadata line, so these
+errors are in-sample. The binary was small (2 MB); resident text and data of a larger binary come on top.
+``gcsim.priors.records.MemoryPrior`` defines the fields.
 """
 
 from gcsim.priors.records import MemoryPrior
@@ -221,7 +221,7 @@ from gcsim.priors.records import MemoryPrior
 FOOTER = '''
 
 def memory_prior(minor: int) -> MemoryPrior:
-    """The prior of Go 1.``minor``, or of the nearest measured version after it (1.20), else before it."""
+    """The prior of Go 1.``minor``, else of the next measured version (1.20: 1.21), else of the newest."""
     measured = [prior for prior in MEMORY_PRIORS if int(prior.go.split(".")[1]) >= minor]
     return measured[0] if measured else MEMORY_PRIORS[-1]
 '''
