@@ -30,7 +30,10 @@ class Commit:
 
 
 class Controller(Protocol):
-    """A policy without state: its setting depends only on the commit."""
+    """A policy without state: its setting depends only on the commit.
+
+    Metrics of memory under a limit are computed with the limit at the start of a run.
+    """
 
     def at_commit(self, commit: Commit) -> GcSetting:
         """The setting from now on; the object ``commit.setting`` if nothing changes."""

@@ -204,8 +204,8 @@ def _memory(case: LogCase) -> Iterator[Finding]:
             "memory not measured",
             "care",
             "the log does not show the memory outside the Go heap: the program's binary, mapped files and C memory."
-            " Large servers have 15 to 65 MiB of it, small programs less than 4, and gcsim assumes a small one;"
-            " log with gcsim capture before you choose a container's memory",
+            " A large server can have tens of MiB of it, a small program has less than 4, and gcsim assumes a small"
+            " one; log with gcsim capture before you choose a container's memory",
         )
 
 
