@@ -90,8 +90,8 @@ def test_fluid_limiter_follows_the_bucket(
         off=off_ms * 1e6 / now_ns,
         on=limiter.UPDATE_PERIOD_NS / now_ns,
     )
-    told = limited + (assisting - limited) * window.assist_pass_through
-    assert gc_total / now_ns == pytest.approx(told, abs=0.05)
+    expected = limited + (assisting - limited) * window.assist_pass_through
+    assert gc_total / now_ns == pytest.approx(expected, abs=0.05)
     assert state.fill_ns == pytest.approx(window.fill, rel=0.05)
 
 

@@ -32,10 +32,10 @@ def test_real_programs_count_more_again_where_cycles_are_short() -> None:
     chosen = [plan for plan in plans() if plan.gogc in (25, 100) and plan.gomemlimit_bytes is None]
     runs = recounted_runs(counted_runs(chosen, CAPTURES))
     seen = np.array([at[25].over_allocated - at[100].over_allocated for at in runs.values()])
-    told = np.array([at[25].told_share - at[100].told_share for at in runs.values()])
+    by_rule = np.array([at[25].told_share - at[100].told_share for at in runs.values()])
     assert len(seen) >= 10
-    assert np.median(np.abs(seen - told)) < 0.5 * np.median(np.abs(seen))
-    assert np.corrcoef(seen, told)[0, 1] > 0.5
+    assert np.median(np.abs(seen - by_rule)) < 0.5 * np.median(np.abs(seen))
+    assert np.corrcoef(seen, by_rule)[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("engine", ["lanes", "des"])
