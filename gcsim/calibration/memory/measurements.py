@@ -8,11 +8,19 @@ from gcsim.capture.info import CaptureInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessMemory:
-    """Measured memory of one process, in bytes; None where its memory map was not read."""
+    """Measured memory of one process, in bytes; None for each that was not measured.
 
-    rss_peak_bytes: float
-    rss_outside_heap_bytes: float | None = None
+    RSS is anonymous memory plus file pages plus shared memory, each the resident part.
+    """
+
+    rss_peak_bytes: float | None = None
+    rss_outside_heap_bytes: float | None = None  # outside the heap's arenas
     heap_mapped_bytes: float | None = None
+    anonymous_peak_bytes: float | None = None
+    file_peak_bytes: float | None = None  # file-mapped: text, read-only data, mapped data files
+    shared_peak_bytes: float | None = None  # tmpfs and shared anonymous memory
+    container_peak_bytes: float | None = None  # charged to the memory cgroup, less inactive file pages
+    peak_error: float = 0.0  # relative standard error of a reading as the peak; 0 for a measured peak
 
     @classmethod
     def from_capture(cls, info: CaptureInfo | None) -> Self | None:
