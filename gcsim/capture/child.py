@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
+from gcsim.capture.cgroup import CgroupMemory
+from gcsim.capture.elf import BinarySizes
 from gcsim.capture.memory_map import MemoryMap
+from gcsim.capture.resident import ResidentMemory, own_rss_peak
 from gcsim.capture.run_settings import GoProgram
 from gcsim.capture.signals import SignalRelay
-from gcsim.capture.watch import POLL_SECONDS, Family, ProcessWatch, own_rss_peak
+from gcsim.capture.watch import POLL_SECONDS, Family, ProcessWatch
 from gcsim.errors import InputError
 
 GATHER_SECONDS = 0.004  # output of this time is copied together, because each wake-up costs CPU
@@ -40,6 +43,9 @@ class ChildUsage:
     cpu_seconds: float
     rss_peak_bytes: int
     memory: MemoryMap | None  # the maximum of each value read; None without /proc
+    resident: ResidentMemory = field(default_factory=ResidentMemory)  # the highest polled value of each kind
+    cgroup: CgroupMemory | None = None
+    binary: BinarySizes | None = None
     go_programs: tuple[ProcessWatch, ...] = ()  # the busiest first; the other fields describe it
     is_wrapper: bool = False  # the child was not a Go program
     is_stopped: bool = False  # by ``stop_after_seconds``
@@ -198,14 +204,13 @@ def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
     go_programs = tuple(child.family.go_programs)
     main_program = go_programs[0] if go_programs else child.family.root
     is_root = main_program is child.family.root
+    polled = main_program.resident.rss_peak_bytes or 0
     if is_root and not child.family.became_another:
         wall_seconds = child.ended_at - child.started
-        peak = rss_peak(
-            polled_bytes=main_program.rss_peak_bytes, reaped_bytes=reaped_bytes, parent_bytes=own_rss_peak()
-        )
+        peak = rss_peak(polled_bytes=polled, reaped_bytes=reaped_bytes, parent_bytes=own_rss_peak())
     else:
         wall_seconds, cpu_seconds, peak = (
-            main_program.last_seen - main_program.started, main_program.cpu_seconds, main_program.rss_peak_bytes,
+            main_program.last_seen - main_program.started, main_program.cpu_seconds, polled
         )  # fmt: skip
     return ChildUsage(
         exit_status=128 - code if code < 0 else code,
@@ -216,6 +221,9 @@ def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
         cpu_seconds=cpu_seconds,
         rss_peak_bytes=peak,
         memory=main_program.memory,
+        resident=main_program.resident,
+        cgroup=main_program.cgroup.memory,
+        binary=main_program.binary,
         go_programs=go_programs,
         is_stopped=child.is_stopped,
         leaves_stderr_open=leaves_stderr_open,

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Self
 
 from gcsim.atomic import write_text_atomically
+from gcsim.capture.cgroup import CgroupMemory
+from gcsim.capture.elf import BinarySizes
 from gcsim.capture.log_mark import LogMark
 from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.capture.side_values import KNOBS, side_values
@@ -40,6 +42,11 @@ class CaptureInfo:
     foreign_cpu_fraction: float | None = None  # of all cores, used by other processes during the run
     heap_mapped_bytes: int | None = None  # by the heap: objects, stacks, free pages and released pages
     rss_outside_heap_bytes: int | None = None  # resident outside it: metadata, binary, C memory
+    anonymous_peak_bytes: int | None = None  # resident, as polled; the next two also
+    file_peak_bytes: int | None = None  # file-mapped: text, read-only data, mapped data files
+    shared_peak_bytes: int | None = None  # tmpfs and shared anonymous memory
+    cgroup: CgroupMemory | None = None  # None outside a memory cgroup, and in the root cgroup
+    binary: BinarySizes | None = None
     heap_accounts: HeapAccounts | None = None  # samples of the runtime's own counts
     log: LogMark | None = None  # the log that the side file belongs to
     assumed: tuple[str, ...] = ()  # the unknown ones of "gogc" and "gomemlimit_bytes"

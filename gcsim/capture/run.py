@@ -172,6 +172,7 @@ def _info(
 ) -> CaptureInfo:
     """The side file's content."""
     watch = usage.go_programs[0] if usage.go_programs else None
+    is_known = go is not None
     accounts = None if watch is None or watch.accounts is None else watch.accounts.accounts
     return CaptureInfo(
         gogc=100 if go is None else go.gogc,
@@ -188,6 +189,11 @@ def _info(
         foreign_cpu_fraction=foreign_cpu,
         heap_mapped_bytes=None if usage.memory is None else usage.memory.heap_mapped_bytes,
         rss_outside_heap_bytes=None if usage.memory is None else usage.memory.rss_outside_heap_bytes,
+        anonymous_peak_bytes=usage.resident.anonymous_bytes if is_known else None,
+        file_peak_bytes=usage.resident.file_bytes if is_known else None,
+        shared_peak_bytes=usage.resident.shared_bytes if is_known else None,
+        cgroup=usage.cgroup if is_known else None,
+        binary=usage.binary,
         heap_accounts=accounts,
         log=LogMark.of(file.head) if file.is_regular else None,
         assumed=KNOBS if go is None else (),

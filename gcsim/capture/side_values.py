@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gcsim.capture.cgroup import CgroupMemory
+from gcsim.capture.elf import BinarySizes
 from gcsim.capture.log_mark import LogMark
 from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.units import MAX_INT64
@@ -128,6 +130,11 @@ _READERS: dict[str, Callable[[object], object]] = {
     "foreign_cpu_fraction": _number(10.0),  # of ticks of 10 ms: more than 1 is possible in a short run
     "heap_mapped_bytes": _BYTES,
     "rss_outside_heap_bytes": _BYTES,
+    "anonymous_peak_bytes": _BYTES,
+    "file_peak_bytes": _BYTES,
+    "shared_peak_bytes": _BYTES,
+    "cgroup": CgroupMemory.from_json,
+    "binary": BinarySizes.from_json,
     "heap_accounts": HeapAccounts.from_json,
     "log": LogMark.from_json,
 }

@@ -1,12 +1,13 @@
 """Polls a captured program while it runs: its memory, its CPU time, and the Go programs that it starts."""
 
-import os
-import re
 import time
-from pathlib import Path
+from collections.abc import Callable, Collection
 
+from gcsim.capture.cgroup import CgroupWatch
+from gcsim.capture.elf import sizes_of_process
 from gcsim.capture.memory_map import MemoryMap, memory_map
 from gcsim.capture.process_tree import age_seconds, descendants_of, go_program_of, program_of, stat_of
+from gcsim.capture.resident import ResidentMemory, resident_memory
 from gcsim.capture.run_settings import GoProgram
 from gcsim.capture.runtime_counters import AccountReader
 
@@ -24,13 +25,25 @@ MOST_WATCHED = 8  # processes at a time, because a build starts hundreds
 class ProcessWatch:
     """One process; each of its values is polled at its own interval."""
 
-    def __init__(self, pid: int, started: float, go: GoProgram | None, program: str) -> None:
-        """``started`` is on the monotonic clock, ``go`` describes a Go program, ``program`` is its path in /proc."""
+    def __init__(
+        self,
+        pid: int,
+        started: float,
+        go: GoProgram | None,
+        program: str,
+        relatives: Callable[[], Collection[int]],
+    ) -> None:
+        """``started`` is on the monotonic clock, ``go`` describes a Go program, ``program`` is its path in /proc.
+
+        ``relatives`` gives the pids of the started process and of all that it has started.
+        """
         self.pid = pid
         self.started = started
         self.go = go
         self.program = program
-        self.rss_peak_bytes = 0
+        self.resident = ResidentMemory()  # the highest of each
+        self.binary = None if go is None else sizes_of_process(pid)
+        self.cgroup = CgroupWatch(pid, relatives)
         self.cpu_seconds = 0.0
         self.memory: MemoryMap | None = None
         self.accounts: AccountReader | None = None
@@ -55,6 +68,8 @@ class ProcessWatch:
         if self.accounts is not None and self.accounts.wanted:
             self.accounts.look(self.pid, now - self.started)
             self.next_look = min(self.next_look, now + ACCOUNT_SECONDS)
+        if self.go is not None and now >= self.cgroup.next_look:
+            self.cgroup.look(now)
         if now >= self._next_map:
             current = memory_map(self.pid)
             if current is not None:
@@ -73,7 +88,7 @@ class ProcessWatch:
             self.has_ended = True
             return
         self.cpu_seconds = stat.cpu_seconds
-        self.rss_peak_bytes = max(self.rss_peak_bytes, rss_peak_of(self.pid))
+        self.resident = self.resident.highest(resident_memory(self.pid))
         self.last_seen = now
 
 
@@ -82,10 +97,10 @@ class Family:
 
     def __init__(self, root: int, started: float, *, go: GoProgram | None, own_group: bool) -> None:
         """``root`` is the pid of a process just started as ``go``; ``own_group`` if it has its own process group."""
-        self.root = ProcessWatch(root, started, go, program_of(root))
+        self._own_group = own_group
+        self.root = ProcessWatch(root, started, go, program_of(root), lambda: self._members(root))
         self.others: list[ProcessWatch] = []
         self.next_look = 0.0
-        self._own_group = own_group
         self._may_start_until = started
         self._last_search = started
         self._next_search = started + (MORE_SECONDS if self.root.go else SEARCH_SECONDS)
@@ -140,6 +155,10 @@ class Family:
     def _running(self) -> list[ProcessWatch]:
         return [watch for watch in (self.root, *self.others) if not watch.has_ended]
 
+    def _members(self, root: int) -> list[int]:
+        """The started process, and all that it has started."""
+        return [root, *descendants_of(root, own_group=self._own_group)]
+
     def _search(self, now: float) -> None:
         """Finds Go programs that have started since the last search."""
         root = self.root
@@ -155,22 +174,9 @@ class Family:
             if go is not None:
                 # the last search did not find it: it started later, or has become a Go program later
                 started = max(now - age_seconds(pid), self._last_search)
-                running.append(ProcessWatch(pid, started, go, program))
+                program = str(go.path)  # the process may have become the Go program since the first look
+                running.append(ProcessWatch(pid, started, go, program, lambda: self._members(root.pid)))
                 self.others.append(running[-1])
         self._last_search = now
         few, cost = (MORE_SECONDS, MORE_COST) if self.go_programs else (SEARCH_SECONDS, SEARCH_COST)
         self._next_search = now + max(few, cost * (time.monotonic() - now))
-
-
-def rss_peak_of(pid: int) -> int:
-    """VmHWM of a running process, bytes; 0 without /proc, or if it has ended."""
-    try:
-        match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(errors="replace"))
-    except OSError:
-        return 0
-    return int(match[1]) << 10 if match else 0
-
-
-def own_rss_peak() -> int:
-    """VmHWM of this process, bytes."""
-    return rss_peak_of(os.getpid())

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.settings.log_settings import log_settings
+from gcsim.capture.cgroup import CgroupMemory
+from gcsim.capture.elf import BinarySizes
 from gcsim.capture.info import CaptureInfo, read_side_file, side_file
 from gcsim.capture.log_mark import MARKED_BYTES, LogMark
 from gcsim.capture.side_values import side_values
@@ -58,6 +60,16 @@ def test_the_side_file_round_trips(tmp_path: Path) -> None:
         INFO,
         replace(INFO, gogc=0, gomemlimit_bytes=None, foreign_cpu_fraction=0.03),
         replace(INFO, log=LogMark.of(b"gc 1 @")),
+        replace(
+            INFO,
+            anonymous_peak_bytes=7,
+            file_peak_bytes=2,
+            shared_peak_bytes=0,
+            cgroup=CgroupMemory(limit_bytes=1 << 26, working_set_peak_bytes=8),
+            binary=BinarySizes(
+                text_bytes=1, read_only_bytes=2, data_bytes=3, zeroed_bytes=4, is_dynamic=False
+            ),
+        ),
         CaptureInfo(gogc=50, assumed=("gomemlimit_bytes",)),
         CaptureInfo(assumed=("gogc", "gomemlimit_bytes")),
     ):
@@ -122,6 +134,9 @@ def test_the_go_version_follows_from_the_binary_s(tmp_path: Path) -> None:
         ("wall_seconds", float("nan")), ("wall_seconds", float("inf")), ("cpu_seconds", -1.0),
         ("cpu_seconds", 10**400), ("exit_status", "0"), ("command", "./app"), ("command", [1]),
         ("foreign_cpu_fraction", {}), ("start_time", "a\nb"), ("heap_accounts", []), ("heap_accounts", {"seconds": []}),
+        ("anonymous_peak_bytes", -1), ("file_peak_bytes", "1"), ("shared_peak_bytes", 0.5), ("cgroup", []),
+        ("cgroup", {"limit_bytes": "max"}), ("cgroup", {"usage_peak_bytes": -1}), ("binary", {}),
+        ("binary", {"text_bytes": 1, "read_only_bytes": 1, "data_bytes": 1, "zeroed_bytes": -1, "is_dynamic": True}),
         ("log", "x"), ("log", {"marked_bytes": -1, "sha256": ""}),
     ],
 )  # fmt: skip

@@ -31,6 +31,10 @@ class ProcessMemory:
             rss_peak_bytes=float(info.rss_peak_bytes),
             rss_outside_heap_bytes=info.rss_outside_heap_bytes,
             heap_mapped_bytes=info.heap_mapped_bytes,
+            anonymous_peak_bytes=info.anonymous_peak_bytes,
+            file_peak_bytes=info.file_peak_bytes,
+            shared_peak_bytes=info.shared_peak_bytes,
+            container_peak_bytes=None if info.cgroup is None else info.cgroup.working_set_peak_bytes,
         )
 
 
