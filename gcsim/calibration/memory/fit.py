@@ -57,10 +57,11 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, evidence: MemoryEvidence)
         outside |= posterior.parameters(outside, *_source(evidence))
     if evidence.counted is not None:
         outside |= _counted_slots(evidence.counted, outside["unfilled_slot_share"])
-    if evidence.process is None or posterior is None:
+    rss_peak = None if evidence.process is None else evidence.process.rss_peak_bytes
+    if rss_peak is None or posterior is None:
         return outside | _resident_unknown(outside, prior)
     fragments = float(posterior.fragment_share.mean()) * peak
-    return outside | _resident(peak, fragments, prior, evidence.process.rss_peak_bytes)
+    return outside | _resident(peak, fragments, prior, rss_peak)
 
 
 def _source(evidence: MemoryEvidence) -> tuple[str, ParameterOrigin]:

@@ -93,9 +93,9 @@ class Parts:
         found = [] if evidence.limited is None else [self._limit_residual(evidence.limited)]
         if evidence.counted is not None:
             found += self._count_residuals(evidence.counted, heap_peak_bytes)
-        if evidence.process is not None:
-            found += self._peak_residuals(evidence.process, heap_peak_bytes)
-        return np.stack(found)
+        if evidence.process is not None and evidence.process.rss_peak_bytes is not None:
+            found += self._peak_residuals(evidence.process, evidence.process.rss_peak_bytes, heap_peak_bytes)
+        return np.stack(found) if found else np.zeros((1, *self.metadata_share.shape))
 
     def _count_residuals(self, counted: CountedMemory, heap_peak_bytes: float) -> list[FloatArray]:
         """Residuals of metadata + stacks, and of free slots at mark end, which include partly filled spans."""
@@ -112,15 +112,17 @@ class Parts:
         outside = self.metadata_base_bytes + self.allocated_stack_bytes + share * limited.heap_peak_bytes
         return (outside - limited.bytes) / math.hypot(limited.error_bytes, _LIMIT_ERROR_BYTES)
 
-    def _peak_residuals(self, process: ProcessMemory, heap_peak_bytes: float) -> list[FloatArray]:
+    def _peak_residuals(
+        self, process: ProcessMemory, rss_peak_bytes: float, heap_peak_bytes: float
+    ) -> list[FloatArray]:
         """Residuals of the resident peak; with a memory map: outside the arenas, inside them, and mapped by them."""
-        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * process.rss_peak_bytes)
+        error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * rss_peak_bytes)
         outside = self.metadata_base_bytes - BEGUN_SPAN_BYTES + self.metadata_share * heap_peak_bytes
         outside = outside + self.rss_beside_bytes
         heap = (1.0 + self.fragment_share) * heap_peak_bytes + BEGUN_SPAN_BYTES + self.resident_stack_bytes
         if process.rss_outside_heap_bytes is None or process.heap_mapped_bytes is None:
-            return [(outside + heap - process.rss_peak_bytes) / error]
-        resident = process.rss_peak_bytes - process.rss_outside_heap_bytes
+            return [(outside + heap - rss_peak_bytes) / error]
+        resident = rss_peak_bytes - process.rss_outside_heap_bytes
         untouched = self.allocated_stack_bytes - self.resident_stack_bytes
         spare = math.hypot(_SPARE_ERROR_BYTES, _SPARE_ERROR * heap_peak_bytes)
         return [
