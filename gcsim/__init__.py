@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gcsim.api import CalibratedService, calibrate, calibrate_logs, calibrate_service
+    from gcsim.calibration.memory.readings.source import MemoryReadings
     from gcsim.calibration.settings.log_settings import Overrides
     from gcsim.engine.simulate import simulate
     from gcsim.errors import InputError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CalibratedService",
     "InputError",
+    "MemoryReadings",
     "Model",
     "Overrides",
     "Settings",
@@ -38,6 +40,7 @@ _MODULE_OF = {
     "Model": "gcsim.service.model",
     "Settings": "gcsim.settings",
     "CalibratedService": "gcsim.api",
+    "MemoryReadings": "gcsim.calibration.memory.readings.source",
     "Overrides": "gcsim.calibration.settings.log_settings",
     "calibrate": "gcsim.api",
     "calibrate_logs": "gcsim.api",

@@ -11,11 +11,13 @@ from gcsim.calibration.checks.verdict import Diagnosis, diagnose_logs, with_verd
 from gcsim.calibration.estimate.loop import LoopDetection
 from gcsim.calibration.estimate.requests import loop_of, result_file, with_requests
 from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.pooling import PooledCalibration
 from gcsim.calibration.pooling import calibrate_logs as estimate
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides
 from gcsim.calibration.validation import Validation
 from gcsim.engine.run import settings_json
+from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.trace import Trace
 from gcsim.service.assessment import Assessment, Verdict
@@ -124,15 +126,21 @@ def _parameter_json(model: Model, name: str) -> dict[str, Any]:
 
 
 def calibrate(
-    log: Log, *, name: str | None = None, overrides: Overrides | None = None, fit_check: bool = True
+    log: Log,
+    *,
+    name: str | None = None,
+    overrides: Overrides | None = None,
+    readings: MemoryReadings | None = None,
+    fit_check: bool = True,
 ) -> CalibratedService:
     """The calibrated model of the service that wrote one log, a path or a trace.
 
     ``overrides`` are settings that take precedence over the log and its side file. With a path, calibration also reads
-    a load driver's result file next to the log. Raises InputError if the log is too short or contradicts the settings.
+    a load driver's result file next to the log. ``readings`` are of the process's memory, at the load and
+    settings of the log. Raises InputError if the log is too short or contradicts the settings.
     """
     named = {_name_of(log): log}
-    return calibrate_service(named, name=name, overrides=overrides, fit_check=fit_check)
+    return calibrate_service(named, name=name, overrides=overrides, readings=readings, fit_check=fit_check)
 
 
 def calibrate_logs(
@@ -151,18 +159,25 @@ def calibrate_service(
     *,
     name: str | None = None,
     overrides: Overrides | Mapping[str, Overrides] | None = None,
+    readings: MemoryReadings | None = None,
     fit_check: bool = True,
 ) -> CalibratedService:
     """One calibrated model of the service that wrote the logs, with its verdict and self-checks.
 
-    ``logs`` are paths, or traces by their path. ``overrides`` apply to all logs, or to each log by its name. Without
+    ``logs`` are paths, or traces by their path. ``overrides`` apply to all logs, or to each log by its name.
+    ``readings`` are of the process's memory, for a single log. Without
     ``fit_check`` the model is not compared with its logs, and the verdict does not include that comparison. Raises
     InputError, naming the log, if calibration refuses a log or the logs are not of one service.
     """
     named = logs if isinstance(logs, Mapping) else {fspath(log): log for log in logs}
+    if readings and len(named) > 1:
+        raise InputError(
+            "a reading of memory belongs to one run: calibrate the log of that run alone, or calibrate all logs"
+            " without the reading and give it to gcsim recommend"
+        )
     traces = {log: one if isinstance(one, Trace) else read_gctrace(fspath(one)) for log, one in named.items()}
     stated = {log: _stated(log, overrides) for log in traces}
-    found = estimate(traces, name=name or _service_name(traces), overrides=stated)
+    found = estimate(traces, name=name or _service_name(traces), overrides=stated, readings=readings)
     diagnosis, checks = diagnose_logs(traces, found, fit_check=fit_check)
     model = with_verdict(found.model, diagnosis)
     result = result_file(found.reference)

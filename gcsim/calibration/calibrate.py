@@ -14,6 +14,7 @@ from gcsim.calibration.estimate.variability import fit_variability
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.memory.fit import fit_memory
+from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.memory.sources import joined, sources_of
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides, settings_from
 from gcsim.calibration.window import working_window
@@ -57,11 +58,19 @@ class Calibration:
         return self.case.log
 
 
-def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) -> Calibration:
+def calibrate(
+    trace: Trace,
+    *,
+    name: str,
+    overrides: Overrides | None = None,
+    readings: MemoryReadings | None = None,
+) -> Calibration:
     """The model of the service that wrote the trace.
 
-    ``settings_from`` gives the settings; ``overrides`` takes precedence. Raises InputError if fewer than ``MIN_CYCLES``
-    cycles were started by the pacer, if no two of them are consecutive, or if heap goals contradict the settings.
+    ``settings_from`` gives the settings; ``overrides`` takes precedence. ``readings`` are of the process
+    that wrote the log, at its load and settings. Raises InputError if fewer than ``MIN_CYCLES``
+    cycles were started by the pacer, if no two of them are consecutive, if heap goals contradict the settings, or if
+    the log contradicts a reading.
     """
     stated = overrides or Overrides()
     printed = evidence_from(trace)
@@ -82,7 +91,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
             "the log holds no two consecutive cycles that the pacer started; capture the service under load for longer"
         )
     refuse_goals(trace, window, log)
-    measured = joined(sources_of(trace.info), evidence, settings)
+    measured = joined(sources_of(trace.info, readings), evidence, settings)
     memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), evidence=measured)
     evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)
     gaps = intervals(evidence)
@@ -112,7 +121,7 @@ def calibrate(trace: Trace, *, name: str, overrides: Overrides | None = None) ->
         provenance=_provenance(trace.info, window, len(trace.cycles), pace),
     )
     model = replace(model, scatter=fit_variability(evidence, gaps, model))
-    case = LogCase(trace=trace, log=log, printed=printed, window=window, evidence=evidence)
+    case = LogCase(trace=trace, log=log, printed=printed, window=window, evidence=evidence, measured=measured)
     return Calibration(model=model, case=case, pace=pace)
 
 

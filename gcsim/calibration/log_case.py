@@ -1,8 +1,9 @@
 """One log with the readings that calibration and the checks share, each computed once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gcsim.calibration.evidence import Evidence, evidence_from
+from gcsim.calibration.memory.measurements import MemoryEvidence
 from gcsim.calibration.settings.log_settings import LogSettings
 from gcsim.calibration.window import working_window
 from gcsim.gctrace.trace import Trace
@@ -18,6 +19,7 @@ class LogCase:
     printed: Evidence  # every cycle, sizes as printed
     window: slice  # rows of the trace that show the service at work
     evidence: Evidence  # those rows, as exact as the settings allow
+    measured: MemoryEvidence = field(default_factory=MemoryEvidence)  # of memory outside the heap
     model: Model | None = None  # None for a log that is inspected without calibration
 
     @property

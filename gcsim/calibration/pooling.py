@@ -20,6 +20,7 @@ from gcsim.calibration.estimate.intervals import intervals, outside_rate, swept_
 from gcsim.calibration.estimate.marking import marking_mutator
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.memory.fit import OUTSIDE_HEAP, fit_resident, is_from_limit_goals
+from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.stats.random_effects import USUAL_SCATTER, Pooled, pooled, pooled_log_slope
 from gcsim.engine.inputs.draws import LEAST_FREE_OF_SWEEPING
@@ -56,17 +57,18 @@ class PooledCalibration:
 
 
 def calibrate_logs(
-    traces: Mapping[str, Trace], *, name: str, overrides: Mapping[str, Overrides] | None = None
-) -> PooledCalibration:
+    traces: Mapping[str, Trace], *, name: str, overrides: Mapping[str, Overrides] | None = None,
+    readings: MemoryReadings | None = None,
+) -> PooledCalibration:  # fmt: skip
     """One model of the service that wrote the logs. With one log the result equals that of ``calibrate``.
 
     Raises InputError, naming the log, if calibration refuses a log, or if Go versions or GOMAXPROCS differ or the
-    largest live heap is more than 1.5 times the smallest.
+    largest live heap is more than 1.5 times the smallest. ``readings`` are of the run of a single log.
     """
     found: dict[str, Calibration] = {}
     for log, trace in traces.items():
         try:
-            found[log] = calibrate(trace, name=name, overrides=(overrides or {}).get(log))
+            found[log] = calibrate(trace, name=name, overrides=(overrides or {}).get(log), readings=readings)
         except InputError as error:
             raise InputError(f"{log}: {error}") from error
     reference = min(found, key=lambda log: _from_default(found[log].model.settings))

@@ -15,6 +15,15 @@ from gcsim.cli.options import (
     LoggedGoOption,
     LogsArgument,
 )
+from gcsim.cli.readings import (
+    BinaryOption,
+    MemoryFileOption,
+    RssOption,
+    WorkingSetOption,
+    note_measured,
+    readings_of,
+    with_go_of_binary,
+)
 from gcsim.cli.service import exit_by_verdict
 from gcsim.errors import InputError
 from gcsim.printable import printable
@@ -45,6 +54,10 @@ def calibrate(
         bool,
         typer.Option("--closed-loop", help="The program runs at full speed, like a batch job."),
     ] = False,
+    rss: RssOption = None,
+    working_set: WorkingSetOption = None,
+    memory_file: MemoryFileOption = None,
+    binary: BinaryOption = None,
     figures: Annotated[
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Folder for PNG and SVG figures of the fit."),
@@ -67,15 +80,22 @@ def calibrate(
         raise InputError("--open-loop and --closed-loop exclude each other; pass one of them")
     loop: Loop | None = "open" if open_loop else "closed" if closed_loop else None
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go, loop=loop)
+    readings = readings_of(rss=rss, working_set=working_set, memory_files=memory_file, binary=binary)
     check_output(output)
     if figures is not None:
         check_folder(figures)
     traces = read_logs(logs)
     for log, trace in traces.items():
         warn_about(log, trace)
+    if binary is not None:
+        stated = with_go_of_binary(stated, binary, traces)
+    if readings is not None:
+        note_measured(traces)
     from gcsim.api import calibrate_service
 
-    found = calibrate_service(traces, name=printable(name or output.stem), overrides=stated)
+    found = calibrate_service(
+        traces, name=printable(name or output.stem), overrides=stated, readings=readings
+    )
     if as_json:
         emit_json(found.to_json())
     else:

@@ -19,6 +19,13 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.progress import progress
+from gcsim.cli.readings import (
+    BinaryOption,
+    MemoryFileOption,
+    RssOption,
+    WorkingSetOption,
+    readings_of,
+)
 from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.units import parse_duration, parse_fraction
@@ -49,6 +56,10 @@ def recommend(
     ] = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
+    rss: RssOption = None,
+    working_set: WorkingSetOption = None,
+    memory_file: MemoryFileOption = None,
+    binary: BinaryOption = None,
     replicas: ReplicasOption = 16,
     duration: DurationOption = "10m",
     seed: SeedOption = 1,
@@ -63,7 +74,8 @@ def recommend(
     assert memory_bytes is not None
     gc_cpu = None if max_gc_cpu is None else parse_fraction(max_gc_cpu, what="--max-gc-cpu")
     stw_p99 = None if max_stw_p99 is None else parse_duration(max_stw_p99, what="--max-stw-p99")
-    service = load_service(model)
+    readings = readings_of(rss=rss, working_set=working_set, memory_files=memory_file, binary=binary)
+    service = load_service(model, readings)
     if output is not None:
         check_folder(output)
     from gcsim.cli.answer import print_miss, print_recommendation

@@ -20,6 +20,13 @@ from gcsim.cli.options import (
     simulation,
 )
 from gcsim.cli.progress import Report, progress
+from gcsim.cli.readings import (
+    BinaryOption,
+    MemoryFileOption,
+    RssOption,
+    WorkingSetOption,
+    readings_of,
+)
 from gcsim.cli.service import exit_by_verdict, load_service
 from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
 from gcsim.cli.upgrade import note_upgrade
@@ -38,6 +45,10 @@ def report(
     gomemlimit: GomemlimitGrid = "off",
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
+    rss: RssOption = None,
+    working_set: WorkingSetOption = None,
+    memory_file: MemoryFileOption = None,
+    binary: BinaryOption = None,
     replicas: ReplicasOption = 16,
     duration: DurationOption = "10m",
     seed: SeedOption = 1,
@@ -58,7 +69,8 @@ def report(
         raise InputError(
             "--gogc and --gomemlimit make one setting, but a report needs two or more; give more values"
         )
-    service = load_service(model)
+    readings = readings_of(rss=rss, working_set=working_set, memory_files=memory_file, binary=binary)
+    service = load_service(model, readings)
     check_output(output)
     from gcsim.report.model_page import model_page
     from gcsim.tuning.plan import Plan

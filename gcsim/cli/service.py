@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gcsim.cli.console import note
+from gcsim.cli.readings import with_readings
 
 if TYPE_CHECKING:
+    from gcsim.calibration.memory.readings.source import MemoryReadings
     from gcsim.service.assessment import Assessment
     from gcsim.service.model import Model
 
 NOT_TRUSTED = 1  # exit status
 
 
-def load_service(name_or_path: str) -> "Model":
-    """The model of a path or shipped name; notes a verdict other than trust. Raises InputError."""
+def load_service(name_or_path: str, readings: "MemoryReadings | None" = None) -> "Model":
+    """The model of a path or shipped name, updated by readings of memory; notes a verdict other than trust.
+
+    Raises InputError, also if the model contradicts a reading.
+    """
     from gcsim.service.model import Model
 
-    model = Model.load(name_or_path)
+    model = with_readings(Model.load(name_or_path), readings)
     if model.assessment is not None:
         note_verdict(name_or_path, model.assessment)
     return model

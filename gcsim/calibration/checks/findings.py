@@ -198,8 +198,7 @@ def _capture(case: LogCase) -> Iterator[Finding]:
 
 
 def _memory(case: LogCase) -> Iterator[Finding]:
-    info = case.trace.info
-    if info is None or not info.rss_peak_bytes:
+    if case.measured.process is None and not (case.trace.info and case.trace.info.rss_peak_bytes):
         yield Finding(
             "memory not measured",
             "care",

@@ -32,6 +32,7 @@ class CaptureSideFile:
         return MemoryEvidence(
             process=ProcessMemory.from_capture(self.info),
             counted=counted_memory(self.info.heap_accounts, cycles),
+            binary=self.info.binary,
         )
 
 

@@ -1,6 +1,7 @@
 """Memory outside the heap: priors by Go version, updated by the capture's measurements."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -49,9 +50,28 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, evidence: MemoryEvidence)
     """
     peak = float(whole.heap_end_bytes.max())
     stacks = float(whole.stack_bytes.max())
-    outside = _metadata(whole, prior) | _slots(whole)
+    outside = _metadata(whole, prior) | slot_priors(whole)
     outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
     outside["rss_beside_bytes"] = RSS_NON_GO_BYTES
+    return updated_memory(outside, peak=peak, stacks=stacks, prior=prior, evidence=evidence)
+
+
+def updated_memory(
+    outside: Mapping[str, Parameter],
+    *,
+    peak: float,
+    stacks: float,
+    prior: MemoryPrior,
+    evidence: MemoryEvidence,
+) -> dict[str, Parameter]:
+    """The parameters of memory outside the heap, updated by measurements, and those of resident memory.
+
+    ``outside`` are the parameters before the update, ``peak`` is the run's highest heap peak and ``stacks`` its scanned
+    stacks, in bytes.
+    """
+    outside = dict(outside)
+    if evidence.process is not None and evidence.process.heap_peak_bytes is not None:
+        peak = evidence.process.heap_peak_bytes
     posterior = memory_posterior(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, evidence=evidence)
     if posterior is not None:
         outside |= posterior.parameters(outside, *_source(evidence))
@@ -111,7 +131,7 @@ def _holds_large_objects(whole: Evidence) -> bool:
     return whole.scanned_share is not None and whole.scanned_share < LITTLE_SCANNED
 
 
-def _slots(whole: Evidence) -> dict[str, Parameter]:
+def slot_priors(whole: Evidence) -> dict[str, Parameter]:
     """Priors of free slots after sweeping, by the object sizes that the log implies.
 
     Counted in 26 programs on Go 1.27:

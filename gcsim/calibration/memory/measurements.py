@@ -1,8 +1,9 @@
 """Measurements of one service's memory outside the heap."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
+from gcsim.capture.elf import BinarySizes
 from gcsim.capture.info import CaptureInfo
 
 
@@ -21,6 +22,10 @@ class ProcessMemory:
     shared_peak_bytes: float | None = None  # tmpfs and shared anonymous memory
     container_peak_bytes: float | None = None  # charged to the memory cgroup, less inactive file pages
     peak_error: float = 0.0  # relative standard error of a reading as the peak; 0 for a measured peak
+    container_error: float = 0.0  # the same of container_peak_bytes
+    heap_peak_bytes: float | None = (
+        None  # the heap peak that a reading belongs to; None: the highest of the run
+    )
 
     @classmethod
     def from_capture(cls, info: CaptureInfo | None) -> Self | None:
@@ -36,6 +41,20 @@ class ProcessMemory:
             shared_peak_bytes=info.shared_peak_bytes,
             container_peak_bytes=None if info.cgroup is None else info.cgroup.working_set_peak_bytes,
         )
+
+    def completed_by(self, other: Self) -> Self:
+        """These measurements, with those of ``other`` and their error where this has none."""
+        missing = {
+            field.name: getattr(other, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) is None and field.name != "heap_peak_bytes"
+        }
+        if self.rss_peak_bytes is None and self.anonymous_peak_bytes is None:
+            missing["peak_error"] = other.peak_error
+            missing["heap_peak_bytes"] = other.heap_peak_bytes
+        if self.container_peak_bytes is None:
+            missing["container_error"] = other.container_error
+        return replace(self, **missing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +85,8 @@ class MemoryEvidence:
     process: ProcessMemory | None = None
     limited: OutsideHeap | None = None
     counted: CountedMemory | None = None
+    binary: BinarySizes | None = None
 
     def __bool__(self) -> bool:
-        """Whether there is at least one measurement."""
+        """Whether there is at least one measurement; the binary only narrows a prior."""
         return not (self.process is None and self.limited is None and self.counted is None)

@@ -6,12 +6,14 @@ priors. A source without measurements has no effect.
 
 from collections.abc import Iterable
 from dataclasses import fields
+from functools import reduce
 from typing import Protocol
 
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.memory.counted import CaptureSideFile
 from gcsim.calibration.memory.limit_goals import GctraceGoals
-from gcsim.calibration.memory.measurements import MemoryEvidence
+from gcsim.calibration.memory.measurements import MemoryEvidence, ProcessMemory
+from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.capture.info import CaptureInfo
 from gcsim.settings import Settings
 
@@ -24,9 +26,13 @@ class EvidenceSource(Protocol):
         ...
 
 
-def sources_of(info: CaptureInfo | None) -> list[EvidenceSource]:
-    """The sources of evidence that come with a log: the log itself, and the side file of its capture."""
-    return [GctraceGoals(), *([] if info is None else [CaptureSideFile(info)])]
+def sources_of(info: CaptureInfo | None, readings: MemoryReadings | None = None) -> list[EvidenceSource]:
+    """The sources of evidence of a log: the log itself, the side file of its capture, and the user's readings."""
+    return [
+        GctraceGoals(),
+        *([] if info is None else [CaptureSideFile(info)]),
+        *([] if readings is None else [readings]),
+    ]
 
 
 def joined(sources: Iterable[EvidenceSource], cycles: Evidence, settings: Settings) -> MemoryEvidence:
@@ -36,4 +42,6 @@ def joined(sources: Iterable[EvidenceSource], cycles: Evidence, settings: Settin
         field.name: next((value for one in found if (value := getattr(one, field.name)) is not None), None)
         for field in fields(MemoryEvidence)
     }
+    processes = [one.process for one in found if one.process is not None]
+    first["process"] = reduce(ProcessMemory.completed_by, processes) if processes else None
     return MemoryEvidence(**first)
