@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Unpack
 
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.window import cycles_since_start, working_window
 from gcsim.cycles import CycleTable
+from gcsim.engine.plan import Plan, PlanFields
 from gcsim.engine.run import settings_json
 from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
@@ -97,18 +98,11 @@ def _untruncated(cycles: CycleTable) -> CycleTable:
     return replace(cycles, **{name: untruncated_ms(getattr(cycles, name)) for name in durations})
 
 
-def validate(
-    model: Model,
-    trace: Trace,
-    settings: Settings,
-    *,
-    replicas: int,
-    seed: int,
-    duration_seconds: float | None = None,
-) -> Validation:
-    """The comparison of a simulated run with the log, at ``settings``, for the log's length and warm-up.
+def validate(model: Model, trace: Trace, settings: Settings, **changes: Unpack[PlanFields]) -> Validation:
+    """The comparison of a simulated run with the log, at ``settings``.
 
-    Raises InputError if the log holds fewer than two cycles.
+    The plan has the log's length and warm-up; ``changes`` replace its fields. Raises InputError if the log holds fewer
+    than two cycles.
     """
     observed = observed_metrics(trace)
     evidence = evidence_from(trace)
@@ -117,16 +111,11 @@ def validate(
         observed = observed_metrics(trace, cycles)
     else:
         cycles = trace.cycles
-    if duration_seconds is None:
-        duration_seconds = max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3)
-    run = simulate(
-        model,
-        [settings],
-        duration_seconds=duration_seconds,
-        replicas=replicas,
-        seed=seed,
+    as_logged = Plan(
+        duration_seconds=max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3),
         warm_up_cycles=cycles_since_start(evidence),
-    )[0]
+    )
+    run = simulate(model, [settings], as_logged, **changes)[0]
     return Validation(
         settings=settings,
         comparisons=tuple(

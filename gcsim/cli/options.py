@@ -1,17 +1,20 @@
 """Arguments and options that several commands share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gcsim.engine.plan import Plan
 from gcsim.errors import InputError
 from gcsim.printable import quoted
 from gcsim.settings import Settings
 from gcsim.units import parse_count, parse_duration, parse_gogc, parse_gomemlimit, parse_memory_size
 
 if TYPE_CHECKING:
-    from gcsim.engine.simulate import Engine
     from gcsim.service.model import Model
 
 MAX_REPLICAS = 10_000
@@ -102,28 +105,70 @@ JsonOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """Checked options of a simulation."""
+    """Checked options of a simulation: the plan, and the length as the user wrote it."""
 
-    duration_seconds: float
-    replicas: int
-    seed: int
-    engine: "Engine"
+    plan: Plan
+    duration: str
 
-    def describe(self, duration: str) -> str:
-        """The options in words, for headings."""
-        return f"{duration} × {self.replicas} replicas, seed {self.seed}, engine {self.engine}"
+    def __str__(self) -> str:
+        plan = self.plan
+        return f"{self.duration} × {plan.replicas} replicas, seed {plan.seed}, engine {plan.engine}"
 
 
 def simulation(*, duration: str, replicas: int, seed: int, engine: str) -> Simulation:
-    """The four options of every simulating command, checked. Raises InputError."""
+    """The options of every simulating command, checked. Raises InputError."""
     if not 1 <= replicas <= MAX_REPLICAS:
         raise InputError(f"--replicas must be from 1 to {MAX_REPLICAS:,}; got {replicas}")
     if seed < 0:
         raise InputError(f"--seed must be 0 or more; got {seed}")
     if engine not in ("des", "lanes"):
         raise InputError(f"--engine: unknown engine {quoted(engine)}; write lanes or des")
-    chosen: Engine = "des" if engine == "des" else "lanes"
-    return Simulation(duration_seconds=parse_duration(duration), replicas=replicas, seed=seed, engine=chosen)
+    plan = Plan(
+        duration_seconds=parse_duration(duration),
+        replicas=replicas,
+        seed=seed,
+        engine="des" if engine == "des" else "lanes",
+    )
+    return Simulation(plan=plan, duration=duration)
+
+
+# The arguments of ``simulation`` as options, in the order of the help, with their defaults.
+_SIMULATION_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "replicas": (ReplicasOption, 16),
+    "duration": (DurationOption, "10m"),
+    "seed": (SeedOption, 1),
+    "engine": (EngineOption, "lanes"),
+}
+
+
+def simulates(*, replicas: int | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the options of a simulation in place of its parameter ``how``, a ``Simulation``.
+
+    ``replicas`` is the default of ``--replicas``; with None the command simulates one replica and has no such option.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options = {
+            name: Parameter(name, Parameter.KEYWORD_ONLY, annotation=option, default=default)
+            for name, (option, default) in _SIMULATION_OPTIONS.items()
+        }
+        whole = options.pop("replicas")
+        if replicas is not None:
+            options = {"replicas": whole.replace(default=replicas), **options}
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            chosen = {name: given.pop(name) for name in options}
+            command(how=simulation(**{"replicas": 1, **chosen}), **given)
+
+        parameters: list[Parameter] = []
+        for parameter in signature(command).parameters.values():
+            parameters.extend(options.values() if parameter.name == "how" else [parameter])
+        run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # Typer reads it
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
 
 
 def parse_memory(text: str | None) -> int | None:

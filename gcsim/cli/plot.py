@@ -8,14 +8,12 @@ import typer
 
 from gcsim.cli.console import note_written
 from gcsim.cli.options import (
-    DurationOption,
-    EngineOption,
     GomaxprocsOption,
     GoOption,
     MemoryOption,
-    SeedOption,
+    Simulation,
     parse_memory,
-    simulation,
+    simulates,
 )
 from gcsim.cli.service import exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
 _MAX_CURVES = 6
 
 
+@simulates(replicas=None)
 def plot(
     source: Annotated[
         str,
@@ -47,15 +46,13 @@ def plot(
     memory: MemoryOption = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
-    duration: DurationOption = "10m",
-    seed: SeedOption = 1,
-    engine: EngineOption = "lanes",
+    *,
+    how: Simulation,
 ) -> None:
     """Draw a sweep's heat maps and trade-off, or a model's heap and pauses at chosen settings."""
     from gcsim.atomic import check_folder, replacing_set
 
     memory_bytes = parse_memory(memory)
-    how = simulation(duration=duration, replicas=1, seed=seed, engine=engine)
     check_folder(output)
     service = None if source.endswith(".json") else load_service(source)
     if service is None:
@@ -70,13 +67,11 @@ def plot(
             written = write_grid_figures(sweep, files, about=about)
     else:
         from gcsim.report.sweep_figures import about_model, write_run_figures
-        from gcsim.tuning.plan import Plan
         from gcsim.tuning.recorded import record_runs
 
         settings = _settings(service, gogc, gomemlimit, gomaxprocs, go)
         note_upgrade(service, settings[0])
-        plan = Plan(duration_seconds=how.duration_seconds, replicas=1, seed=how.seed, engine=how.engine)
-        recorded = record_runs(service, settings, plan)
+        recorded = record_runs(service, settings, how.plan)
         with replacing_set(output) as files:
             written = write_run_figures(recorded, files, about=about_model(service.name, settings[0]))
     if not written:

@@ -7,16 +7,13 @@ import typer
 
 from gcsim.cli.console import emit, emit_json, note_written
 from gcsim.cli.options import (
-    DurationOption,
-    EngineOption,
     GomaxprocsOption,
     GoOption,
     JsonOption,
     ModelArgument,
-    ReplicasOption,
-    SeedOption,
+    Simulation,
     parse_memory,
-    simulation,
+    simulates,
 )
 from gcsim.cli.progress import progress
 from gcsim.cli.readings import (
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
 NOTHING_FEASIBLE = 1
 
 
+@simulates(replicas=16)
 def recommend(
     model: ModelArgument,
     memory: Annotated[
@@ -60,16 +58,13 @@ def recommend(
     working_set: WorkingSetOption = None,
     memory_file: MemoryFileOption = None,
     binary: BinaryOption = None,
-    replicas: ReplicasOption = 16,
-    duration: DurationOption = "10m",
-    seed: SeedOption = 1,
-    engine: EngineOption = "lanes",
+    *,
+    how: Simulation,
     as_json: JsonOption = False,
 ) -> None:
     """Choose GOGC and GOMEMLIMIT for a container; exit status 1 if no setting is feasible."""
     from gcsim.atomic import check_folder
 
-    how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     memory_bytes = parse_memory(memory)
     assert memory_bytes is not None
     gc_cpu = None if max_gc_cpu is None else parse_fraction(max_gc_cpu, what="--max-gc-cpu")
@@ -89,10 +84,7 @@ def recommend(
             max_stw_p99_seconds=stw_p99,
             gomaxprocs=gomaxprocs,
             go=go,
-            duration_seconds=how.duration_seconds,
-            replicas=how.replicas,
-            seed=how.seed,
-            engine=how.engine,
+            plan=how.plan,
             progress=report,
         )
     note_upgrade(service, found.settings)
@@ -101,7 +93,7 @@ def recommend(
     else:
         emit(
             f"{verdict_heading(service)}{service.name} on Go {found.settings.go},"
-            f" GOMAXPROCS={found.settings.gomaxprocs}; {how.describe(duration)}\n\n"
+            f" GOMAXPROCS={found.settings.gomaxprocs}; {how}\n\n"
         )
         if found.feasible:
             print_recommendation(found)

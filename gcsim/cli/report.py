@@ -8,16 +8,13 @@ import typer
 
 from gcsim.cli.console import note
 from gcsim.cli.options import (
-    DurationOption,
-    EngineOption,
     GomaxprocsOption,
     GoOption,
     MemoryOption,
     ModelArgument,
-    ReplicasOption,
-    SeedOption,
+    Simulation,
     parse_memory,
-    simulation,
+    simulates,
 )
 from gcsim.cli.progress import Report, progress
 from gcsim.cli.readings import (
@@ -32,11 +29,12 @@ from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
 from gcsim.cli.upgrade import note_upgrade
 
 if TYPE_CHECKING:
+    from gcsim.engine.plan import Plan
     from gcsim.service.model import Model
-    from gcsim.tuning.plan import Plan
     from gcsim.tuning.recommend import Recommendation
 
 
+@simulates(replicas=16)
 def report(
     model: ModelArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PAGE", help="The HTML file to write.")],
@@ -49,17 +47,14 @@ def report(
     working_set: WorkingSetOption = None,
     memory_file: MemoryFileOption = None,
     binary: BinaryOption = None,
-    replicas: ReplicasOption = 16,
-    duration: DurationOption = "10m",
-    seed: SeedOption = 1,
-    engine: EngineOption = "lanes",
+    *,
+    how: Simulation,
 ) -> None:
     """Write one self-contained HTML page: the grid, the heap over time and, with --memory, a recommendation."""
     from gcsim.atomic import check_output, write_text_atomically
     from gcsim.errors import InputError
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
 
-    how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     gogcs, limits, memory_bytes = (
         parse_gogc_grid(gogc),
         parse_gomemlimit_grid(gomemlimit),
@@ -73,14 +68,10 @@ def report(
     service = load_service(model, readings)
     check_output(output)
     from gcsim.report.model_page import model_page
-    from gcsim.tuning.plan import Plan
     from gcsim.tuning.recorded import record_runs, settings_to_record
     from gcsim.tuning.sweep import sweep
 
-    plan = Plan(
-        duration_seconds=how.duration_seconds, replicas=how.replicas, seed=how.seed, engine=how.engine
-    )
-    asked = _Asked(gomaxprocs=gomaxprocs, go=go, plan=plan)
+    asked = _Asked(gomaxprocs=gomaxprocs, go=go, plan=how.plan)
     with progress("report") as show:
         found = None if memory_bytes is None else _recommended(service, memory_bytes, asked, show)
         chosen = found.settings if found is not None and found.feasible else None
@@ -93,14 +84,11 @@ def report(
             gomemlimit_bytes=limits,
             gomaxprocs=gomaxprocs,
             go=go,
-            duration_seconds=plan.duration_seconds,
-            replicas=plan.replicas,
-            seed=plan.seed,
-            engine=plan.engine,
+            plan=how.plan,
             memory_bytes=memory_bytes,
             progress=show,
         )
-        recorded = record_runs(service, settings_to_record(grid, service, chosen=chosen), plan)
+        recorded = record_runs(service, settings_to_record(grid, service, chosen=chosen), how.plan)
     note_upgrade(service, grid.finished[0].settings)
     write_text_atomically(output, model_page(service, grid, recorded, found))
     note(f"wrote {output}")
@@ -124,9 +112,6 @@ def _recommended(service: "Model", memory_bytes: int, asked: _Asked, show: Repor
         memory_bytes=memory_bytes,
         gomaxprocs=asked.gomaxprocs,
         go=asked.go,
-        duration_seconds=asked.plan.duration_seconds,
-        replicas=asked.plan.replicas,
-        seed=asked.plan.seed,
-        engine=asked.plan.engine,
+        plan=asked.plan,
         progress=show,
     )

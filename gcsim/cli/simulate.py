@@ -9,22 +9,19 @@ import typer
 
 from gcsim.cli.console import emit, emit_estimates, emit_json, note
 from gcsim.cli.options import (
-    DurationOption,
-    EngineOption,
     GogcOption,
     GomaxprocsOption,
     GomemlimitOption,
     GoOption,
     JsonOption,
     ModelArgument,
-    ReplicasOption,
-    SeedOption,
     Simulation,
     chosen_settings,
-    simulation,
+    simulates,
 )
 from gcsim.cli.service import assessed, exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
+from gcsim.engine.plan import Plan
 from gcsim.errors import InputError
 from gcsim.units import parse_duration
 
@@ -34,16 +31,15 @@ if TYPE_CHECKING:
     from gcsim.settings import Settings
 
 
+@simulates(replicas=32)
 def simulate(
     model: ModelArgument,
     gogc: GogcOption = None,
     gomemlimit: GomemlimitOption = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
-    replicas: ReplicasOption = 32,
-    duration: DurationOption = "10m",
-    seed: SeedOption = 1,
-    engine: EngineOption = "lanes",
+    *,
+    how: Simulation,
     force_gc: Annotated[
         str | None,
         typer.Option(
@@ -84,8 +80,7 @@ def simulate(
     """Predict one setting; values that are not given stay as calibrated."""
     from gcsim.atomic import check_output
 
-    how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
-    _check_outputs(how, timeline_out, timeline_step, objects_out, objects)
+    _check_outputs(how.plan, timeline_out, timeline_step, objects_out, objects)
     for path in (trace_out, timeline_out, objects_out):
         if path is not None:
             check_output(path)
@@ -94,18 +89,10 @@ def simulate(
     settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
     from gcsim.engine.simulate import simulate as run_simulation
 
-    run = run_simulation(
-        service,
-        [settings],
-        duration_seconds=how.duration_seconds,
-        replicas=how.replicas,
-        seed=how.seed,
-        engine=how.engine,
-        explicit_gc_seconds=force_gc_seconds,
-    )[0]
+    plan = how.plan.changed(explicit_gc_seconds=force_gc_seconds)
+    run = run_simulation(service, [settings], plan)[0]
     note_upgrade(service, settings)
     outputs = _Outputs(
-        force_gc_seconds=force_gc_seconds,
         trace=trace_out,
         timeline=timeline_out,
         timeline_step=timeline_step,
@@ -115,10 +102,10 @@ def simulate(
     if as_json:
         emit_json(assessed(run.to_json(), service))
     else:
-        emit(f"{service.name} at {settings}; {how.describe(duration)}\n\n")
+        emit(f"{service.name} at {settings}; {how}\n\n")
         emit_estimates(run.metrics)
     if trace_out is not None or timeline_out is not None or objects_out is not None:
-        _write_run(service, settings, how, outputs)
+        _write_run(service, settings, plan, outputs)
     exit_by_verdict(service)
 
 
@@ -126,7 +113,6 @@ def simulate(
 class _Outputs:
     """The requested files and their options."""
 
-    force_gc_seconds: float | None
     trace: Path | None
     timeline: Path | None
     timeline_step: str | None
@@ -135,7 +121,7 @@ class _Outputs:
 
 
 def _check_outputs(
-    how: Simulation,
+    plan: Plan,
     timeline_out: Path | None,
     timeline_step: str | None,
     objects_out: Path | None,
@@ -145,7 +131,7 @@ def _check_outputs(
         ("--timeline-out", timeline_out, "a timeline"),
         ("--objects-out", objects_out, "an object-level view"),
     ):
-        if path is not None and how.engine != "des":
+        if path is not None and plan.engine != "des":
             raise InputError(f"{option}: only the event-by-event engine has {what}; add --engine des")
     if timeline_step is not None and timeline_out is None:
         raise InputError("--timeline-step: no timeline is written; add --timeline-out FILE")
@@ -159,22 +145,22 @@ def _check_outputs(
         read_objects(objects)
 
 
-def _write_run(service: "Model", settings: "Settings", how: Simulation, outputs: _Outputs) -> None:
+def _write_run(service: "Model", settings: "Settings", plan: Plan, outputs: _Outputs) -> None:
     """Writes one run at the model's central values in the requested formats."""
     from gcsim.atomic import write_text_atomically
     from gcsim.engine.simulate import record_cycles
     from gcsim.gctrace.writer import format_gctrace
 
-    if how.engine == "des":
-        cycles = _write_events(service, settings, how, outputs)
+    if plan.engine == "des":
+        cycles = _write_events(service, settings, plan, outputs)
     else:
-        cycles = record_cycles(service, settings, duration_seconds=how.duration_seconds, seed=how.seed)
+        cycles = record_cycles(service, settings, plan)
     if outputs.trace is not None:
         write_text_atomically(outputs.trace, format_gctrace(cycles, go=settings.go))
         note(f"wrote {outputs.trace}")
 
 
-def _write_events(service: "Model", settings: "Settings", how: Simulation, outputs: _Outputs) -> "CycleTable":
+def _write_events(service: "Model", settings: "Settings", plan: Plan, outputs: _Outputs) -> "CycleTable":
     """Writes timeline and object-level view of one run; returns its cycles."""
     from gcsim.atomic import write_text_atomically
     from gcsim.engine.des.run.replicas import record_events
@@ -191,14 +177,7 @@ def _write_events(service: "Model", settings: "Settings", how: Simulation, outpu
         )
     step = outputs.timeline_step
     step_ns = None if step is None else 1e9 * parse_duration(step, what="--timeline-step")
-    recording = record_events(
-        service,
-        settings,
-        duration_seconds=how.duration_seconds,
-        seed=how.seed,
-        objects=objects,
-        explicit_gc_seconds=outputs.force_gc_seconds,
-    )
+    recording = record_events(service, settings, plan, objects=objects)
     if outputs.timeline is not None:
         trace = chrome_trace(recording, name=f"{service.name}: {settings}", step_ns=step_ns)
         write_text_atomically(outputs.timeline, json.dumps(trace))

@@ -8,17 +8,14 @@ import typer
 from gcsim.cli.console import emit, emit_json, note, note_written, to_json_text
 from gcsim.cli.grid_table import print_grid
 from gcsim.cli.options import (
-    DurationOption,
-    EngineOption,
     GomaxprocsOption,
     GoOption,
     JsonOption,
     MemoryOption,
     ModelArgument,
-    ReplicasOption,
-    SeedOption,
+    Simulation,
     parse_memory,
-    simulation,
+    simulates,
 )
 from gcsim.cli.progress import progress
 from gcsim.cli.service import assessed, exit_by_verdict, load_service
@@ -38,6 +35,7 @@ GomemlimitGrid = Annotated[
 ]
 
 
+@simulates(replicas=8)
 def sweep(
     model: ModelArgument,
     gogc: GogcGrid = "25:800:12",
@@ -48,17 +46,14 @@ def sweep(
     memory: MemoryOption = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
-    replicas: ReplicasOption = 8,
-    duration: DurationOption = "10m",
-    seed: SeedOption = 1,
-    engine: EngineOption = "lanes",
+    *,
+    how: Simulation,
     as_json: JsonOption = False,
 ) -> None:
     """Predict all pairs of a grid of GOGC and GOMEMLIMIT: heat maps, curves, table."""
     from gcsim.atomic import check_folder
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
 
-    how = simulation(duration=duration, replicas=replicas, seed=seed, engine=engine)
     gogcs, limits = parse_gogc_grid(gogc), parse_gomemlimit_grid(gomemlimit)
     memory_bytes = parse_memory(memory)
     service = load_service(model)
@@ -74,10 +69,7 @@ def sweep(
             gomemlimit_bytes=limits,
             gomaxprocs=gomaxprocs,
             go=go,
-            duration_seconds=how.duration_seconds,
-            replicas=how.replicas,
-            seed=how.seed,
-            engine=how.engine,
+            plan=how.plan,
             memory_bytes=memory_bytes,
             progress=report,
         )
@@ -96,7 +88,7 @@ def sweep(
         emit_json(assessed(result.to_json(), service))
     else:
         setup = f"{service.name} on Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
-        emit(f"{setup}; {how.describe(duration)}\n\n")
+        emit(f"{setup}; {how}\n\n")
         print_grid(result, best)
     if output is not None:
         _write_files(service, result, best, output)

@@ -20,6 +20,7 @@ from gcsim.cli.options import (
 )
 from gcsim.cli.service import assessed, exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
+from gcsim.engine.plan import PlanFields
 from gcsim.errors import InputError
 from gcsim.units import parse_fraction
 
@@ -54,8 +55,10 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the model's predictions with logs, setting by setting."""
-    how = simulation(duration=duration or "10m", replicas=replicas, seed=seed, engine="lanes")
-    seconds = None if duration is None else how.duration_seconds
+    how = simulation(duration=duration or "10m", replicas=replicas, seed=seed, engine="lanes").plan
+    asked: PlanFields = {"replicas": how.replicas, "seed": how.seed}
+    if duration is not None:
+        asked["duration_seconds"] = how.duration_seconds
     bound = None if max_error is None else parse_fraction(max_error, what="--max-error")
     service = load_service(model)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
@@ -71,9 +74,7 @@ def validate(
         settings = at[log].settings
         note_upgrade(service, settings)
         try:
-            found[log] = compare(
-                service, trace, settings, replicas=how.replicas, seed=how.seed, duration_seconds=seconds
-            )
+            found[log] = compare(service, trace, settings, **asked)
         except InputError as error:
             raise InputError(f"{log}: {error}") from error
     broken = [] if bound is None else _broken(found, bound)

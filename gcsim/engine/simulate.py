@@ -1,10 +1,9 @@
 """Simulates a model at settings: draws parameters, runs an engine, computes metrics and intervals."""
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Unpack
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
+from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.summary.intervals import distance, load_kind, prediction_interval
 from gcsim.engine.summary.metrics import PAUSE_QUANTILES, lane_metrics
@@ -27,12 +27,6 @@ from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.streams import stream
 
-Engine = Literal["lanes", "des"]
-
-DEFAULT_DURATION_SECONDS = 600.0
-DEFAULT_REPLICAS = 16
-DEFAULT_SEED = 1
-WARM_UP_CYCLES = 8  # before a run's time 0: the pacer remembers five cycles
 MAX_STEADY_CYCLES = 1000  # of a steady service; more cycles would only repeat them
 MAX_PERIODS = 3  # of a service whose load changes; more periods would only repeat them
 _LIMIT_NEAR = 0.25  # above this share of the limit a heap goal may be one that the limit sets
@@ -43,58 +37,32 @@ OLDEST_SIMULATED_MINOR = 19  # Go 1.18 bounds its trigger in floats, which no en
 def simulate(
     model: Model,
     settings: Sequence[Settings],
+    plan: Plan = USUAL_PLAN,
     *,
-    duration_seconds: float = DEFAULT_DURATION_SECONDS,
-    replicas: int = DEFAULT_REPLICAS,
-    seed: int = DEFAULT_SEED,
     record: bool = False,
-    engine: Engine = "lanes",
-    warm_up_cycles: int = WARM_UP_CYCLES,
-    explicit_gc_seconds: float | None = None,
+    **changes: Unpack[PlanFields],
 ) -> list[Run]:
     """One Run per setting, in order; a metric is the median over replicas with a 90 % interval.
 
-    With ``record``, each Run also has the cycles of one more run at the model's central values. The settings of one
-    call may differ in Go version. ``engine`` "des" simulates every event, "lanes" one GC cycle per step. The lane
-    engine starts with a heap that was just built up and simulates ``warm_up_cycles`` before time 0; with fewer cycles
-    than the default, the result includes the start of a run. With ``explicit_gc_seconds`` the program also calls
-    runtime.GC at this interval; this needs the engine "des". Raises InputError for a bad argument, for a Go version
-    that the engines do not support, and for numbers out of range.
+    ``changes`` replace fields of the plan. With ``record``, each Run also has the cycles of one more run at the model's
+    central values. The settings of one call may differ in Go version. Raises InputError for a bad argument, for a Go
+    version that the engines do not support, and for numbers out of range.
     """
-    if replicas < 1 or not 0 < duration_seconds < math.inf:
-        raise InputError("--replicas must be 1 or more and --duration more than zero and finite")
-    if explicit_gc_seconds is not None and engine != "des":
-        raise InputError("--force-gc: only the event engine simulates explicit collections; add --engine des")
+    plan = plan.changed(**changes)
+    plan.check()
     runs: dict[int, Run] = {}
     for go in dict.fromkeys(s.go for s in settings):
         _rules(go)
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
-            metrics = replica_metrics(
-                model,
-                chosen,
-                duration_seconds=duration_seconds,
-                replicas=replicas,
-                seed=seed,
-                engine=engine,
-                warm_up_cycles=warm_up_cycles,
-                explicit_gc_seconds=explicit_gc_seconds,
-            )
+            metrics = replica_metrics(model, chosen, plan)
             made = [
                 _run(model, one, {name: values[i] for name, values in metrics.items()})
                 for i, one in enumerate(chosen)
             ]
         if record:
-            made = [
-                replace(
-                    run,
-                    cycles=_recorded(
-                        model, run.settings, duration_seconds=duration_seconds, seed=seed, engine=engine
-                    ),
-                )
-                for run in made
-            ]
+            made = [replace(run, cycles=_recorded(model, run.settings, plan)) for run in made]
         runs.update(zip(places, made, strict=True))
     return [runs[i] for i in range(len(settings))]
 
@@ -102,44 +70,31 @@ def simulate(
 def replica_metrics(
     model: Model,
     settings: Sequence[Settings],
+    plan: Plan = USUAL_PLAN,
     *,
-    duration_seconds: float,
-    replicas: int,
-    seed: int = DEFAULT_SEED,
-    engine: Engine = "lanes",
-    warm_up_cycles: int = WARM_UP_CYCLES,
-    explicit_gc_seconds: float | None = None,
     controller: Controller = FIXED_SETTING,
+    **changes: Unpack[PlanFields],
 ) -> dict[str, FloatArray]:
     """The metrics of each replica, arrays of shape (settings, replicas); all settings have one Go version.
 
     Replica r is the same possible service, with the same random numbers, at every setting and in both engines
     (``CycleDraws``). The metrics of a setting depend neither on other settings nor on the number of replicas.
     """
-    drawn = draw_parameters(model, replicas=replicas, seed=seed)
+    plan = plan.changed(**changes)
+    drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     parameters = lane_parameters(model, settings, drawn)
     latencies: dict[str, FloatArray] = {}
-    if engine == "des":
+    if plan.engine == "des":
         from gcsim.engine.des.run.replicas import event_totals
 
-        totals, latencies = event_totals(
-            model,
-            settings,
-            parameters,
-            drawn,
-            duration_seconds=duration_seconds,
-            seed=seed,
-            explicit_gc_seconds=explicit_gc_seconds,
-            controller=controller,
-        )
+        totals, latencies = event_totals(model, settings, parameters, drawn, plan, controller=controller)
     else:
-        lanes = _engine(model, parameters, settings[0].go, seed, controller)
-        totals = run_lanes(lanes, duration_seconds=duration_seconds, warm_up_cycles=warm_up_cycles)
+        totals = run_lanes(_engine(model, parameters, settings[0].go, plan.seed, controller), plan)
     repeats = len(settings)
     metrics = lane_metrics(
         totals,
         parameters,
-        duration_seconds=duration_seconds,
+        duration_seconds=plan.duration_seconds,
         pauses=model.pauses,
         pause_scale=np.tile(drawn["pause_scale"], repeats),
         rss_base_bytes=np.tile(drawn["rss_base_bytes"], repeats),
@@ -147,11 +102,11 @@ def replica_metrics(
         rss_beside_bytes=np.tile(drawn["rss_beside_bytes"], repeats),
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
         pause_levels={
-            name: np.tile(stream(seed, f"quantile {name}").random(replicas), repeats)
+            name: np.tile(stream(plan.seed, f"quantile {name}").random(plan.replicas), repeats)
             for name in PAUSE_QUANTILES
         },
     )
-    shape = (repeats, replicas)
+    shape = (repeats, plan.replicas)
     return {name: values.reshape(shape) for name, values in (metrics | latencies).items()}
 
 
@@ -183,11 +138,12 @@ def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Ru
 
 
 def lanes_for(
-    model: Model, settings: Sequence[Settings], *, replicas: int, seed: int = DEFAULT_SEED
+    model: Model, settings: Sequence[Settings], plan: Plan = USUAL_PLAN, **changes: Unpack[PlanFields]
 ) -> LaneEngine:
     """A lane engine with one lane per setting and replica, setting by setting; all settings have one Go version."""
-    drawn = draw_parameters(model, replicas=replicas, seed=seed)
-    return _engine(model, lane_parameters(model, settings, drawn), settings[0].go, seed)
+    plan = plan.changed(**changes)
+    drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
+    return _engine(model, lane_parameters(model, settings, drawn), settings[0].go, plan.seed)
 
 
 def _rules(go: str) -> GoRules:
@@ -209,16 +165,16 @@ def _engine(
     )  # fmt: skip
 
 
-def run_lanes(
-    engine: LaneEngine, *, duration_seconds: float, warm_up_cycles: int = WARM_UP_CYCLES
-) -> LaneTotals:
-    """Runs every lane for ``duration_seconds`` of its own time; returns the sums of its cycles.
+def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[PlanFields]) -> LaneTotals:
+    """Runs every lane for the plan's duration of its own time; returns the sums of its cycles.
 
     A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
     profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. If a load
     that changes causes very many cycles, each one stands for several (``engine.lanes.stride``).
     """
-    for _ in range(warm_up_cycles):
+    plan = plan.changed(**changes)
+    duration_seconds = plan.duration_seconds
+    for _ in range(plan.warm_up_cycles):
         engine.step()
     engine.restart_clock()
     lanes = engine.parameters.lanes
@@ -253,44 +209,43 @@ def run_lanes(
             active, places, done = active.select(keep), places[keep], done[keep]
 
 
-def _recorded(
-    model: Model, settings: Settings, *, duration_seconds: float, seed: int, engine: Engine
-) -> CycleTable:
+def _recorded(model: Model, settings: Settings, plan: Plan) -> CycleTable:
     """The cycles of one run at the model's central values, by either engine."""
-    if engine == "lanes":
-        return record_cycles(model, settings, duration_seconds=duration_seconds, seed=seed)
+    if plan.engine == "lanes":
+        return record_cycles(model, settings, plan)
     from gcsim.engine.des.run.replicas import record_events
 
-    return record_events(model, settings, duration_seconds=duration_seconds, seed=seed).cycles
+    return record_events(model, settings, plan).cycles
 
 
 def record_cycles(
     model: Model,
     settings: Settings,
+    plan: Plan = USUAL_PLAN,
     *,
-    duration_seconds: float,
-    seed: int,
     most_cycles: int | None = None,
+    **changes: Unpack[PlanFields],
 ) -> CycleTable:
     """The cycles of one run of the lane engine at the model's central values, exact to the byte and nanosecond.
 
     At most ``most_cycles``; if that is None, more than MAX_RECORDED_CYCLES cycles raise InputError.
     """
+    plan = plan.changed(**changes)
     with finite_arithmetic(model.name):
         parameters = lane_parameters(model, [settings], central_draws(model))
-        engine = _engine(model, parameters, settings.go, seed)
-        for _ in range(WARM_UP_CYCLES):
+        engine = _engine(model, parameters, settings.go, plan.seed)
+        for _ in range(plan.warm_up_cycles):
             engine.step()
         engine.restart_clock()
-        recorder = CycleRecorder(model, settings, generator=stream(seed, "recorded pauses"))
+        recorder = CycleRecorder(model, settings, generator=stream(plan.seed, "recorded pauses"))
         for number in itertools.count(1):
             step = engine.step()
-            if step.start_seconds[0] > duration_seconds:
+            if step.start_seconds[0] > plan.duration_seconds:
                 break
             recorder.add(step)
             if number == most_cycles:
                 break
             if most_cycles is None:
                 now_s = float(engine.state.now_seconds[0])
-                check_pace(number, now_s, duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
+                check_pace(number, now_s, plan.duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
         return recorder.table()

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Unpack
 
+from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
-from gcsim.engine.simulate import (
-    DEFAULT_DURATION_SECONDS,
-    DEFAULT_REPLICAS,
-    DEFAULT_SEED,
-    Engine,
-)
+from gcsim.engine.simulate import simulate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.choose import (
@@ -23,7 +20,6 @@ from gcsim.tuning.choose import (
 from gcsim.tuning.constraints import Constraint, Margin, constraints_from, is_met, margins
 from gcsim.tuning.executors import IN_PROCESS, Executor
 from gcsim.tuning.needed import Needed, needed_for
-from gcsim.tuning.plan import Plan
 from gcsim.tuning.reason import explain, explain_miss
 from gcsim.tuning.search import (
     MOST_SETTINGS,
@@ -117,19 +113,17 @@ def recommend(
     max_stw_p99_seconds: float | None = None,
     gomaxprocs: int | None = None,
     go: str | None = None,
-    duration_seconds: float = DEFAULT_DURATION_SECONDS,
-    replicas: int = DEFAULT_REPLICAS,
-    seed: int = DEFAULT_SEED,
-    engine: Engine = "lanes",
+    plan: Plan = USUAL_PLAN,
     progress: Progress | None = None,
     executor: Executor = IN_PROCESS,
+    **changes: Unpack[PlanFields],
 ) -> Recommendation:
     """The recommendation for a container of ``memory_bytes``; ``tuning.choose`` defines the choice.
 
     Every constraint is judged at the pessimistic end of its interval. GC CPU must stay below half of all CPU there.
-    Raises InputError on bad settings.
+    ``changes`` replace fields of the plan. Raises InputError on bad settings.
     """
-    plan = Plan(duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine)
+    plan = plan.changed(**changes)
     base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     knobs = GridPoint(gomaxprocs=base.gomaxprocs, go=base.go, memory_bytes=memory_bytes)
     constraints = constraints_from(
@@ -143,7 +137,7 @@ def recommend(
     feasible = bool(feasible_runs(explored, constraints))
     needed = None if feasible else needed_for(evaluate, knobs, constraints)
     stress = _stresses(model, chosen, constraints, plan) if feasible else ()
-    today = _known(explored, base) or plan.simulate(model, [base])[0]
+    today = _known(explored, base) or simulate(model, [base], plan)[0]
     evaluate.finish()
     found = margins(chosen, constraints)
     growth = [(item.what, item.factor, item.run, item.held) for item in stress]
@@ -232,6 +226,6 @@ def _stresses(model: Model, chosen: Run, constraints: Sequence[Constraint], plan
         grown["load"] = model.scaled(load=STRESS_FACTOR)
     found = []
     for what, larger in grown.items():
-        run = plan.simulate(larger, [chosen.settings])[0]
+        run = simulate(larger, [chosen.settings], plan)[0]
         found.append(Stress(what=what, factor=STRESS_FACTOR, run=run, held=is_met(run, constraints)))
     return tuple(found)

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gcsim.engine.plan import Plan
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import pareto_front
 from gcsim.tuning.feasible import is_feasible
-from gcsim.tuning.plan import Plan
 from gcsim.tuning.sweep import Sweep
 
 SHOWN_CYCLES = 500  # enough for a p99 pause; curves over time show fewer
@@ -37,15 +37,7 @@ def settings_to_record(sweep: Sweep, model: Model, *, chosen: Settings | None) -
 
 
 def _record(model: Model, settings: Settings, plan: Plan) -> Run:
-    outline = simulate(model, [settings], duration_seconds=plan.duration_seconds, replicas=1, seed=plan.seed)
+    outline = simulate(model, [settings], plan, replicas=1, engine="lanes", explicit_gc_seconds=None)
     rate_hz = outline[0].metrics["gc_rate_hz"].value
     seconds = min(plan.duration_seconds, SHOWN_CYCLES / rate_hz if rate_hz > 0 else plan.duration_seconds)
-    return simulate(
-        model,
-        [settings],
-        duration_seconds=seconds,
-        replicas=1,
-        seed=plan.seed,
-        record=True,
-        engine=plan.engine,
-    )[0]
+    return simulate(model, [settings], plan, duration_seconds=seconds, replicas=1, record=True)[0]

@@ -5,12 +5,14 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray
+from gcsim.engine.plan import Plan, PlanFields
 from gcsim.engine.run import Run
-from gcsim.engine.simulate import DEFAULT_DURATION_SECONDS, DEFAULT_SEED, Engine
+from gcsim.engine.simulate import simulate
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import METRICS, Estimate
 from gcsim.service.model import Model
@@ -18,12 +20,12 @@ from gcsim.settings import Settings
 from gcsim.tuning.executors import IN_PROCESS, Executor
 from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.grid import settings_grid
-from gcsim.tuning.plan import Plan
 from gcsim.units import format_go_bytes, format_gogc
 
 #: Called after each chunk with the number of finished settings and the number of all settings.
 Progress = Callable[[int, int], None]
 
+SWEEP_PLAN = Plan(replicas=8)  # a grid has many settings
 LANES_PER_CHUNK = (
     4096  # settings × replicas per engine call: large enough for NumPy, small enough to interrupt
 )
@@ -146,21 +148,19 @@ def sweep(
     gomemlimit_bytes: Sequence[int | None] = (None,),
     gomaxprocs: int | None = None,
     go: str | None = None,
-    duration_seconds: float = DEFAULT_DURATION_SECONDS,
-    replicas: int = 8,
-    seed: int = DEFAULT_SEED,
-    engine: Engine = "lanes",
+    plan: Plan = SWEEP_PLAN,
     memory_bytes: int | None = None,
     progress: Progress | None = None,
     executor: Executor = IN_PROCESS,
+    **changes: Unpack[PlanFields],
 ) -> Sweep:
     """The sweep over all pairs of the two axes.
 
     GOMAXPROCS and the Go version default to those of the calibrated run. ``memory_bytes``, the memory of the container,
-    determines the feasible settings. On KeyboardInterrupt the result holds the finished settings. Raises InputError on
-    bad settings.
+    determines the feasible settings. ``changes`` replace fields of the plan. On KeyboardInterrupt the result holds the
+    finished settings. Raises InputError on bad settings.
     """
-    plan = Plan(duration_seconds=duration_seconds, replicas=replicas, seed=seed, engine=engine)
+    plan = plan.changed(**changes)
     knobs = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     settings = settings_grid(gogc, gomemlimit_bytes, gomaxprocs=knobs.gomaxprocs, go=knobs.go)
     runs: list[Run | None] = []
@@ -189,7 +189,11 @@ def simulate_in_chunks(
     """Yields the runs of many settings in order, one chunk at a time."""
     per_chunk = max(1, LANES_PER_CHUNK // plan.replicas)
     chunks = (settings[first : first + per_chunk] for first in range(0, len(settings), per_chunk))
-    return executor.map(partial(plan.simulate, model), chunks)
+    return executor.map(partial(_simulate_chunk, model, plan), chunks)
+
+
+def _simulate_chunk(model: Model, plan: Plan, settings: Sequence[Settings]) -> list[Run]:
+    return simulate(model, settings, plan)
 
 
 def _knobs(settings: Settings) -> list[str]:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from gcsim.documents import number, read_document, table_of, text_of, whole_number
+from gcsim.engine.plan import Plan
 from gcsim.engine.run import Run
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
-from gcsim.tuning.plan import Plan
 from gcsim.tuning.sweep import Sweep
 
 MOST_SETTINGS = 100_000  # of a grid
@@ -45,25 +45,9 @@ def sweep_from_json(document: Mapping[str, Any]) -> Sweep:
         gogc=gogc,
         gomemlimit_bytes=limits,
         runs=tuple(runs.get((limit, percent)) for limit in limits for percent in gogc),
-        plan=_plan(document),
+        plan=Plan.from_json(document),
         model=str(document.get("model", "")),
         memory_bytes=whole_number(document, "memory_bytes") if has_memory else None,
-    )
-
-
-def _plan(document: Mapping[str, Any]) -> Plan:
-    usual = Plan()
-    known = {
-        "duration_seconds": usual.duration_seconds,
-        "replicas": usual.replicas,
-        "seed": usual.seed,
-        **document,
-    }
-    return Plan(
-        duration_seconds=number(known, "duration_seconds"),
-        replicas=whole_number(known, "replicas"),
-        seed=whole_number(known, "seed"),
-        engine="des" if known.get("engine") == "des" else "lanes",
     )
 
 

@@ -11,7 +11,8 @@ from example_service import example_service
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gcsim.engine.simulate import Engine, replica_metrics, simulate
+from gcsim.engine.plan import Engine
+from gcsim.engine.simulate import replica_metrics, simulate
 from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter
 from gcsim.service.profile import Profile

@@ -14,6 +14,7 @@ import pytest
 from example_service import example_service
 
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
+from gcsim.engine.plan import Plan
 from gcsim.engine.simulate import _run, record_cycles, simulate
 from gcsim.errors import InputError
 from gcsim.report.sweep_figures import recorded_curves
@@ -22,7 +23,6 @@ from gcsim.service.parameters import PARAMETER_NAMES, RANGES, Parameter
 from gcsim.service.profile import Profile
 from gcsim.service.requests import Requests
 from gcsim.settings import Settings
-from gcsim.tuning.plan import Plan
 from gcsim.tuning.recorded import SHOWN_CYCLES, record_runs
 
 GCSIM = (sys.executable, "-m", "gcsim")

@@ -5,7 +5,8 @@ import pytest
 from example_service import example_service
 
 from gcsim.engine.controllers import Commit, Controller, FixedSetting, GcSetting
-from gcsim.engine.simulate import Engine, replica_metrics
+from gcsim.engine.plan import Engine
+from gcsim.engine.simulate import replica_metrics
 from gcsim.settings import Settings
 from gcsim.units import MIB
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gcsim.engine.simulate import Engine, replica_metrics
+from gcsim.engine.plan import Engine
+from gcsim.engine.simulate import replica_metrics
 from gcsim.service.model import Model, shipped_models
 from gcsim.settings import Settings
 from gcsim.units import MIB

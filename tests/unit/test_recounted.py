@@ -8,7 +8,8 @@ import pytest
 from experiments.validation.counts import counted_runs, recounted_runs
 from experiments.validation.matrix import CAPTURES, plans
 from gcsim.engine.inputs.draws import draw_parameters
-from gcsim.engine.simulate import Engine, replica_metrics
+from gcsim.engine.plan import Engine
+from gcsim.engine.simulate import replica_metrics
 from gcsim.service.model import Model
 from gcsim.service.parameters import PARAMETER_NAMES, Parameter, Parameters
 from gcsim.settings import Settings

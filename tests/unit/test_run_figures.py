@@ -10,10 +10,10 @@ from example_service import example_service
 import gcsim
 from gcsim.cli.main import run
 from gcsim.cycles import CycleTable
+from gcsim.engine.plan import Plan
 from gcsim.engine.simulate import simulate
 from gcsim.report import sweep_figures
 from gcsim.settings import Settings
-from gcsim.tuning.plan import Plan
 from gcsim.tuning.recorded import SHOWN_CYCLES, record_runs, settings_to_record
 from gcsim.tuning.sweep import sweep
 from gcsim.units import MIB

@@ -10,6 +10,7 @@ from gcsim.engine import simulate as engine
 from gcsim.engine.lanes import stride
 from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.stride import EXACT_CYCLES, MAX_MOVING_CYCLES, repeats
+from gcsim.engine.plan import WARM_UP_CYCLES
 from gcsim.service.model import Model
 from gcsim.service.profile import Profile
 from gcsim.settings import Settings
@@ -44,7 +45,7 @@ def test_a_limit_without_room_takes_a_bounded_number_of_steps(
     model = replace(moving(), loop=loop)
     (run,) = engine.simulate(model, [settings], replicas=2, duration_seconds=600.0)
     assert run.metrics["gc_rate_hz"].value * 600.0 > MAX_MOVING_CYCLES
-    assert steps <= MAX_MOVING_CYCLES + engine.WARM_UP_CYCLES
+    assert steps <= MAX_MOVING_CYCLES + WARM_UP_CYCLES
 
 
 @pytest.mark.usefixtures("only_large")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from example_service import example_service
 
-from gcsim.engine.simulate import Engine, simulate
+from gcsim.engine.plan import Engine
+from gcsim.engine.simulate import simulate
 from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter
 from gcsim.settings import Settings

@@ -1,6 +1,7 @@
 """Runs of the event engine with the draws and sums of the lane engine, so that both give the same metrics."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from gcsim.engine.des.run.runner import record_run, run_cycles
 from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
 from gcsim.engine.inputs.bounds import MAX_REQUESTS_PER_SECOND
 from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.service.model import Model
@@ -32,10 +34,8 @@ def event_totals(
     settings: Sequence[Settings],
     lanes: LaneParameters,
     drawn: dict[str, FloatArray],
+    plan: Plan,
     *,
-    duration_seconds: float,
-    seed: int,
-    explicit_gc_seconds: float | None = None,
     controller: Controller = FIXED_SETTING,
 ) -> tuple[LaneTotals, dict[str, FloatArray]]:
     """Runs every lane, setting by setting and replica by replica; returns the cycle sums and latency quantiles.
@@ -45,12 +45,13 @@ def event_totals(
     """
     replicas = lanes.lanes // len(settings)
     _refuse_too_many_requests(model, lanes)
-    knobs = fit_scheduler_parameters(model, seed=seed)
+    knobs = fit_scheduler_parameters(model, seed=plan.seed)
     totals = LaneTotals.zero(lanes.lanes)
     quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
     steady = model.profile.is_steady
     if not steady:
-        duration_seconds = min(duration_seconds, MAX_PERIODS * model.profile.period_seconds)
+        whole_periods = MAX_PERIODS * model.profile.period_seconds
+        plan = plan.changed(duration_seconds=min(plan.duration_seconds, whole_periods))
     for lane in range(lanes.lanes):
         replica = lane % replicas
         one, latencies = _run_lane(
@@ -61,11 +62,10 @@ def event_totals(
                 lane,
                 drawn={name: float(values[replica]) for name, values in drawn.items()},
                 knobs=knobs,
-                explicit_gc_seconds=explicit_gc_seconds,
+                explicit_gc_seconds=plan.explicit_gc_seconds,
             ),
+            plan,
             replica=replica,
-            seed=seed,
-            duration_seconds=duration_seconds,
             most_cycles=MAX_STEADY_CYCLES if steady else None,
             controller=controller,
         )
@@ -93,10 +93,9 @@ def _run_lane(
     model: Model,
     settings: Settings,
     parameters: RunParameters,
+    plan: Plan,
     *,
     replica: int,
-    seed: int,
-    duration_seconds: float,
     most_cycles: int | None,
     controller: Controller,
 ) -> tuple[LaneTotals, LatencySums | None]:
@@ -107,9 +106,8 @@ def _run_lane(
         totals.add(_step(cycle, start_s), counted)
 
     latencies = run_cycles(
-        model, settings, parameters, add,
-        replica=replica, seed=seed, duration_seconds=duration_seconds, most_cycles=most_cycles,
-        controller=controller,
+        model, settings, parameters, add, plan,
+        replica=replica, most_cycles=most_cycles, controller=controller,
     )  # fmt: skip
     return totals, latencies
 
@@ -140,23 +138,15 @@ def _step(cycle: Cycle, start_s: float) -> CycleStep:
 def record_events(
     model: Model,
     settings: Settings,
+    plan: Plan = USUAL_PLAN,
     *,
-    duration_seconds: float,
-    seed: int,
     objects: Objects | None = None,
-    explicit_gc_seconds: float | None = None,
+    **changes: Unpack[PlanFields],
 ) -> Recording:
     """The rows of one run at the model's central values: cycles, pauses, assists, Ps, requests, heap.
 
     With ``objects`` the recording has an object-level view too.
     """
-    knobs = fit_scheduler_parameters(model, seed=seed)
-    return record_run(
-        model,
-        settings,
-        duration_seconds=duration_seconds,
-        seed=seed,
-        knobs=knobs,
-        objects=objects,
-        explicit_gc_seconds=explicit_gc_seconds,
-    )
+    plan = plan.changed(**changes)
+    knobs = fit_scheduler_parameters(model, seed=plan.seed)
+    return record_run(model, settings, plan, knobs=knobs, objects=objects)

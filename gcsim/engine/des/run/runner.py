@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Unpack
 
 from simpy import Event
 
@@ -17,13 +17,12 @@ from gcsim.engine.des.run.parameters import RunParameters, SchedulerParameters, 
 from gcsim.engine.des.run.process import GoProcess
 from gcsim.engine.des.run.recorder import Recorder, Recording, cycle_table
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace
+from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.model import Model
 from gcsim.service.objects.kinds_file import Objects
 from gcsim.settings import Settings
-
-WARM_UP_CYCLES = 8  # before the run's time 0: the pacer remembers five cycles
 
 
 def run_cycles(
@@ -31,58 +30,59 @@ def run_cycles(
     settings: Settings,
     parameters: RunParameters,
     on_cycle: Callable[[Cycle, float], None],
+    plan: Plan = USUAL_PLAN,
     *,
     replica: int,
-    seed: int,
-    duration_seconds: float,
     most_cycles: int | None,
     controller: Controller = FIXED_SETTING,
+    **changes: Unpack[PlanFields],
 ) -> LatencySums | None:
     """Simulates one run; returns the latencies of its requests, or None for a model without requests.
 
     ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up.
     """
-    run = _Run(model, settings, parameters, on_cycle, replica=replica, seed=seed, controller=controller)
-    run.play(duration_seconds=duration_seconds, most_cycles=most_cycles)
+    plan = plan.changed(**changes)
+    run = _Run(model, settings, parameters, on_cycle, plan, replica=replica, controller=controller)
+    run.play(most_cycles=most_cycles)
     return run.latencies
 
 
 def record_run(
     model: Model,
     settings: Settings,
+    plan: Plan = USUAL_PLAN,
     *,
-    duration_seconds: float,
-    seed: int,
     knobs: SchedulerParameters,
     objects: Objects | None = None,
-    explicit_gc_seconds: float | None = None,
+    **changes: Unpack[PlanFields],
 ) -> Recording:
     """The rows of one run at the model's central values; memory grows with the simulated time.
 
-    With ``objects`` the run follows its allocation object by object. With ``explicit_gc_seconds`` the program calls
-    runtime.GC at this interval. Raises InputError if the run has too few or too many cycles to record.
+    With ``objects`` the run follows its allocation object by object. Raises InputError if the run has too few or too
+    many cycles to record.
     """
+    plan = plan.changed(**changes)
     kept: list[Cycle] = []
 
     def keep(cycle: Cycle, start_s: float) -> None:
         kept.append(cycle)
-        check_pace(len(kept), start_s, duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
+        check_pace(len(kept), start_s, plan.duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
 
     run = _Run(
         model,
         settings,
-        central_parameters(model, settings, knobs, explicit_gc_seconds=explicit_gc_seconds),
+        central_parameters(model, settings, knobs, explicit_gc_seconds=plan.explicit_gc_seconds),
         keep,
+        plan,
         replica=0,
-        seed=seed,
         record=True,
         objects=objects,
     )
-    run.play(duration_seconds=duration_seconds, most_cycles=None)
+    run.play(most_cycles=None)
     if run.recorder is None:
         raise InputError(
-            f"no run to record: fewer than {WARM_UP_CYCLES} GC cycles at {settings} in {duration_seconds:g} s;"
-            " choose a longer --duration or a lower GOGC"
+            f"no run to record: fewer than {plan.warm_up_cycles} GC cycles at {settings}"
+            f" in {plan.duration_seconds:g} s; choose a longer --duration or a lower GOGC"
         )
     table = cycle_table(
         kept,
@@ -104,9 +104,9 @@ class _Run:
         settings: Settings,
         parameters: RunParameters,
         on_cycle: Callable[[Cycle, float], None],
+        plan: Plan,
         *,
         replica: int,
-        seed: int,
         record: bool = False,
         objects: Objects | None = None,
         controller: Controller = FIXED_SETTING,
@@ -114,10 +114,9 @@ class _Run:
         self.env = BoundedEnvironment()
         self._stop = self.env.event()
         self._on_cycle = on_cycle
-        self._duration_s = math.inf
+        self._plan = plan
         self._most_cycles: int | None = None
         self._record, self._objects = record, objects
-        self._seed = seed
         self.recorder: Recorder | None = None
         self.process = GoProcess(
             self.env,
@@ -125,29 +124,37 @@ class _Run:
             profile=model.profile,
             scatter=model.scatter,
             rules=rules_for(settings.go),
-            seed=seed,
+            seed=plan.seed,
             replica=replica,
             requests=model.requests,
             controller=controller,
         )
         self._collector = Collector(
-            self.process, pauses=model.pauses, seed=seed, replica=replica, on_cycle=self._cycle_ended
+            self.process, pauses=model.pauses, seed=plan.seed, replica=replica, on_cycle=self._cycle_ended
         )
         self.latencies: LatencySums | None = None
         if self.process.serving is not None and model.requests is not None:
             self.latencies = LatencySums()
 
-    def play(self, *, duration_seconds: float, most_cycles: int | None) -> None:
-        """Runs until a cycle starts after the duration, or for ``most_cycles`` cycles after the warm-up.
+    def play(self, *, most_cycles: int | None) -> None:
+        """Runs until a cycle starts after the plan's duration, or for ``most_cycles`` cycles after the warm-up.
 
         Without cycles (GOGC=off and no limit) the run ends at its second check: see ``_stop_without_cycles``.
         """
-        self._duration_s, self._most_cycles = duration_seconds, most_cycles
+        self._most_cycles = most_cycles
         self.process.start()
+        if self._plan.warm_up_cycles == 0:
+            self._start_recording()
         self.env.process(self._collector.run())
-        if math.isfinite(duration_seconds):
-            self.env.process(self._stop_without_cycles(duration_seconds))
+        if math.isfinite(self._plan.duration_seconds):
+            self.env.process(self._stop_without_cycles(self._plan.duration_seconds))
         self.env.run(until=self._stop)
+
+    def _start_recording(self) -> None:
+        """Starts the recorder at the end of the warm-up if the run has one, and its object-level view."""
+        if self._record:
+            self.recorder = Recorder(self.process)
+            self._follow_objects()
 
     def _follow_objects(self) -> None:
         """Starts the object-level view if the run has one."""
@@ -159,7 +166,7 @@ class _Run:
             self._objects,
             rules=process.rules,
             gomaxprocs=p.gomaxprocs,
-            seed=self._seed,
+            seed=self._plan.seed,
         )
         pace = p.arrival_bytes_per_ns if p.open_loop else p.capacity_bytes_per_ns
         process.objects.build(p.live_bytes, pace * 1e9)
@@ -179,11 +186,11 @@ class _Run:
         """Reports a cycle and its requests, and ends the run after the last cycle."""
         process = self.process
         finished = [] if process.serving is None else process.serving.finished()
-        if cycle.number <= WARM_UP_CYCLES:
+        warm_up, duration_s = self._plan.warm_up_cycles, self._plan.duration_seconds
+        if cycle.number <= warm_up:
             process.epoch_ns = cycle.end_ns
-            if self._record and cycle.number == WARM_UP_CYCLES:
-                self.recorder = Recorder(process)
-                self._follow_objects()
+            if cycle.number == warm_up:
+                self._start_recording()
             return
         for block in finished:
             assert self.latencies is not None  # there are requests
@@ -191,8 +198,8 @@ class _Run:
             if self.recorder is not None:
                 self.recorder.add_requests(block, parts)
         start_s = (cycle.start_ns - process.epoch_ns) * 1e-9
-        if start_s <= self._duration_s:
+        if start_s <= duration_s:
             self._on_cycle(cycle, start_s)
-        done = start_s > self._duration_s or cycle.number - WARM_UP_CYCLES == self._most_cycles
+        done = start_s > duration_s or cycle.number - warm_up == self._most_cycles
         if done and not self._stop.triggered:
             self._stop.succeed()

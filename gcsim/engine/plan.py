@@ -1,0 +1,82 @@
+"""The plan of a simulation: one record that every function from the command line to the engines passes on."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from typing import Any, Literal, TypedDict, Unpack
+
+from gcsim.documents import number, whole_number
+from gcsim.errors import InputError
+
+Engine = Literal["lanes", "des"]
+
+WARM_UP_CYCLES = 8  # before a run's time 0: the pacer remembers five cycles
+_ALWAYS_WRITTEN = ("duration_seconds", "replicas", "seed", "engine")
+
+
+class PlanFields(TypedDict, total=False):
+    """The fields of ``Plan`` as keywords: every function that takes a plan accepts them too."""
+
+    duration_seconds: float
+    replicas: int
+    seed: int
+    engine: Engine
+    warm_up_cycles: int
+    explicit_gc_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to simulate a setting. A new field needs a line here, one in ``PlanFields``, and the code that uses it."""
+
+    duration_seconds: float = 600.0  # of each run
+    replicas: int = 16  # simulated runs of a setting
+    seed: int = 1
+    engine: Engine = "lanes"  # "des" simulates every event, "lanes" one GC cycle per step
+    warm_up_cycles: int = WARM_UP_CYCLES  # before time 0; with fewer, a run includes the start of the process
+    explicit_gc_seconds: float | None = None  # interval of calls of runtime.GC; needs the engine "des"
+
+    def changed(self, **values: Unpack[PlanFields]) -> "Plan":
+        """The plan with other values of some fields."""
+        return replace(self, **values)
+
+    def check(self) -> None:
+        """Raises InputError if no engine can follow the plan."""
+        if self.replicas < 1 or not 0 < self.duration_seconds < math.inf:
+            raise InputError("--replicas must be 1 or more and --duration more than zero and finite")
+        if self.explicit_gc_seconds is not None and self.engine != "des":
+            raise InputError(
+                "--force-gc: only the event engine simulates explicit collections; add --engine des"
+            )
+
+    def to_json(self, model: str) -> dict[str, Any]:
+        """The fields of a JSON document that describe its simulation and model; rare fields only if changed."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {
+            "gcsim_version": version("gcsim"),
+            "model": model,
+            **{
+                name: value
+                for name, (value, usual) in values.items()
+                if name in _ALWAYS_WRITTEN or value != usual
+            },
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Plan":
+        """The plan in a document of ``to_json``; a missing field has its default. Raises InputError."""
+        readers: dict[str, Callable[[Mapping[str, Any], str], float]] = {
+            "duration_seconds": number,
+            "replicas": whole_number,
+            "seed": whole_number,
+            "warm_up_cycles": whole_number,
+            "explicit_gc_seconds": number,
+        }
+        known: dict[str, Any] = {
+            name: read(document, name) for name, read in readers.items() if name in document
+        }
+        return cls(engine="des" if document.get("engine") == "des" else "lanes", **known)
+
+
+USUAL_PLAN = Plan()
