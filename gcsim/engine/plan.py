@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any, Literal, TypedDict, Unpack
 
-from gcsim.documents import number, whole_number
 from gcsim.errors import InputError
 
 Engine = Literal["lanes", "des"]
@@ -66,6 +65,8 @@ class Plan:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Plan":
         """The plan in a document of ``to_json``; a missing field has its default. Raises InputError."""
+        from gcsim.documents import number, whole_number  # loads NumPy, which ``gcsim --help`` does not need
+
         readers: dict[str, Callable[[Mapping[str, Any], str], float]] = {
             "duration_seconds": number,
             "replicas": whole_number,
