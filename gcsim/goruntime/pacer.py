@@ -35,6 +35,7 @@ from gcsim.goruntime.arithmetic import (
     where,
     wrap_int64,
 )
+from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
 from gcsim.units import KIB, MAX_INT64, MIB
 
@@ -42,9 +43,7 @@ GC_OFF = -1  # gc_percent of GOGC=off
 DEFAULT_HEAP_MINIMUM_BYTES = 4 * MIB  # defaultHeapMinimum, for GOGC=100
 SWEEP_MIN_HEAP_DISTANCE_BYTES = MIB  # sweepMinHeapDistance
 MIN_RUNWAY_BYTES = 64 * KIB  # heapGoalInternal: minRunway
-TRIGGER_RATIO_DENOMINATOR = 64
-MIN_TRIGGER_RATIO_NUMERATOR = 45
-MAX_TRIGGER_RATIO_NUMERATOR = 61
+TRIGGER_RATIO_DENOMINATOR = 64  # of rules.trigger_floor_64ths and trigger_ceiling_64ths
 # commit computes consMark * (1 - u) / u; in float64 this equals one product, because u is a power of two
 _RUNWAY_PER_CONS_MARK = (1.0 - BACKGROUND_UTILIZATION) / BACKGROUND_UTILIZATION
 _GC_PERCENT_WHEN_OFF = 100_000  # revise: a forced collection with GOGC=off uses a very large GOGC
@@ -143,11 +142,13 @@ def trigger_bytes(
     heap_goal_bytes: Integer | int,
     runway_bytes: Integer | int,
     min_trigger_bytes: Integer | int,
+    *,
+    rules: GoRules,
 ) -> Integer:
     """The heap size at which a collection starts, bytes: the goal less the runway, within two bounds.
 
-        lower   = max(min_trigger, marked + (goal - marked)/64 * 45)          0.70 of the way
-        upper   = max(marked + (goal - marked)/64 * 61, goal - 4 MiB, lower)  0.95 of the way
+        lower   = max(min_trigger, marked + (goal - marked)/64 * floor)            floor 45: 0.70 of the way
+        upper   = max(marked + (goal - marked)/64 * ceiling, goal - 4 MiB, lower)  ceiling 61: 0.95 of the way
         trigger = min(max(goal - runway, lower), upper)
 
     ``heap_goal_bytes`` is the goal outside marking, ``min_trigger_bytes`` at most that. If the goal is at or below
@@ -155,8 +156,8 @@ def trigger_bytes(
     Source: Go 1.19+ ``gcControllerState.trigger``.
     """
     step = maximum(heap_goal_bytes - heap_marked_bytes, 0) // TRIGGER_RATIO_DENOMINATOR
-    lower = maximum(step * MIN_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, min_trigger_bytes)
-    upper = maximum(step * MAX_TRIGGER_RATIO_NUMERATOR + heap_marked_bytes, lower)
+    lower = maximum(step * rules.trigger_floor_64ths + heap_marked_bytes, min_trigger_bytes)
+    upper = maximum(step * rules.trigger_ceiling_64ths + heap_marked_bytes, lower)
     upper = maximum(upper, heap_goal_bytes - DEFAULT_HEAP_MINIMUM_BYTES)
     within_bounds = minimum(maximum(heap_goal_bytes - runway_bytes, lower), upper)
     trigger: Integer = minimum(within_bounds, heap_goal_bytes)

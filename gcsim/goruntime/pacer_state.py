@@ -101,7 +101,9 @@ class PacerState:
             self.gc_percent_goal_bytes, limit_goal_bytes, self.sweep_min_trigger_bytes
         )
         goal = self.heap_goal_bytes(limit_goal_bytes)
-        return pacer.trigger_bytes(self.heap_marked_bytes, goal, self.runway_bytes, min_trigger)
+        return pacer.trigger_bytes(
+            self.heap_marked_bytes, goal, self.runway_bytes, min_trigger, rules=self.rules
+        )
 
     def assist_ratio(
         self,

@@ -1,7 +1,8 @@
 """The changes of the Go runtime's collector by version, in one table; no other rule names a version number.
 
-The table is checked against the source of Go 1.19.8, 1.21.13, 1.22.10, 1.23.9, 1.24.11, 1.25.5, 1.26.6 and 1.27.3.
-Changes before 1.19 are from the public history and the release notes.
+A new version of Go needs NEWEST_MINOR and its changes here. The table is checked against the source of Go 1.19.8,
+1.21.13, 1.22.10, 1.23.9, 1.24.11, 1.25.5, 1.26.6 and 1.27.3. Changes before 1.19 are from the public history and the
+release notes.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from gcsim.units import MIB
+
+NEWEST_MINOR = 27
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,8 @@ CHANGES: tuple[Change, ...] = (
         "mgcpacer.go: gcControllerState.endCycle, commit, revise",
         cons_mark_smoothing="controller",
         trigger_bounds="float",
+        trigger_floor_64ths=45,
+        trigger_ceiling_64ths=61,
         min_trigger_ratio_percent=0,
         goal_utilization_percent=25,
         hard_goal_percent=None,

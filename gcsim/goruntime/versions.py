@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from gcsim.errors import InputError
-from gcsim.goruntime.version_changes import CHANGES
+from gcsim.goruntime.version_changes import CHANGES, NEWEST_MINOR
 from gcsim.printable import quoted
 
 OLDEST_MINOR = 2
-NEWEST_MINOR = 27
 
 ConsMarkSmoothing = Literal["none", "proportional", "controller", "mean_of_two", "max_of_five"]
 WriteBarrier = Literal["none", "dijkstra", "hybrid"]
@@ -41,6 +40,8 @@ class GoRules:
     # pacer
     cons_mark_smoothing: ConsMarkSmoothing  # how endCycle smooths cons/mark (<= 1.17: the trigger ratio)
     trigger_bounds: TriggerBounds  # arithmetic of the trigger's lower and upper bound
+    trigger_floor_64ths: int  # lower bound, of the way from marked to goal; 1.18's is the nearest to 0.7
+    trigger_ceiling_64ths: int  # upper bound, of the way from marked to goal; 1.18's is the nearest to 0.95
     min_trigger_ratio_percent: int  # of GOGC/100: the trigger ratio's lower bound (1.14-1.17), 0 for none
     triggered_is_heap_live: bool  # "triggered" is heapLive at the start, not the computed trigger (1.20+)
     goal_utilization_percent: int | None  # CPU share the controller steers to, assists included
@@ -91,6 +92,8 @@ _GO_1_2 = GoRules(
     idle_workers_limited=False,
     cons_mark_smoothing="none",
     trigger_bounds="goal",
+    trigger_floor_64ths=0,
+    trigger_ceiling_64ths=64,
     min_trigger_ratio_percent=0,
     triggered_is_heap_live=False,
     goal_utilization_percent=None,

@@ -32,8 +32,6 @@ from gcsim.arrays import FloatArray, FloatOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, where
 from gcsim.goruntime.pacer import (
     DEFAULT_HEAP_MINIMUM_BYTES,
-    MAX_TRIGGER_RATIO_NUMERATOR,
-    MIN_TRIGGER_RATIO_NUMERATOR,
     TRIGGER_RATIO_DENOMINATOR,
 )
 from gcsim.goruntime.versions import GoRules
@@ -43,8 +41,6 @@ _RECOUNTED_BASE, _RECOUNTED_PER_SLOT_GARBAGE = 0.008, 0.035  # of the live heap,
 _MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
 MOST_SLOT_GARBAGE = 0.95  # values near 1 were measured; at 1 no span would return its pages
 UNFILLED_AT_PEAK = 0.2  # free slots at a run's highest heap over the mean at mark ends
-_MIN_TRIGGER_SHARE = MIN_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
-_MAX_TRIGGER_SHARE = MAX_TRIGGER_RATIO_NUMERATOR / TRIGGER_RATIO_DENOMINATOR
 
 
 def metadata_bytes(heap_in_use_bytes: Real, *, prior: MemoryPrior) -> Real:
@@ -149,11 +145,14 @@ def limited_trigger_bytes(
     ``memoryLimitHeapGoal``, ``gcControllerState.trigger``.
     """
 
+    bounds = rules.trigger_floor_64ths, rules.trigger_ceiling_64ths
+    shares = [bound / TRIGGER_RATIO_DENOMINATOR for bound in bounds]
+
     def met(intercept: Real, slope: Real) -> Real:
         """The solution of heap = trigger(intercept + slope x heap), 0 <= slope < 1, for each bound of the trigger."""
         lower, upper = (
             (heap_marked_bytes * (1.0 - share) + share * intercept) / (1.0 - share * slope)
-            for share in (_MIN_TRIGGER_SHARE, _MAX_TRIGGER_SHARE)
+            for share in shares
         )
         upper = maximum(upper, (intercept - DEFAULT_HEAP_MINIMUM_BYTES) / (1.0 - slope))
         return minimum(maximum((intercept - runway_bytes) / (1.0 - slope), lower), upper)

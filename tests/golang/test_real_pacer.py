@@ -206,7 +206,8 @@ def our_answer(s: dict[str, Any], go: str) -> list[float]:
     )
     runway = runway_bytes(s["ConsMark"], expected_work)
     goal = heap_goal_bytes(percent_goal, limit_goal, sweep_min)
-    trigger = trigger_bytes(marked, goal, runway, min_trigger_bytes(percent_goal, limit_goal, sweep_min))
+    min_trigger = min_trigger_bytes(percent_goal, limit_goal, sweep_min)
+    trigger = trigger_bytes(marked, goal, runway, min_trigger, rules=rules)
     mark_goal = heap_goal_bytes(percent_goal, limit_goal, sweep_min, s["Triggered"])
     done = s["HeapScanWork"] + s["StackScanWork"] + s["GlobalsScanWork"]
     max_work = s["MaxHeapScan"] + s["MaxStackScan"] + s["GlobalsScan"]

@@ -227,7 +227,7 @@ def test_a_limit_triggers_where_the_heap_meets_its_own_trigger(
     free = memory.free_slot_bytes(found, last_peak_bytes=last_peak, slot_garbage=slot_garbage)
     goal = memory_limit.memory_limit_heap_goal_bytes(0, available, int(free), 0, rules=rules)
     if found > marked and goal > 2 * MIB:
-        asked = pacer.trigger_bytes(marked, goal, runway, 0)
+        asked = pacer.trigger_bytes(marked, goal, runway, 0, rules=rules)
         assert asked == pytest.approx(found, rel=1e-6, abs=200)
 
 

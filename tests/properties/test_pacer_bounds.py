@@ -1,6 +1,7 @@
 """What must hold of goals and triggers whatever the heap, the setting and the version."""
 
 import math
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from gcsim.goruntime.pacer import (
     trigger_bytes,
 )
 from gcsim.goruntime.versions import rules_for
+from gcsim.submodels.process_memory import limited_trigger_bytes
 from gcsim.units import KIB, MAX_INT64, MIB, TIB
 
 SIZES = st.one_of(st.sampled_from([0, 1, MIB, 4 * MIB]), st.integers(0, TIB))
@@ -38,7 +40,8 @@ def test_a_cycle_starts_between_marked_and_goal(
     sweep_min = sweep_min_trigger_bytes(marked)
     goal = heap_goal_bytes(percent_goal, limit_goal, sweep_min)
     min_trigger = min_trigger_bytes(percent_goal, limit_goal, sweep_min)
-    trigger = trigger_bytes(marked, goal, runway_bytes(cons_mark, marked + stacks + roots), min_trigger)
+    runway = runway_bytes(cons_mark, marked + stacks + roots)
+    trigger = trigger_bytes(marked, goal, runway, min_trigger, rules=rules_for(go))
 
     assert marked <= trigger <= goal
     if limit_binds(percent_goal, limit_goal):
@@ -76,3 +79,16 @@ def test_max_of_five_believes_a_rise_at_once_and_a_fall_in_five(measured: list[f
     for index, value in enumerate(measured):
         memory = next_cons_mark(memory, value, True, rules=rules)
         assert memory.cons_mark == max(measured[max(0, index - 4) : index + 1])
+
+
+@given(SIZES, st.integers(0, TIB), st.integers(0, 64))
+def test_the_rules_hold_the_bounds_of_the_trigger(marked: int, room: int, floor: int) -> None:
+    """A version with another floor needs no other change: a runway longer than the room triggers at the floor."""
+    rules = replace(rules_for("1.27"), trigger_floor_64ths=floor)
+    trigger = trigger_bytes(marked, marked + room, TIB, 0, rules=rules)
+    assert trigger == marked + room // 64 * floor
+    limited = limited_trigger_bytes(
+        marked, marked + room, runway_bytes=TIB, last_peak_bytes=0, slot_garbage=0.0,
+        rules=replace(rules, limit_headroom_percent=0, limit_headroom_min_bytes=0),
+    )  # fmt: skip
+    assert abs(limited - trigger) <= 64

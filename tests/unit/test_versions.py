@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from gcsim.errors import InputError
-from gcsim.goruntime.version_changes import CHANGES, Change
+from gcsim.goruntime.version_changes import CHANGES, NEWEST_MINOR, Change
 from gcsim.goruntime.versions import GoRules, known_versions, rules_for
 
+NEWEST = f"1.{NEWEST_MINOR}"
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "versions.md"
 
 
@@ -31,7 +32,8 @@ def test_every_spelling_of_a_version_is_read(written: str, go: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "nearest"), [("1.28", "1.27"), ("2.0", "1.27"), ("1.1", "1.2"), ("go1.99.1", "1.27")]
+    ("written", "nearest"),
+    [(f"1.{NEWEST_MINOR + 1}", NEWEST), ("2.0", NEWEST), ("1.1", "1.2"), ("go1.99.1", NEWEST)],
 )
 def test_an_unknown_version_names_the_nearest(written: str, nearest: str) -> None:
     """A version without rules is an error that says which to take instead."""
@@ -48,7 +50,7 @@ def test_what_is_no_version_is_refused(written: str) -> None:
 
 def test_every_known_version_has_rules() -> None:
     """From the oldest to the newest, in order, without a gap."""
-    assert [rules_for(go).minor for go in known_versions()] == list(range(2, 28))
+    assert [rules_for(go).minor for go in known_versions()] == list(range(2, NEWEST_MINOR + 1))
 
 
 def test_changes_are_in_order_and_set_only_rules_that_exist() -> None:
@@ -72,6 +74,7 @@ def test_a_change_changes_something() -> None:
     ("rule", "first", "values"),
     [
         ("concurrent", "1.5", (False, True)),
+        ("trigger_floor_64ths", "1.18", (0, 45)),
         ("memory_limit", "1.19", (False, True)),
         ("triggered_is_heap_live", "1.20", (False, True)),
         ("limit_headroom_percent", "1.21", (0, 3)),

@@ -11,6 +11,7 @@ from gcsim.calibration.stats.standard_error import printing_scatter, time_steps
 from gcsim.engine.inputs.draws import central_draws, lane_parameters
 from gcsim.engine.lanes.mark_conditions import conditions_for
 from gcsim.goruntime.pacer import sweep_min_trigger_bytes, trigger_bytes
+from gcsim.goruntime.versions import GoRules, rules_for
 from gcsim.service.model import Model
 from gcsim.service.pauses import LEVELS
 from gcsim.service.profile import Profile
@@ -42,7 +43,7 @@ def fit_variability(evidence: Evidence, gaps: Intervals, model: Model) -> CycleV
         mark_cpu_factor=factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence)),
         mark_time_factor=factors(time_factor),
         allocated_black_factor=_allocated_quantiles(evidence, phases.allocated_bytes, black_factor),
-        heap_start_slack_bytes=_start_slack(evidence),
+        heap_start_slack_bytes=_start_slack(evidence, rules_for(model.settings.go)),
         mark_correlations=correlations(evidence.mark_cpu_seconds, time_factor, black_factor),
         most_allocated_black=np.array(max(float(most_black.max()), 1.0)),
         most_past_goal=_most_past_goal(evidence, model, np.maximum(phases.allocated_bytes, runway)),
@@ -123,7 +124,7 @@ def _time_factors(gaps: Intervals, profile: Profile) -> FloatArray:
     return factors(per_byte, noise_sd=float(per_byte.mean()) * math.hypot(of_sizes, of_stamps))
 
 
-def _start_slack(evidence: Evidence) -> FloatArray:
+def _start_slack(evidence: Evidence, rules: GoRules) -> FloatArray:
     """Quantiles of heapLive at cycle start less the computed trigger, in bytes, 0 or more.
 
     A goroutine tests the trigger when it refills a span or allocates a large object (Go 1.19+ ``gcTrigger.test``), and
@@ -140,6 +141,7 @@ def _start_slack(evidence: Evidence) -> FloatArray:
     marked = evidence.heap_marked_bytes[:-1][known].astype(np.int64)
     goal = evidence.heap_goal_bytes[1:][known].astype(np.int64)
     runway = np.minimum(evidence.runway_bytes[1:][known], NO_GOAL_BYTES).astype(np.int64)
-    trigger = trigger_bytes(marked, goal, runway, np.minimum(sweep_min_trigger_bytes(marked), goal))
+    sweep_min = np.minimum(sweep_min_trigger_bytes(marked), goal)
+    trigger = trigger_bytes(marked, goal, runway, sweep_min, rules=rules)
     late = evidence.heap_start_bytes[1:][known] - trigger
     return np.quantile(np.maximum(late, 0.0), LEVELS)

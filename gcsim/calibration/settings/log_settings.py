@@ -17,7 +17,8 @@ from gcsim.calibration.settings.implied_gogc import (
 from gcsim.calibration.window import working_window
 from gcsim.capture.info import CaptureInfo
 from gcsim.gctrace.trace import Trace
-from gcsim.goruntime.versions import NEWEST_MINOR, rules_for
+from gcsim.goruntime.version_changes import NEWEST_MINOR
+from gcsim.goruntime.versions import rules_for
 from gcsim.service.assessment import Origin, Origins
 from gcsim.service.model import Loop
 from gcsim.settings import Settings

@@ -41,7 +41,7 @@ def goals_and_triggers(
     work = (state.live_bytes + parameters.root_bytes).astype(np.int64)
     runway = runway_bytes(state.memory.cons_mark, work)
     goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
-    trigger = trigger_bytes(marked, goal, runway, sweep_min)
+    trigger = trigger_bytes(marked, goal, runway, sweep_min, rules=rules)
     limited = state.memory_limit_bytes < MAX_INT64
     if not limited.any():
         return goal.astype(np.float64), trigger.astype(np.float64)
