@@ -13,33 +13,63 @@ from gcsim.cycles import NOT_LOGGED, CycleTable
 
 NS_PER_SECOND = 1e9
 
-#: Metrics that a CycleTable alone determines, in the order of reports.
-CYCLE_METRICS = (
-    "gc_rate_hz",
-    "heap_peak_bytes",
-    "heap_peak_mean_bytes",
-    "heap_marked_mean_bytes",
-    "heap_goal_mean_bytes",
-    "heap_live_mean_bytes",
-    "gc_cpu_fraction",
-    "gc_assist_cpu_fraction",
-    "gc_idle_cpu_fraction",
-    "stw_p50_seconds",
-    "stw_p99_seconds",
-    "stw_max_seconds",
-    "stw_time_fraction",
+UNIT_OF_SUFFIX = {"_hz": "1/s", "_bytes": "bytes", "_fraction": "share", "_seconds": "s", "_ratio": "ratio"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric: its name, which ends in the unit, and its label in tables and figures."""
+
+    name: str
+    label: str
+    of_cycles: bool = True  # a CycleTable alone determines it; else it needs a simulation or the process
+    pause_quantile: float | None = (
+        None  # the metric is this quantile of all stop-the-world pauses, two per cycle
+    )
+
+    @property
+    def unit(self) -> str:
+        """The unit, one of UNIT_OF_SUFFIX."""
+        return next(unit for suffix, unit in UNIT_OF_SUFFIX.items() if self.name.endswith(suffix))
+
+
+def _pauses(name: str, label: str, quantile: float) -> Metric:
+    return Metric(name=name, label=label, pause_quantile=quantile)
+
+
+def _of_run(name: str, label: str) -> Metric:
+    return Metric(name=name, label=label, of_cycles=False)
+
+
+#: All metrics, in the order of reports. Names, labels, units and quantiles of pauses are here only. The widths of a
+#: metric's intervals are in ``engine.summary.intervals``, its definition is in ``docs/reference/metrics.md``.
+METRIC_TABLE = (
+    Metric(name="gc_rate_hz", label="GC cycles per second"),
+    Metric(name="heap_peak_bytes", label="heap peak"),
+    Metric(name="heap_peak_mean_bytes", label="heap peak, mean of cycles"),
+    Metric(name="heap_marked_mean_bytes", label="heap marked, mean"),
+    Metric(name="heap_goal_mean_bytes", label="heap goal, mean"),
+    Metric(name="heap_live_mean_bytes", label="live at cycle start, mean"),
+    Metric(name="gc_cpu_fraction", label="GC CPU"),
+    Metric(name="gc_assist_cpu_fraction", label="GC CPU in assists"),
+    Metric(name="gc_idle_cpu_fraction", label="idle CPU used for marking"),
+    _pauses("stw_p50_seconds", "pause, median", 0.50),
+    _pauses("stw_p99_seconds", "pause, 99th percentile", 0.99),
+    _pauses("stw_max_seconds", "pause, longest", 1.0),
+    Metric(name="stw_time_fraction", label="time stopped"),
+    _of_run("rss_peak_bytes", "resident memory, peak"),
+    _of_run("limiter_time_fraction", "time under the CPU limiter"),
+    _of_run("throughput_ratio", "throughput, against calibration"),
+    _of_run("request_p50_seconds", "request latency, median"),
+    _of_run("request_p99_seconds", "request latency, 99th percentile"),
 )
 
-#: Metrics that need a simulation or measurements of the process.
-RUN_METRICS = (
-    "rss_peak_bytes",
-    "limiter_time_fraction",
-    "throughput_ratio",
-    "request_p50_seconds",
-    "request_p99_seconds",
-)
-
-METRICS = CYCLE_METRICS + RUN_METRICS
+METRICS = tuple(metric.name for metric in METRIC_TABLE)
+CYCLE_METRICS = tuple(metric.name for metric in METRIC_TABLE if metric.of_cycles)
+METRIC_LABELS = {metric.name: metric.label for metric in METRIC_TABLE}
+PAUSE_QUANTILES = {
+    metric.name: metric.pause_quantile for metric in METRIC_TABLE if metric.pause_quantile is not None
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +143,7 @@ def _pause_metrics(cycles: CycleTable, inside: CycleTable, window_s: float) -> d
     pauses = pauses_seconds(cycles)
     inside_s = float(pauses_seconds(inside).sum())
     return {
-        "stw_p50_seconds": float(np.quantile(pauses, 0.50)),
-        "stw_p99_seconds": float(np.quantile(pauses, 0.99)),
-        "stw_max_seconds": float(pauses.max()),
+        **{name: float(np.quantile(pauses, level)) for name, level in PAUSE_QUANTILES.items()},
         "stw_time_fraction": _ratio(inside_s, window_s),
     }
 

@@ -117,7 +117,7 @@ def _broken(found: "dict[str, Validation]", bound: float) -> "list[tuple[str, Co
 
 def _print_verdict(broken: "list[tuple[str, Comparison]]", bound: float, *, judged: bool) -> None:
     """Prints the metrics with an error above --max-error, and the result."""
-    from gcsim.report.text import METRIC_LABELS
+    from gcsim.metrics import METRIC_LABELS
     from gcsim.units import format_error, format_percent
 
     for log, item in broken:
@@ -133,7 +133,8 @@ def _print_verdict(broken: "list[tuple[str, Comparison]]", bound: float, *, judg
 
 
 def _print(title: str, validation: "Validation") -> None:
-    from gcsim.report.text import METRIC_LABELS, format_estimate, format_metric
+    from gcsim.metrics import METRIC_LABELS
+    from gcsim.report.text import format_estimate, format_metric
     from gcsim.units import format_error
 
     rows = [

@@ -19,10 +19,11 @@ from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.summary.intervals import distance, load_kind, prediction_interval
-from gcsim.engine.summary.metrics import PAUSE_QUANTILES, lane_metrics
+from gcsim.engine.summary.metrics import lane_metrics
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import GoRules, rules_for
+from gcsim.metrics import PAUSE_QUANTILES
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.streams import stream

@@ -15,9 +15,9 @@ from gcsim.calibration.checks.verdict import Diagnosis, check_fit, diagnose
 from gcsim.calibration.validation import Validation
 from gcsim.cli.main import run
 from gcsim.gctrace import Trace, read_gctrace
+from gcsim.metrics import METRIC_LABELS
 from gcsim.report.fit_figures import residuals, write_fit_figures
 from gcsim.report.fit_report import fit_report
-from gcsim.report.text import METRIC_LABELS
 from gcsim.service.parameters import PARAMETER_NAMES
 
 Fit = tuple[Trace, Calibration, Diagnosis, Validation]

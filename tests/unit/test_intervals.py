@@ -3,12 +3,28 @@
 import numpy as np
 import pytest
 
-from gcsim.engine.summary.intervals import DISCREPANCY, Extrapolation, LoadKind, distance, prediction_interval
+from gcsim.engine.summary.intervals import (
+    DISCREPANCY,
+    REPLICAS_ONLY,
+    Extrapolation,
+    LoadKind,
+    distance,
+    prediction_interval,
+)
 from gcsim.metrics import METRICS, Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.upgrade import upgrade_note
 
 NEAR, FAR = Extrapolation(0.0, False), Extrapolation(3.0, True)
+
+
+@pytest.mark.parametrize("load", list(DISCREPANCY))
+def test_every_metric_has_a_model_error_or_is_named_without_one(load: LoadKind) -> None:
+    """A metric in neither table would have an interval that is too narrow, and nobody would know."""
+    assert set(DISCREPANCY[load]) | REPLICAS_ONLY[load] == set(METRICS)
+    assert not set(DISCREPANCY[load]) & REPLICAS_ONLY[load]
+    with pytest.raises(KeyError, match="stw_p999_seconds"):
+        prediction_interval("stw_p999_seconds", np.full(8, 0.4), load=load, extrapolation=NEAR)
 
 
 @pytest.mark.parametrize("load", list(DISCREPANCY))

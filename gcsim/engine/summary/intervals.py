@@ -118,6 +118,15 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
 }
 
 
+# Metrics without a measured model error: their intervals are the scatter of replicas only. No run's log has the time
+# under the limiter, and the throughput of an open load is the load's.
+REPLICAS_ONLY: dict[LoadKind, frozenset[str]] = {
+    "closed": frozenset({"limiter_time_fraction"}),
+    "open": frozenset({"limiter_time_fraction", "throughput_ratio"}),
+    "moving": frozenset({"limiter_time_fraction"}),
+}
+
+
 def prediction_interval(
     name: str, values: FloatArray, *, load: LoadKind, extrapolation: Extrapolation
 ) -> Estimate:
@@ -128,9 +137,10 @@ def prediction_interval(
     s and t combine the model error with the replicas' root mean square below and above the median, as relative and
     independent errors. They differ because some results are bounded on one side: under a tight limit the heap cannot be
     smaller than its live part. Shares are at most 1. ``extrapolation`` is ``distance`` from calibration to the setting.
+    A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
     """
     value = float(np.median(values))
-    if value <= 0 or name not in DISCREPANCY[load]:
+    if value <= 0 or name in REPLICAS_ONLY[load]:
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
     logs = np.log(values[values > 0] / value)

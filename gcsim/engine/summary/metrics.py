@@ -7,12 +7,11 @@ from gcsim.arrays import FloatArray
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.goruntime.pacer import gc_percent_heap_goal_bytes
+from gcsim.metrics import PAUSE_QUANTILES
 from gcsim.service.pauses import Pauses
 from gcsim.submodels.process_memory import UNFILLED_AT_PEAK, unfilled_slot_bytes
 from gcsim.units import MAX_INT64, MIB
 
-#: Quantiles of all stop-the-world pauses of a run, two per cycle.
-PAUSE_QUANTILES = {"stw_p50_seconds": 0.50, "stw_p99_seconds": 0.99, "stw_max_seconds": 1.0}
 _SET_BY_LIMIT = 0.97  # a goal below this share of GOGC's goal is one that the memory limit sets
 
 
