@@ -10,6 +10,7 @@ import numpy as np
 
 from gcsim.arrays import Int64Array
 from gcsim.cycles import NOT_LOGGED, CycleTable
+from gcsim.units import format_mib, format_number, format_percent, format_seconds
 
 NS_PER_SECOND = 1e9
 
@@ -70,6 +71,21 @@ METRIC_LABELS = {metric.name: metric.label for metric in METRIC_TABLE}
 PAUSE_QUANTILES = {
     metric.name: metric.pause_quantile for metric in METRIC_TABLE if metric.pause_quantile is not None
 }
+
+
+def format_metric(name: str, value: float) -> str:
+    """A value with its unit and three significant digits; an em dash for NaN."""
+    if value != value:
+        return "—"
+    if name.endswith("_bytes"):
+        return format_mib(value)
+    if name.endswith("_fraction"):
+        return format_percent(value)
+    if name.endswith("_seconds"):
+        return format_seconds(value)
+    if name.endswith("_hz"):
+        return f"{format_number(value)} /s"
+    return f"{format_number(value)} ×"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from gcsim.cli.console import emit, emit_table, wrap
-from gcsim.report.text import format_estimate, format_metric
+from gcsim.metrics import METRIC_LABELS, format_metric
+from gcsim.report.text import format_estimate
 from gcsim.units import format_go_bytes, format_gogc, format_mib, format_percent
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def _print_comparison(found: "Recommendation", name: str) -> None:
     """Prints both runs with their settings, metrics and limits."""
     today, run = found.today, found.run
     limits = {m.constraint.metric: m.constraint.format(m.constraint.bound) for m in found.margins}
+    others = {metric: METRIC_LABELS[metric] for metric in limits if metric not in _ROWS}
     rows = [
         ["GOGC", format_gogc(today.settings.gogc), format_gogc(run.settings.gogc), ""],
         [
@@ -53,7 +55,7 @@ def _print_comparison(found: "Recommendation", name: str) -> None:
                 format_estimate(metric, run.metrics[metric]),
                 limits.get(metric, ""),
             ]
-            for metric, label in _ROWS.items()
+            for metric, label in (_ROWS | others).items()
             if metric in run.metrics and metric in today.metrics
         ),
     ]

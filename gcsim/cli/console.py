@@ -154,8 +154,7 @@ def _emit_drawn(renderable: RenderableType, width: int) -> None:
 
 def emit_estimates(metrics: Mapping[str, "Estimate"]) -> None:
     """Writes predicted metrics as a table: median and 90 % interval."""
-    from gcsim.metrics import METRIC_LABELS
-    from gcsim.report.text import format_metric
+    from gcsim.metrics import METRIC_LABELS, format_metric
 
     rows = [
         [

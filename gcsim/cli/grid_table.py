@@ -83,7 +83,7 @@ def _map_cell(run: "Run | None", sweep: "Sweep", best: "Run | None", metric: str
 
 
 def _print_rows(sweep: "Sweep", best: "Run | None") -> None:
-    from gcsim.report.text import format_metric
+    from gcsim.metrics import format_metric
     from gcsim.tuning.feasible import fault_of
 
     rows = []

@@ -12,10 +12,13 @@ from gcsim.engine.plan import Plan
 from gcsim.errors import InputError
 from gcsim.printable import quoted
 from gcsim.settings import Settings
+from gcsim.tuning.bounds import BOUNDS
 from gcsim.units import parse_count, parse_duration, parse_gogc, parse_gomemlimit, parse_memory_size
 
 if TYPE_CHECKING:
     from gcsim.service.model import Model
+
+Command = Callable[[Callable[..., None]], Callable[..., None]]
 
 MAX_REPLICAS = 10_000
 
@@ -141,29 +144,59 @@ _SIMULATION_OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def simulates(*, replicas: int | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def simulates(*, replicas: int | None) -> Command:
     """Gives a command the options of a simulation in place of its parameter ``how``, a ``Simulation``.
 
     ``replicas`` is the default of ``--replicas``; with None the command simulates one replica and has no such option.
     """
+    options = dict(_SIMULATION_OPTIONS)
+    if replicas is None:
+        del options["replicas"]
+    else:
+        options["replicas"] = (ReplicasOption, replicas)
+    return _with_options("how", options, lambda chosen: simulation(**{"replicas": 1, **chosen}))
+
+
+def constrains() -> Command:
+    """Gives a command the options of ``BOUNDS`` in place of its parameter ``most``, the bounds asked for by metric."""
+    options: dict[str, tuple[Any, Any]] = {
+        bound.option.strip("-").replace("-", "_"): (
+            Annotated[str | None, typer.Option(bound.option, metavar=bound.metavar, help=bound.help)],
+            None,
+        )
+        for bound in BOUNDS
+    }
+
+    def asked(chosen: dict[str, Any]) -> dict[str, float]:
+        given = zip(BOUNDS, chosen.values(), strict=True)
+        return {
+            bound.metric: bound.parse(text, what=bound.option) for bound, text in given if text is not None
+        }
+
+    return _with_options("most", options, asked)
+
+
+def _with_options(
+    parameter: str, options: dict[str, tuple[Any, Any]], value: Callable[[dict[str, Any]], object]
+) -> Command:
+    """A decorator that replaces a parameter of a command by options, (annotation, default) by name.
+
+    The parameter's argument is ``value`` of the options' values, in their order.
+    """
+    added = [
+        Parameter(name, Parameter.KEYWORD_ONLY, annotation=option, default=default)
+        for name, (option, default) in options.items()
+    ]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        options = {
-            name: Parameter(name, Parameter.KEYWORD_ONLY, annotation=option, default=default)
-            for name, (option, default) in _SIMULATION_OPTIONS.items()
-        }
-        whole = options.pop("replicas")
-        if replicas is not None:
-            options = {"replicas": whole.replace(default=replicas), **options}
-
         @wraps(command)
         def run(**given: Any) -> None:
             chosen = {name: given.pop(name) for name in options}
-            command(how=simulation(**{"replicas": 1, **chosen}), **given)
+            command(**{parameter: value(chosen)}, **given)
 
         parameters: list[Parameter] = []
-        for parameter in signature(command).parameters.values():
-            parameters.extend(options.values() if parameter.name == "how" else [parameter])
+        for own in signature(command).parameters.values():
+            parameters.extend(added if own.name == parameter else [own.replace(kind=Parameter.KEYWORD_ONLY)])
         run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # Typer reads it
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         return run

@@ -12,6 +12,7 @@ from gcsim.cli.options import (
     JsonOption,
     ModelArgument,
     Simulation,
+    constrains,
     parse_memory,
     simulates,
 )
@@ -25,7 +26,6 @@ from gcsim.cli.readings import (
 )
 from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading
 from gcsim.cli.upgrade import note_upgrade
-from gcsim.units import parse_duration, parse_fraction
 
 if TYPE_CHECKING:
     from gcsim.service.model import Model
@@ -35,20 +35,13 @@ NOTHING_FEASIBLE = 1
 
 
 @simulates(replicas=16)
+@constrains()
 def recommend(
     model: ModelArgument,
     memory: Annotated[
         str, typer.Option("--memory", metavar="SIZE", help="Memory of the container, such as 512Mi or 2GiB.")
     ],
-    max_gc_cpu: Annotated[
-        str | None, typer.Option("--max-gc-cpu", metavar="SHARE", help="Highest allowed GC CPU, such as 10%.")
-    ] = None,
-    max_stw_p99: Annotated[
-        str | None,
-        typer.Option(
-            "--max-stw-p99", metavar="TIME", help="Longest allowed 99th-percentile pause, such as 2ms."
-        ),
-    ] = None,
+    most: dict[str, float],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the choice.")
     ] = None,
@@ -67,21 +60,19 @@ def recommend(
 
     memory_bytes = parse_memory(memory)
     assert memory_bytes is not None
-    gc_cpu = None if max_gc_cpu is None else parse_fraction(max_gc_cpu, what="--max-gc-cpu")
-    stw_p99 = None if max_stw_p99 is None else parse_duration(max_stw_p99, what="--max-stw-p99")
     readings = readings_of(rss=rss, working_set=working_set, memory_files=memory_file, binary=binary)
     service = load_service(model, readings)
     if output is not None:
         check_folder(output)
     from gcsim.cli.answer import print_miss, print_recommendation
+    from gcsim.tuning.constraints import Constraint
     from gcsim.tuning.recommend import recommend as choose
 
     with progress("recommend") as report:
         found = choose(
             service,
             memory_bytes=memory_bytes,
-            max_gc_cpu_fraction=gc_cpu,
-            max_stw_p99_seconds=stw_p99,
+            constraints=[Constraint.at_most(metric, bound) for metric, bound in most.items()],
             gomaxprocs=gomaxprocs,
             go=go,
             plan=how.plan,

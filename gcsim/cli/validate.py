@@ -133,8 +133,8 @@ def _print_verdict(broken: "list[tuple[str, Comparison]]", bound: float, *, judg
 
 
 def _print(title: str, validation: "Validation") -> None:
-    from gcsim.metrics import METRIC_LABELS
-    from gcsim.report.text import format_estimate, format_metric
+    from gcsim.metrics import METRIC_LABELS, format_metric
+    from gcsim.report.text import format_estimate
     from gcsim.units import format_error
 
     rows = [

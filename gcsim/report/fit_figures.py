@@ -14,10 +14,10 @@ from gcsim.calibration.checks.movement_findings import allocation_rates
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.validation import Comparison, Validation
 from gcsim.gctrace.trace import Trace
-from gcsim.metrics import METRIC_LABELS
+from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.report.figures import save_figure
 from gcsim.report.style import BLUE, INK, QUIET, VERMILION, figure_style, headline, light_grid, new_figure
-from gcsim.report.text import format_estimate, format_metric
+from gcsim.report.text import format_estimate
 
 _SHOWN_PERCENT = 100.0  # larger residuals are drawn at the edge
 _TREND_POINTS = 25

@@ -12,8 +12,8 @@ from gcsim.calibration.checks.diagnosis import is_weak
 from gcsim.calibration.checks.verdict import Diagnosis
 from gcsim.calibration.validation import Validation
 from gcsim.gctrace.trace import Trace
-from gcsim.metrics import METRIC_LABELS
-from gcsim.report.text import format_estimate, format_metric
+from gcsim.metrics import METRIC_LABELS, format_metric
+from gcsim.report.text import format_estimate
 from gcsim.service.assessment import Finding
 from gcsim.service.parameter_interval import interval
 from gcsim.service.parameters import PARAMETER_NAMES, Parameter

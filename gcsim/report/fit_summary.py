@@ -9,8 +9,7 @@ from rich.text import Text
 from gcsim.calibration.calibrate import Calibration
 from gcsim.calibration.checks.verdict import Diagnosis
 from gcsim.calibration.validation import Comparison, Validation
-from gcsim.metrics import METRIC_LABELS
-from gcsim.report.text import format_metric
+from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.service.model import Model
 from gcsim.units import format_mib, format_seconds
 

@@ -7,9 +7,8 @@ import numpy as np
 from gcsim.calibration.settings.log_settings import LogSettings
 from gcsim.gctrace.source import source_name
 from gcsim.gctrace.trace import Trace
-from gcsim.metrics import METRIC_LABELS
+from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.report.fit_summary import bullets, wrapped
-from gcsim.report.text import format_metric
 from gcsim.service.assessment import Assessment
 from gcsim.units import format_mib, format_seconds
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from gcsim.metrics import METRIC_LABELS, Estimate
+from gcsim.metrics import METRIC_LABELS, Estimate, format_metric
 from gcsim.report.style import render
-from gcsim.report.text import format_metric
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; max-width: 62rem }

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from gcsim.engine.run import Run
+from gcsim.metrics import METRIC_LABELS, format_metric
+from gcsim.tuning.bounds import BOUNDS
 from gcsim.tuning.feasible import MOST_GC_CPU, keeps_limit
-from gcsim.units import format_mib, format_percent, format_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,12 @@ class Constraint:
     bound: float  # in the metric's unit, more than 0
     label: str  # its name in texts
 
+    @classmethod
+    def at_most(cls, metric: str, bound: float) -> Self:
+        """The constraint with the label that ``BOUNDS`` has for the metric, else the metric's own."""
+        labels = METRIC_LABELS | {each.metric: each.label for each in BOUNDS}
+        return cls(metric=metric, bound=bound, label=labels[metric])
+
     def margin(self, run: Run) -> float:
         """1 - high / bound: negative if the run breaks the constraint, -inf without a prediction."""
         estimate = run.metrics.get(self.metric)
@@ -26,11 +34,7 @@ class Constraint:
 
     def format(self, value: float) -> str:
         """A value of the metric as text."""
-        if self.metric.endswith("_bytes"):
-            return format_mib(value)
-        if self.metric.endswith("_fraction"):
-            return format_percent(value)
-        return format_seconds(value)
+        return format_metric(self.metric, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +51,18 @@ class Margin:
         return {"metric": metric, "bound": bound, "high": self.high, "margin": self.margin}
 
 
-def constraints_from(
-    *, memory_bytes: int, max_gc_cpu_fraction: float | None, max_stw_p99_seconds: float | None
-) -> tuple[Constraint, ...]:
-    """The constraints of ``recommend``, memory first.
+def constraints_from(memory_bytes: int, asked: Sequence[Constraint] = ()) -> tuple[Constraint, ...]:
+    """The constraints of ``recommend``: memory, GC CPU, then the others of ``asked``; the tightest one of each metric.
 
     GC CPU is always bounded by half of all CPU, where Go's limiter disables assists.
     """
-    gc_cpu = MOST_GC_CPU if max_gc_cpu_fraction is None else min(max_gc_cpu_fraction, MOST_GC_CPU)
-    found = [
-        Constraint(metric="rss_peak_bytes", bound=memory_bytes, label="memory"),
-        Constraint(metric="gc_cpu_fraction", bound=gc_cpu, label="GC CPU"),
-    ]
-    if max_stw_p99_seconds is not None:
-        found.append(Constraint(metric="stw_p99_seconds", bound=max_stw_p99_seconds, label="p99 pause"))
-    return tuple(found)
+    memory = Constraint(metric="rss_peak_bytes", bound=memory_bytes, label="memory")
+    tightest: dict[str, Constraint] = {}
+    for one in (memory, Constraint.at_most("gc_cpu_fraction", MOST_GC_CPU), *asked):
+        known = tightest.get(one.metric)
+        if known is None or one.bound < known.bound:
+            tightest[one.metric] = one
+    return tuple(tightest.values())
 
 
 def margins(run: Run, constraints: Sequence[Constraint]) -> tuple[Margin, ...]:

@@ -109,6 +109,7 @@ def recommend(
     model: Model,
     *,
     memory_bytes: int,
+    constraints: Sequence[Constraint] = (),
     max_gc_cpu_fraction: float | None = None,
     max_stw_p99_seconds: float | None = None,
     gomaxprocs: int | None = None,
@@ -120,17 +121,16 @@ def recommend(
 ) -> Recommendation:
     """The recommendation for a container of ``memory_bytes``; ``tuning.choose`` defines the choice.
 
+    ``constraints`` bound any metrics; two of them have keywords of their own. Of one metric the tightest bound holds.
     Every constraint is judged at the pessimistic end of its interval. GC CPU must stay below half of all CPU there.
     ``changes`` replace fields of the plan. Raises InputError on bad settings.
     """
     plan = plan.changed(**changes)
     base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     knobs = GridPoint(gomaxprocs=base.gomaxprocs, go=base.go, memory_bytes=memory_bytes)
-    constraints = constraints_from(
-        memory_bytes=memory_bytes,
-        max_gc_cpu_fraction=max_gc_cpu_fraction,
-        max_stw_p99_seconds=max_stw_p99_seconds,
-    )
+    named = {"gc_cpu_fraction": max_gc_cpu_fraction, "stw_p99_seconds": max_stw_p99_seconds}
+    asked = [Constraint.at_most(metric, bound) for metric, bound in named.items() if bound is not None]
+    constraints = constraints_from(memory_bytes, [*asked, *constraints])
     evaluate = _Evaluation(model, plan, progress, executor)
     explored = _search(evaluate, knobs, constraints)
     chosen = choose(explored, constraints)
@@ -161,9 +161,7 @@ def recommend(
 
 def best_of(runs: Sequence[Run], memory_bytes: int) -> Run | None:
     """The run that ``recommend`` chooses among ``runs``; None if none is feasible."""
-    constraints = constraints_from(
-        memory_bytes=memory_bytes, max_gc_cpu_fraction=None, max_stw_p99_seconds=None
-    )
+    constraints = constraints_from(memory_bytes)
     return choose(runs, constraints) if feasible_runs(runs, constraints) else None
 
 

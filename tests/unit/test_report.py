@@ -9,13 +9,13 @@ from example_service import example_service
 
 from gcsim.cycles import CycleTable
 from gcsim.engine.simulate import record_cycles
-from gcsim.metrics import METRIC_LABELS, METRICS, Estimate, cycle_metrics
+from gcsim.metrics import METRIC_LABELS, METRICS, Estimate, cycle_metrics, format_metric
 from gcsim.report.figures import heap_figure, heat_map_figure, pauses_figure, trade_off_figure
 from gcsim.report.heap_curve import ceiling_mib, heap_curve_data
 from gcsim.report.heatmap import heat_map_data
 from gcsim.report.pauses import pause_curve_data
 from gcsim.report.style import render
-from gcsim.report.text import format_estimate, format_metric
+from gcsim.report.text import format_estimate
 from gcsim.report.tradeoff import trade_off_data
 from gcsim.settings import Settings
 from gcsim.tuning.sweep import Sweep, sweep

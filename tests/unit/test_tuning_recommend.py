@@ -1,15 +1,19 @@
 """The recommendation: every constraint held, cheap, robust, and explained."""
 
+import inspect
 import json
+import re
 
 import pytest
 from example_service import example_service
 
+from gcsim.cli.main import app
 from gcsim.engine.run import Run
 from gcsim.errors import InputError
-from gcsim.metrics import Estimate
+from gcsim.metrics import METRICS, Estimate
 from gcsim.settings import Settings
-from gcsim.tuning.constraints import pareto_front, worst_margin
+from gcsim.tuning.bounds import BOUNDS
+from gcsim.tuning.constraints import Constraint, constraints_from, pareto_front, worst_margin
 from gcsim.tuning.recommend import Recommendation, best_of, recommend
 from gcsim.units import GIB, MIB, parse_gogc, parse_gomemlimit
 
@@ -183,3 +187,38 @@ def test_a_go_version_that_is_not_simulated_is_refused() -> None:
     """Before Go 1.19 there is no memory limit to recommend."""
     with pytest.raises(InputError, match=r"1\.19"):
         recommend(example_service(), memory_bytes=512 * MIB, go="1.18", **QUICK)
+
+
+def test_a_constraint_may_bound_any_metric() -> None:
+    """The same run as with the keyword, and a bound that no keyword has."""
+    asked = [Constraint.at_most("gc_cpu_fraction", 0.05)]
+    one = recommend(example_service(), memory_bytes=GIB, constraints=asked, **QUICK)
+    with_keyword = recommend(example_service(), memory_bytes=GIB, max_gc_cpu_fraction=0.05, **QUICK)
+    assert one.to_json() == with_keyword.to_json()
+    rate = Constraint.at_most("gc_rate_hz", one.run.metrics["gc_rate_hz"].high / 2)
+    rare = recommend(example_service(), memory_bytes=4 * GIB, constraints=[rate], **QUICK)
+    assert rare.feasible
+    assert rare.run.metrics["gc_rate_hz"].high <= rate.bound
+    metrics = [margin.constraint.metric for margin in rare.margins]
+    assert metrics == ["rss_peak_bytes", "gc_cpu_fraction", "gc_rate_hz"]
+    miss = recommend(example_service(), memory_bytes=GIB, constraints=[rate], **QUICK)
+    assert not miss.feasible
+    assert re.search(
+        r"GC cycles per second 0\.\d+ /s at the pessimistic end for 0\.\d+ /s allowed", miss.reason
+    )
+
+
+def test_of_one_metric_the_tightest_bound_holds() -> None:
+    """A constraint cannot loosen the memory of the container or the limiter's half of the CPU."""
+    loose = [Constraint.at_most("rss_peak_bytes", 2 * GIB), Constraint.at_most("gc_cpu_fraction", 0.9)]
+    assert constraints_from(GIB, loose) == constraints_from(GIB)
+    tight = constraints_from(GIB, [*loose, Constraint.at_most("gc_cpu_fraction", 0.1)])
+    assert [one.bound for one in tight] == [GIB, 0.1]
+
+
+def test_every_bound_is_on_a_metric_and_an_option_of_recommend() -> None:
+    """A row of the table is enough."""
+    assert {bound.metric for bound in BOUNDS} <= set(METRICS)
+    (command,) = (each.callback for each in app.registered_commands if each.callback.__name__ == "recommend")
+    names = {bound.option.strip("-").replace("-", "_") for bound in BOUNDS}
+    assert names <= set(inspect.signature(command).parameters)
