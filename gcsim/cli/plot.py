@@ -56,7 +56,8 @@ def plot(
     check_folder(output)
     service = None if source.endswith(".json") else load_service(source)
     if service is None:
-        from gcsim.report.sweep_figures import about_model, write_grid_figures
+        from gcsim.report.plots import Shown, write_figures
+        from gcsim.report.sweep_figures import about_model
         from gcsim.tuning.sweep_file import read_sweep
 
         sweep = read_sweep(Path(source))
@@ -64,16 +65,18 @@ def plot(
             sweep = replace(sweep, memory_bytes=memory_bytes)
         about = about_model(sweep.model or Path(source).stem, sweep.finished[0].settings)
         with replacing_set(output) as files:
-            written = write_grid_figures(sweep, files, about=about)
+            written = write_figures(Shown(about=about, sweep=sweep), files)
     else:
-        from gcsim.report.sweep_figures import about_model, write_run_figures
+        from gcsim.report.plots import Shown, write_figures
+        from gcsim.report.sweep_figures import about_model
         from gcsim.tuning.recorded import record_runs
 
         settings = _settings(service, gogc, gomemlimit, gomaxprocs, go)
         note_upgrade(service, settings[0])
         recorded = record_runs(service, settings, how.plan)
+        about = about_model(service.name, settings[0])
         with replacing_set(output) as files:
-            written = write_run_figures(recorded, files, about=about_model(service.name, settings[0]))
+            written = write_figures(Shown(about=about, recorded=recorded), files)
     if not written:
         raise InputError(
             f"{source}: nothing to draw, because no setting has two GC cycles; choose other settings"

@@ -100,12 +100,13 @@ def recommend(
 def _write_figures(service: "Model", found: "Recommendation", output: Path) -> None:
     """Writes the trade-off, and heap and pauses of today's and the recommended setting."""
     from gcsim.atomic import replacing_set
-    from gcsim.report.sweep_figures import about_model, write_recommendation_figures
+    from gcsim.report.plots import Shown, write_figures
+    from gcsim.report.sweep_figures import about_model
     from gcsim.tuning.recorded import record_runs
 
     shown = list(dict.fromkeys([found.today.settings, found.settings]))
     recorded = record_runs(service, shown, found.plan)
     about = about_model(service.name, found.settings)
     with replacing_set(output) as files:
-        written = write_recommendation_figures(found, recorded, files, about=about)
+        written = write_figures(Shown(about=about, recommendation=found, recorded=recorded), files)
     note_written(output, written)

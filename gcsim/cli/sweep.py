@@ -100,14 +100,15 @@ def sweep(
 def _write_files(service: "Model", result: "Sweep", best: "Run | None", output: Path) -> None:
     """Writes figures, table and document together."""
     from gcsim.atomic import replacing_set
-    from gcsim.report.sweep_figures import about_model, write_sweep_figures
+    from gcsim.report.plots import Shown, write_figures
+    from gcsim.report.sweep_figures import about_model
     from gcsim.tuning.recorded import record_runs, settings_to_record
 
     shown = settings_to_record(result, service, chosen=None if best is None else best.settings)
     recorded = record_runs(service, shown, result.plan)
     about = about_model(service.name, result.finished[0].settings)
     with replacing_set(output) as files:
-        figures = write_sweep_figures(result, recorded, files, about=about, chosen=best)
+        figures = write_figures(Shown(about=about, sweep=result, chosen=best, recorded=recorded), files)
         table = files.write_text("sweep.csv", result.to_csv())
         text = to_json_text(assessed(result.to_json(), service))
         document = files.write_text(

@@ -1,20 +1,24 @@
 """Figures: their data by value, their drawing without touching anything global, their bytes repeatable."""
 
 import math
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from example_service import example_service
 
+from gcsim.atomic import replacing_set
 from gcsim.cycles import CycleTable
 from gcsim.engine.simulate import record_cycles
 from gcsim.metrics import METRIC_LABELS, METRICS, Estimate, cycle_metrics, format_metric
+from gcsim.report import plots
 from gcsim.report.figures import heap_figure, heat_map_figure, pauses_figure, trade_off_figure
 from gcsim.report.heap_curve import ceiling_mib, heap_curve_data
 from gcsim.report.heatmap import heat_map_data
 from gcsim.report.pauses import pause_curve_data
-from gcsim.report.style import render
+from gcsim.report.plots import Plot, Shown, figures_of, write_figures
+from gcsim.report.style import new_figure, render
 from gcsim.report.text import format_estimate
 from gcsim.report.tradeoff import trade_off_data
 from gcsim.settings import Settings
@@ -122,3 +126,19 @@ def test_every_metric_has_a_label_and_a_unit() -> None:
     assert format_metric("gc_rate_hz", math.nan) == "—"
     estimate = Estimate(412.0 * MIB, 398.0 * MIB, 431.0 * MIB)
     assert format_estimate("heap_peak_bytes", estimate) == "412 MiB (398 to 431 MiB)"
+
+
+def test_a_row_of_the_table_is_a_figure_of_every_command(
+    grid: Sweep, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its files are written and the page has a place for it, without a change in another module."""
+    shown = Shown(about="about", sweep=grid)
+    new = Plot(stem="new", section="grid", text="a new figure", draw=lambda _: new_figure(2.0))
+    nothing = Plot(stem="none", section="grid", text="without data", draw=lambda _: None)
+    monkeypatch.setattr(plots, "PLOTS", (*plots.PLOTS, new, nothing))
+    with replacing_set(tmp_path) as files:
+        written = write_figures(shown, files)
+    assert [path.name for path in written[-2:]] == ["new.png", "new.svg"]
+    assert {path.stem for path in written} == {"gc-cpu", "memory", "trade-off", "new"}
+    assert [text for _, text in figures_of(shown, "grid")][-1] == "a new figure"
+    assert figures_of(shown, "over time") == ()
