@@ -19,7 +19,7 @@ from gcsim.calibration.estimate.heap import LIVE_PER_DOUBLING
 from gcsim.calibration.estimate.intervals import intervals, outside_rate, swept_per_byte
 from gcsim.calibration.estimate.marking import marking_mutator
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.memory.fit import OUTSIDE_HEAP, fit_resident, is_from_limit_goals
+from gcsim.calibration.memory.fit import fit_resident, is_from_limit_goals
 from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.stats.random_effects import USUAL_SCATTER, Pooled, pooled, pooled_log_slope
@@ -29,7 +29,7 @@ from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.versions import rules_for
 from gcsim.priors.process_memory import memory_prior
 from gcsim.service.model import Model
-from gcsim.service.parameters import Parameter
+from gcsim.service.parameters import OUTSIDE_HEAP, Parameter
 from gcsim.service.pauses import Pauses
 from gcsim.settings import Settings
 from gcsim.submodels.live_heap import doublings

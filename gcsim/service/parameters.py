@@ -20,6 +20,15 @@ from gcsim.units import format_bound, format_range
 ParameterOrigin = Literal["log", "capture", "prior", "limit goals", "pooled", "derived"]
 PARAMETER_ORIGINS: tuple[ParameterOrigin, ...] = get_args(ParameterOrigin)
 
+#: Memory outside the heap that GOMEMLIMIT counts. Calibration, pooling, the diagnosis and both engines take all of it.
+OUTSIDE_HEAP = (
+    "metadata_base_bytes",
+    "metadata_share",
+    "slot_garbage_share",
+    "unfilled_slot_share",
+    "allocated_stack_bytes",
+)
+RESIDENT = ("rss_base_bytes", "rss_ratio", "rss_beside_bytes")  # memory of the process outside the heap
 MAY_BE_NEGATIVE = ("mark_cpu_heap_exponent",)  # normal; all other parameters are log-normal
 
 
@@ -96,7 +105,8 @@ class Parameters:
 
     @classmethod
     def from_document(cls, entries: Mapping[str, Any]) -> Self:
-        """The parameters in a model file's tables, one per parameter. Raises InputError."""
+        """The parameters in a model file's tables, one per parameter; NEUTRAL holds missing ones. Raises InputError."""
+        entries = {**{name: {"value": value, **_ABSENT} for name, value in NEUTRAL.items()}, **entries}
         unknown = sorted(set(entries) - set(PARAMETER_NAMES))
         missing = sorted(set(PARAMETER_NAMES) - set(entries))
         if unknown or missing:
@@ -177,6 +187,10 @@ RANGES: dict[str, Range] = {
     "rss_beside_bytes": _SIZE,
 }
 
+#: Parameters that model files of an older gcsim lack, each with the value at which a model predicts what it did before.
+#: A new parameter with such a value leaves older model files valid.
+NEUTRAL: dict[str, float] = {}
+_ABSENT = {"rel_sd": 0.0, "origin": "derived", "source": "not in the model file"}
 
 PARAMETER_NAMES = tuple(field.name for field in fields(Parameters))
 

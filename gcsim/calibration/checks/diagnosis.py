@@ -12,7 +12,7 @@ from gcsim.calibration.settings.implied_gogc import gogc_bounds
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import heap_minimum_bytes
 from gcsim.service.model import Model
-from gcsim.service.parameters import PARAMETER_NAMES, Parameter
+from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES, RESIDENT, Parameter
 from gcsim.units import MIB, format_mib
 
 RegimeName = Literal["idle", "minimum-heap", "limit-bound", "assist-bound", "continuous", "paced"]
@@ -100,13 +100,12 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
     return (
         (
             "memory outside the heap, which GOMEMLIMIT predictions use",
-            ("metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share",
-             "allocated_stack_bytes"),
+            OUTSIDE_HEAP,
             "; ".join(filter(None, (objects, counters, validated))),
         ),
         (
             "resident memory outside the heap",
-            ("rss_base_bytes", "rss_ratio", "rss_beside_bytes"),
+            RESIDENT,
             "repeat the capture: one peak determines it weakly" if captured else
             "log with gcsim capture, which records peak resident memory",
         ),

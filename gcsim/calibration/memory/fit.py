@@ -32,9 +32,6 @@ _COUNTS = "the runtime's own counts"
 # Relative error at other settings: 17 programs, free slots counted under limits against those at GOGC=100
 _SLOTS_ERROR, _UNFILLED_ERROR = 0.25, 0.45
 _LEAST_SLOT_GARBAGE = 0.02
-OUTSIDE_HEAP = (
-    "metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share", "allocated_stack_bytes"
-)  # fmt: skip
 _SMALL_OBJECTS = "prior: small objects (the log scans much of its heap)"
 _LARGE_OBJECTS = "prior: large objects (the log scans little of its heap)"
 _UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 shows how much of the heap is scanned"

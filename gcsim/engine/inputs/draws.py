@@ -8,7 +8,7 @@ from gcsim.arrays import FloatArray
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.goruntime.workers import background_share
 from gcsim.service.model import Model
-from gcsim.service.parameters import PARAMETER_NAMES, RANGES
+from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES, RANGES
 from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, without_span_tails
@@ -104,6 +104,9 @@ def lane_parameters(
     mark_busy = np.clip(procs - background - of("mark_idle_procs"), 0.0, busy)
     limits = [MAX_INT64 if s.gomemlimit_bytes is None else s.gomemlimit_bytes for s in settings]
     roots = of("stack_bytes") + of("globals_bytes")
+    outside = {name: of(name) for name in OUTSIDE_HEAP}
+    outside["slot_garbage_share"] = np.minimum(outside["slot_garbage_share"], MOST_SLOT_GARBAGE)
+    outside["unfilled_slot_share"] *= per_setting([_unfilled_factor(model, s) for s in settings])
     heap_share = of("live_bytes") / np.maximum(of("live_bytes") + roots, 1.0)  # roots do not spread out
     return LaneParameters(
         replica=np.tile(np.arange(replicas), len(settings)),
@@ -129,12 +132,7 @@ def lane_parameters(
         mark_cpu_heap_ratio=of("mark_cpu_heap_ratio"),
         sweep_term_seconds=of("pause_scale") * model.pauses.sweep_term_mean_seconds,
         mark_term_seconds=of("pause_scale") * model.pauses.mark_term_mean_seconds,
-        metadata_base_bytes=of("metadata_base_bytes"),
-        metadata_share=of("metadata_share"),
-        slot_garbage_share=np.minimum(of("slot_garbage_share"), MOST_SLOT_GARBAGE),
-        unfilled_slot_share=of("unfilled_slot_share")
-        * per_setting([_unfilled_factor(model, s) for s in settings]),
-        allocated_stack_bytes=of("allocated_stack_bytes"),
+        **outside,
     )
 
 

@@ -6,11 +6,12 @@ from typing import Self
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray, Int64Array
+from gcsim.engine.inputs.outside_heap import OutsideHeap
 from gcsim.submodels.heap_growth import grown_peak_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaneParameters:
+class LaneParameters(OutsideHeap[FloatArray]):
     """Parameters of all lanes; arrays of shape (lanes,)."""
 
     replica: Int64Array  # lanes of one replica are the same possible service and have the same random numbers
@@ -36,11 +37,6 @@ class LaneParameters:
     mark_cpu_heap_ratio: FloatArray  # heap growth at calibration (submodels.heap_growth)
     sweep_term_seconds: FloatArray  # mean of the first pause; the pacer counts it as marking
     mark_term_seconds: FloatArray  # mean of the second
-    metadata_base_bytes: FloatArray
-    metadata_share: FloatArray
-    slot_garbage_share: FloatArray
-    unfilled_slot_share: FloatArray
-    allocated_stack_bytes: FloatArray
 
     @property
     def lanes(self) -> int:

@@ -21,7 +21,6 @@ from gcsim.submodels.process_memory import (
     free_slot_bytes,
     limit_bound_heap_bytes,
     limited_trigger_bytes,
-    unfilled_slot_bytes,
 )
 from gcsim.units import MAX_INT64
 
@@ -63,11 +62,7 @@ def _limit_goals_and_triggers(
     the heap meets it.
     """
     peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
-    unfilled = unfilled_slot_bytes(
-        peak, share=parameters.unfilled_slot_share, calibrated_peak_bytes=parameters.calibrated_peak_bytes
-    )
-    metadata = parameters.metadata_base_bytes + parameters.metadata_share * peak
-    outside = metadata + parameters.allocated_stack_bytes + unfilled
+    outside = parameters.outside_heap_bytes(peak, parameters.calibrated_peak_bytes)
     available, slot_garbage = state.memory_limit_bytes - outside, parameters.slot_garbage_share
     trigger = limited_trigger_bytes(
         to_float64(marked),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from gcsim.engine.des.run.parameters import RunParameters
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
 from gcsim.goruntime.pacer_state import PacerState
-from gcsim.submodels.process_memory import unfilled_slot_bytes
 from gcsim.units import MAX_INT64
 
 _SEARCH_BYTES = 1024  # accuracy of a trigger: below the allocator's page size
@@ -53,11 +52,8 @@ class HeapMemory:
     @property
     def outside_bytes(self) -> float:
         """Metadata, stacks, and slots that no allocation fits: memory that never holds objects."""
-        p, peak = self.parameters, self.heap_peak_bytes
-        unfilled: float = unfilled_slot_bytes(
-            peak, share=p.unfilled_slot_share, calibrated_peak_bytes=p.calibrated_peak_bytes
-        )
-        return p.metadata_base_bytes + p.metadata_share * peak + p.allocated_stack_bytes + unfilled
+        p = self.parameters
+        return p.outside_heap_bytes(self.heap_peak_bytes, p.calibrated_peak_bytes)
 
     @property
     def heap_retained_bytes(self) -> float:

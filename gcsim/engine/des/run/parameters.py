@@ -8,8 +8,9 @@ import numpy as np
 
 from gcsim.engine.inputs.draws import lane_parameters
 from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.inputs.outside_heap import OutsideHeap
 from gcsim.service.model import Model
-from gcsim.service.parameters import PARAMETER_NAMES
+from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES
 from gcsim.settings import Settings
 from gcsim.submodels.heap_growth import grown_peak_bytes
 
@@ -26,7 +27,7 @@ class SchedulerParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunParameters:
+class RunParameters(OutsideHeap[float]):
     """One lane of the lane engine in this engine's units, and parameters that a gctrace does not contain."""
 
     gc_percent: int  # -1: off
@@ -48,11 +49,6 @@ class RunParameters:
     assist_cpu_share: float  # of mark CPU, in a cycle that the heap goal does not limit
     mark_cpu_heap_exponent: float
     mark_cpu_heap_ratio: float
-    metadata_base_bytes: float
-    metadata_share: float
-    slot_garbage_share: float
-    unfilled_slot_share: float
-    allocated_stack_bytes: float
     rss_base_bytes: float
     rss_ratio: float  # resident bytes per byte of retained heap
     pause_scale: float
@@ -118,11 +114,7 @@ _SAME = (
     "assist_cpu_share",
     "mark_cpu_heap_exponent",
     "mark_cpu_heap_ratio",
-    "metadata_base_bytes",
-    "metadata_share",
-    "slot_garbage_share",
-    "unfilled_slot_share",
-    "allocated_stack_bytes",
+    *OUTSIDE_HEAP,
 )
 
 
