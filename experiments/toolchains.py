@@ -37,6 +37,12 @@ class Toolchain:
         return self.root / "bin" / GO_BINARY
 
     @property
+    def compiler(self) -> Path:
+        """The compiler."""
+        (found,) = self.root.glob("pkg/tool/*/compile")
+        return found
+
+    @property
     def source_dir(self) -> Path:
         """The standard library's source, the runtime's included."""
         return (self.root / "src").resolve()

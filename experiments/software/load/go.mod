@@ -1,0 +1,3 @@
+module gcsim.example/load
+
+go 1.22
