@@ -1,6 +1,7 @@
 """Capture real Go software over a matrix of settings, and compare predictions with it.
 
 python -m experiments.software capture [LABEL ...] --out DIR [--lock FILE] [--first N]
+python -m experiments.software report [LABEL ...] [--out DIR] [--rows]
 """
 
 import argparse
@@ -8,20 +9,42 @@ import sys
 from pathlib import Path
 
 from experiments.capture import is_captured
-from experiments.software.matrix import plans
+from experiments.software.matrix import CAPTURES, plans
 from experiments.software.run import SoftwarePlan, capture_software
+from experiments.software.study import study, table
 from gcsim.errors import InputError
 
 
 def main() -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.software")
-    parser.add_argument("command", choices=["capture"])
+    parser.add_argument("command", choices=["capture", "report"])
     parser.add_argument("labels", nargs="*", help="cases; all without")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--out", type=Path, default=CAPTURES, help="folder of the files")
+    parser.add_argument("--rows", action="store_true", help="report every run")
     parser.add_argument("--lock", type=Path, default=None, help="hold this file's lock while a program runs")
     parser.add_argument("--first", type=int, default=None, help="stop after this number of runs")
     options = parser.parse_args()
+    if options.command == "report":
+        _report(set(options.labels), options.out, every_row=options.rows)
+        return 0
+    return _capture(options)
+
+
+def _report(labels: set[str], folder: Path, *, every_row: bool) -> None:
+    found = study(plans(labels), folder)
+    print(table(found.rows))
+    for name, reason in found.left_out:
+        print(f"left out: {name}: {reason}")
+    for row in found.rows if every_row else ():
+        print(
+            f"{row.label} p{row.procs} GOGC={row.gogc} limit={row.limit_mib} r{row.repeat} {row.source} {row.metric}:"
+            f" observed {row.observed:.5g} predicted {row.predicted:.5g} ({row.low:.5g} to {row.high:.5g})"
+            f" {row.predicted / row.observed - 1:+.1%} {'inside' if row.is_inside else 'OUTSIDE'}"
+        )
+
+
+def _capture(options: argparse.Namespace) -> int:
     wanted = [one for one in plans(set(options.labels)) if not is_captured(one[1], options.out)]
     failed = 0
     for case, plan in wanted[: options.first]:

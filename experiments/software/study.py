@@ -1,0 +1,173 @@
+"""Predictions of real software: calibrate on one run at GOGC=100, predict the other settings, compare."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from experiments.capture import RunPlan, is_captured
+from experiments.software.cases import CASE, Case
+from experiments.validation.observations import Observation, observe
+from experiments.validation.study import compare
+from gcsim.api import calibrate
+from gcsim.calibration.memory.readings.source import MemoryReadings
+from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.errors import InputError
+from gcsim.service.model import Loop, Model
+
+#: From a capture; from the log and the Go version alone; from those and one reading of RSS.
+Source = Literal["capture", "bare log", "log and --rss"]
+SOURCES: tuple[Source, ...] = ("capture", "bare log", "log and --rss")
+METRICS = ("heap_peak_bytes", "gc_rate_hz", "gc_cpu_fraction", "rss_peak_bytes")
+_MOST_FOREIGN_CPU = 0.10  # of the machine, taken by other processes than the program and its load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One metric of one run, predicted from one source."""
+
+    label: str
+    split: str
+    procs: int
+    gogc: int | None  # percent
+    limit_mib: int | None
+    repeat: int
+    source: Source
+    metric: str
+    observed: float
+    predicted: float
+    low: float
+    high: float
+    again: float  # the same setting, run a second time; NaN without such a run
+
+    @property
+    def error(self) -> float:
+        """|predicted / observed - 1|."""
+        return abs(self.predicted / self.observed - 1.0)
+
+    @property
+    def floor(self) -> float:
+        """|second run / first run - 1|; NaN without a second run."""
+        return abs(self.again / self.observed - 1.0)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the prediction interval holds the observed value."""
+        return self.low <= self.observed <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """Rows, and the runs that were left out with the reason."""
+
+    rows: tuple[Row, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def study(runs: Iterable[tuple[Case, RunPlan]], folder: Path) -> Study:
+    """Every captured run that no model was calibrated on, with its predictions."""
+    groups: dict[tuple[str, int], list[RunPlan]] = defaultdict(list)
+    for case, plan in runs:
+        if is_captured(plan, folder):
+            groups[case.label, plan.gomaxprocs].append(plan)
+    rows: list[Row] = []
+    left_out: dict[str, str] = {}
+    for (label, _), plans in groups.items():
+        found = {plan.name: observe(plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU) for plan in plans}
+        left_out |= {name: one for name, one in found.items() if isinstance(one, str)}
+        seen = {name: one for name, one in found.items() if isinstance(one, Observation)}
+        rows += _group_rows(CASE[label], seen, left_out)
+    return Study(rows=tuple(rows), left_out=tuple(left_out.items()))
+
+
+def _group_rows(case: Case, seen: dict[str, Observation], left_out: dict[str, str]) -> list[Row]:
+    home = next((one for one in seen.values() if _is_reference(one) and one.plan.repeat == 1), None)
+    if home is None:
+        left_out |= dict.fromkeys(seen, "no usable run at GOGC=100 to calibrate on")
+        return []
+    rows = []
+    for source in SOURCES:
+        try:
+            model = _model(home, source)
+        except InputError as error:
+            left_out |= {f"{home.plan.name}, {source}": f"calibration refused: {error}"}
+            continue
+        for one in seen.values():
+            if one is not home:
+                rows += _rows(case, model, one, home, seen, source)
+    return rows
+
+
+def _is_reference(one: Observation) -> bool:
+    return one.plan.gogc == 100 and one.plan.gomemlimit_bytes is None
+
+
+def _model(home: Observation, source: Source) -> Model:
+    loop: Loop = "closed" if home.closed_loop else "open"
+    if source == "capture":
+        return calibrate(home.trace, overrides=Overrides(loop=loop), fit_check=False).model
+    bare = replace(home.trace, info=None)
+    info = home.trace.info
+    assert info is not None
+    readings = MemoryReadings.of(rss_bytes=info.rss_peak_bytes) if source == "log and --rss" else None
+    stated = Overrides(go=home.settings.go, loop=loop)
+    return calibrate(bare, overrides=stated, readings=readings, fit_check=False).model
+
+
+def _rows(
+    case: Case,
+    model: Model,
+    one: Observation,
+    home: Observation,
+    seen: dict[str, Observation],
+    source: Source,
+) -> list[Row]:
+    second = seen.get(one.plan.name.removesuffix("-r1") + "-r2") if one.plan.repeat == 1 else None
+    limit = one.settings.gomemlimit_bytes
+    return [
+        Row(
+            label=case.label,
+            split=case.split,
+            procs=one.settings.gomaxprocs,
+            gogc=one.settings.gogc,
+            limit_mib=None if limit is None else limit >> 20,
+            repeat=one.plan.repeat,
+            source=source,
+            metric=found.name,
+            observed=found.observed,
+            predicted=found.predicted.value,
+            low=found.predicted.low,
+            high=found.predicted.high,
+            again=math.nan if second is None else second.metrics.get(found.name, math.nan),
+        )
+        for found in compare(model, one, home)
+        if found.name in METRICS and found.observed > 0
+    ]
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Errors, coverage and the floor by split, source and metric, as Markdown."""
+    chosen = list(rows)
+    lines = [
+        "| programs | metric | source | median error | 90th percentile | inside 90 % interval | repeated run | n |",
+        "|---|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for split in ("development", "held out"):
+        for metric in METRICS:
+            for source in SOURCES:
+                some = [r for r in chosen if (r.split, r.metric, r.source) == (split, metric, source)]
+                if some:
+                    lines.append(f"| {split} | {metric} | {source} | {_figures(some)} | {len(some)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _figures(rows: list[Row]) -> str:
+    errors = np.array([row.error for row in rows])
+    floors = [row.floor for row in rows if not math.isnan(row.floor)]
+    floor = f"{np.median(floors):.1%}" if floors else "not measured"
+    inside = float(np.mean([row.is_inside for row in rows]))
+    return f"{np.median(errors):.1%} | {np.quantile(errors, 0.9):.1%} | {inside:.0%} | {floor}"
