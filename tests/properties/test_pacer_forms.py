@@ -1,6 +1,7 @@
 """Every rule of the pacer is one formula: its scalar and its array form agree exactly."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,10 @@ RULES: dict[str, tuple[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]]] 
     "heap_goal_while_marking": (heap_goal_bytes, (GOALS, GOALS, SIZES, SIZES)),
     "limit_binds": (limit_binds, (GOALS, GOALS)),
     "min_trigger": (min_trigger_bytes, (GOALS, GOALS, SIZES)),
-    "trigger": (trigger_bytes, (SIZES, GOALS, st.one_of(SIZES, st.just(MAX_INT64)), SIZES)),
+    "trigger": (
+        partial(trigger_bytes, rules=rules_for("1.27")),
+        (SIZES, GOALS, st.one_of(SIZES, st.just(MAX_INT64)), SIZES),
+    ),
     "runway": (runway_bytes, (RATIOS, SIZES)),
     "assist_ratio": (assist_ratio, (SIZES, GOALS, SIZES, SIZES, SIZES, SIZES, PERCENTS)),
     "mark_utilization": (mark_utilization, (TIMES, TIMES, PROCS)),
