@@ -59,6 +59,8 @@ METRIC_TABLE = (
     _pauses("stw_max_seconds", "pause, longest", 1.0),
     Metric(name="stw_time_fraction", label="time stopped"),
     _of_run("rss_peak_bytes", "resident memory, peak"),
+    _of_run("anonymous_peak_bytes", "anonymous memory, peak"),
+    _of_run("container_peak_bytes", "container memory, peak"),
     _of_run("limiter_time_fraction", "time under the CPU limiter"),
     _of_run("throughput_ratio", "throughput, against calibration"),
     _of_run("request_p50_seconds", "request latency, median"),

@@ -19,8 +19,9 @@ from gcsim.calibration.estimate.heap import LIVE_PER_DOUBLING
 from gcsim.calibration.estimate.intervals import intervals, outside_rate, swept_per_byte
 from gcsim.calibration.estimate.marking import marking_mutator
 from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.memory.fit import fit_resident, is_from_limit_goals
+from gcsim.calibration.memory.fit import is_from_limit_goals
 from gcsim.calibration.memory.readings.source import MemoryReadings
+from gcsim.calibration.memory.resident import fit_resident
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.stats.random_effects import USUAL_SCATTER, Pooled, pooled, pooled_log_slope
 from gcsim.engine.inputs.draws import LEAST_FREE_OF_SWEEPING
@@ -29,7 +30,7 @@ from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.versions import rules_for
 from gcsim.priors.process_memory import memory_prior
 from gcsim.service.model import Model
-from gcsim.service.parameters import OUTSIDE_HEAP, Parameter
+from gcsim.service.parameters import OUTSIDE_HEAP, PROCESS, Parameter
 from gcsim.service.pauses import Pauses
 from gcsim.settings import Settings
 from gcsim.submodels.live_heap import doublings
@@ -76,7 +77,7 @@ def calibrate_logs(
         _refuse_another_service(reference, found[reference].model, log, found[log].model)
     if len(found) == 1:
         return PooledCalibration(model=found[reference].model, calibrations=found, reference=reference)
-    return PooledCalibration(model=_pool(found, traces, reference), calibrations=found, reference=reference)
+    return PooledCalibration(model=_pool(found, reference), calibrations=found, reference=reference)
 
 
 def _from_default(settings: Settings) -> tuple[bool, float]:
@@ -101,7 +102,7 @@ def _refuse_another_service(one: str, first: Model, other: str, second: Model) -
             )
 
 
-def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], reference: str) -> Model:
+def _pool(found: Mapping[str, Calibration], reference: str) -> Model:
     logs = [found[reference], *(one for log, one in found.items() if log != reference)]
     outside = _outside_heap(logs)
     if outside:
@@ -110,7 +111,7 @@ def _pool(found: Mapping[str, Calibration], traces: Mapping[str, Trace], referen
     changed = outside | _same_everywhere(logs)
     changed |= _marking(logs, changed)
     changed |= _allocation(logs)
-    changed |= _memory([traces[reference], *(traces[log] for log in found if log != reference)], model)
+    changed |= _memory(logs)
     return replace(
         model,
         parameters=replace(model.parameters, **changed),
@@ -287,11 +288,22 @@ def _outside_heap(logs: list[Calibration]) -> dict[str, Parameter]:
     return {name: getattr(best, name) for name in OUTSIDE_HEAP}
 
 
-def _memory(traces: list[Trace], model: Model) -> dict[str, Parameter]:
-    """Resident memory as a constant and a ratio, from captures at two or more heap peaks; empty with fewer."""
-    known = [trace for trace in traces if trace.info is not None and trace.info.rss_peak_bytes]
-    if len(known) < 2:
+def _memory(logs: list[Calibration]) -> dict[str, Parameter]:
+    """Memory of the process from the first log that measured it; RSS from all captures if there are two or more.
+
+    Empty if no log measured it.
+    """
+    measured = [one for one in logs if one.model.parameters.memory_source != "prior"]
+    if not measured:
         return {}
-    peaks = np.array([float(evidence_from(trace).heap_end_bytes.max()) for trace in known])
-    resident = np.array([float(trace.info.rss_peak_bytes or 0) for trace in known if trace.info is not None])
-    return fit_resident(peaks, resident, prior=memory_prior(rules_for(model.settings.go).minor))
+    first = measured[0].model.parameters
+    found = {name: getattr(first, name) for name in PROCESS}
+    known = [
+        one for one in measured if one.case.trace.info is not None and one.case.trace.info.rss_peak_bytes
+    ]
+    if len(known) < 2:
+        return found
+    peaks = np.array([float(evidence_from(one.case.trace).heap_end_bytes.max()) for one in known])
+    sizes = [one.case.trace.info.rss_peak_bytes for one in known if one.case.trace.info is not None]
+    prior = memory_prior(rules_for(logs[0].model.settings.go).minor)
+    return found | fit_resident(peaks, np.array(sizes, dtype=np.float64), prior=prior)

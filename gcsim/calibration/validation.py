@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Unpack
 
 from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.memory.measurements import ProcessMemory
 from gcsim.calibration.window import cycles_since_start, working_window
 from gcsim.cycles import CycleTable
 from gcsim.engine.plan import Plan, PlanFields
@@ -19,6 +20,7 @@ from gcsim.settings import Settings
 
 #: The metrics that ``validate --max-error`` judges: recommendations depend on them.
 JUDGED = ("heap_peak_mean_bytes", "gc_rate_hz", "gc_cpu_fraction", "rss_peak_bytes")
+_MEASURED = ("rss_peak_bytes", "anonymous_peak_bytes", "container_peak_bytes")  # of the process, by a capture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Validation:
 
 
 def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str, float]:
-    """The metrics of a log, over ``cycles`` or all its cycles. Peak resident memory is from the side file.
+    """The metrics of a log, over ``cycles`` or all its cycles. Peaks of the process's memory are from the side file.
 
     Raises InputError if fewer than two cycles are given.
     """
@@ -81,8 +83,10 @@ def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str
             else "the log holds no GC cycle; run the program with GODEBUG=gctrace=1"
         )
     observed = cycle_metrics(_untruncated(cycles))
-    if trace.info is not None and trace.info.rss_peak_bytes:
-        observed["rss_peak_bytes"] = float(trace.info.rss_peak_bytes)
+    process = ProcessMemory.from_capture(trace.info)
+    if process is not None:
+        peaks = {name: getattr(process, name) for name in _MEASURED}
+        observed |= {name: float(size) for name, size in peaks.items() if size is not None}
     return observed
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from gcsim.cli.console import emit, emit_table, wrap
 from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.report.text import format_estimate
+from gcsim.tuning.feasible import container_peak
 from gcsim.units import format_go_bytes, format_gogc, format_mib, format_percent
 
 if TYPE_CHECKING:
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from gcsim.tuning.recommend import Recommendation
 
 _ROWS = {  # metric: its label in the table
-    "rss_peak_bytes": "memory, peak",
+    "container_peak_bytes": "container, peak",
+    "anonymous_peak_bytes": "anonymous, peak",
+    "rss_peak_bytes": "RSS, peak",
     "gc_cpu_fraction": "GC CPU",
     "stw_p99_seconds": "pause, p99",
     "throughput_ratio": "throughput",
@@ -71,13 +74,13 @@ def _print_others(found: "Recommendation") -> None:
     if not others:
         return
     emit_table(
-        ["other settings and growth", "GOGC", "GOMEMLIMIT", "memory, peak", "95th pct", "GC CPU"],
+        ["other settings and growth", "GOGC", "GOMEMLIMIT", "container", "95th pct", "GC CPU"],
         [[name, *_cells(run)] for name, run in others],
     )
 
 
 def _cells(run: "Run") -> list[str]:
-    peak = run.metrics["rss_peak_bytes"]
+    peak = container_peak(run)
     return [
         format_gogc(run.settings.gogc),
         format_go_bytes(run.settings.gomemlimit_bytes),

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _MAX_ROWS = 24
 _BETWEEN_COLUMNS = 2
+_WIDE = 100  # columns of a terminal that has room for cycle rate and pauses too
+_MEMORY = ("rss_peak_bytes", "anonymous_peak_bytes")  # next to container memory
 _MARKS: "dict[Fault, tuple[str, str]]" = {
-    "memory": ("!", "too big for the container: peak memory at the 95th percentile is above it"),
+    "memory": ("!", "too big for the container: its container memory at the 95th percentile is above it"),
     "limit": ("x", "cannot keep its own GOMEMLIMIT: live memory does not fit under it"),
     "gc_cpu": ("#", "too much GC: at the 95th percentile more than half of all CPU"),
 }
@@ -34,7 +36,10 @@ def print_grid(sweep: "Sweep", best: "Run | None") -> None:
         return
     _print_map(sweep, best, "gc_cpu_fraction", 0.01, "GC CPU, percent")
     emit("")
-    _print_map(sweep, best, "rss_peak_bytes", MIB, "peak resident memory, MiB")
+    if "container_peak_bytes" in sweep.metric_names:
+        _print_map(sweep, best, "container_peak_bytes", MIB, "peak container memory, MiB")
+    else:  # a sweep of an older gcsim
+        _print_map(sweep, best, "rss_peak_bytes", MIB, "peak resident memory, MiB")
     _print_legend(sweep, best)
 
 
@@ -84,26 +89,30 @@ def _map_cell(run: "Run | None", sweep: "Sweep", best: "Run | None", metric: str
 
 def _print_rows(sweep: "Sweep", best: "Run | None") -> None:
     from gcsim.metrics import format_metric
-    from gcsim.tuning.feasible import fault_of
+    from gcsim.tuning.feasible import container_peak, fault_of
 
+    wide = terminal_width() >= _WIDE
     rows = []
     for run in sweep.finished:
         fault, metrics = fault_of(run, sweep.memory_bytes), run.metrics
-        gc_cpu, peak = metrics["gc_cpu_fraction"], metrics["rss_peak_bytes"]
+        gc_cpu, peak = metrics["gc_cpu_fraction"], container_peak(run)
+        others = ("gc_rate_hz", "stw_p99_seconds") if wide else ()
         rows.append(
             [
                 format_gogc(run.settings.gogc),
                 format_go_bytes(run.settings.gomemlimit_bytes),
                 format_percent(gc_cpu.value, 2),
                 format_percent(gc_cpu.high, 2),
+                *(format_metric(name, metrics[name].value) for name in others),
+                *(format_mib(metrics[name].value) if name in metrics else "" for name in _MEMORY),
                 format_mib(peak.value),
                 format_mib(peak.high),
-                format_metric("gc_rate_hz", metrics["gc_rate_hz"].value),
-                format_metric("stw_p99_seconds", metrics["stw_p99_seconds"].value),
                 _MARKS[fault][0] if fault is not None else "best" if run is best else "",
             ]
         )
-    columns = ["GOGC", "GOMEMLIMIT", "GC CPU", "95th pct", "RSS peak", "95th pct", "cycles", "p99", ""]
+    more = ["cycles", "p99"] if wide else []
+    memory = ["RSS", "anonymous", "container", "95th pct"]
+    columns = ["GOGC", "GOMEMLIMIT", "GC CPU", "95th", *more, *memory, ""]
     emit_table(columns, rows)
     _print_legend(sweep, None)
 

@@ -24,7 +24,7 @@ from gcsim.cli.readings import (
     WorkingSetOption,
     readings_of,
 )
-from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading
+from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading, verdict_parts
 from gcsim.cli.upgrade import note_upgrade
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def recommend(
     else:
         emit(
             f"{verdict_heading(service)}{service.name} on Go {found.settings.go},"
-            f" GOMAXPROCS={found.settings.gomaxprocs}; {how}\n\n"
+            f" GOMAXPROCS={found.settings.gomaxprocs}; {how}\n{verdict_parts(service)}\n"
         )
         if found.feasible:
             print_recommendation(found)

@@ -45,10 +45,16 @@ def verdict_heading(model: "Model") -> str:
     return "" if found is None or found.verdict != "do not trust" else f"{found.line}\n\n"
 
 
+def verdict_parts(model: "Model") -> str:
+    """The verdicts on memory and on CPU in one line, if care is needed; else empty."""
+    found = model.assessment
+    return "" if found is None or found.verdict != "trust with care" else f"{found.parts}\n"
+
+
 def assessed(document: Mapping[str, Any], model: "Model") -> dict[str, Any]:
     """The document with ``verdict``, ``findings`` and ``growth`` of its model; null and empty without them."""
     if model.assessment is None:
-        return {**document, "verdict": None, "findings": [], "growth": []}
+        return {**document, "verdict": None, "verdicts": None, "findings": [], "growth": []}
     return {**document, **model.assessment.to_json()}
 
 

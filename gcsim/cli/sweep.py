@@ -59,6 +59,7 @@ def sweep(
     service = load_service(model)
     if output is not None:
         check_folder(output)
+    from gcsim.tuning.memory_budget import memory_budget
     from gcsim.tuning.recommend import best_of
     from gcsim.tuning.sweep import sweep as run_sweep
 
@@ -82,7 +83,15 @@ def sweep(
             else f"{finished}; gcsim writes them now, press Ctrl-C again to stop that"
         )
     settings = result.finished[0].settings
-    best = None if memory_bytes is None else best_of(result.finished, memory_bytes)
+    best = (
+        None
+        if memory_bytes is None
+        else best_of(
+            result.finished,
+            memory_bytes,
+            not_counted_bytes=memory_budget(service, seed=how.plan.seed).not_counted.high,
+        )
+    )
     note_upgrade(service, settings)
     if as_json:
         emit_json(assessed(result.to_json(), service))

@@ -19,6 +19,7 @@ from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.summary.intervals import distance, load_kind, prediction_interval
+from gcsim.engine.summary.memory import ProcessDraws
 from gcsim.engine.summary.metrics import lane_metrics
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
@@ -98,9 +99,7 @@ def replica_metrics(
         duration_seconds=plan.duration_seconds,
         pauses=model.pauses,
         pause_scale=np.tile(drawn["pause_scale"], repeats),
-        rss_base_bytes=np.tile(drawn["rss_base_bytes"], repeats),
-        rss_ratio=np.tile(drawn["rss_ratio"], repeats),
-        rss_beside_bytes=np.tile(drawn["rss_beside_bytes"], repeats),
+        process=ProcessDraws.of(drawn, repeats),
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
         pause_levels={
             name: np.tile(stream(plan.seed, f"quantile {name}").random(plan.replicas), repeats)

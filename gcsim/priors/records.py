@@ -24,3 +24,14 @@ class MemoryPrior:
     resident_error_low: float  # peak RSS / ``resident_peak_bytes`` - 1, 5th percentile over programs
     resident_error: float  # median
     resident_error_high: float  # 95th percentile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogNormalPrior:
+    """A measured constant that differs between programs, with a log-normal distribution over them."""
+
+    median: float
+    rel_sd: float  # standard deviation of the logarithm over programs
+    unit: str
+    definition: str  # a formula in measured quantities
+    experiment: str  # the measurements that gave the numbers

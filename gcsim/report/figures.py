@@ -15,6 +15,7 @@ from gcsim.report.tradeoff import TradeOff, draw_trade_off
 _HEAT_MAPS = {
     "gc_cpu_fraction": ("GC CPU by GOGC and GOMEMLIMIT", "percent of all CPU", "YlOrRd"),
     "rss_peak_bytes": ("Memory by GOGC and GOMEMLIMIT", "peak resident memory", "YlGnBu"),
+    "container_peak_bytes": ("Memory by GOGC and GOMEMLIMIT", "peak container memory", "YlGnBu"),
 }
 
 

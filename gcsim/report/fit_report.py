@@ -51,6 +51,8 @@ def fit_report(
 def _verdict(calibration: Calibration, diagnosis: Diagnosis) -> list[RenderableType]:
     line = Text(f"{calibration.model.name}: ", style="bold")
     line.append(diagnosis.verdict, style=_STYLES[diagnosis.verdict])
+    if diagnosis.verdict == "trust with care":
+        line.append(f" ({diagnosis.assessment.parts})", style="default")
     reasons = diagnosis.reasons or ("no check of the log found a problem",)
     return [line, *_bullets(reasons)]
 

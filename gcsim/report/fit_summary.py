@@ -11,7 +11,8 @@ from gcsim.calibration.checks.verdict import Diagnosis
 from gcsim.calibration.validation import Comparison, Validation
 from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.service.model import Model
-from gcsim.units import format_mib, format_seconds
+from gcsim.service.parameter_interval import interval
+from gcsim.units import format_interval, format_mib, format_seconds
 
 WIDTH = 80
 _STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}
@@ -36,6 +37,8 @@ def fit_summary(
     model = calibration.model
     head = Text(f"{model.name}: ", style="bold")
     head.append(diagnosis.verdict, style=_STYLES[diagnosis.verdict])
+    if diagnosis.verdict == "trust with care":
+        head.append(f" ({diagnosis.assessment.parts})", style="default")
     lines = [
         *bullets(diagnosis.reasons or ("no check of the log found a problem",), "-"),
         "",
@@ -103,11 +106,15 @@ def _service_lines(
 
 
 def _memory(model: Model, peak_bytes: float | None) -> str:
-    size = format_mib(model.parameters.rss_beside_bytes.value)
-    non_go = f"about {size} of binary and C memory, which GOMEMLIMIT does not count"
-    if peak_bytes is None:
-        return f"the resident peak is unknown: log with gcsim capture; {non_go}"
-    return f"{format_mib(peak_bytes)} resident at the peak; {non_go}"
+    pages = model.parameters.file_resident_bytes
+    ends = interval("file_resident_bytes", pages)
+    size = format_interval(*(format_mib(x) for x in (pages.value, *ends)))
+    files = f"{size} of file pages (binary, mapped files), which GOMEMLIMIT does not count"
+    if peak_bytes is not None:
+        return f"{format_mib(peak_bytes)} resident at the peak; {files}"
+    if model.parameters.memory_source == "reading":
+        return f"{format_mib(model.parameters.rss_base_bytes.value)} resident outside the heap, read once; {files}"
+    return f"the resident peak is unknown: log with gcsim capture; gcsim assumes {files}"
 
 
 def _self_check(name: str, check: Validation | None) -> str:

@@ -21,7 +21,7 @@ from gcsim.report.figures import (
     trade_off_figure,
 )
 from gcsim.report.heatmap import heat_map_data
-from gcsim.report.sweep_figures import recommendation_points, recorded_curves
+from gcsim.report.sweep_figures import memory_metric, recommendation_points, recorded_curves
 from gcsim.report.tradeoff import trade_off_data
 from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep
@@ -62,13 +62,13 @@ def write_figures(shown: Shown, files: FileSet) -> list[Path]:
     return [path for figure, stem in drawn if figure is not None for path in save_figure(figure, files, stem)]
 
 
-def _heat_map(metric: str) -> Callable[[Shown], Figure | None]:
+def _heat_map(metric_of: Callable[[Sweep], str]) -> Callable[[Shown], Figure | None]:
     def draw(shown: Shown) -> Figure | None:
         sweep, chosen = shown.sweep, shown.chosen
         if sweep is None or len(sweep.finished) < 2:
             return None
         place = None if chosen is None else sweep.place_of(chosen.settings)
-        return heat_map_figure(heat_map_data(sweep, metric, chosen=place), shown.about)
+        return heat_map_figure(heat_map_data(sweep, metric_of(sweep), chosen=place), shown.about)
 
     return draw
 
@@ -95,12 +95,17 @@ def _pauses(shown: Shown) -> Figure | None:
 
 #: All figures, in the order in which commands write them.
 PLOTS = (
-    Plot(stem="gc-cpu", section="grid", text="GC CPU over the grid", draw=_heat_map("gc_cpu_fraction")),
+    Plot(
+        stem="gc-cpu",
+        section="grid",
+        text="GC CPU over the grid",
+        draw=_heat_map(lambda _: "gc_cpu_fraction"),
+    ),
     Plot(
         stem="memory",
         section="grid",
-        text="peak resident memory over the grid",
-        draw=_heat_map("rss_peak_bytes"),
+        text="peak container memory over the grid",
+        draw=_heat_map(memory_metric),
     ),
     Plot(stem="trade-off", section="recommendation", text="GC CPU against peak memory", draw=_trade_off),
     Plot(stem="heap", section="over time", text="heap over time", draw=_heap),

@@ -1,4 +1,4 @@
-"""The trade-off of GC CPU and peak resident memory over all simulated settings."""
+"""The trade-off of GC CPU and peak container memory over all simulated settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from gcsim.arrays import BoolArray, FloatArray
 from gcsim.report.style import BLUE, FAINT, INK, PAPER, QUIET, VERMILION, light_grid
 from gcsim.tuning.constraints import pareto_front
-from gcsim.tuning.feasible import is_feasible
+from gcsim.tuning.feasible import container_peak, is_feasible
 from gcsim.tuning.reason import short
 from gcsim.units import MIB, format_mib, format_number
 
@@ -108,7 +108,7 @@ def draw_trade_off(axes: Axes, data: TradeOff) -> None:
         )
     if data.chosen_mib is not None and data.chosen_percent is not None:
         _draw_chosen(axes, data.chosen_mib, data.chosen_percent, data.chosen_label)
-    axes.set_xlabel("peak resident memory (logarithmic)")
+    axes.set_xlabel("peak container memory (logarithmic)")
     axes.set_ylabel("GC CPU, percent of all CPU (logarithmic)")
     light_grid(axes)
     axes.legend(loc="lower left")  # the front falls to the right: this corner is free
@@ -170,7 +170,7 @@ def _memory_tick(mib: float, _: int) -> str:
 
 
 def _memory(run: "Run") -> tuple[float, float, float]:
-    estimate = run.metrics["rss_peak_bytes"]
+    estimate = container_peak(run)
     return estimate.low / MIB, estimate.value / MIB, estimate.high / MIB
 
 

@@ -1,6 +1,6 @@
 """The assessment of a model by calibration: verdict, findings and growth, stored in the model file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, get_args
 
@@ -8,6 +8,7 @@ from gcsim.errors import InputError
 
 Severity = Literal["note", "care", "distrust"]
 Verdict = Literal["trust", "trust with care", "do not trust"]
+MemoryVerdict = Literal["trust", "trust with care", "do not trust", "unknown"]
 Origin = Literal["stated", "captured", "logged", "inferred", "assumed"]
 GrowingPart = Literal["live heap", "stacks"]
 
@@ -16,6 +17,10 @@ _VERDICTS: dict[Severity, Verdict] = {
     "care": "trust with care",
     "distrust": "do not trust",
 }
+_ORDER: dict[Severity, int] = {"distrust": 0, "care": 1, "note": 2}
+NOT_MEASURED = "memory not measured"  # kind of the finding that makes memory unknown
+_OF_MEMORY = (NOT_MEASURED, "memory read once")  # kinds that concern memory only
+_OF_CPU = ("crowded machine", "stalled", "coarse clock")  # kinds that concern CPU and pauses only
 _SETTINGS = ("gogc", "gomemlimit", "gomaxprocs", "go")
 
 
@@ -63,12 +68,26 @@ class Assessment:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict of the gravest finding."""
-        severities = {finding.severity for finding in self.findings}
-        gravest: Severity = (
-            "distrust" if "distrust" in severities else "care" if "care" in severities else "note"
-        )
-        return _VERDICTS[gravest]
+        """The verdict of the gravest finding: the worse one of memory and CPU."""
+        return _verdict(self.findings)
+
+    @property
+    def memory_verdict(self) -> MemoryVerdict:
+        """The verdict on predictions of memory. Without a measurement of the process it is at best "unknown"."""
+        found = _verdict(finding for finding in self.findings if finding.kind not in _OF_CPU)
+        if found != "do not trust" and any(finding.kind == NOT_MEASURED for finding in self.findings):
+            return "unknown"
+        return found
+
+    @property
+    def cpu_verdict(self) -> Verdict:
+        """The verdict on predictions of cycles, GC CPU and pauses."""
+        return _verdict(finding for finding in self.findings if finding.kind not in _OF_MEMORY)
+
+    @property
+    def parts(self) -> str:
+        """Both verdicts in words."""
+        return f"memory: {self.memory_verdict}; CPU: {self.cpu_verdict}"
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -81,9 +100,10 @@ class Assessment:
         return self.verdict + (f": {self.reasons[0]}" if self.reasons else "")
 
     def to_json(self) -> dict[str, Any]:
-        """The fields verdict, findings and growth of every JSON document about a model."""
+        """The fields verdict, verdicts, findings and growth of every JSON document about a model."""
         return {
             "verdict": self.verdict,
+            "verdicts": {"memory": self.memory_verdict, "cpu": self.cpu_verdict},
             "findings": [asdict(finding) for finding in self.findings],
             "growth": [asdict(growth) for growth in self.growth],
         }
@@ -116,6 +136,16 @@ class Assessment:
                 kept = severity != "note" or bool(text)
                 return cls(findings=(Finding("older model", severity, text or name),) if kept else ())
         return cls()
+
+
+def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings, the gravest first."""
+    return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))
+
+
+def _verdict(findings: Iterable[Finding]) -> Verdict:
+    severities: set[Severity] = {finding.severity for finding in findings} | {"note"}
+    return _VERDICTS[min(severities, key=_ORDER.__getitem__)]
 
 
 def _list(entry: Mapping[str, Any], name: str) -> list[Any]:

@@ -14,10 +14,11 @@ from gcsim.documents import number, table_of, text_of
 from gcsim.errors import InputError
 from gcsim.units import format_bound, format_range
 
-#: Where a parameter's value is from. "log": the log shows it. "capture": the side file's measurements give it.
-#: "prior": a prior, possibly updated by measurements. "limit goals": a prior updated by the heap goals of a log under
-#: GOMEMLIMIT. "pooled": the mean of several logs. "derived": computed from other parameters.
-ParameterOrigin = Literal["log", "capture", "prior", "limit goals", "pooled", "derived"]
+#: Where a parameter's value is from. "log": the log shows it. "capture": measurements over the whole run give it.
+#: "reading": a reading of the process at one moment gives it. "prior": a prior, possibly updated by measurements.
+#: "limit goals": a prior updated by the heap goals of a log under GOMEMLIMIT. "pooled": the mean of several logs.
+#: "derived": computed from other parameters.
+ParameterOrigin = Literal["log", "capture", "reading", "prior", "limit goals", "pooled", "derived"]
 PARAMETER_ORIGINS: tuple[ParameterOrigin, ...] = get_args(ParameterOrigin)
 
 #: Memory outside the heap that GOMEMLIMIT counts. Calibration, pooling, the diagnosis and both engines take all of it.
@@ -28,7 +29,11 @@ OUTSIDE_HEAP = (
     "unfilled_slot_share",
     "allocated_stack_bytes",
 )
-RESIDENT = ("rss_base_bytes", "rss_ratio", "rss_beside_bytes")  # memory of the process outside the heap
+#: Memory of the process: resident, file pages and kernel memory.
+PROCESS = (
+    "rss_base_bytes", "rss_ratio", "rss_beside_bytes", "file_resident_bytes", "rss_file_share", "file_hot_share",
+    "kernel_bytes",
+)  # fmt: skip
 MAY_BE_NEGATIVE = ("mark_cpu_heap_exponent",)  # normal; all other parameters are log-normal
 
 
@@ -98,10 +103,24 @@ class Parameters:
     rss_base_bytes: Parameter  # resident memory outside the heap: constant part
     rss_ratio: Parameter  # resident bytes per byte of heap peak
     rss_beside_bytes: Parameter  # part of the constant that GOMEMLIMIT does not count: text, data, C memory
+    file_resident_bytes: (
+        Parameter  # part of both: resident file pages (text, read-only data, mapped files), shared
+    )
+    rss_file_share: (
+        Parameter  # of the error of file_resident_bytes: part of the error of the two constants too
+    )
+    file_hot_share: Parameter  # of file_resident_bytes: pages that the kernel cannot reclaim without stalling
+    kernel_bytes: Parameter  # kernel memory charged to the container: page tables, kernel stacks, slab
 
     def __post_init__(self) -> None:
         for f in fields(self):
             RANGES[f.name].check(f.name, getattr(self, f.name).value)
+
+    @property
+    def memory_source(self) -> Literal["capture", "reading", "prior"]:
+        """Where resident memory is from: measured over a run, read at one moment, or not measured."""
+        origin = self.rss_base_bytes.origin
+        return origin if origin in ("capture", "reading") else "prior"
 
     @classmethod
     def from_document(cls, entries: Mapping[str, Any]) -> Self:
@@ -185,6 +204,10 @@ RANGES: dict[str, Range] = {
     "rss_base_bytes": _SIZE,
     "rss_ratio": Range(1e-3, 100.0),
     "rss_beside_bytes": _SIZE,
+    "file_resident_bytes": _SIZE,
+    "rss_file_share": Range(0.0, 1.0),
+    "file_hot_share": Range(0.0, 1.0),
+    "kernel_bytes": _SIZE,
 }
 
 #: Parameters that model files of an older gcsim lack, each with the value at which a model predicts what it did before.
@@ -218,6 +241,8 @@ def origin_from_source(source: str) -> ParameterOrigin:
     """The origin that a source text states: for model files without the key ``origin``."""
     if source.startswith("prior"):
         return "limit goals" if source.endswith("the limit's goals") else "prior"
+    if source.startswith("reading"):
+        return "reading"
     if source.startswith("from the "):
         return "derived"
     if "the runtime's own counts" in source or source == "capture" or re.match(r"\d+ captures", source):

@@ -198,6 +198,17 @@ def _intersect_headroom_lines(
     return reduce(minimum, places)
 
 
+def container_bytes(anonymous_bytes: Real, *, file_bytes: Real, hot_share: Real, kernel_bytes: Real) -> Real:
+    """Memory that the container must hold for the program to run without stalls, in bytes.
+
+        anonymous + hot share x file pages + kernel memory
+
+    The kernel reclaims the cold file pages. Where the hot ones have no room, it reclaims them too, and the program
+    reads them from disk again and again: it stalls, without an OOM kill.
+    """
+    return anonymous_bytes + hot_share * file_bytes + kernel_bytes
+
+
 def resident_peak_bytes(heap_in_use_peak_bytes: Real, *, stack_bytes: Real, prior: MemoryPrior) -> Real:
     """Peak resident memory, in bytes, of a process that returned no memory before its peak.
 

@@ -18,7 +18,7 @@ from gcsim.engine.run import Run
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import Constraint, is_met, pareto_front, worst_margin
-from gcsim.tuning.feasible import keeps_limit
+from gcsim.tuning.feasible import container_peak, keeps_limit
 
 MEMORY_MARGIN = 0.03  # of the memory, above the pessimistic peak, if a setting has it: OOM kills the process
 _TOLERANCE, _NEARLY = 0.05, 0.002  # extra GC CPU for a lower GOGC: 5 % of it, or 0.2 % of all CPU
@@ -73,8 +73,9 @@ def nearest_miss(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
 
 
 def memory_keeping(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Run]:
-    """The runs that keep the memory and their own limit."""
-    return [run for run in runs if keeps_limit(run) and constraints[0].margin(run) >= 0]
+    """The runs that keep the memory and their own limit, with room for memory that the limit does not count."""
+    memory = constraints[0]
+    return [run for run in runs if keeps_limit(run) and memory.margin(run) >= 0 and memory.leaves_room(run)]
 
 
 def cheapest(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
@@ -86,14 +87,16 @@ def cheapest(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
 def net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, int | None]:
     """The highest limit that alone keeps the memory with its margin, and the lowest limit above that does not.
 
-    "Alone" is at GOGC=off, or at the highest simulated GOGC. A limit as high as the memory does not count, because Go
-    does not count all resident memory. Either result may be None.
+    "Alone" is at GOGC=off, or at the highest simulated GOGC. A limit that leaves no room for memory that Go does not
+    count does not hold. Either result may be None.
     """
     loosest = max(
         (run.settings.gogc for run in runs), key=lambda gogc: float("inf") if gogc is None else gogc
     )
     alone = {
-        limit: memory.margin(run) >= MEMORY_MARGIN and limit <= (1 - MEMORY_MARGIN) * memory.bound
+        limit: memory.margin(run) >= MEMORY_MARGIN
+        and limit <= (1 - MEMORY_MARGIN) * memory.bound
+        and memory.leaves_room(run)
         for run in runs
         if run.settings.gogc == loosest and (limit := run.settings.gomemlimit_bytes) is not None
     }
@@ -119,7 +122,7 @@ def alternatives_to(
     front = [run for run in pareto_front(feasible_runs(runs, constraints)) if gc_cpu(run) <= most]
     if not front:
         return ()
-    half = [run for run in front if rss_peak(run) <= 0.5 * rss_peak(chosen)]
+    half = [run for run in front if container_peak(run).value <= 0.5 * container_peak(chosen).value]
     named = {"least memory": front[0], "half the memory": half[-1] if half else None, "cheapest": front[-1]}
     found: dict[Settings, Alternative] = {}
     for name, run in named.items():
@@ -131,11 +134,6 @@ def alternatives_to(
 def gc_cpu(run: Run) -> float:
     """The run's predicted GC CPU, a share of all CPU."""
     return run.metrics["gc_cpu_fraction"].value
-
-
-def rss_peak(run: Run) -> float:
-    """The run's predicted peak RSS in bytes."""
-    return run.metrics["rss_peak_bytes"].value
 
 
 def _has_backstop(run: Run, net_limit: int | None) -> bool:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from gcsim.engine.run import Run
-from gcsim.metrics import METRIC_LABELS, format_metric
+from gcsim.metrics import METRIC_LABELS, Estimate, format_metric
 from gcsim.tuning.bounds import BOUNDS
-from gcsim.tuning.feasible import MOST_GC_CPU, keeps_limit
+from gcsim.tuning.feasible import MOST_GC_CPU, container_peak, keeps_limit
+
+CONTAINER = "container_peak_bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,18 @@ class Constraint:
     metric: str  # a name of gcsim.metrics.METRICS
     bound: float  # in the metric's unit, more than 0
     label: str  # its name in texts
+    not_counted_bytes: float = (
+        0.0  # of memory: the part that GOMEMLIMIT does not count, at its pessimistic end
+    )
+
+    def estimate(self, run: Run) -> Estimate | None:
+        """The prediction of the metric; None without one."""
+        return container_peak(run) if self.metric == CONTAINER else run.metrics.get(self.metric)
+
+    def leaves_room(self, run: Run) -> bool:
+        """Whether the run's GOMEMLIMIT and the memory that it does not count fit into this memory together."""
+        limit = run.settings.gomemlimit_bytes
+        return self.metric != CONTAINER or limit is None or limit + self.not_counted_bytes <= self.bound
 
     @classmethod
     def at_most(cls, metric: str, bound: float) -> Self:
@@ -27,7 +41,7 @@ class Constraint:
 
     def margin(self, run: Run) -> float:
         """1 - high / bound: negative if the run breaks the constraint, -inf without a prediction."""
-        estimate = run.metrics.get(self.metric)
+        estimate = self.estimate(run)
         if estimate is None or math.isnan(estimate.high):
             return -math.inf
         return 1.0 - estimate.high / self.bound
@@ -51,12 +65,17 @@ class Margin:
         return {"metric": metric, "bound": bound, "high": self.high, "margin": self.margin}
 
 
-def constraints_from(memory_bytes: int, asked: Sequence[Constraint] = ()) -> tuple[Constraint, ...]:
+def constraints_from(
+    memory_bytes: int, asked: Sequence[Constraint] = (), *, not_counted_bytes: float = 0.0
+) -> tuple[Constraint, ...]:
     """The constraints of ``recommend``: memory, GC CPU, then the others of ``asked``; the tightest one of each metric.
 
-    GC CPU is always bounded by half of all CPU, where Go's limiter disables assists.
+    GC CPU is always bounded by half of all CPU, where Go's limiter disables assists. ``not_counted_bytes`` is the
+    container memory that GOMEMLIMIT does not count, at its pessimistic end.
     """
-    memory = Constraint(metric="rss_peak_bytes", bound=memory_bytes, label="memory")
+    memory = Constraint(
+        metric=CONTAINER, bound=memory_bytes, label="memory", not_counted_bytes=not_counted_bytes
+    )
     tightest: dict[str, Constraint] = {}
     for one in (memory, Constraint.at_most("gc_cpu_fraction", MOST_GC_CPU), *asked):
         known = tightest.get(one.metric)
@@ -67,20 +86,19 @@ def constraints_from(memory_bytes: int, asked: Sequence[Constraint] = ()) -> tup
 
 def margins(run: Run, constraints: Sequence[Constraint]) -> tuple[Margin, ...]:
     """The margins of the run to the constraints, in order."""
-    nan = float("nan")
-    return tuple(
-        Margin(
-            constraint=constraint,
-            high=run.metrics[constraint.metric].high if constraint.metric in run.metrics else nan,
-            margin=constraint.margin(run),
-        )
-        for constraint in constraints
-    )
+    found = []
+    for constraint in constraints:
+        estimate = constraint.estimate(run)
+        high = math.nan if estimate is None else estimate.high
+        found.append(Margin(constraint=constraint, high=high, margin=constraint.margin(run)))
+    return tuple(found)
 
 
 def is_met(run: Run, constraints: Sequence[Constraint]) -> bool:
-    """Whether the run meets every constraint and keeps its own memory limit."""
-    return keeps_limit(run) and all(constraint.margin(run) >= 0 for constraint in constraints)
+    """Whether the run meets every constraint, keeps its own memory limit, and leaves room for memory outside it."""
+    return keeps_limit(run) and all(
+        constraint.margin(run) >= 0 and constraint.leaves_room(run) for constraint in constraints
+    )
 
 
 def worst_margin(run: Run, constraints: Sequence[Constraint]) -> float:
@@ -90,7 +108,7 @@ def worst_margin(run: Run, constraints: Sequence[Constraint]) -> float:
 
 
 def pareto_front(runs: Sequence[Run]) -> list[Run]:
-    """The runs on the Pareto front of peak RSS and GC CPU, by rising memory."""
+    """The runs on the Pareto front of peak container memory and GC CPU, by rising memory."""
     front: list[Run] = []
     least_cpu = math.inf
     for run in sorted(runs, key=_memory_then_cpu):
@@ -102,4 +120,4 @@ def pareto_front(runs: Sequence[Run]) -> list[Run]:
 
 
 def _memory_then_cpu(run: Run) -> tuple[float, float]:
-    return run.metrics["rss_peak_bytes"].value, run.metrics["gc_cpu_fraction"].value
+    return container_peak(run).value, run.metrics["gc_cpu_fraction"].value

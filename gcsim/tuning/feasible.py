@@ -3,23 +3,29 @@
 from typing import Literal
 
 from gcsim.engine.run import Run
+from gcsim.metrics import Estimate
 
-SHARE_OF_A_BINDING_LIMIT = (
-    0.85  # RSS over limit, at least: the limit's headroom is 3 %, and estimates have errors
-)
+# Anonymous memory over limit, at least: the limit's headroom is 3 %, and estimates have errors
+SHARE_OF_A_BINDING_LIMIT = 0.85
 LIMITER_SHARE_OF_A_KEPT_LIMIT = 0.01  # of the time with the CPU limiter on, at most
 MOST_GC_CPU = 0.5  # of all CPU: Go's limiter (Go 1.19+ gcCPULimiterState) disables assists there
 
 Fault = Literal["memory", "limit", "gc_cpu"]
 
 
+def container_peak(run: Run) -> Estimate:
+    """The peak of container memory. Sweeps of an older gcsim lack it: RSS takes its place there."""
+    found = run.metrics.get("container_peak_bytes")
+    return run.metrics["rss_peak_bytes"] if found is None else found
+
+
 def fault_of(run: Run, memory_bytes: int | None) -> Fault | None:
     """The gravest reason that makes the setting infeasible; None for a feasible setting.
 
-    "memory": the 95th percentile of its peak RSS is above the memory given. "limit": it cannot keep its own
+    "memory": the 95th percentile of its container memory is above the memory given. "limit": it cannot keep its own
     GOMEMLIMIT. "gc_cpu": the 95th percentile of its GC CPU is above half of all CPU.
     """
-    if memory_bytes is not None and not run.metrics["rss_peak_bytes"].high <= memory_bytes:
+    if memory_bytes is not None and not container_peak(run).high <= memory_bytes:
         return "memory"
     if not keeps_limit(run):
         return "limit"
@@ -39,15 +45,15 @@ def keeps_limit(run: Run) -> bool:
 
     The limit is soft. If live memory does not fit under it, the runtime collects continuously until the limiter caps GC
     at half of the CPU, and then lets the heap grow (Go 1.19+ ``gcCPULimiterState``). A run does not keep its limit if
-    the heap peak is above it, or if the limiter is on while RSS is near the limit. A low GOGC alone can also start the
-    limiter; RSS is then far below the limit.
+    the heap peak is above it, or if the limiter is on while anonymous memory is near the limit. A low GOGC alone can
+    also start the limiter; anonymous memory is then far below the limit.
     """
     limit = run.settings.gomemlimit_bytes
     if limit is None:
         return True
     limiter = run.metrics.get("limiter_time_fraction")
-    resident = run.metrics.get("rss_peak_bytes")
-    binds = resident is None or resident.value > SHARE_OF_A_BINDING_LIMIT * limit
+    anonymous = run.metrics.get("anonymous_peak_bytes", run.metrics.get("rss_peak_bytes"))
+    binds = anonymous is None or anonymous.value > SHARE_OF_A_BINDING_LIMIT * limit
     on_limiter = binds and limiter is not None and limiter.value > LIMITER_SHARE_OF_A_KEPT_LIMIT
     peak = run.metrics.get("heap_peak_bytes")
     over_limit = peak is not None and peak.value > limit

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gcsim.engine.run import Run
 from gcsim.tuning.choose import MEMORY_MARGIN, gc_cpu, memory_keeping
 from gcsim.tuning.constraints import Constraint
-from gcsim.tuning.feasible import keeps_limit
+from gcsim.tuning.feasible import container_peak, keeps_limit
 from gcsim.tuning.search import Evaluate, GridPoint, between_larger_limits, finer_gogc, larger_limits
 from gcsim.units import MIB
 
@@ -18,14 +18,14 @@ _STEPS_PER_DOUBLING = 8  # of container sizes: 512 MiB, 576 MiB, 640 MiB
 class Needed:
     """The nearest runs that relax one constraint; None if no simulated setting does."""
 
-    least_memory: Run  # lowest peak RSS of the runs that keep their limit, or of all runs
+    least_memory: Run  # lowest container memory of the runs that keep their limit, or of all runs
     in_this_memory: Run | None  # lowest GC CPU of the runs that keep memory and limit
-    with_more_memory: Run | None  # lowest peak RSS of the runs that meet all other constraints
+    with_more_memory: Run | None  # lowest container memory of the runs that meet all other constraints
 
     @property
     def memory_bytes(self) -> int | None:
         """The memory of a container for ``with_more_memory``, rounded up to a usual size; None without such a run."""
-        return None if self.with_more_memory is None else _container_bytes(_rss_high(self.with_more_memory))
+        return None if self.with_more_memory is None else _container_bytes(_highest(self.with_more_memory))
 
     def to_json(self) -> dict[str, object]:
         """The JSON document: the memory in bytes and each run."""
@@ -55,7 +55,7 @@ def needed_for(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Const
         runs = evaluate(finer_gogc(knobs, best.settings.gogc, None))
     fitting = memory_keeping(runs, constraints)
     return Needed(
-        least_memory=min([run for run in runs if keeps_limit(run)] or runs, key=_rss_high),
+        least_memory=min([run for run in runs if keeps_limit(run)] or runs, key=_highest),
         in_this_memory=min(fitting, key=gc_cpu, default=None),
         with_more_memory=_least_memory(runs, others),
     )
@@ -63,11 +63,11 @@ def needed_for(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Const
 
 def _least_memory(runs: Sequence[Run], others: Sequence[Constraint]) -> Run | None:
     held = [run for run in runs if keeps_limit(run) and all(item.margin(run) >= 0 for item in others)]
-    return min(held, key=_rss_high, default=None)
+    return min(held, key=_highest, default=None)
 
 
-def _rss_high(run: Run) -> float:
-    return run.metrics["rss_peak_bytes"].high
+def _highest(run: Run) -> float:
+    return container_peak(run).high
 
 
 def _container_bytes(peak_bytes: float) -> int:

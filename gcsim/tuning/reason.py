@@ -6,7 +6,8 @@ from gcsim.engine.run import Run
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import Constraint, Margin
-from gcsim.tuning.feasible import keeps_limit
+from gcsim.tuning.feasible import container_peak, keeps_limit
+from gcsim.tuning.memory_budget import MemoryBudget, describe_gap, describe_split
 from gcsim.tuning.needed import Needed
 from gcsim.units import (
     format_go_bytes,
@@ -19,7 +20,7 @@ from gcsim.units import (
 
 _RUNTIME_CPU_GOAL = 0.25  # the pacer's own target while marking: Go gcBackgroundUtilization
 _MENTIONED_CPU = 0.0005  # of all CPU: smallest difference that a sentence mentions
-_NEAR_LIMIT = 0.95  # median peak of memory over the limit: above it the limit sets some heap goals
+_NEAR_LIMIT = 0.95  # median peak of anonymous memory over the limit: above it the limit sets some heap goals
 
 Growth = tuple[
     str, float, Run, bool
@@ -32,9 +33,12 @@ def explain(
     *,
     cheapest: Run,
     growth: Sequence[Growth],
+    budget: MemoryBudget,
 ) -> tuple[str, ...]:
     """Sentences on the prediction, the margins, the choice and the effect of growth."""
-    sentences = [_prediction(chosen), _margin_sentence(found)]
+    memory = found[0].constraint.bound
+    sentences = [_prediction(chosen), _margin_sentence(found), *describe_split(budget, chosen, memory)]
+    sentences += describe_gap(budget, memory)
     if chosen.metrics["gc_cpu_fraction"].value > _RUNTIME_CPU_GOAL:
         sentences.append(
             "More than a quarter of all CPU would go to GC: this memory is tight for the live heap."
@@ -44,12 +48,24 @@ def explain(
     return tuple(sentences)
 
 
-def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed) -> tuple[str, ...]:
-    """Sentences on the constraints that cannot be met, the requirements, and the nearest miss."""
+def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed, budget: MemoryBudget) -> tuple[str, ...]:
+    """Sentences on the constraints that cannot be met, the requirements, and the nearest miss.
+
+    Without a measurement of memory, a memory that would do for a usual program is not called impossible.
+    """
     memory, *others = [margin.constraint for margin in found]
     wanted = _join([_bound(constraint) for constraint in others])
+    enough = needed.with_more_memory
+    unknown = not budget.is_known and enough is not None and container_peak(enough).value <= memory.bound
+    first = (
+        f"gcsim cannot know whether a setting fits {format_mib(memory.bound)}: the log does not show the memory"
+        " outside the Go heap."
+        if unknown
+        else f"Not possible: {wanted} in {format_mib(memory.bound)}."
+    )
     return (
-        f"Not possible: {wanted} in {format_mib(memory.bound)}.",
+        first,
+        *describe_gap(budget, memory.bound),
         _in_this_memory(needed, memory),
         *_with_more_memory(needed, wanted, memory),
         f"The nearest miss is {_in_words(miss.settings)}: {_join(_misses(miss, found))}.",
@@ -70,7 +86,7 @@ def _in_words(settings: Settings) -> str:
 
 def _prediction(run: Run) -> str:
     return (
-        f"{short(run.settings)} is predicted to peak at {_memory(run)} resident and to spend {_gc_cpu(run)}"
+        f"{short(run.settings)} is predicted to peak at {_memory(run)} of container memory and to spend {_gc_cpu(run)}"
         " of CPU on GC."
     )
 
@@ -128,13 +144,13 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
     sentences = []
     extra = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
     if extra > _MENTIONED_CPU:
-        peak = format_mib(cheapest.metrics["rss_peak_bytes"].value)
+        peak = format_mib(container_peak(cheapest).value)
         sentences.append(
             f"The cheapest feasible setting, {short(cheapest.settings)}, would save"
             f" {format_number(100 * extra, 2)} percentage points of CPU and peak at {peak}."
         )
     if limit is not None and chosen.settings.gogc is not None:
-        near = chosen.metrics["rss_peak_bytes"].value > _NEAR_LIMIT * limit
+        near = _anonymous(chosen) > _NEAR_LIMIT * limit
         pace = (
             f"GOGC sets the pace until the heap comes near the limit of {format_mib(limit)}, which then lowers the"
             f" heap goal."
@@ -144,7 +160,7 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
         )
         sentences.append(
             f"{pace} The {format_mib(memory - limit)} between the limit and the {format_mib(memory)} given is room for"
-            " memory that Go does not count (the binary's pages, C memory, thread stacks) and for error."
+            " memory that GOMEMLIMIT does not count (hot file pages, C memory, kernel memory) and for error."
         )
     elif limit is not None:
         sentences.append(
@@ -153,13 +169,14 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
         )
     else:
         sentences.append(
-            "A memory limit to catch growth would hold this memory only at a much higher cost: watch RSS."
+            "A memory limit to catch growth would hold this memory only at a much higher cost: watch the memory of the"
+            " container."
         )
     return sentences
 
 
 def _growth_sentence(what: str, factor: float, run: Run, held: bool) -> str:
-    peak, cpu = run.metrics["rss_peak_bytes"], run.metrics["gc_cpu_fraction"]
+    peak, cpu = container_peak(run), run.metrics["gc_cpu_fraction"]
     verdict = "everything still holds" if held else "it no longer holds"
     return (
         f"With {100 * (factor - 1):.0f} % more {what}, {verdict}: peak {format_mib(peak.value)},"
@@ -168,7 +185,11 @@ def _growth_sentence(what: str, factor: float, run: Run, held: bool) -> str:
 
 
 def _memory(run: Run) -> str:
-    return _interval(run.metrics["rss_peak_bytes"], format_mib)
+    return _interval(container_peak(run), format_mib)
+
+
+def _anonymous(run: Run) -> float:
+    return run.metrics.get("anonymous_peak_bytes", run.metrics["rss_peak_bytes"]).value
 
 
 def _gc_cpu(run: Run) -> str:

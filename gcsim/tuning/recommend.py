@@ -19,6 +19,7 @@ from gcsim.tuning.choose import (
 )
 from gcsim.tuning.constraints import Constraint, Margin, constraints_from, is_met, margins
 from gcsim.tuning.executors import IN_PROCESS, Executor
+from gcsim.tuning.memory_budget import MemoryBudget, memory_budget
 from gcsim.tuning.needed import Needed, needed_for
 from gcsim.tuning.reason import explain, explain_miss
 from gcsim.tuning.search import (
@@ -67,6 +68,7 @@ class Recommendation:
     needed: Needed | None
     explored: tuple[Run, ...]  # all simulated runs
     memory_bytes: int
+    budget: MemoryBudget  # what is known of the memory outside the heap
     plan: Plan
     model: str  # its name
     reasons: tuple[str, ...]  # sentences; the first states the prediction, or that no setting is feasible
@@ -97,6 +99,7 @@ class Recommendation:
             "alternatives": [alternative.to_json() for alternative in self.alternatives],
             "reason": self.reason,
             "memory_bytes": self.memory_bytes,
+            "memory": self.budget.to_json(self.run),
             "today": self.today.to_json(),
             "margins": [margin.to_json() for margin in self.margins],
             "stress": [item.to_json() for item in self.stress],
@@ -128,9 +131,12 @@ def recommend(
     plan = plan.changed(**changes)
     base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     knobs = GridPoint(gomaxprocs=base.gomaxprocs, go=base.go, memory_bytes=memory_bytes)
+    budget = memory_budget(model, seed=plan.seed)
     named = {"gc_cpu_fraction": max_gc_cpu_fraction, "stw_p99_seconds": max_stw_p99_seconds}
     asked = [Constraint.at_most(metric, bound) for metric, bound in named.items() if bound is not None]
-    constraints = constraints_from(memory_bytes, [*asked, *constraints])
+    constraints = constraints_from(
+        memory_bytes, [*asked, *constraints], not_counted_bytes=budget.not_counted.high
+    )
     evaluate = _Evaluation(model, plan, progress, executor)
     explored = _search(evaluate, knobs, constraints)
     chosen = choose(explored, constraints)
@@ -153,15 +159,19 @@ def recommend(
         memory_bytes=memory_bytes,
         plan=plan,
         model=model.name,
-        reasons=explain(chosen, found, cheapest=cheapest(explored, constraints), growth=growth)
+        budget=budget,
+        reasons=explain(chosen, found, cheapest=cheapest(explored, constraints), growth=growth, budget=budget)
         if needed is None
-        else explain_miss(chosen, found, needed),
+        else explain_miss(chosen, found, needed, budget),
     )
 
 
-def best_of(runs: Sequence[Run], memory_bytes: int) -> Run | None:
-    """The run that ``recommend`` chooses among ``runs``; None if none is feasible."""
-    constraints = constraints_from(memory_bytes)
+def best_of(runs: Sequence[Run], memory_bytes: int, *, not_counted_bytes: float = 0.0) -> Run | None:
+    """The run that ``recommend`` chooses among ``runs``; None if none is feasible.
+
+    ``not_counted_bytes`` is the container memory that GOMEMLIMIT does not count, at its pessimistic end.
+    """
+    constraints = constraints_from(memory_bytes, not_counted_bytes=not_counted_bytes)
     return choose(runs, constraints) if feasible_runs(runs, constraints) else None
 
 

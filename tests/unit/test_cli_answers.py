@@ -38,7 +38,7 @@ def test_a_recommendation_compares_today_with_the_setting_to_paste(
     head = next(line for line in out.splitlines() if "recommended" in line)
     assert head.split() == ["today", "recommended", "limit"]
     assert re.search(r"^GOGC +100 +\d+$", out, re.M)
-    assert re.search(r"^memory, peak +2\d\d MiB +\d+ MiB \(.*\) +512 MiB$", out, re.M)
+    assert re.search(r"^container, peak +2\d\d MiB +\d+ MiB \(.*\) +512 MiB$", out, re.M)
     assert re.search(r"^live heap × 1.25 ", out, re.M)
 
 

@@ -53,7 +53,7 @@ def test_simulate_prints_settings_and_metrics(model: str, capsys: pytest.Capture
     assert isinstance(metrics, dict)
     assert set(CYCLE_METRICS) <= set(metrics) <= set(METRICS)
     assert all(set(estimate) == {"value", "low", "high"} for estimate in metrics.values())
-    assert set(found) == {"settings", "metrics", "verdict", "findings", "growth"}
+    assert set(found) == {"settings", "metrics", "verdict", "verdicts", "findings", "growth"}
 
 
 def test_simulate_starts_at_the_calibrated_settings(model: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +75,7 @@ def test_inspect_reads_what_simulate_wrote(model: str, log: str, capsys: pytest.
     """Observed and predicted use one definition: the simulated log shows what was predicted."""
     observed = document(capsys, "inspect", log)
     assert set(observed) == {
-        "settings", "origins", "metrics", "stacks", "globals", "verdict", "findings", "growth",
+        "settings", "origins", "metrics", "stacks", "globals", "verdict", "verdicts", "findings", "growth",
     }  # fmt: skip
     assert observed["origins"] == {
         "gogc": "inferred", "gomemlimit": "assumed", "gomaxprocs": "logged", "go": "assumed",
@@ -118,7 +118,9 @@ def test_calibrate_then_validate_closes_the_circle(
     assert "Self-check: " in capsys.readouterr().out
     found = document(capsys, "validate", str(learned), log, "--max-error", "5%")
     assert found["passed"] is True
-    assert {"passed", "logs", "max_error", "broken", "verdict", "findings", "growth"} <= set(found)
+    assert {"passed", "logs", "max_error", "broken", "verdict", "verdicts", "findings", "growth"} <= set(
+        found
+    )
 
 
 def test_a_limit_stated_to_be_off_is_off_whatever_the_side_file_says(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_recommend_exits_with_0_or_1(model: str, capsys: pytest.CaptureFixture[s
     keys = ["feasible", "settings", "env", "metrics", "alternatives", "reason"]
     yes = document(capsys, "recommend", model, "--memory", "512MiB", *QUICK)
     assert (list(yes)[:6], yes["feasible"]) == (keys, True)
-    assert list(yes)[-3:] == ["verdict", "findings", "growth"]
+    assert list(yes)[-4:] == ["verdict", "verdicts", "findings", "growth"]
     no = document(capsys, "recommend", model, "--memory", "64MiB", *QUICK, status=1)
     assert (list(no)[:6], no["feasible"]) == (keys, False)
 

@@ -41,7 +41,8 @@ def text_of(fit: Fit, *, width: int = 120) -> str:
 
 def test_the_verdict_comes_first(fit: Fit) -> None:
     """A reader of one line reads the verdict."""
-    assert text_of(fit).splitlines()[0].rstrip() == f"example: {fit[2].verdict}"
+    first = text_of(fit).splitlines()[0].rstrip()
+    assert first == f"example: {fit[2].verdict} ({fit[2].assessment.parts})"
 
 
 def test_every_parameter_and_metric_is_in_the_report(fit: Fit) -> None:

@@ -15,7 +15,10 @@ from gcsim.cli.main import run
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 NAMED = {"metrics", "parameters", "rules"}  # their keys are names of metrics, parameters and versions
-COMMON = {"settings", "origins", "findings", "growth", "env", "check", "today"}  # described once on the page
+COMMON = {  # described once on the page
+    "settings", "origins", "findings", "growth", "env", "check", "today", "verdicts", "outside_heap_bytes",
+    "not_counted_bytes",
+}  # fmt: skip
 SHORT = ("--duration", "10s", "--replicas", "2", "--json")
 
 

@@ -12,7 +12,7 @@ from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.inputs.outside_heap import OutsideHeap
 from gcsim.errors import InputError
 from gcsim.service import parameters as of_service
-from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES, RESIDENT, Parameters
+from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES, PROCESS, Parameters
 from gcsim.units import MIB
 
 
@@ -20,7 +20,7 @@ def test_both_engines_take_the_whole_list() -> None:
     """In the order of the model file."""
     names = tuple(field.name for field in fields(OutsideHeap))
     assert names == OUTSIDE_HEAP
-    assert set(OUTSIDE_HEAP) | set(RESIDENT) <= set(PARAMETER_NAMES)
+    assert set(OUTSIDE_HEAP) | set(PROCESS) <= set(PARAMETER_NAMES)
     for record in (LaneParameters, RunParameters):
         assert set(names) < {field.name for field in fields(record)}
 

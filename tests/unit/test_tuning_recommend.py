@@ -26,9 +26,9 @@ def half_gib() -> Recommendation:
 
 
 def test_memory_holds_at_the_pessimistic_end(half_gib: Recommendation) -> None:
-    """The 95th percentile of peak resident memory stays inside the container."""
+    """The 95th percentile of container memory stays inside the container."""
     assert half_gib.feasible
-    assert half_gib.run.metrics["rss_peak_bytes"].high <= 512 * MIB
+    assert half_gib.run.metrics["container_peak_bytes"].high <= 512 * MIB
     assert all(margin.margin >= 0 for margin in half_gib.margins)
 
 
@@ -38,7 +38,9 @@ def test_the_choice_is_robust_and_nearly_the_cheapest(half_gib: Recommendation) 
     assert settings.gogc is not None
     assert settings.gomemlimit_bytes is not None
     assert settings.gomemlimit_bytes < 512 * MIB
-    feasible = [run for run in half_gib.explored if run.metrics["rss_peak_bytes"].high <= 0.97 * 512 * MIB]
+    feasible = [
+        run for run in half_gib.explored if run.metrics["container_peak_bytes"].high <= 0.97 * 512 * MIB
+    ]
     cheapest = min(run.metrics["gc_cpu_fraction"].value for run in feasible)
     assert half_gib.run.metrics["gc_cpu_fraction"].value <= 1.2 * cheapest + 0.004
 
@@ -52,7 +54,7 @@ def test_the_limit_is_a_net_that_holds_without_gogc(half_gib: Recommendation) ->
         if run.settings.gogc is None and run.settings.gomemlimit_bytes == limit
     ]
     assert off
-    assert off[0].metrics["rss_peak_bytes"].high <= 512 * MIB
+    assert off[0].metrics["container_peak_bytes"].high <= 512 * MIB
 
 
 def test_the_document_is_the_contract(half_gib: Recommendation) -> None:
@@ -63,7 +65,7 @@ def test_the_document_is_the_contract(half_gib: Recommendation) -> None:
         document
     )
     assert document["today"]["settings"]["gogc"] == 100
-    assert [margin["metric"] for margin in document["margins"]] == ["rss_peak_bytes", "gc_cpu_fraction"]
+    assert [margin["metric"] for margin in document["margins"]] == ["container_peak_bytes", "gc_cpu_fraction"]
     assert [item["what"] for item in document["stress"]] == ["live heap"]
     assert set(document["env"]) == {"GOGC", "GOMEMLIMIT"}
     assert parse_gogc(document["env"]["GOGC"]) == document["settings"]["gogc"]
@@ -83,7 +85,7 @@ def test_alternatives_are_named_on_the_front_and_never_twice_the_cost(memory: in
     assert pareto_front(runs) == runs
     chosen = found.run.metrics["gc_cpu_fraction"].value
     assert all(run.metrics["gc_cpu_fraction"].value <= 2 * chosen for run in runs)
-    assert all(run.metrics["rss_peak_bytes"].high <= memory for run in runs)
+    assert all(run.metrics["container_peak_bytes"].high <= memory for run in runs)
 
 
 def test_the_reason_names_setting_margin_and_growth(half_gib: Recommendation) -> None:
@@ -123,11 +125,11 @@ def test_a_miss_keeps_the_memory_and_names_what_it_takes(memory: int, gc_cpu: fl
     """Where only GC CPU is broken the nearest miss fits, and a container of the size named is feasible."""
     found = recommend(example_service(), memory_bytes=memory, max_gc_cpu_fraction=gc_cpu, **QUICK)
     assert not found.feasible
-    assert found.run.metrics["rss_peak_bytes"].high <= memory
+    assert found.run.metrics["container_peak_bytes"].high <= memory
     assert found.needed is not None
     least = found.needed.in_this_memory
     assert least is not None
-    assert least.metrics["rss_peak_bytes"].high <= memory
+    assert least.metrics["container_peak_bytes"].high <= memory
     needed = found.needed.memory_bytes
     assert needed is not None
     assert needed > memory
@@ -200,7 +202,7 @@ def test_a_constraint_may_bound_any_metric() -> None:
     assert rare.feasible
     assert rare.run.metrics["gc_rate_hz"].high <= rate.bound
     metrics = [margin.constraint.metric for margin in rare.margins]
-    assert metrics == ["rss_peak_bytes", "gc_cpu_fraction", "gc_rate_hz"]
+    assert metrics == ["container_peak_bytes", "gc_cpu_fraction", "gc_rate_hz"]
     miss = recommend(example_service(), memory_bytes=GIB, constraints=[rate], **QUICK)
     assert not miss.feasible
     assert re.search(
@@ -210,7 +212,7 @@ def test_a_constraint_may_bound_any_metric() -> None:
 
 def test_of_one_metric_the_tightest_bound_holds() -> None:
     """A constraint cannot loosen the memory of the container or the limiter's half of the CPU."""
-    loose = [Constraint.at_most("rss_peak_bytes", 2 * GIB), Constraint.at_most("gc_cpu_fraction", 0.9)]
+    loose = [Constraint.at_most("container_peak_bytes", 2 * GIB), Constraint.at_most("gc_cpu_fraction", 0.9)]
     assert constraints_from(GIB, loose) == constraints_from(GIB)
     tight = constraints_from(GIB, [*loose, Constraint.at_most("gc_cpu_fraction", 0.1)])
     assert [one.bound for one in tight] == [GIB, 0.1]

@@ -12,7 +12,7 @@ from gcsim.calibration.settings.implied_gogc import gogc_bounds
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.pacer import heap_minimum_bytes
 from gcsim.service.model import Model
-from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES, RESIDENT, Parameter
+from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES, PROCESS, Parameter
 from gcsim.units import MIB, format_mib
 
 RegimeName = Literal["idle", "minimum-heap", "limit-bound", "assist-bound", "continuous", "paced"]
@@ -105,7 +105,7 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
         ),
         (
             "resident memory outside the heap",
-            RESIDENT,
+            PROCESS,
             "repeat the capture: one peak determines it weakly" if captured else
             "log with gcsim capture, which records peak resident memory",
         ),

@@ -9,6 +9,8 @@ from gcsim.calibration.checks.movement_findings import movement_findings, printi
 from gcsim.calibration.checks.refusals import limit_offer
 from gcsim.calibration.checks.stalls import LONG_PAUSE_SECONDS, find_stalls
 from gcsim.calibration.log_case import LogCase
+from gcsim.calibration.memory.file_pages import origin_of
+from gcsim.calibration.memory.findings import memory_findings
 from gcsim.gctrace.trace import Trace
 from gcsim.service.assessment import Finding
 from gcsim.units import format_gogc, format_seconds
@@ -198,14 +200,14 @@ def _capture(case: LogCase) -> Iterator[Finding]:
 
 
 def _memory(case: LogCase) -> Iterator[Finding]:
-    if case.measured.process is None and not (case.trace.info and case.trace.info.rss_peak_bytes):
-        yield Finding(
-            "memory not measured",
-            "care",
-            "the log does not show the memory outside the Go heap: the program's binary, mapped files and C memory."
-            " A large server can have tens of MiB of it, a small program has less than 4, and gcsim assumes a small"
-            " one; log with gcsim capture before you choose a container's memory",
-        )
+    if case.model is not None:
+        known = case.model.parameters
+        yield from memory_findings(known.memory_source, known.file_resident_bytes)
+    elif case.measured.process is not None:
+        yield from memory_findings(origin_of(case.measured.process))
+    else:
+        measured = case.trace.info is not None and bool(case.trace.info.rss_peak_bytes)
+        yield from memory_findings("capture" if measured else "prior")
 
 
 def is_coarse(trace: Trace) -> bool:

@@ -15,7 +15,7 @@ from gcsim.calibration.validation import Validation, validate
 from gcsim.engine.simulate import OLDEST_SIMULATED_MINOR
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.versions import rules_for
-from gcsim.service.assessment import Assessment, Finding, Growth, Origins, Severity, Verdict
+from gcsim.service.assessment import Assessment, Finding, Growth, Origins, Verdict, by_severity
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 
@@ -31,7 +31,6 @@ _REPEATED_RUN_P90 = {
 _BROKEN = 3.0
 _FACTOR = 0.5  # relative error of a size that counts even inside a wide interval
 _REPLICAS, _SEED = 64, 1
-_ORDER: dict[Severity, int] = {"distrust": 0, "care": 1, "note": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ def diagnose(calibration: Calibration, check: Validation | None = None) -> Diagn
     return Diagnosis(
         regimes=regimes(case),
         weak=weakly_determined(calibration.model, case.trace),
-        findings=tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])),
+        findings=by_severity(found),
         growth=growing_parts(case.evidence),
         origins=calibration.log.origins,
     )
@@ -90,7 +89,7 @@ def assess_log(trace: Trace, log: LogSettings) -> Assessment:
     """Findings and growth of a log that is inspected without calibration; a side file is not required."""
     case = case_of(trace, log)
     found = [finding for finding in log_findings(case) if finding.kind != "no side file"]
-    findings = tuple(sorted(found, key=lambda finding: _ORDER[finding.severity]))
+    findings = by_severity(found)
     return Assessment(findings=findings, growth=growing_parts(case.evidence), origins=log.origins)
 
 
@@ -115,8 +114,8 @@ def diagnose_logs(
         for log, one in zip(order[1:], diagnoses[1:], strict=True)
         for finding in one.findings
     ]
-    findings = sorted([*diagnoses[0].findings, *others], key=lambda finding: _ORDER[finding.severity])
-    return replace(diagnoses[0], findings=tuple(findings)), checks
+    findings = by_severity([*diagnoses[0].findings, *others])
+    return replace(diagnoses[0], findings=findings), checks
 
 
 def with_verdict(model: Model, diagnosis: Diagnosis) -> Model:

@@ -3,29 +3,19 @@
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
-from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
+from gcsim.calibration.memory.file_pages import file_pages, is_rss_alone, origin_of
 from gcsim.calibration.memory.measurements import CountedMemory, MemoryEvidence
 from gcsim.calibration.memory.parts import (
     ALLOCATED_PER_SCANNED,
     BEGUN_SPAN_BYTES,
-    MEDIAN_TOUCHED,
     OWN_STACK_BYTES,
-    RSS_NON_GO_BYTES,
     memory_posterior,
 )
-from gcsim.calibration.stats.random_effects import pooled
+from gcsim.calibration.memory.resident import resident_parameters
 from gcsim.priors.records import MemoryPrior
 from gcsim.service.parameters import Parameter, ParameterOrigin, Parameters
 
-_RESIDENT_ERROR, _RESIDENT_SCATTER = (
-    0.005,
-    0.01,
-)  # relative: error of one peak; scatter between runs of one program
-_FRAGMENTS, _FRAGMENTS_ERROR = 0.025, 0.05  # of the heap peak, where resident memory was not measured
-_FRAGMENTS_CHANGE = 0.5  # relative error of fragments at another setting
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # 5th to 95th percentile, in standard deviations
 _LIMIT_GOALS = "the limit's goals"
 _COUNTS = "the runtime's own counts"
@@ -49,7 +39,6 @@ def fit_memory(whole: Evidence, *, prior: MemoryPrior, evidence: MemoryEvidence)
     stacks = float(whole.stack_bytes.max())
     outside = _metadata(whole, prior) | slot_priors(whole)
     outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
-    outside["rss_beside_bytes"] = RSS_NON_GO_BYTES
     return updated_memory(outside, peak=peak, stacks=stacks, prior=prior, evidence=evidence)
 
 
@@ -69,23 +58,30 @@ def updated_memory(
     outside = dict(outside)
     if evidence.process is not None and evidence.process.heap_peak_bytes is not None:
         peak = evidence.process.heap_peak_bytes
-    posterior = memory_posterior(outside, scanned_stack_bytes=stacks, heap_peak_bytes=peak, evidence=evidence)
+    posterior = memory_posterior(
+        outside,
+        scanned_stack_bytes=stacks,
+        heap_peak_bytes=peak,
+        evidence=evidence,
+        file=None if is_rss_alone(evidence) else file_pages(evidence),
+    )
     if posterior is not None:
         outside |= posterior.parameters(outside, *_source(evidence))
     if evidence.counted is not None:
         outside |= _counted_slots(evidence.counted, outside["unfilled_slot_share"])
-    rss_peak = None if evidence.process is None else evidence.process.rss_peak_bytes
-    if rss_peak is None or posterior is None:
-        return outside | _resident_unknown(outside, prior)
-    fragments = float(posterior.fragment_share.mean()) * peak
-    return outside | _resident(peak, fragments, prior, rss_peak)
+    return outside | resident_parameters(
+        outside, posterior=posterior, evidence=evidence, peak=peak, prior=prior
+    )
 
 
 def _source(evidence: MemoryEvidence) -> tuple[str, ParameterOrigin]:
     """The measurement that updates the priors, in words, and the origin of the updated parameters."""
     if evidence.limited is not None:
         return _LIMIT_GOALS, "limit goals"
-    return "the capture's peak" if evidence.counted is None else _COUNTS, "prior"
+    if evidence.counted is not None:
+        return _COUNTS, "prior"
+    is_reading = evidence.process is not None and origin_of(evidence.process) == "reading"
+    return "a reading of memory" if is_reading else "the capture's peak", "prior"
 
 
 def _counted_slots(counted: CountedMemory, unfilled: Parameter) -> dict[str, Parameter]:
@@ -157,77 +153,6 @@ def _allocated_stacks(scanned_bytes: float) -> Parameter:
     ratio = ALLOCATED_PER_SCANNED
     mean = ratio.value * scanned_bytes + OWN_STACK_BYTES
     return Parameter(mean, ratio.rel_sd * ratio.value * scanned_bytes / mean, ratio.source, "prior")
-
-
-def _resident_unknown(outside: dict[str, Parameter], prior: MemoryPrior) -> dict[str, Parameter]:
-    """The prior of resident memory, for a log without measurements of the process.
-
-    In 33 programs on Go 1.27 at GOGC of 50 and 100, RSS was 10 % less to 23 % more than heap peak + metadata + half
-    of the stacks + a small binary. Free slots and pages take 0 to 12 % of the peak; text and data of an HTTP server
-    take 5 MiB. Untouched pages of stacks lower RSS.
-    """
-    base = sum(
-        outside[name].value for name in ("metadata_base_bytes", "allocated_stack_bytes", "rss_beside_bytes")
-    )
-    base -= (1.0 - MEDIAN_TOUCHED) * outside["allocated_stack_bytes"].value
-    source = f"prior: measured on Go {prior.go}"
-    return {
-        "rss_base_bytes": Parameter(base, 0.5, source, "prior"),
-        "rss_ratio": Parameter(1.0 + prior.metadata_share + _FRAGMENTS, _FRAGMENTS_ERROR, source, "prior"),
-    }
-
-
-def _resident(
-    peak: float, fragments: float, prior: MemoryPrior, rss_peak_bytes: float
-) -> dict[str, Parameter]:
-    """A constant and a ratio that reproduce the measured peak.
-
-    ``fragments`` are the bytes of free slots and pages at that peak; their relative error at another setting is 0.5.
-    """
-    ratio = 1.0 + prior.metadata_share
-    base = rss_peak_bytes - ratio * peak
-    if base < 0:  # less resident than the prior allows: mapped pages were never touched
-        return {
-            "rss_base_bytes": Parameter(0.0, 0.0, "capture", "capture"),
-            "rss_ratio": Parameter(
-                float(np.clip(rss_peak_bytes / peak, 0.1, ratio)), 0.02, "capture", "capture"
-            ),
-        }
-    error = math.hypot(0.01 * peak, _FRAGMENTS_CHANGE * fragments)
-    return {
-        "rss_base_bytes": Parameter(base, min(error / max(base, 1.0), 0.5), "capture", "capture"),
-        "rss_ratio": Parameter(ratio, 0.004, "prior, updated by the capture's peak", "prior"),
-    }
-
-
-def fit_resident(peaks: FloatArray, resident: FloatArray, *, prior: MemoryPrior) -> dict[str, Parameter]:
-    """Resident memory as a constant and a ratio to heap peak, from k >= 2 captures of one service, arrays (k,), bytes.
-
-    The ratio has the prior of the Go version. The constant has no prior and is at least 0.
-    """
-    scale = float(resident[0])
-    spread = max((prior.resident_error_high - prior.resident_error_low) / _LOG_SD_OF_RANGE, 0.005)
-    ratio = 1.0 + prior.metadata_share
-    law = pooled(
-        resident / scale,
-        np.full(peaks.size, _RESIDENT_ERROR),
-        np.stack([np.ones(peaks.size), peaks / scale], axis=1),
-        prior_means=np.array([0.0, ratio]),
-        prior_sds=np.array([1e6, spread * ratio]),
-        usual_scatter=_RESIDENT_SCATTER,
-    )
-    base, slope = (float(x) for x in law.coefficients)
-    source = f"{peaks.size} captures"
-    # the two errors cancel at the measured peaks: only the ratio keeps its whole error
-    base_sd, slope_sd = math.hypot(_RESIDENT_ERROR, law.between), float(law.sds[1])
-    return {
-        "rss_base_bytes": Parameter(
-            max(base, 0.0) * scale, min(base_sd / max(base, 0.01), 1.0), source, "capture"
-        ),
-        "rss_ratio": Parameter(
-            max(slope, 0.1), min(slope_sd / max(slope, 0.1), 1.0), f"prior and {source}", "prior"
-        ),
-    }
 
 
 def _ranged(value: float, low: float, high: float, source: str) -> Parameter:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from gcsim.calibration.memory.findings import memory_findings
 from gcsim.calibration.memory.fit import updated_memory
 from gcsim.calibration.memory.measurements import ProcessMemory
 from gcsim.calibration.memory.readings.source import HeapOfRun, MemoryReadings
@@ -11,13 +12,12 @@ from gcsim.engine.summary.intervals import Z90
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate
 from gcsim.priors.process_memory import memory_prior
-from gcsim.service.assessment import Assessment
+from gcsim.service.assessment import NOT_MEASURED, Assessment, by_severity
 from gcsim.service.model import Model
+from gcsim.service.parameters import Parameters
 
-NOT_MEASURED = "memory not measured"  # kind of the finding that a reading answers
 _OUTSIDE = (
-    "metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share", "allocated_stack_bytes",
-    "rss_beside_bytes",
+    "metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share", "allocated_stack_bytes"
 )  # fmt: skip
 _GOALS_APART = 1.2  # a goal above the mean peak, or below it, in a steady service
 
@@ -63,9 +63,10 @@ def with_memory_readings(model: Model, readings: MemoryReadings) -> Model:
     # allocation was estimated with this share of slots, from the log
     found["slot_garbage_share"] = parameters.slot_garbage_share
     assessment = model.assessment
-    if assessment is not None and evidence.process is not None:
-        assessment = _without(assessment, NOT_MEASURED)
-    return replace(model, parameters=replace(parameters, **found), assessment=assessment)
+    updated = replace(parameters, **found)
+    if assessment is not None:
+        assessment = _with_memory(assessment, updated)
+    return replace(model, parameters=updated, assessment=assessment)
 
 
 def _with_peak_error(process: ProcessMemory, peak: Estimate) -> ProcessMemory:
@@ -78,6 +79,8 @@ def _with_peak_error(process: ProcessMemory, peak: Estimate) -> ProcessMemory:
     )
 
 
-def _without(assessment: Assessment, kind: str) -> Assessment:
-    findings = tuple(finding for finding in assessment.findings if finding.kind != kind)
-    return replace(assessment, findings=findings)
+def _with_memory(assessment: Assessment, parameters: Parameters) -> Assessment:
+    """The assessment with the finding about this memory in place of the old one."""
+    kept = tuple(finding for finding in assessment.findings if finding.kind != NOT_MEASURED)
+    new = tuple(memory_findings(parameters.memory_source, parameters.file_resident_bytes))
+    return replace(assessment, findings=by_severity(kept + new))

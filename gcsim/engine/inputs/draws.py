@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gcsim.arrays import FloatArray
+from gcsim.engine.inputs.even_draws import even_deviations
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.goruntime.workers import background_share
 from gcsim.service.model import Model
@@ -24,6 +25,8 @@ _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would k
 # rest afterwards. Development programs that kept up have 0.83 to 1.6; assists in phases that the goal limits lower the
 # share. Development programs that waited have 0.41 to 0.71
 LEAST_SERVED = 0.8
+# Wide priors, in which chance in a few draws would move the answer by MiB, with the base of each one's sequence
+EVENLY_DRAWN = {"file_resident_bytes": 2, "file_hot_share": 3}
 _HEAP_EXPONENT_RANGE = (-0.7, 0.8)  # near 1, the cost of marking would grow faster than the heap
 
 
@@ -36,7 +39,7 @@ def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, Floa
     drawn = {}
     for name in PARAMETER_NAMES:
         parameter = getattr(model.parameters, name)
-        z = stream(seed, f"parameter {name}").standard_normal(replicas)
+        z = _deviations(name, replicas, seed)
         drawn[name] = RANGES[name].clip(parameter.value * np.exp(parameter.rel_sd * z))
     # the one parameter that may be negative: its deviations add
     exponent = model.parameters.mark_cpu_heap_exponent
@@ -44,7 +47,27 @@ def draw_parameters(model: Model, *, replicas: int, seed: int) -> dict[str, Floa
     drawn["mark_cpu_heap_exponent"] = np.clip(
         exponent.value * (1.0 + exponent.rel_sd * z), *_HEAP_EXPONENT_RANGE
     )
+    drawn |= _with_file_pages(model, drawn)
     return drawn | _measured_together(model, drawn)
+
+
+def _deviations(name: str, replicas: int, seed: int) -> FloatArray:
+    """Standard normal deviations of one parameter, shape (replicas,): random, or evenly spread for ``EVENLY_DRAWN``."""
+    generator = stream(seed, f"parameter {name}")
+    if name not in EVENLY_DRAWN:
+        return generator.standard_normal(replicas)
+    return even_deviations(replicas, EVENLY_DRAWN[name], generator)
+
+
+def _with_file_pages(model: Model, drawn: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Constants of RSS that fit the drawn file pages.
+
+    Where RSS was not measured, more file pages are more RSS (``rss_file_share`` 1), and anonymous memory does not
+    change. Where it was, more file pages are less anonymous memory (0), and RSS does not change.
+    """
+    known = model.parameters
+    more = known.rss_file_share.value * (drawn["file_resident_bytes"] - known.file_resident_bytes.value)
+    return {name: RANGES[name].clip(drawn[name] + more) for name in ("rss_base_bytes", "rss_beside_bytes")}
 
 
 def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, FloatArray]:

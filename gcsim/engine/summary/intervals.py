@@ -117,6 +117,10 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
     },
 }
 
+# The model's error of RSS is that of anonymous memory: file pages and kernel memory have their own spread between
+# programs, which the replicas draw
+ERROR_OF = {"anonymous_peak_bytes": "rss_peak_bytes", "container_peak_bytes": "rss_peak_bytes"}
+
 
 # Metrics without a measured model error: their intervals are the scatter of replicas only. No run's log has the time
 # under the limiter, and the throughput of an open load is the load's.
@@ -140,11 +144,12 @@ def prediction_interval(
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
     """
     value = float(np.median(values))
-    if value <= 0 or name in REPLICAS_ONLY[load]:
+    measured = ERROR_OF.get(name, name)
+    if value <= 0 or measured in REPLICAS_ONLY[load]:
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
     logs = np.log(values[values > 0] / value)
-    own = DISCREPANCY[load][name].at(extrapolation)
+    own = DISCREPANCY[load][measured].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
     below = math.hypot(_root_mean_square(logs[logs <= 0]), own, lower)

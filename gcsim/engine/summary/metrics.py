@@ -5,14 +5,11 @@ from scipy.special import betaincinv
 
 from gcsim.arrays import FloatArray
 from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.summary.memory import ProcessDraws, memory_metrics
 from gcsim.engine.summary.totals import LaneTotals
-from gcsim.goruntime.pacer import gc_percent_heap_goal_bytes
 from gcsim.metrics import PAUSE_QUANTILES
 from gcsim.service.pauses import Pauses
-from gcsim.submodels.process_memory import UNFILLED_AT_PEAK, unfilled_slot_bytes
-from gcsim.units import MAX_INT64, MIB
-
-_SET_BY_LIMIT = 0.97  # a goal below this share of GOGC's goal is one that the memory limit sets
+from gcsim.units import MIB
 
 
 def lane_metrics(
@@ -22,9 +19,7 @@ def lane_metrics(
     duration_seconds: float,
     pauses: Pauses,
     pause_scale: FloatArray,
-    rss_base_bytes: FloatArray,
-    rss_ratio: FloatArray,
-    rss_beside_bytes: FloatArray,
+    process: ProcessDraws,
     calibrated_bytes_per_second: FloatArray,
     pause_levels: dict[str, FloatArray],
 ) -> dict[str, FloatArray]:
@@ -57,55 +52,10 @@ def lane_metrics(
         "gc_idle_cpu_fraction": totals.idle_cpu_seconds * per_capacity,
         **_pauses(pauses, pause_scale, expected_cycles, pause_levels),
         "stw_time_fraction": pause_cpu,
-        "rss_peak_bytes": np.minimum(
-            rss_base_bytes
-            + np.maximum(rss_ratio * peak_bytes, _mapped_at_limit(totals, parameters, cycles, peak_bytes)),
-            rss_beside_bytes + _most_mapped(parameters, peak_bytes),
-        ),
+        **memory_metrics(totals, parameters, process, peak_bytes),
         "limiter_time_fraction": totals.limited_seconds * per_window,
         "throughput_ratio": mutator_rate / calibrated_bytes_per_second,
     }
-
-
-def _mapped_at_limit(
-    totals: LaneTotals, parameters: LaneParameters, cycles: FloatArray, peak_bytes: FloatArray
-) -> FloatArray:
-    """Memory mapped at mark end beyond the calibrated base in lanes whose goals the limit sets, bytes; else 0.
-
-    At the limit's goal the heap, unusable free slots and all other Go memory add up to the limit
-    (``memoryLimitHeapGoal``). A service that grew without collections had filled these slots with live objects or
-    garbage, so that all of this memory is resident. In 33 programs peaks of RSS were the limit less 3 %, plus or minus
-    memory outside the limit.
-    """
-    goal = totals.heap_goal_mib / cycles * MIB
-    marked = totals.heap_marked_mib / cycles * MIB
-    # without the minimum goal: printed in whole MiB, it would look like a goal that a limit has lowered
-    own_goal = gc_percent_heap_goal_bytes(
-        marked.astype(np.int64), parameters.root_bytes.astype(np.int64), 0, parameters.gc_percent, 0
-    )
-    binds = (parameters.memory_limit_bytes < MAX_INT64) & (goal < _SET_BY_LIMIT * own_goal)
-    highest = np.maximum(peak_bytes, goal)
-    constant = parameters.metadata_base_bytes + parameters.allocated_stack_bytes
-    share, calibrated = parameters.unfilled_slot_share, parameters.calibrated_peak_bytes
-    unfilled = unfilled_slot_bytes(highest, share=share, calibrated_peak_bytes=calibrated)
-    mapped = constant + (1.0 + parameters.metadata_share) * highest + unfilled
-    mapped = np.minimum(mapped, _most_mapped(parameters, peak_bytes))
-    found: FloatArray = np.where(
-        binds & (goal > 0), mapped - constant - UNFILLED_AT_PEAK * share * calibrated, 0.0
-    )
-    return found
-
-
-def _most_mapped(parameters: LaneParameters, peak_bytes: FloatArray) -> FloatArray:
-    """The most memory that is mapped at once, bytes: the limit, or the need of the highest heap if that is more.
-
-    An allocation that would pass the limit first returns free pages (Go 1.19+ ``mheap.allocSpan``). Free slots cannot
-    be returned. If they and the heap together pass the limit, this result is too low.
-    """
-    needed = parameters.metadata_base_bytes + parameters.allocated_stack_bytes
-    needed = needed + (1.0 + parameters.metadata_share) * peak_bytes
-    most: FloatArray = np.maximum(parameters.memory_limit_bytes, needed)
-    return most
 
 
 def _heap(
