@@ -17,7 +17,7 @@ from gcsim.calibration.memory.measurements import MemoryEvidence, ProcessMemory
 from gcsim.capture.elf import BinarySizes
 from gcsim.capture.info import CaptureInfo
 from gcsim.engine.inputs.draws import draw_parameters
-from gcsim.engine.plan import Engine
+from gcsim.engine.plan import Engine, Plan
 from gcsim.engine.simulate import replica_metrics, simulate
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.metrics import Estimate
@@ -83,7 +83,7 @@ def test_both_engines_divide_rss_in_the_same_way(engine: Engine) -> None:
     """In each replica: RSS = anonymous + file pages, container = anonymous + hot file pages + kernel memory."""
     model = fitted(EVIDENCE["capture"])
     settings = [Settings(gogc=gogc, gomaxprocs=2, go="1.27") for gogc in (50, 100)]
-    found = replica_metrics(model, settings, duration_seconds=2.0, replicas=3, engine=engine)
+    found = replica_metrics(model, settings, Plan(duration_seconds=2.0, replicas=3, engine=engine))
     drawn = draw_parameters(model, replicas=3, seed=1)
     pages = drawn["file_resident_bytes"]
     anonymous = found["anonymous_peak_bytes"]
@@ -100,7 +100,7 @@ def test_both_engines_predict_the_same_memory() -> None:
     model = fitted(EVIDENCE["capture"])
     settings = [model.settings]
     fast, slow = (
-        replica_metrics(model, settings, duration_seconds=8.0, replicas=4, engine=engine)
+        replica_metrics(model, settings, Plan(duration_seconds=8.0, replicas=4, engine=engine))
         for engine in ("lanes", "des")
     )
     for name in ("rss_peak_bytes", "anonymous_peak_bytes", "container_peak_bytes"):
@@ -122,7 +122,7 @@ def test_file_pages_do_not_change_rss_that_was_measured() -> None:
     model = fitted(EVIDENCE["rss"])
     more = replace(model.parameters, file_resident_bytes=Parameter(9.0 * MIB, 0.0))
     first, second = (
-        replica_metrics(one, [one.settings], duration_seconds=10.0, replicas=8)
+        replica_metrics(one, [one.settings], Plan(duration_seconds=10.0, replicas=8))
         for one in (model, replace(model, parameters=more))
     )
     np.testing.assert_array_equal(first["rss_peak_bytes"], second["rss_peak_bytes"])
@@ -136,7 +136,7 @@ def test_file_pages_do_not_change_anonymous_memory_of_a_bare_log() -> None:
     model = fitted(BARE)
     narrow = replace(model.parameters, file_resident_bytes=Parameter(FILE_RESIDENT.value, 0.0))
     first, second = (
-        replica_metrics(one, [one.settings], duration_seconds=10.0, replicas=8)
+        replica_metrics(one, [one.settings], Plan(duration_seconds=10.0, replicas=8))
         for one in (model, replace(model, parameters=narrow))
     )
     np.testing.assert_allclose(first["anonymous_peak_bytes"], second["anonymous_peak_bytes"], rtol=1e-9)
