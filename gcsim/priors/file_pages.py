@@ -31,7 +31,8 @@ KERNEL_BYTES = LogNormalPrior(
     unit="bytes",
     definition="memory charged to the process's cgroup less its anonymous memory and page cache: page tables (8 bytes"
     " for each 4 KiB page), kernel stacks (16 KiB for each thread), slab",
-    experiment="not measured: 0.2 MiB of page tables for 100 MiB, 0.3 MiB of stacks for 20 threads, slab of about 1 MiB",
+    experiment="not measured: 0.2 MiB of page tables for 100 MiB, 0.3 MiB of stacks for 20 threads, slab of about"
+    " 1 MiB",
 )
 FILE_OF_BINARY = LogNormalPrior(
     median=0.85,
