@@ -169,6 +169,9 @@ def _opening(programs: int) -> Lines:
         f"validation whose captures hold the counters (Go {MAIN_GO}, {MAIN_PROCS} Ps, first runs). `python -m "
         "experiments.validation counts` generates it.",
         "",
+        "GOMEMLIMIT does not count file pages and kernel memory, which a container needs too. A container without room "
+        "for the hot file pages stalls and is not killed: [What fills a container](container-memory.md).",
+        "",
         "## At GOGC=100 without a limit",
         "",
         "These columns are measurements:",
