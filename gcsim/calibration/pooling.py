@@ -18,19 +18,15 @@ from gcsim.calibration.estimate.allocation import fit_allocation
 from gcsim.calibration.estimate.heap import LIVE_PER_DOUBLING
 from gcsim.calibration.estimate.intervals import intervals, outside_rate, swept_per_byte
 from gcsim.calibration.estimate.marking import marking_mutator
-from gcsim.calibration.evidence import evidence_from
-from gcsim.calibration.memory.fit import is_from_limit_goals
 from gcsim.calibration.memory.readings.source import MemoryReadings
-from gcsim.calibration.memory.resident import fit_resident
+from gcsim.calibration.pooled_memory import pooled_memory, pooled_outside_heap
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.stats.random_effects import USUAL_SCATTER, Pooled, pooled, pooled_log_slope
 from gcsim.engine.inputs.draws import LEAST_FREE_OF_SWEEPING
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
-from gcsim.goruntime.versions import rules_for
-from gcsim.priors.process_memory import memory_prior
 from gcsim.service.model import Model
-from gcsim.service.parameters import OUTSIDE_HEAP, PROCESS, Parameter
+from gcsim.service.parameters import Parameter
 from gcsim.service.pauses import Pauses
 from gcsim.settings import Settings
 from gcsim.submodels.live_heap import doublings
@@ -104,14 +100,14 @@ def _refuse_another_service(one: str, first: Model, other: str, second: Model) -
 
 def _pool(found: Mapping[str, Calibration], reference: str) -> Model:
     logs = [found[reference], *(one for log, one in found.items() if log != reference)]
-    outside = _outside_heap(logs)
+    outside = pooled_outside_heap(logs)
     if outside:
         logs = [with_slots(one, outside["slot_garbage_share"]) for one in logs]
     model = logs[0].model
     changed = outside | _same_everywhere(logs)
     changed |= _marking(logs, changed)
     changed |= _allocation(logs)
-    changed |= _memory(logs)
+    changed |= pooled_memory(logs)
     return replace(
         model,
         parameters=replace(model.parameters, **changed),
@@ -277,33 +273,3 @@ def _efficiency(one: Calibration, speed: Parameter) -> Parameter:
     own = one.model.parameters
     marking = own.mark_alloc_efficiency.value * own.alloc_bytes_per_cpu_second.value
     return replace(own.mark_alloc_efficiency, value=marking / speed.value)
-
-
-def _outside_heap(logs: list[Calibration]) -> dict[str, Parameter]:
-    """Memory outside the heap from the log whose limit goals determine it best; empty if no limit set goals."""
-    limited = [one.model.parameters for one in logs if is_from_limit_goals(one.model.parameters)]
-    if not limited:
-        return {}
-    best = min(limited, key=lambda p: p.allocated_stack_bytes.rel_sd * p.allocated_stack_bytes.value)
-    return {name: getattr(best, name) for name in OUTSIDE_HEAP}
-
-
-def _memory(logs: list[Calibration]) -> dict[str, Parameter]:
-    """Memory of the process from the first log that measured it; RSS from all captures if there are two or more.
-
-    Empty if no log measured it.
-    """
-    measured = [one for one in logs if one.model.parameters.memory_source != "prior"]
-    if not measured:
-        return {}
-    first = measured[0].model.parameters
-    found = {name: getattr(first, name) for name in PROCESS}
-    known = [
-        one for one in measured if one.case.trace.info is not None and one.case.trace.info.rss_peak_bytes
-    ]
-    if len(known) < 2:
-        return found
-    peaks = np.array([float(evidence_from(one.case.trace).heap_end_bytes.max()) for one in known])
-    sizes = [one.case.trace.info.rss_peak_bytes for one in known if one.case.trace.info is not None]
-    prior = memory_prior(rules_for(logs[0].model.settings.go).minor)
-    return found | fit_resident(peaks, np.array(sizes, dtype=np.float64), prior=prior)
