@@ -96,15 +96,14 @@ def margins(run: Run, constraints: Sequence[Constraint]) -> tuple[Margin, ...]:
 
 def is_met(run: Run, constraints: Sequence[Constraint]) -> bool:
     """Whether the run meets every constraint, keeps its own memory limit, and leaves room for memory outside it."""
-    return keeps_limit(run) and all(
-        constraint.margin(run) >= 0 and constraint.leaves_room(run) for constraint in constraints
-    )
+    return worst_margin(run, constraints) >= 0
 
 
 def worst_margin(run: Run, constraints: Sequence[Constraint]) -> float:
-    """The smallest margin; below all others for a run that does not keep its own limit."""
+    """The smallest margin; below 0 and all others for a run whose own limit is not kept or leaves no room."""
     least = min(constraint.margin(run) for constraint in constraints)
-    return least if keeps_limit(run) else min(least, 0.0) - 1.0
+    fits = keeps_limit(run) and all(constraint.leaves_room(run) for constraint in constraints)
+    return least if fits else min(least, 0.0) - 1.0
 
 
 def pareto_front(runs: Sequence[Run]) -> list[Run]:

@@ -136,6 +136,11 @@ def _misses(miss: Run, found: Sequence[Margin]) -> list[str]:
     ]
     if not keeps_limit(miss):
         parts.append("live memory does not fit under its own limit")
+    parts += [
+        f"its limit leaves no room for the {format_mib(m.constraint.not_counted_bytes)} that it does not count"
+        for m in found
+        if not m.constraint.leaves_room(miss)
+    ]
     return parts
 
 

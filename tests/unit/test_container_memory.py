@@ -26,7 +26,10 @@ from gcsim.service.assessment import Assessment, Finding
 from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter
 from gcsim.settings import Settings
+from gcsim.tuning.constraints import constraints_from, is_met, margins, worst_margin
 from gcsim.tuning.memory_budget import memory_budget
+from gcsim.tuning.needed import Needed
+from gcsim.tuning.reason import explain_miss
 from gcsim.tuning.recommend import recommend
 from gcsim.units import GIB, MIB
 
@@ -276,3 +279,17 @@ def test_the_recommended_limit_leaves_room_for_what_it_does_not_count(evidence: 
     limit = found.settings.gomemlimit_bytes
     assert found.run.metrics["container_peak_bytes"].high <= memory
     assert limit is None or limit + found.budget.not_counted.high <= memory
+
+
+def test_a_limit_without_room_for_other_memory_is_a_miss_with_its_reason() -> None:
+    """Such a run meets every bound: without the reason the sentence on the nearest miss would be empty."""
+    model = fitted(EVIDENCE["bare"])
+    settings = replace(model.settings, gogc=100, gomemlimit_bytes=3 * GIB)
+    (run,) = simulate(model, [settings], duration_seconds=5.0, replicas=4)
+    constraints = constraints_from(4 * GIB, not_counted_bytes=2.0 * GIB)
+    assert all(one.margin(run) >= 0 for one in constraints)
+    assert not is_met(run, constraints)
+    assert worst_margin(run, constraints) < 0
+    needed = Needed(least_memory=run, in_this_memory=None, with_more_memory=None)
+    *_, last = explain_miss(run, margins(run, constraints), needed, memory_budget(model, seed=1))
+    assert last.endswith("its limit leaves no room for the 2 GiB that it does not count.")
