@@ -15,15 +15,7 @@ from gcsim.cli.options import (
     LoggedGoOption,
     LogsArgument,
 )
-from gcsim.cli.readings import (
-    BinaryOption,
-    MemoryFileOption,
-    RssOption,
-    WorkingSetOption,
-    note_measured,
-    readings_of,
-    with_go_of_binary,
-)
+from gcsim.cli.readings import GivenMemory, note_measured, reads_memory, with_go_of_binary
 from gcsim.cli.service import exit_by_verdict
 from gcsim.errors import InputError
 from gcsim.printable import printable
@@ -33,6 +25,7 @@ if TYPE_CHECKING:
     from gcsim.service.model import Loop
 
 
+@reads_memory()
 def calibrate(
     logs: LogsArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="The model file to write.")],
@@ -54,10 +47,8 @@ def calibrate(
         bool,
         typer.Option("--closed-loop", help="The program runs at full speed, like a batch job."),
     ] = False,
-    rss: RssOption = None,
-    working_set: WorkingSetOption = None,
-    memory_file: MemoryFileOption = None,
-    binary: BinaryOption = None,
+    *,
+    given: GivenMemory,
     figures: Annotated[
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Folder for PNG and SVG figures of the fit."),
@@ -80,15 +71,15 @@ def calibrate(
         raise InputError("--open-loop and --closed-loop exclude each other; pass one of them")
     loop: Loop | None = "open" if open_loop else "closed" if closed_loop else None
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go, loop=loop)
-    readings = readings_of(rss=rss, working_set=working_set, memory_files=memory_file, binary=binary)
+    readings = given.readings()
     check_output(output)
     if figures is not None:
         check_folder(figures)
     traces = read_logs(logs)
     for log, trace in traces.items():
         warn_about(log, trace)
-    if binary is not None:
-        stated = with_go_of_binary(stated, binary, traces)
+    if given.binary is not None:
+        stated = with_go_of_binary(stated, given.binary, traces)
     if readings is not None:
         note_measured(traces)
     from gcsim.api import calibrate_service

@@ -154,7 +154,7 @@ def simulates(*, replicas: int | None) -> Command:
         del options["replicas"]
     else:
         options["replicas"] = (ReplicasOption, replicas)
-    return _with_options("how", options, lambda chosen: simulation(**{"replicas": 1, **chosen}))
+    return with_options("how", options, lambda chosen: simulation(**{"replicas": 1, **chosen}))
 
 
 def constrains() -> Command:
@@ -173,10 +173,10 @@ def constrains() -> Command:
             bound.metric: bound.parse(text, what=bound.option) for bound, text in given if text is not None
         }
 
-    return _with_options("most", options, asked)
+    return with_options("most", options, asked)
 
 
-def _with_options(
+def with_options(
     parameter: str, options: dict[str, tuple[Any, Any]], value: Callable[[dict[str, Any]], object]
 ) -> Command:
     """A decorator that replaces a parameter of a command by options, (annotation, default) by name.

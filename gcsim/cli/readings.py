@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gcsim.cli.console import note
+from gcsim.cli.options import Command, with_options
 from gcsim.errors import InputError
 from gcsim.units import parse_memory_size
 
 if TYPE_CHECKING:
     from gcsim.calibration.memory.readings.source import MemoryReadings
     from gcsim.calibration.settings.log_settings import Overrides
+    from gcsim.capture.elf import BinarySizes
     from gcsim.gctrace.trace import Trace
     from gcsim.service.model import Model
 
@@ -49,31 +51,55 @@ BinaryOption = Annotated[
 ]
 
 
-def readings_of(
-    *, rss: str | None, working_set: str | None, memory_files: list[str] | None, binary: str | None
-) -> "MemoryReadings | None":
-    """The readings that the options give; None without one. Raises InputError that names the option or file."""
-    if rss is None and working_set is None and not memory_files and binary is None:
-        return None
-    from gcsim.calibration.memory.readings.source import MemoryReadings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenMemory:
+    """The values of the options, as the user wrote them."""
+
+    rss: str | None
+    working_set: str | None
+    memory_file: list[str] | None
+    binary: str | None
+
+    def readings(self) -> "MemoryReadings | None":
+        """The readings that the options give; None without one. Raises InputError that names the option or file."""
+        if self.rss is None and self.working_set is None and not self.memory_file and self.binary is None:
+            return None
+        from gcsim.calibration.memory.readings.source import MemoryReadings
+
+        sizes = None if self.binary is None else _sizes_of(self.binary)
+        return MemoryReadings.of(
+            rss_bytes=None if self.rss is None else parse_memory_size(self.rss, what="--rss"),
+            working_set_bytes=None
+            if self.working_set is None
+            else parse_memory_size(self.working_set, what="--working-set"),
+            files=[Path(file) for file in dict.fromkeys(self.memory_file or [])],
+            binary=sizes,
+        )
+
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "rss": (RssOption, None),
+    "working_set": (WorkingSetOption, None),
+    "memory_file": (MemoryFileOption, None),
+    "binary": (BinaryOption, None),
+}
+
+
+def reads_memory() -> Command:
+    """Gives a command the options for readings in place of its parameter ``given``, a ``GivenMemory``."""
+    return with_options("given", _OPTIONS, lambda chosen: GivenMemory(**chosen))
+
+
+def _sizes_of(binary: str) -> "BinarySizes":
     from gcsim.capture.elf import binary_sizes
 
-    sizes = None
-    if binary is not None:
-        go_version_of_binary(binary)
-        sizes = binary_sizes(Path(binary))
-        if sizes is None:
-            raise InputError(
-                f"--binary: {binary} is not an ELF executable; give the program as it runs on Linux, or leave it out"
-            )
-    return MemoryReadings.of(
-        rss_bytes=None if rss is None else parse_memory_size(rss, what="--rss"),
-        working_set_bytes=None
-        if working_set is None
-        else parse_memory_size(working_set, what="--working-set"),
-        files=[Path(file) for file in dict.fromkeys(memory_files or [])],
-        binary=sizes,
-    )
+    go_version_of_binary(binary)
+    sizes = binary_sizes(Path(binary))
+    if sizes is None:
+        raise InputError(
+            f"--binary: {binary} is not an ELF executable; give the program as it runs on Linux, or leave it out"
+        )
+    return sizes
 
 
 def go_version_of_binary(binary: str) -> str:

@@ -17,13 +17,7 @@ from gcsim.cli.options import (
     simulates,
 )
 from gcsim.cli.progress import progress
-from gcsim.cli.readings import (
-    BinaryOption,
-    MemoryFileOption,
-    RssOption,
-    WorkingSetOption,
-    readings_of,
-)
+from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading, verdict_parts
 from gcsim.cli.upgrade import note_upgrade
 
@@ -35,6 +29,7 @@ NOTHING_FEASIBLE = 1
 
 
 @simulates(replicas=16)
+@reads_memory()
 @constrains()
 def recommend(
     model: ModelArgument,
@@ -47,11 +42,8 @@ def recommend(
     ] = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
-    rss: RssOption = None,
-    working_set: WorkingSetOption = None,
-    memory_file: MemoryFileOption = None,
-    binary: BinaryOption = None,
     *,
+    given: GivenMemory,
     how: Simulation,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,8 +52,7 @@ def recommend(
 
     memory_bytes = parse_memory(memory)
     assert memory_bytes is not None
-    readings = readings_of(rss=rss, working_set=working_set, memory_files=memory_file, binary=binary)
-    service = load_service(model, readings)
+    service = load_service(model, given.readings())
     if output is not None:
         check_folder(output)
     from gcsim.cli.answer import print_miss, print_recommendation

@@ -17,13 +17,7 @@ from gcsim.cli.options import (
     simulates,
 )
 from gcsim.cli.progress import Report, progress
-from gcsim.cli.readings import (
-    BinaryOption,
-    MemoryFileOption,
-    RssOption,
-    WorkingSetOption,
-    readings_of,
-)
+from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import exit_by_verdict, load_service
 from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
 from gcsim.cli.upgrade import note_upgrade
@@ -35,6 +29,7 @@ if TYPE_CHECKING:
 
 
 @simulates(replicas=16)
+@reads_memory()
 def report(
     model: ModelArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PAGE", help="The HTML file to write.")],
@@ -43,11 +38,8 @@ def report(
     gomemlimit: GomemlimitGrid = "off",
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
-    rss: RssOption = None,
-    working_set: WorkingSetOption = None,
-    memory_file: MemoryFileOption = None,
-    binary: BinaryOption = None,
     *,
+    given: GivenMemory,
     how: Simulation,
 ) -> None:
     """Write one self-contained HTML page: the grid, the heap over time and, with --memory, a recommendation."""
@@ -64,8 +56,7 @@ def report(
         raise InputError(
             "--gogc and --gomemlimit make one setting, but a report needs two or more; give more values"
         )
-    readings = readings_of(rss=rss, working_set=working_set, memory_files=memory_file, binary=binary)
-    service = load_service(model, readings)
+    service = load_service(model, given.readings())
     check_output(output)
     from gcsim.report.model_page import model_page
     from gcsim.tuning.recorded import record_runs, settings_to_record
