@@ -82,9 +82,9 @@ def _integer(least: int, most: int) -> Callable[[object], int]:
 
 def _number(most: float) -> Callable[[object], float]:
     def read(value: object) -> float:
-        if type(value) not in (int, float) or not 0 <= value <= most:  # type: ignore[operator]
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
             raise ValueError("not a number in range")
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
         if not math.isfinite(number):
             raise ValueError("not finite")
         return number

@@ -36,10 +36,8 @@ def print_grid(sweep: "Sweep", best: "Run | None") -> None:
         return
     _print_map(sweep, best, "gc_cpu_fraction", 0.01, "GC CPU, percent")
     emit("")
-    if "container_peak_bytes" in sweep.metric_names:
-        _print_map(sweep, best, "container_peak_bytes", MIB, "peak container memory, MiB")
-    else:  # a sweep of an older gcsim
-        _print_map(sweep, best, "rss_peak_bytes", MIB, "peak resident memory, MiB")
+    kind = "container" if sweep.memory_metric == "container_peak_bytes" else "resident"
+    _print_map(sweep, best, sweep.memory_metric, MIB, f"peak {kind} memory, MiB")
     _print_legend(sweep, best)
 
 

@@ -158,7 +158,7 @@ def _internal(error: Exception) -> int:
     if os.environ.get("GCSIM_TRACEBACK"):
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119
+    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119  # no import while reporting a fault
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     note(f"gcsim: internal error, please report it: {what}{place}; GCSIM_TRACEBACK=1 prints the traceback")
     return INTERNAL_ERROR

@@ -21,7 +21,7 @@ from gcsim.report.figures import (
     trade_off_figure,
 )
 from gcsim.report.heatmap import heat_map_data
-from gcsim.report.sweep_figures import memory_metric, recommendation_points, recorded_curves
+from gcsim.report.sweep_figures import recommendation_points, recorded_curves
 from gcsim.report.tradeoff import trade_off_data
 from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep
@@ -105,7 +105,7 @@ PLOTS = (
         stem="memory",
         section="grid",
         text="peak container memory over the grid",
-        draw=_heat_map(memory_metric),
+        draw=_heat_map(lambda sweep: sweep.memory_metric),
     ),
     Plot(stem="trade-off", section="recommendation", text="GC CPU against peak memory", draw=_trade_off),
     Plot(stem="heap", section="over time", text="heap over time", draw=_heap),

@@ -10,7 +10,6 @@ from gcsim.report.tradeoff import TradeOff, trade_off_data
 from gcsim.settings import Settings
 from gcsim.tuning.reason import short
 from gcsim.tuning.recommend import Recommendation
-from gcsim.tuning.sweep import Sweep
 
 CURVE_CYCLES = 8  # cycles of the setting with the lowest cycle rate
 
@@ -18,11 +17,6 @@ CURVE_CYCLES = 8  # cycles of the setting with the lowest cycle rate
 def about_model(name: str, settings: Settings) -> str:
     """Service, Go version and GOMAXPROCS, for the subtitles of figures."""
     return f"{name}, Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
-
-
-def memory_metric(sweep: Sweep) -> str:
-    """The memory metric of figures: container memory, or RSS for a sweep of an older gcsim, which has no other."""
-    return "container_peak_bytes" if "container_peak_bytes" in sweep.metric_names else "rss_peak_bytes"
 
 
 def recommendation_points(found: Recommendation) -> TradeOff:

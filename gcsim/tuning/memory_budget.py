@@ -1,7 +1,7 @@
 """Container memory outside the Go heap: its split, its uncertainty, and the reading that would narrow it most."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,15 +9,15 @@ import numpy as np
 from gcsim.arrays import FloatArray
 from gcsim.engine.inputs.draws import draw_parameters
 from gcsim.engine.run import Run
+from gcsim.engine.summary.intervals import Z90
 from gcsim.metrics import Estimate
+from gcsim.priors.readings import MOMENT_ERROR
 from gcsim.service.model import Model
 from gcsim.submodels.process_memory import container_bytes
 from gcsim.tuning.feasible import container_peak
 from gcsim.units import MIB, format_interval, format_mib
 
 _DRAWS = 1024
-_MOMENT_ERROR = 0.05  # relative error of a momentary reading as the peak
-_Z95 = 1.6448536269514722
 _LEAST_FREED_BYTES = 1.0 * MIB  # a reading that frees less is not proposed
 
 Reading = Literal["--working-set", "--rss"]
@@ -33,11 +33,7 @@ class Split:
 
     def to_json(self) -> dict[str, float]:
         """The JSON document of the three parts."""
-        return {
-            "anonymous_bytes": self.anonymous_bytes,
-            "hot_file_bytes": self.hot_file_bytes,
-            "kernel_bytes": self.kernel_bytes,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,24 +147,20 @@ def _best_reading(
     A linear regression of ``outside`` on the quantity read leaves a standard deviation; the error of the reading adds
     to it.
     """
-    rss = anonymous + pages
-    readings: dict[Reading, list[FloatArray]] = {
-        "--working-set": [outside],
-        "--rss": [rss],
-    }
+    readings: dict[Reading, FloatArray] = {"--working-set": outside, "--rss": anonymous + pages}
     now, median = float(np.quantile(outside, 0.95)), float(np.median(outside))
     best: tuple[Reading | None, float] = (None, 0.0)
-    for name, columns in readings.items():
-        left = math.hypot(_residual(outside, columns), _MOMENT_ERROR * float(np.median(columns[0])))
-        freed = now - (median + _Z95 * left)
+    for name, read in readings.items():
+        left = math.hypot(_residual(outside, read), MOMENT_ERROR * float(np.median(read)))
+        freed = now - (median + Z90 * left)
         if freed > max(best[1], _LEAST_FREED_BYTES):
             best = (name, freed)
     return best
 
 
-def _residual(values: FloatArray, columns: list[FloatArray]) -> float:
-    """Standard deviation of ``values`` about their linear regression on the columns."""
-    design = np.stack([np.ones(values.size), *columns], axis=1)
+def _residual(values: FloatArray, read: FloatArray) -> float:
+    """Standard deviation of ``values`` about their linear regression on ``read``; arrays of one shape."""
+    design = np.stack([np.ones(values.size), read], axis=1)
     fitted, *_ = np.linalg.lstsq(design, values, rcond=None)
     return float((values - design @ fitted).std())
 

@@ -77,6 +77,11 @@ class Sweep:
         present = {name for run in self.finished for name in run.metrics}
         return [name for name in METRICS if name in present]
 
+    @property
+    def memory_metric(self) -> str:
+        """The memory metric of tables and figures: container memory, or RSS for a sweep of an older gcsim."""
+        return "container_peak_bytes" if "container_peak_bytes" in self.metric_names else "rss_peak_bytes"
+
     def metric(self, name: str) -> MetricGrid:
         """The arrays of one metric over the grid."""
         missing = Estimate(float("nan"), float("nan"), float("nan"))

@@ -242,7 +242,7 @@ def memory_posterior(
 def _peak_error(size_bytes: float, reading_error: float) -> float:
     """Standard error of the parts' sum against a peak; ``reading_error`` is the relative one of a momentary reading."""
     error = math.hypot(_PEAK_ERROR_BYTES, _PEAK_ERROR * size_bytes)
-    return math.hypot(error, reading_error * size_bytes) if reading_error else error
+    return math.hypot(error, reading_error * size_bytes)
 
 
 def log_normal(values: FloatArray, source: str, origin: ParameterOrigin) -> Parameter:

@@ -73,14 +73,14 @@ def _unknown(outside: Mapping[str, Parameter], file: Parameter, prior: MemoryPri
     RSS. File pages have a prior of their own; ``rss_file_share`` of 1 adds its width to that of RSS.
     """
     go = outside["metadata_base_bytes"].value + MEDIAN_TOUCHED * outside["allocated_stack_bytes"].value
-    beside = max(file.value - UNTOUCHED_BYTES, LEAST_NON_GO_BYTES)
-    base = go + beside
+    non_go = max(file.value - UNTOUCHED_BYTES, LEAST_NON_GO_BYTES)
+    base = go + non_go
     source = f"prior: measured on Go {prior.go}"
     return {
         "rss_base_bytes": Parameter(base, _BASE_ERROR * go / base, f"{source}, and file pages", "prior"),
         "rss_ratio": Parameter(1.0 + prior.metadata_share + _FRAGMENTS, _FRAGMENTS_ERROR, source, "prior"),
         "rss_beside_bytes": Parameter(
-            beside, min(_NON_GO_ERROR_BYTES / beside, 1.0), "prior: file pages and C memory", "prior"
+            non_go, min(_NON_GO_ERROR_BYTES / non_go, 1.0), "prior: file pages and C memory", "prior"
         ),
         **_file_parameters(file, 1.0),
     }
@@ -91,11 +91,11 @@ def _from_rss(
 ) -> dict[str, Parameter]:
     """The parameters from a measured peak of RSS alone: file pages keep their prior within the rest of RSS."""
     source = "prior: resident text, data and C memory; updated by the capture's peak"
-    beside = np.maximum(posterior.rss_beside_bytes, LEAST_NON_GO_BYTES)
+    non_go = np.maximum(posterior.rss_beside_bytes, LEAST_NON_GO_BYTES)
     file = file_pages_within(posterior.file_resident_bytes)
     return {
         **_measured(rss_peak_bytes, 0.0, posterior, peak, prior, "capture"),
-        "rss_beside_bytes": log_normal(beside, source, "prior"),
+        "rss_beside_bytes": log_normal(non_go, source, "prior"),
         **_file_parameters(
             log_normal(file, "prior: file pages of real programs; updated by the capture's peak", "prior"),
             0.0,
@@ -113,11 +113,11 @@ def _from_parts(
     measured = process.rss_peak_bytes if process.peak_error == 0 else None
     follows = 0.0 if measured is not None else _slope(rss, pages)
     own_error = 0.0 if measured is not None else float((rss - follows * pages).std())
-    beside = np.maximum(posterior.rss_beside_bytes, LEAST_NON_GO_BYTES)
-    size = float(beside.mean())
+    non_go = np.maximum(posterior.rss_beside_bytes, LEAST_NON_GO_BYTES)
+    size = float(non_go.mean())
     size_at_peak = float(rss.mean()) if measured is None else measured
     resident = _measured(size_at_peak, own_error, posterior, peak, prior, origin)
-    spread = float((beside - follows * pages).std())
+    spread = float((non_go - follows * pages).std())
     updated = f"updated by a {source}"
     known = not file.is_prior
     return resident | {
@@ -168,7 +168,7 @@ def _measured(
             "rss_base_bytes": Parameter(0.0, 0.0, source, origin),
             "rss_ratio": Parameter(
                 float(np.clip(rss_peak_bytes / peak, 0.1, ratio)),
-                math.hypot(0.02, own_error / rss_peak_bytes) if own_error else 0.02,
+                math.hypot(0.02, own_error / rss_peak_bytes),
                 source,
                 origin,
             ),

@@ -14,17 +14,14 @@ from gcsim.metrics import Estimate
 from gcsim.priors.process_memory import memory_prior
 from gcsim.service.assessment import NOT_MEASURED, Assessment, by_severity
 from gcsim.service.model import Model
-from gcsim.service.parameters import Parameters
+from gcsim.service.parameters import OUTSIDE_HEAP, Parameters
 
-_OUTSIDE = (
-    "metadata_base_bytes", "metadata_share", "slot_garbage_share", "unfilled_slot_share", "allocated_stack_bytes"
-)  # fmt: skip
 _GOALS_APART = 1.2  # a goal above the mean peak, or below it, in a steady service
 
 
 def has_measured_memory(model: Model) -> bool:
     """Whether the model's resident memory is measured: readings then say nothing new."""
-    return not model.parameters.rss_base_bytes.is_prior
+    return model.parameters.memory_source != "prior"
 
 
 def with_memory_readings(model: Model, readings: MemoryReadings) -> Model:
@@ -54,7 +51,7 @@ def with_memory_readings(model: Model, readings: MemoryReadings) -> Model:
             evidence, process=_with_peak_error(evidence.process, run.metrics["heap_peak_bytes"])
         )
     found = updated_memory(
-        {name: getattr(parameters, name) for name in _OUTSIDE},
+        {name: getattr(parameters, name) for name in OUTSIDE_HEAP},
         peak=highest,
         stacks=parameters.stack_bytes.value,
         prior=memory_prior(rules_for(model.settings.go).minor),

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 from gcsim.calibration.memory.measurements import ProcessMemory
 from gcsim.calibration.memory.readings.reading import Reading
 from gcsim.errors import InputError
+from gcsim.priors.readings import BELOW_PEAK, MOMENT_ERROR
 from gcsim.units import format_mib
 
 # The scavenger leaves a tenth more than the last cycle needed (Go 1.19+ ``gcPaceScavenger``, retainExtraPercent), and
 # returns the rest slowly. A momentary reading therefore belongs to a heap of up to 1.1 times the mean peak, at most the
-# run's highest. Measured twenty times a second after a warm-up, in programs of this project on Go 1.27 at GOGC=100 and
-# 400, it was 0 to 5 % (median of each program) and 0 to 17 % (10th percentile) below the run's peak.
+# run's highest.
 RETAINED = 1.1
-_BELOW_PEAK, _MOMENT_ERROR = 0.01, 0.05
 _HIGH_WATER_ERROR = 0.02  # the high-water mark at the time of reading; the run may have gone on
 # A usage has inactive file pages, which the kernel reclaims: none in a pod that reads its binary only, or many.
 _USAGE_ERROR = 0.2
@@ -46,7 +45,7 @@ def process_memory(readings: Sequence[Reading], *, retained_heap_bytes: float) -
         anonymous = max(rss - file - shared, anonymous or 0)
         now = None if status is None else status.rss_bytes
         mapped, outside = (mapped, outside) if now == rss else (None, None)  # the map is of another moment
-    below = 0.0 if is_peak else _BELOW_PEAK
+    below = 0.0 if is_peak else BELOW_PEAK
     return ProcessMemory(
         rss_peak_bytes=_scaled(rss, below),
         anonymous_peak_bytes=_scaled(anonymous, below),
@@ -55,7 +54,7 @@ def process_memory(readings: Sequence[Reading], *, retained_heap_bytes: float) -
         heap_mapped_bytes=_scaled(mapped, 0.0),
         rss_outside_heap_bytes=_scaled(outside, 0.0),
         container_peak_bytes=container,
-        peak_error=_HIGH_WATER_ERROR if is_peak else _MOMENT_ERROR,
+        peak_error=_HIGH_WATER_ERROR if is_peak else MOMENT_ERROR,
         container_error=container_error,
         heap_peak_bytes=None if is_peak else retained_heap_bytes,
     )
@@ -95,7 +94,7 @@ def _container(readings: Sequence[Reading]) -> tuple[float | None, float]:
     if usage is not None and inactive is not None and usage > inactive:
         working_sets.append(usage - inactive)
     if working_sets:
-        return max(working_sets) * (1.0 + _BELOW_PEAK), _MOMENT_ERROR
+        return max(working_sets) * (1.0 + BELOW_PEAK), MOMENT_ERROR
     usage = usage if usage is not None else _highest(readings, "usage_peak_bytes")
     return (None, 0.0) if usage is None else (float(usage), _USAGE_ERROR)
 
