@@ -157,12 +157,11 @@ CASES = (
         command=_caddy, prepare=_caddy_gateway, port=_PORT + 1, load=(*_HTTP, "-conns", "24"),
     ),
     Case(
-        label="tsgo-check", program="tsgo", split="development", limits_mib=(420, 560, 900),
+        label="tsgo-check", program="tsgo", split="development", limits_mib=(700, 800, 1200),
         command=_tsgo, prepare=_none(lambda folder: data.typescript_project(folder / "project", 450)),
-        gogcs=(50, 200, 400, 25),
     ),
     Case(
-        label="go-compile", program="go", split="development", limits_mib=(120, 160, 260), go="1.27.3",
+        label="go-compile", program="go", split="development", limits_mib=(100, 130, 260), go="1.27.3",
         command=lambda places: _compile(places, "1.27.3", "net/http"),
         prepare=_none(lambda folder: data.compile_inputs(folder, toolchains.find("1.27.3"), "net/http")),
     ),
@@ -172,12 +171,12 @@ CASES = (
         load=("-kind", "nats", "-rate", "5000", "-conns", "8", "-size", "2000", "-stream", "50000000"),
     ),
     Case(
-        label="nats-growing", program="nats", split="held out", limits_mib=(110, 140, 220), command=_nats,
+        label="nats-growing", program="nats", split="held out", limits_mib=(70, 85, 140), command=_nats,
         prepare=_no_data, port=_PORT + 2,
         load=("-kind", "nats", "-rate", "4000", "-conns", "8", "-size", "1000"),
     ),
     Case(
-        label="rclone-serve", program="rclone", split="held out", limits_mib=(36, 46, 90), command=_rclone_serve,
+        label="rclone-serve", program="rclone", split="held out", limits_mib=(44, 56, 100), command=_rclone_serve,
         prepare=lambda folder: data.file_tree(folder / "tree", folders=40, files=500), port=_PORT + 3,
         load=(*_HTTP, "-rate", "400"),
     ),
