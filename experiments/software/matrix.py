@@ -10,7 +10,7 @@ from gcsim.units import MIB
 
 CAPTURES = unpacked(Path(__file__).parent / "captures")
 LOAD_SECONDS = 10.0
-_ORDER = ((2, 1), (2, 2), (1, 1), (1, 2))  # (GOMAXPROCS, repeat)
+_ORDER = ((2, 1), (1, 1), (2, 2), (1, 2))  # (GOMAXPROCS, repeat)
 
 
 def plan_of(case: Case, setting: tuple[int | None, int | None], procs: int, repeat: int) -> RunPlan:
