@@ -45,7 +45,7 @@ def residuals(trace: Trace, calibration: Calibration) -> tuple[Residuals, ...]:
     evidence, model = calibration.evidence, calibration.model
     seconds = evidence.start_seconds - evidence.start_seconds[0]
     numbers = trace.cycles.cycle_number[calibration.window].astype(np.float64)
-    inside = np.minimum(seconds, np.nextafter(seconds[-1], 0.0))  # the end of a profile is its start
+    inside = model.profile.within(seconds)
     live = model.parameters.live_bytes.value * model.profile.live_at(inside)
     rates = allocation_rates(evidence)
     rate = float(rates.mean()) * model.profile.alloc_at(inside[1:])

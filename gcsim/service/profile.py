@@ -72,6 +72,12 @@ class Profile:
         """The time after which the profile repeats; 0 for a steady profile."""
         return float(self.seconds[-1])
 
+    def within(self, seconds: FloatArray) -> FloatArray:
+        """Times of one period, with its end moved just before the end: the factors there are those of the start."""
+        if self.is_steady:
+            return seconds
+        return np.minimum(seconds, np.nextafter(self.period_seconds, 0.0))
+
     def live_at(self, now_seconds: FloatArray) -> FloatArray:
         """The factor on the live heap at times of any shape."""
         return self._at(now_seconds, self.live_factor)

@@ -112,3 +112,10 @@ def test_of_real_programs_only_the_leak_grows() -> None:
         if len(trace.cycles) > 6 and growth_of(trace):
             growing.add(log.name.split("-go1")[0])
     assert growing == {"leak"}
+
+
+def test_the_last_cycle_of_a_log_scatters_about_the_end_of_the_profile() -> None:
+    """No cycle of a heap that doubles over the log is compared with the live heap of the log's start."""
+    trace = log_of(30.0 + 3.6 * SECONDS_APART * np.arange(40))
+    scatter = calibrate(trace, name="leak").model.scatter.live_factor
+    assert float(scatter.max() / scatter.mean()) < 1.2

@@ -30,7 +30,7 @@ _BIAS_RANGE = (0.5, 2.0)
 
 def fit_variability(evidence: Evidence, gaps: Intervals, model: Model) -> CycleVariability:
     """The distributions of the window's cycles about ``model``, without the scatter that truncation adds."""
-    since_s = evidence.start_seconds - evidence.start_seconds[0]
+    since_s = model.profile.within(evidence.start_seconds - evidence.start_seconds[0])
     live = evidence.live_bytes / np.maximum(model.profile.live_at(since_s), 0.1)
     phases, runway = _phases(evidence, model)
     time_factor = evidence.concurrent_seconds / phases.duration_seconds
@@ -67,7 +67,7 @@ def _mark_cpu_noise(evidence: Evidence) -> float:
 def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
     """The engine's mark phase for each logged cycle's CPU time and runway, and the runways in bytes."""
     lane = lane_parameters(model, [model.settings], central_draws(model))
-    since_s = evidence.start_seconds - evidence.start_seconds[0]
+    since_s = model.profile.within(evidence.start_seconds - evidence.start_seconds[0])
     pace = np.maximum(model.profile.alloc_at(since_s), 0.1)
     goal = np.minimum(evidence.heap_goal_bytes, NO_GOAL_BYTES)
     runway: FloatArray = np.maximum(goal - evidence.heap_start_bytes, _SHORTEST_RUNWAY_BYTES)
