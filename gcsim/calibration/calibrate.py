@@ -9,7 +9,7 @@ from gcsim.calibration.estimate.intervals import intervals
 from gcsim.calibration.estimate.live_heap import heap_exponent
 from gcsim.calibration.estimate.loop import LoopDetection, find_pace
 from gcsim.calibration.estimate.marking import fit_marking, marking_mutator
-from gcsim.calibration.estimate.movement import find_profile
+from gcsim.calibration.estimate.movement import find_movement
 from gcsim.calibration.estimate.variability import fit_variability
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.log_case import LogCase
@@ -96,7 +96,8 @@ def calibrate(
     evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)
     gaps = intervals(evidence)
     pace = find_pace(evidence, gaps, trace.info, stated.loop)
-    profile = find_profile(evidence)
+    movement = find_movement(evidence, pace.loop, job=stated.job)
+    profile = movement.profile
     allocation = fit_allocation(evidence, gaps, pace, profile, marking_mutator(evidence))
     steady_arrivals = pace.loop == "open" and profile.is_steady
     # without recounted span tails: the engine's mark phases have none
@@ -106,7 +107,7 @@ def calibrate(
         loop=pace.loop,
         settings=settings,
         parameters=Parameters(
-            **fit_heap(evidence),
+            **fit_heap(evidence, movement.live_trend),
             **fit_marking(evidence, pace.loop, arrival_bytes_per_second=arriving),
             **allocation,
             **memory,
@@ -114,13 +115,14 @@ def calibrate(
             pause_scale=_PAUSE_SCALE,
         ),
         profile=profile,
+        growth=movement.growth,
         scatter=CycleVariability.none(),
         pauses=Pauses.from_samples(evidence.sweep_term_seconds, evidence.mark_term_seconds),
         duration_seconds=float(evidence.start_seconds[-1] - evidence.start_seconds[0]),
         cycles=len(evidence),
         provenance=_provenance(trace.info, window, len(trace.cycles), pace),
     )
-    model = replace(model, scatter=fit_variability(evidence, gaps, model))
+    model = replace(model, scatter=fit_variability(evidence, gaps, model, movement.live_trend))
     case = LogCase(trace=trace, log=log, printed=printed, window=window, evidence=evidence, measured=measured)
     return Calibration(model=model, case=case, pace=pace)
 

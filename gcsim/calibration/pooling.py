@@ -175,6 +175,8 @@ def _same_everywhere(logs: list[Calibration]) -> dict[str, Parameter]:
 def _live_heap(logs: list[Calibration]) -> dict[str, Parameter]:
     """Live heap at the reference's settings, and its growth per doubling of the interval between collections."""
     live, growth = _values(logs, "live_bytes"), _values(logs, "mark_cpu_heap_ratio")
+    if any(not one.model.growth.is_none for one in logs):  # means of other stretches of the growth
+        return {"live_bytes": live[0], "live_per_doubling": logs[0].model.parameters.live_per_doubling}
     reference = growth[0].value
     law = pooled(
         np.log([p.value for p in live]),

@@ -11,7 +11,13 @@ from gcsim.arrays import FloatArray
 from gcsim.cycles import CycleTable
 from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
-from gcsim.engine.inputs.draws import central_draws, draw_parameters, lane_parameters
+from gcsim.engine.inputs.draws import (
+    central_draws,
+    central_growth,
+    draw_growth,
+    draw_parameters,
+    lane_parameters,
+)
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.recorder import CycleRecorder
@@ -28,6 +34,7 @@ from gcsim.metrics import PAUSE_QUANTILES
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.streams import stream
+from gcsim.submodels.live_growth import GrowthCourses
 
 MAX_STEADY_CYCLES = 1000  # of a steady service; more cycles would only repeat them
 MAX_PERIODS = 3  # of a service whose load changes; more periods would only repeat them
@@ -91,7 +98,8 @@ def replica_metrics(
 
         totals, latencies = event_totals(model, settings, parameters, drawn, plan, controller=controller)
     else:
-        totals = run_lanes(_engine(model, parameters, settings[0].go, plan.seed, controller), plan)
+        growth = draw_growth(model, drawn, seed=plan.seed)
+        totals = run_lanes(_engine(model, parameters, settings[0].go, plan.seed, controller, growth), plan)
     repeats = len(settings)
     metrics = lane_metrics(
         totals,
@@ -143,7 +151,8 @@ def lanes_for(
     """A lane engine with one lane per setting and replica, setting by setting; all settings have one Go version."""
     plan = plan.changed(**changes)
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
-    return _engine(model, lane_parameters(model, settings, drawn), settings[0].go, plan.seed)
+    growth = draw_growth(model, drawn, seed=plan.seed)
+    return _engine(model, lane_parameters(model, settings, drawn), settings[0].go, plan.seed, growth=growth)
 
 
 def _rules(go: str) -> GoRules:
@@ -157,11 +166,16 @@ def _rules(go: str) -> GoRules:
 
 
 def _engine(
-    model: Model, parameters: LaneParameters, go: str, seed: int, controller: Controller = FIXED_SETTING
+    model: Model,
+    parameters: LaneParameters,
+    go: str,
+    seed: int,
+    controller: Controller = FIXED_SETTING,
+    growth: GrowthCourses | None = None,
 ) -> LaneEngine:
     return LaneEngine(
         parameters, profile=model.profile, scatter=model.scatter, rules=_rules(go), seed=seed,
-        controller=controller,
+        controller=controller, growth=growth,
     )  # fmt: skip
 
 
@@ -169,8 +183,9 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
     """Runs every lane for the plan's duration of its own time; returns the sums of its cycles.
 
     A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
-    profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. If a load
-    that changes causes very many cycles, each one stands for several (``engine.lanes.stride``).
+    profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
+    whose live heap grows is simulated to the end. If a service that changes has very many cycles, each one stands for
+    several (``engine.lanes.stride``).
     """
     plan = plan.changed(**changes)
     duration_seconds = plan.duration_seconds
@@ -181,9 +196,10 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
     whole, active = LaneTotals.zero(lanes), LaneTotals.zero(lanes)
     places = np.arange(lanes)
     done = np.zeros(lanes, dtype=np.bool_)
-    load_changes = not engine.profile.is_steady
+    grows = engine.growth is not None
+    load_changes = grows or not engine.profile.is_steady
     most_cycles = MAX_MOVING_CYCLES if load_changes else MAX_STEADY_CYCLES
-    if load_changes:
+    if load_changes and not grows:
         duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
     steps = 0
     while True:
@@ -195,7 +211,9 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
         if load_changes:
             now = engine.state.now_seconds
             stands_for = repeats(steps, now, now - since, duration_seconds)
-            engine.repeat_last(stands_for, since_seconds=since, since_fill_seconds=fill)
+            engine.repeat_last(
+                stands_for, since_seconds=since, since_fill_seconds=fill, worked_bytes=step.mutator_bytes
+            )
             active.add(step, ~done, stands_for)
         else:
             active.add(step, ~done)
@@ -233,7 +251,7 @@ def record_cycles(
     plan = plan.changed(**changes)
     with finite_arithmetic(model.name):
         parameters = lane_parameters(model, [settings], central_draws(model))
-        engine = _engine(model, parameters, settings.go, plan.seed)
+        engine = _engine(model, parameters, settings.go, plan.seed, growth=central_growth(model))
         for _ in range(plan.warm_up_cycles):
             engine.step()
         engine.restart_clock()

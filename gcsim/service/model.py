@@ -15,6 +15,7 @@ from gcsim.documents import number, read_document, table_of, text_of, whole_numb
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.assessment import Assessment
+from gcsim.service.growth import LiveGrowth
 from gcsim.service.parameters import Parameter, Parameters
 from gcsim.service.pauses import Pauses
 from gcsim.service.profile import Profile
@@ -45,6 +46,7 @@ class Model:
     scatter: CycleVariability
     duration_seconds: float  # of the calibrated window
     cycles: int  # in the calibrated window
+    growth: LiveGrowth = field(default_factory=LiveGrowth.none)  # of the live heap; multiplies the profile
     requests: Requests | None = None  # if the calibrated run has a load driver's result
     provenance: Mapping[str, str] = field(default_factory=dict)
     assessment: Assessment | None = None  # None without a verdict
@@ -80,6 +82,9 @@ class Model:
             scatter=CycleVariability.from_document(table_of(document, "scatter")),
             duration_seconds=_positive(document, "duration_seconds"),
             cycles=whole_number(document, "cycles"),
+            growth=LiveGrowth.from_document(table_of(document, "growth"))
+            if "growth" in document
+            else LiveGrowth.none(),
             requests=Requests.from_document(table_of(document, "requests"))
             if "requests" in document
             else None,
@@ -107,6 +112,7 @@ class Model:
             "provenance": dict(self.provenance),
             **({"assessment": self.assessment.to_document()} if self.assessment is not None else {}),
             "profile": self.profile.to_document(),
+            **({} if self.growth.is_none else {"growth": self.growth.to_document()}),
             "pauses": self.pauses.to_document(),
             "scatter": self.scatter.to_document(),
             **({"requests": self.requests.to_document()} if self.requests is not None else {}),

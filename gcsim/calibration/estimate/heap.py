@@ -17,11 +17,14 @@ _LEAST_LIVE_BYTES = 64.0 * 1024  # live heap of the runtime itself, for a heap p
 _BELOW_A_MIB = Parameter(BELOW_A_MIB, 1.0, "prior: less than 1 MiB printed", "prior")
 
 
-def fit_heap(evidence: Evidence) -> dict[str, Parameter]:
-    """The parameters of live heap, roots and heap growth."""
+def fit_heap(evidence: Evidence, live_trend: FloatArray) -> dict[str, Parameter]:
+    """The parameters of live heap, roots and heap growth.
+
+    ``live_trend`` is the factor of growth on the live heap at each cycle; 1 without growth. It is no error of the mean.
+    """
     live = evidence.live_bytes
     mean = max(float(live.mean()), _LEAST_LIVE_BYTES)
-    error = math.hypot(standard_error(live), _live_printing(evidence)) / mean
+    error = math.hypot(standard_error(live / live_trend), _live_printing(evidence)) / mean
     sizes = {
         "live_bytes": Parameter(mean, min(error, 1.0), LOG),
         "live_per_doubling": LIVE_PER_DOUBLING,

@@ -1,12 +1,17 @@
-"""The profile of a log: live heap and allocation rate over time, as steps, ramps, bursts or leaks."""
+"""The movement of a log: growth of the live heap, and the profile of live heap and allocation rate over time."""
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gcsim.arrays import FloatArray
+from gcsim.calibration.estimate.live_growth import find_growth
 from gcsim.calibration.evidence import Evidence
+from gcsim.service.growth import LiveGrowth
+from gcsim.service.model import Loop
 from gcsim.service.profile import Profile
+from gcsim.submodels.live_growth import central_course
 from gcsim.units import MIB
 
 MAX_BLOCKS = 256
@@ -20,11 +25,81 @@ _MORE_THAN_CHANCE = 3.0  # times the variance that scatter within blocks explain
 _PRINTED_SD = 0.41 * MIB  # of a difference of two sizes truncated to whole MiB
 
 
-def find_profile(evidence: Evidence) -> Profile:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Movement:
+    """The movement of a log: the live heap is its mean times growth times the profile's factor times scatter."""
+
+    growth: LiveGrowth
+    profile: Profile
+    live_trend: FloatArray  # the factor of growth at each cycle
+
+
+def find_movement(evidence: Evidence, loop: Loop, *, job: bool = False) -> Movement:
+    """Growth and profile of the window. The profile is what repeats: the live heap without its growth.
+
+    The growth of a closed loop follows its work, because a setting with cheaper collections does more work in a second.
+    The whole movement of a job's live heap is growth, and repeats with the job.
+    """
+    by_work = job or loop == "closed"
+    clock = _worked_seconds(evidence) if by_work else evidence.start_seconds - evidence.start_seconds[0]
+    growth = (
+        _job(evidence, clock)
+        if job
+        else find_growth(evidence.live_bytes, clock, "work" if by_work else "time")
+    )
+    if growth.is_none:
+        return Movement(
+            growth=growth,
+            profile=find_profile(evidence, evidence.live_bytes),
+            live_trend=np.ones(len(evidence)),
+        )
+    inside = np.minimum(clock, np.nextafter(growth.log_seconds, 0.0))  # a job's end is its start
+    trend = central_course(growth).factor(inside, np.zeros(len(evidence), dtype=np.int64))
+    return Movement(
+        growth=growth, profile=find_profile(evidence, evidence.live_bytes / trend), live_trend=trend
+    )
+
+
+def _worked_seconds(evidence: Evidence) -> FloatArray:
+    """The time of each cycle's start by the work clock: bytes allocated since the first one, over their mean rate."""
+    worked = np.concatenate([[0.0], np.cumsum(np.maximum(_period_bytes(evidence), 1.0))])
+    length = float(evidence.start_seconds[-1] - evidence.start_seconds[0])
+    return worked * length / worked[-1]
+
+
+def _job(evidence: Evidence, clock: FloatArray) -> LiveGrowth:
+    """The course of a job's live heap by work, as block means; none if the live heap does not move."""
+    steady = LiveGrowth.none()
+    live = evidence.live_bytes
+    if live.size < _MIN_BLOCKS * _CYCLES_PER_BLOCK:
+        return steady
+    stride = max(_CYCLES_PER_BLOCK, -(-live.size // MAX_BLOCKS))
+    edges = np.arange(0, live.size, stride)
+    counts = np.diff(np.append(edges, live.size))
+    means = np.add.reduceat(live, edges) / counts
+    if not _moves(means, live, _LIVE_MOVES):
+        return steady
+    middles = np.add.reduceat(clock, edges) / counts
+    # one cycle is enough for the ends of a course
+    knots = np.concatenate([[0.0], middles, [clock[-1]]])
+    levels = np.concatenate([live[:1], means, live[-1:]]) / max(float(live.mean()), 1.0)
+    apart = np.append(np.diff(knots) > 1e-6, True)
+    return replace(
+        steady,
+        form="job",
+        clock="work",
+        log_seconds=float(clock[-1]),
+        seconds=knots[apart],
+        levels=levels[apart],
+    )
+
+
+def find_profile(evidence: Evidence, live_bytes: FloatArray) -> Profile:
     """The factors on live heap and allocation rate over the window; steady if chance explains their movement.
 
-    The window is cut into blocks of a few cycles. A quantity moves if its block means differ by more than the scatter
-    within blocks explains, and by more than a threshold. If single cycles' rates scatter more than in any steady
+    ``live_bytes`` is the live heap of each cycle without its growth. The window is cut into blocks of a few cycles. A
+    quantity moves if its block means differ by more than the scatter within blocks explains, and by more than a
+    threshold. If single cycles' rates scatter more than in any steady
     program, the load has bursts, and each cycle is a block.
     """
     rates, sizes = _cycle_rates(evidence), _period_bytes(evidence)
@@ -37,14 +112,14 @@ def find_profile(evidence: Evidence) -> Profile:
     start_s = evidence.start_seconds - evidence.start_seconds[0]
     spans_s = np.diff(start_s[edges])
     rate = np.add.reduceat(sizes, edges[:-1]) / np.maximum(spans_s, 1e-9)
-    live = np.add.reduceat(evidence.live_bytes[:-1], edges[:-1]) / np.diff(edges)
+    live = np.add.reduceat(live_bytes[:-1], edges[:-1]) / np.diff(edges)
     rate_moves = bursts or _moves(rate, rates, _ALLOCATION_MOVES)
-    live_moves = _moves(live, evidence.live_bytes, _LIVE_MOVES)
+    live_moves = _moves(live, live_bytes, _LIVE_MOVES)
     if not (live_moves or rate_moves):
         return Profile.steady()
     shape = _stepped if bursts else _joined
     one = np.ones(rate.size)
-    live_mean = max(float(evidence.live_bytes.mean()), 1.0)  # over cycles, as the model's live heap is
+    live_mean = max(float(live_bytes.mean()), 1.0)  # over cycles, as the model's live heap is
     return shape(
         start_s[edges],
         live / live_mean if live_moves else one,

@@ -28,10 +28,18 @@ _LEAST_EXPECTED = 0.5  # of the mean, in one mark phase: smaller phases would am
 _BIAS_RANGE = (0.5, 2.0)
 
 
-def fit_variability(evidence: Evidence, gaps: Intervals, model: Model) -> CycleVariability:
-    """The distributions of the window's cycles about ``model``, without the scatter that truncation adds."""
+def fit_variability(
+    evidence: Evidence, gaps: Intervals, model: Model, live_trend: FloatArray
+) -> CycleVariability:
+    """The distributions of the window's cycles about ``model``, without the scatter that truncation adds.
+
+    ``live_trend`` is the factor of growth on the live heap at each cycle; 1 without growth.
+    """
     since_s = model.profile.within(evidence.start_seconds - evidence.start_seconds[0])
-    live = evidence.live_bytes / np.maximum(model.profile.live_at(since_s), 0.1)
+    live = evidence.live_bytes / live_trend / np.maximum(model.profile.live_at(since_s), 0.1)
+    mark_cpu_s = evidence.mark_cpu_seconds
+    if not model.growth.is_none:  # the engines scale mark CPU with the live heap
+        mark_cpu_s = mark_cpu_s / live_trend
     phases, runway = _phases(evidence, model)
     time_factor = evidence.concurrent_seconds / phases.duration_seconds
     phases = phases.prolonged(time_factor / float(time_factor.mean()), runway)
@@ -40,11 +48,11 @@ def fit_variability(evidence: Evidence, gaps: Intervals, model: Model) -> CycleV
     return CycleVariability(
         live_factor=factors(live, noise_sd=_live_noise(evidence)),
         alloc_time_factor=_time_factors(gaps, model.profile),
-        mark_cpu_factor=factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence)),
+        mark_cpu_factor=factors(mark_cpu_s, noise_sd=_mark_cpu_noise(evidence)),
         mark_time_factor=factors(time_factor),
         allocated_black_factor=_allocated_quantiles(evidence, phases.allocated_bytes, black_factor),
         heap_start_slack_bytes=_start_slack(evidence, rules_for(model.settings.go)),
-        mark_correlations=correlations(evidence.mark_cpu_seconds, time_factor, black_factor),
+        mark_correlations=correlations(mark_cpu_s, time_factor, black_factor),
         most_allocated_black=np.array(max(float(most_black.max()), 1.0)),
         most_past_goal=_most_past_goal(evidence, model, np.maximum(phases.allocated_bytes, runway)),
     )

@@ -52,6 +52,7 @@ class Overrides:
     gomaxprocs: int | None = None
     go: str | None = None
     loop: Loop | None = None
+    job: bool = False  # the log is one whole run of a finite job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

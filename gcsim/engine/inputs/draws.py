@@ -12,6 +12,7 @@ from gcsim.service.model import Model
 from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES, RANGES
 from gcsim.settings import Settings
 from gcsim.streams import stream
+from gcsim.submodels.live_growth import GrowthCourses, central_course, growth_courses
 from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, without_span_tails
 from gcsim.units import MAX_INT64
 
@@ -103,6 +104,31 @@ def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, 
 def central_draws(model: Model) -> dict[str, FloatArray]:
     """Every parameter at its central value, in the form of ``draw_parameters`` with one replica."""
     return {name: np.array([getattr(model.parameters, name).value]) for name in PARAMETER_NAMES}
+
+
+def draw_growth(model: Model, drawn: dict[str, FloatArray], *, seed: int) -> GrowthCourses | None:
+    """The growth of the live heap in each replica; None for a service that does not grow.
+
+    Replica r has the same growth at every setting. ``drawn`` is the result of ``draw_parameters``.
+    """
+    if model.growth.is_none:
+        return None
+    count = drawn["live_bytes"].shape[0]
+    return growth_courses(
+        model.growth,
+        levels=stream(seed, "growth curve").random(count),
+        pace=stream(seed, "growth pace").standard_normal(count),
+        first=stream(seed, "growth slope").standard_normal(count),
+        second=stream(seed, "growth step size").standard_normal(count),
+        bytes_per_second=drawn["alloc_bytes_per_second"],
+    )
+
+
+def central_growth(model: Model) -> GrowthCourses | None:
+    """The most probable growth, in the form of ``draw_growth`` with one replica."""
+    if model.growth.is_none:
+        return None
+    return central_course(model.growth, bytes_per_second=model.parameters.alloc_bytes_per_second.value)
 
 
 def lane_parameters(

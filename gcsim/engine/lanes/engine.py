@@ -24,6 +24,7 @@ from gcsim.service.profile import Profile
 from gcsim.service.variability import CycleVariability
 from gcsim.submodels.heap_growth import heap_growth
 from gcsim.submodels.limited_mark_phase import LIMITER_SECONDS_PER_PROC, limited_mark_phase
+from gcsim.submodels.live_growth import GrowthCourses
 from gcsim.submodels.live_heap import live_heap_scale
 from gcsim.submodels.mark_cost import mark_cpu_factor, program_slowness
 from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_phase
@@ -46,10 +47,13 @@ class LaneEngine:
         rules: GoRules,
         seed: int,
         controller: Controller = FIXED_SETTING,
+        growth: GrowthCourses | None = None,
     ) -> None:
         self.parameters = parameters
         self._controller = controller
         self.profile = profile
+        self.growth = growth
+        self._grows = False  # a warm-up stays at the start of the growth
         self.rules = rules
         self.state = initial_state(parameters, rules)
         self._cpu_factors = scatter.mark_cpu_factor
@@ -64,17 +68,26 @@ class LaneEngine:
         self.state = self.state.select(lanes)
 
     def restart_clock(self) -> None:
-        """Sets time to 0 in every lane at the end of a warm-up; all other state stays."""
+        """Sets time and work to 0 in every lane at the end of a warm-up, when growth starts; all other state stays."""
         self.state.now_seconds = np.zeros(self.parameters.lanes)
+        self.state.worked_bytes = np.zeros(self.parameters.lanes)
+        self._grows = True
 
     def repeat_last(
-        self, times: FloatArray, *, since_seconds: FloatArray, since_fill_seconds: FloatArray
+        self,
+        times: FloatArray,
+        *,
+        since_seconds: FloatArray,
+        since_fill_seconds: FloatArray,
+        worked_bytes: FloatArray,
     ) -> None:
         """Advances each lane as if its last cycle had happened ``times`` times.
 
-        ``since_seconds`` and ``since_fill_seconds`` are the clock and the limiter's bucket before that cycle.
+        ``since_seconds`` and ``since_fill_seconds`` are the clock and the limiter's bucket before that cycle,
+        ``worked_bytes`` is its allocation.
         """
         state = self.state
+        state.worked_bytes = state.worked_bytes + (times - 1.0) * worked_bytes
         state.now_seconds = since_seconds + times * (state.now_seconds - since_seconds)
         fill = since_fill_seconds + times * (state.limiter_fill_seconds - since_fill_seconds)
         most = np.maximum(LIMITER_SECONDS_PER_PROC * self.parameters.gomaxprocs, state.limiter_fill_seconds)
@@ -88,6 +101,8 @@ class LaneEngine:
         start_s = state.now_seconds + wait_s
         heap_start = state.heap_marked_bytes + grown
         live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
+        if self.growth is not None:
+            live = live * self._grown(self.growth, start_s, state.worked_bytes + allocated)
         live = np.minimum(live * self._live_heap_scale(), heap_start)
         cpu_factor, time_factor, black_factor = self._draws.marking_at(self._cycle)[:, parameters.replica]
         mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
@@ -104,6 +119,7 @@ class LaneEngine:
         state.heap_marked_bytes = live + allocated_black
         state.heap_end_bytes = heap_end
         state.live_bytes = live
+        state.worked_bytes = state.worked_bytes + allocated + allocated_black
         self._commit()
         self._cycle += 1
         return CycleStep(
@@ -202,6 +218,17 @@ class LaneEngine:
         if not (self.profile.is_steady and self.parameters.open_loop):
             return None
         return program_slowness(cpu_factor, self._cpu_factors)
+
+    def _grown(self, growth: GrowthCourses, start_s: FloatArray, worked_bytes: FloatArray) -> FloatArray:
+        """The factor of growth on the live heap at the start of a cycle."""
+        replica = self.parameters.replica
+        if not self._grows:
+            return growth.factor(np.zeros(self.parameters.lanes), replica)
+        return (
+            growth.factor_of_work(worked_bytes, replica)
+            if growth.by_work
+            else growth.factor(start_s, replica)
+        )
 
     def _live_heap_scale(self) -> FloatArray:
         """The live heap over the calibrated one, at the present heap growth."""

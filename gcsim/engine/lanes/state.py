@@ -24,6 +24,7 @@ class LaneState:
     )
     memory: ConsMarkMemory[FloatArray]
     limiter_fill_seconds: FloatArray
+    worked_bytes: FloatArray  # allocated by the program since the warm-up
     gc_percent: Int64Array  # -1: off
     memory_limit_bytes: Int64Array  # MAX_INT64: off
 
@@ -45,6 +46,7 @@ def initial_state(parameters: LaneParameters, rules: GoRules) -> LaneState:
         backlog_bytes=zero,
         memory=initial_cons_mark(zero, rules=rules),
         limiter_fill_seconds=zero,
+        worked_bytes=zero,
         gc_percent=parameters.gc_percent,
         memory_limit_bytes=parameters.memory_limit_bytes,
     )

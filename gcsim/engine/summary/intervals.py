@@ -162,7 +162,7 @@ def prediction_interval(
 
 def load_kind(model: Model) -> LoadKind:
     """The kind of load of a model, which selects the widths of its predictions."""
-    return model.loop if model.profile.is_steady else "moving"
+    return model.loop if model.profile.is_steady and model.growth.is_none else "moving"
 
 
 def _root_mean_square(values: FloatArray) -> float:

@@ -29,6 +29,7 @@ from gcsim.service.profile import Profile
 from gcsim.service.requests import Requests
 from gcsim.service.variability import CycleVariability
 from gcsim.streams import stream
+from gcsim.submodels.live_growth import GrowthCourses
 
 _MIN_FACTOR = 1e-3  # every mark phase takes some time and some CPU
 
@@ -52,12 +53,14 @@ class GoProcess:
         replica: int,
         requests: Requests | None = None,
         controller: Controller = FIXED_SETTING,
+        growth: GrowthCourses | None = None,
     ) -> None:
         p = parameters
         self.controller = controller
         self.env = env
         self.parameters = p
         self.profile = profile
+        self.growth = growth  # its only course is this replica's
         self.rules = rules
         self.scatter = scatter
         self._draws = CycleDraws(scatter, seed=seed, replicas=(replica,))
@@ -73,6 +76,7 @@ class GoProcess:
         self.marked_heap: MarkedHeap | None = None  # while a cycle marks
         self.observer: Callable[[], None] | None = None  # called when the heap changes between collections
         self.epoch_ns = 0  # the profile's time 0
+        self.epoch_allocated_bytes = 0.0  # by then
         self.cycles = 0
         self.last_live_bytes = p.live_bytes  # the live heap at the start of the last cycle
         self.interruptions = Interruptions()
@@ -113,8 +117,16 @@ class GoProcess:
         return MarkFactors(max(float(cpu), _MIN_FACTOR), max(float(time), _MIN_FACTOR), float(allocated))
 
     def live_factor(self) -> float:
-        """The profile's present live heap over its mean."""
-        return float(self.profile.live_at(self._profile_seconds())[0])
+        """The present live heap over its mean, by the profile and by growth."""
+        factor = float(self.profile.live_at(self._profile_seconds())[0])
+        return factor if self.growth is None else factor * self._grown(self.growth)
+
+    def _grown(self, growth: GrowthCourses) -> float:
+        only = np.zeros(1, dtype=np.int64)
+        if growth.by_work:
+            worked = np.array([self.machine.allocated_bytes - self.epoch_allocated_bytes])
+            return float(growth.factor_of_work(worked, only)[0])
+        return float(growth.factor(self._profile_seconds(), only)[0])
 
     def alloc_factor(self) -> float:
         """The profile's present allocation rate over its mean."""

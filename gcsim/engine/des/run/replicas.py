@@ -15,6 +15,7 @@ from gcsim.engine.des.run.recorder import Recording
 from gcsim.engine.des.run.runner import record_run, run_cycles
 from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
 from gcsim.engine.inputs.bounds import MAX_REQUESTS_PER_SECOND
+from gcsim.engine.inputs.draws import draw_growth
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.summary.totals import LaneTotals
@@ -22,6 +23,7 @@ from gcsim.errors import InputError
 from gcsim.service.model import Model
 from gcsim.service.objects.kinds_file import Objects
 from gcsim.settings import Settings
+from gcsim.submodels.live_growth import GrowthCourses
 from gcsim.submodels.mark_phase import MarkPhase
 
 MAX_STEADY_CYCLES = 300  # of a steady service; more cycles would only repeat them
@@ -41,15 +43,17 @@ def event_totals(
     """Runs every lane, setting by setting and replica by replica; returns the cycle sums and latency quantiles.
 
     A run of a steady service stops after MAX_STEADY_CYCLES cycles, a run of a service whose load changes after
-    MAX_PERIODS periods. Raises InputError if the requests are too many to simulate.
+    MAX_PERIODS periods. A run whose live heap grows is simulated to the end. Raises InputError if the requests are too
+    many to simulate.
     """
     replicas = lanes.lanes // len(settings)
     _refuse_too_many_requests(model, lanes)
     knobs = fit_scheduler_parameters(model, seed=plan.seed)
     totals = LaneTotals.zero(lanes.lanes)
     quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
-    steady = model.profile.is_steady
-    if not steady:
+    growth = draw_growth(model, drawn, seed=plan.seed)
+    steady = model.profile.is_steady and growth is None
+    if not steady and growth is None:
         whole_periods = MAX_PERIODS * model.profile.period_seconds
         plan = plan.changed(duration_seconds=min(plan.duration_seconds, whole_periods))
     for lane in range(lanes.lanes):
@@ -68,6 +72,7 @@ def event_totals(
             replica=replica,
             most_cycles=MAX_STEADY_CYCLES if steady else None,
             controller=controller,
+            growth=None if growth is None else growth.of(replica),
         )
         one.scatter_into(totals, np.array([lane]))
         if latencies is not None:
@@ -98,6 +103,7 @@ def _run_lane(
     replica: int,
     most_cycles: int | None,
     controller: Controller,
+    growth: GrowthCourses | None,
 ) -> tuple[LaneTotals, LatencySums | None]:
     """The sums over one run's cycles after the warm-up, and the latencies of its requests."""
     totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
@@ -107,7 +113,7 @@ def _run_lane(
 
     latencies = run_cycles(
         model, settings, parameters, add, plan,
-        replica=replica, most_cycles=most_cycles, controller=controller,
+        replica=replica, most_cycles=most_cycles, controller=controller, growth=growth,
     )  # fmt: skip
     return totals, latencies
 

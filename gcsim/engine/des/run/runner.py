@@ -17,12 +17,14 @@ from gcsim.engine.des.run.parameters import RunParameters, SchedulerParameters, 
 from gcsim.engine.des.run.process import GoProcess
 from gcsim.engine.des.run.recorder import Recorder, Recording, cycle_table
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace
+from gcsim.engine.inputs.draws import central_growth
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.model import Model
 from gcsim.service.objects.kinds_file import Objects
 from gcsim.settings import Settings
+from gcsim.submodels.live_growth import GrowthCourses
 
 
 def run_cycles(
@@ -35,6 +37,7 @@ def run_cycles(
     replica: int,
     most_cycles: int | None,
     controller: Controller = FIXED_SETTING,
+    growth: GrowthCourses | None = None,
     **changes: Unpack[PlanFields],
 ) -> LatencySums | None:
     """Simulates one run; returns the latencies of its requests, or None for a model without requests.
@@ -42,7 +45,9 @@ def run_cycles(
     ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up.
     """
     plan = plan.changed(**changes)
-    run = _Run(model, settings, parameters, on_cycle, plan, replica=replica, controller=controller)
+    run = _Run(
+        model, settings, parameters, on_cycle, plan, replica=replica, controller=controller, growth=growth
+    )
     run.play(most_cycles=most_cycles)
     return run.latencies
 
@@ -77,6 +82,7 @@ def record_run(
         replica=0,
         record=True,
         objects=objects,
+        growth=central_growth(model),
     )
     run.play(most_cycles=None)
     if run.recorder is None:
@@ -110,6 +116,7 @@ class _Run:
         record: bool = False,
         objects: Objects | None = None,
         controller: Controller = FIXED_SETTING,
+        growth: GrowthCourses | None = None,
     ) -> None:
         self.env = BoundedEnvironment()
         self._stop = self.env.event()
@@ -128,6 +135,7 @@ class _Run:
             replica=replica,
             requests=model.requests,
             controller=controller,
+            growth=growth,
         )
         self._collector = Collector(
             self.process, pauses=model.pauses, seed=plan.seed, replica=replica, on_cycle=self._cycle_ended
@@ -189,6 +197,7 @@ class _Run:
         warm_up, duration_s = self._plan.warm_up_cycles, self._plan.duration_seconds
         if cycle.number <= warm_up:
             process.epoch_ns = cycle.end_ns
+            process.epoch_allocated_bytes = process.machine.allocated_bytes
             if cycle.number == warm_up:
                 self._start_recording()
             return

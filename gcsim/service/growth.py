@@ -1,0 +1,113 @@
+"""The growth of the live heap over a log and beyond its end, with its uncertainty."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+
+from gcsim.arrays import FloatArray
+from gcsim.documents import number, numbers, text_of
+from gcsim.errors import InputError
+
+#: Form of the course. "none": no growth. "linear": a steady rise. "levels off": a rise towards a ceiling. "steps": a
+#: staircase. "job": the course of one whole run of a finite job, which repeats.
+GrowthForm = Literal["none", "linear", "levels off", "steps", "job"]
+#: "time": growth goes on with the clock. "work": with the bytes that the program allocates, as in a closed loop.
+GrowthClock = Literal["time", "work"]
+
+_MOST_FACTOR = 1e6
+_MOST_SECONDS = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LiveGrowth:
+    """Factor on the live heap over time: the movement that does not repeat. Its mean over the log's cycles is 1.
+
+    ``submodels.live_growth`` has the formulas. A rise, linear or levelling off, is a list of curves with weights:
+    linear has curvature 0. ``seconds`` and ``levels`` are the knots of steps and jobs. Time 0 is the start of the
+    calibrated window; the work clock is in seconds of the calibrated run.
+    """
+
+    form: GrowthForm = "none"
+    clock: GrowthClock = "time"
+    log_seconds: float = 0.0  # length of the calibrated window
+    pace_sd: float = 0.0  # of log speed of the clock: how far two runs of one program differ
+    # curves of a rise, arrays of one length
+    curvature_per_second: FloatArray  # 1 / time constant; 0 for a straight line
+    weight: FloatArray  # probability of each curve; sum 1
+    slope_per_second: FloatArray  # at time 0
+    slope_sd: FloatArray  # relative
+    pivot_seconds: FloatArray  # mean of the curve's rise, where the factor is 1
+    # steps and jobs
+    seconds: FloatArray  # start of each level of a staircase; knots of a job
+    levels: FloatArray  # the factor from there on; at the knots of a job
+    # beyond the log's end, of a staircase; an interval of 0: no further steps
+    step_seconds: float = 0.0
+    step_seconds_sd: float = 0.0  # relative
+    step_size: float = 0.0
+    step_size_sd: float = 0.0  # relative
+
+    def __post_init__(self) -> None:
+        curves = {getattr(self, name).shape for name in _CURVES}
+        if len(curves) != 1 or self.seconds.shape != self.levels.shape:
+            raise InputError("growth: the lists of curves, and seconds and levels, must have one length each")
+        single = (self.log_seconds, self.pace_sd, self.step_seconds, self.step_seconds_sd, self.step_size)
+        every = np.concatenate([*(getattr(self, name) for name in (*_CURVES, "levels")), single])
+        if not bool((np.isfinite(every) & (every >= 0) & (every <= _MOST_SECONDS)).all()):
+            raise InputError("growth: all numbers must be finite and 0 or more")
+        if self.form in ("linear", "levels off") and not (self.weight.size and self.weight.sum() > 0):
+            raise InputError("growth: a rise needs curves with a weight above 0")
+        if self.form in ("steps", "job") and (
+            self.seconds.size == 0 or bool((self.levels > _MOST_FACTOR).any())
+        ):
+            raise InputError("growth: steps and jobs need levels")
+        if self.form in ("steps", "job") and (
+            self.seconds[0] != 0 or bool((np.diff(self.seconds) <= 0).any())
+        ):
+            raise InputError("growth: seconds must rise from 0")
+        if self.form != "none" and self.log_seconds <= 0:
+            raise InputError("growth: log_seconds must be more than 0")
+
+    @classmethod
+    def none(cls) -> Self:
+        """The growth of a service that does not grow."""
+        nothing = np.zeros(0)
+        return cls(**dict.fromkeys((*_CURVES, "seconds", "levels"), nothing))
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the live heap does not grow."""
+        return self.form == "none"
+
+    @property
+    def extrapolates(self) -> bool:
+        """Whether the course goes on beyond the end of the log; a job's repeats."""
+        return self.form not in ("none", "job")
+
+    @classmethod
+    def from_document(cls, entry: Mapping[str, Any]) -> Self:
+        """The growth in a model file's table. Raises InputError."""
+        form, clock = text_of(entry, "form"), text_of(entry, "clock")
+        if form not in get_args(GrowthForm) or clock not in get_args(GrowthClock):
+            raise InputError(
+                f"growth: form must be one of {', '.join(get_args(GrowthForm))}, and clock time or work;"
+                f" got {form!r} and {clock!r}"
+            )
+        lists = {name: numbers(entry, name) for name in (*_CURVES, "seconds", "levels")}
+        return cls(form=form, clock=clock, **lists, **{name: number(entry, name) for name in _SINGLE})  # type: ignore[arg-type]
+
+    def to_document(self) -> dict[str, Any]:
+        """The table of the model file."""
+        return {
+            "form": self.form,
+            "clock": self.clock,
+            **{name: float(getattr(self, name)) for name in _SINGLE},
+            **{name: getattr(self, name).tolist() for name in (*_CURVES, "seconds", "levels")},
+        }
+
+
+_CURVES = ("curvature_per_second", "weight", "slope_per_second", "slope_sd", "pivot_seconds")
+_SINGLE = (
+    "log_seconds", "pace_sd", "step_seconds", "step_seconds_sd", "step_size", "step_size_sd",
+)  # fmt: skip
