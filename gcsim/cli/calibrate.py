@@ -47,6 +47,12 @@ def calibrate(
         bool,
         typer.Option("--closed-loop", help="The program runs at full speed, like a batch job."),
     ] = False,
+    job: Annotated[
+        bool,
+        typer.Option(
+            "--job", help="Each log is one whole run of a job: repeat its growth, do not extrapolate."
+        ),
+    ] = False,
     *,
     given: GivenMemory,
     figures: Annotated[
@@ -70,7 +76,7 @@ def calibrate(
     if open_loop and closed_loop:
         raise InputError("--open-loop and --closed-loop exclude each other; pass one of them")
     loop: Loop | None = "open" if open_loop else "closed" if closed_loop else None
-    stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go, loop=loop)
+    stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go, loop=loop, job=job)
     readings = given.readings()
     check_output(output)
     if figures is not None:

@@ -20,6 +20,7 @@ from gcsim.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
     from gcsim.metrics import Estimate
+    from gcsim.tuning.limits_reached import LimitReached
 
 _WIDEST_TABLE = 1000  # columns: tables are never cut; a narrow terminal wraps their lines
 _WIDTH_OF_A_TABLE_IN_A_FILE = 120  # columns of wrapped tables if standard output is not a terminal
@@ -164,6 +165,12 @@ def emit_estimates(metrics: Mapping[str, "Estimate"]) -> None:
         for name, found in metrics.items()
     ]
     emit_table(["", "predicted", "5th percentile", "95th percentile"], rows)
+
+
+def emit_reached(reached: "Sequence[LimitReached]") -> None:
+    """Writes when growth reaches a limit, one sentence each; nothing without growth."""
+    for one in reached:
+        emit("\n" + wrap(one.sentence))
 
 
 def _without_nan(value: object) -> object:

@@ -32,6 +32,7 @@ def overrides_of(
     gomaxprocs: int | None = None,
     go: str | None = None,
     loop: "Loop | None" = None,
+    job: bool = False,
 ) -> "Overrides":
     """The settings of the logged run that the options state. Raises InputError."""
     from gcsim.calibration.settings.log_settings import Overrides
@@ -47,6 +48,7 @@ def overrides_of(
         gomaxprocs=gomaxprocs,
         go=None if go is None else rules_for(go).go,
         loop=loop,
+        job=job,
     )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, note_written
+from gcsim.cli.console import emit, emit_json, emit_reached, note_written
 from gcsim.cli.options import (
     GomaxprocsOption,
     GoOption,
@@ -70,8 +70,11 @@ def recommend(
             progress=report,
         )
     note_upgrade(service, found.settings)
+    from gcsim.tuning.limits_reached import limits_reached, reached_json
+
+    reached = limits_reached(service, found.settings, memory_bytes=memory_bytes, seed=how.plan.seed)
     if as_json:
-        emit_json(assessed(found.to_json(), service))
+        emit_json(assessed({**found.to_json(), **reached_json(reached)}, service))
     else:
         emit(
             f"{verdict_heading(service)}{service.name} on Go {found.settings.go},"
@@ -81,6 +84,7 @@ def recommend(
             print_recommendation(found)
         else:
             print_miss(found)
+        emit_reached(reached)
     if output is not None:
         _write_figures(service, found, output)
     if not found.feasible:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_estimates, emit_json, note
+from gcsim.cli.console import emit, emit_estimates, emit_json, emit_reached, note
 from gcsim.cli.options import (
     GogcOption,
     GomaxprocsOption,
@@ -99,11 +99,15 @@ def simulate(
         objects=objects_out,
         kinds=objects,
     )
+    from gcsim.tuning.limits_reached import limits_reached, reached_json
+
+    reached = limits_reached(service, settings, seed=how.plan.seed)
     if as_json:
-        emit_json(assessed(run.to_json(), service))
+        emit_json(assessed({**run.to_json(), **reached_json(reached)}, service))
     else:
         emit(f"{service.name} at {settings}; {how}\n\n")
         emit_estimates(run.metrics)
+        emit_reached(reached)
     if trace_out is not None or timeline_out is not None or objects_out is not None:
         _write_run(service, settings, plan, outputs)
     exit_by_verdict(service)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, note, note_written, to_json_text
+from gcsim.cli.console import emit, emit_json, emit_reached, note, note_written, to_json_text
 from gcsim.cli.grid_table import print_grid
 from gcsim.cli.options import (
     GomaxprocsOption,
@@ -93,12 +93,17 @@ def sweep(
         )
     )
     note_upgrade(service, settings)
+    from gcsim.tuning.limits_reached import first_reached, reached_json
+
+    judged = [run.settings for run in result.finished] if best is None else [best.settings]
+    reached = first_reached(service, judged, memory_bytes=memory_bytes, seed=how.plan.seed)
     if as_json:
-        emit_json(assessed(result.to_json(), service))
+        emit_json(assessed({**result.to_json(), **reached_json(reached)}, service))
     else:
         setup = f"{service.name} on Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
         emit(f"{setup}; {how}\n\n")
         print_grid(result, best)
+        emit_reached(reached)
     if output is not None:
         _write_files(service, result, best, output)
     if interrupted:

@@ -8,6 +8,8 @@ from gcsim.arrays import FloatArray
 from gcsim.calibration.evidence import Evidence
 from gcsim.calibration.stats.standard_error import standard_error
 from gcsim.service.assessment import Finding, GrowingPart, Growth
+from gcsim.service.growth import LiveGrowth
+from gcsim.submodels.live_growth import central_course
 from gcsim.units import MIB, format_mib
 
 _FEWEST_CYCLES = 6
@@ -17,6 +19,10 @@ _ENOUGH = 0.15  # relative rise, at least
 _LEAST_BYTES = 2.0 * MIB  # more than truncation makes
 _SIGMAS = 4.0
 _SLOWER = 0.4  # of the whole log's slope: below it in the last third, growth ends within the log
+_LONG, _ENDED = (
+    1e6,
+    0.95,
+)  # log lengths until a ceiling; share of the whole rise within the log that has ended
 _LEAST_STACK_SHARE = 0.1  # of the live heap: smallest reported growth of stacks
 
 
@@ -78,14 +84,46 @@ def _line(seconds: FloatArray, values: FloatArray) -> tuple[float, float]:
     return slope, mean - slope * middle
 
 
-def growth_findings(growth: tuple[Growth, ...], *, peak_ratio: float, gogc: str) -> Iterator[Finding]:
-    """One finding per growing part. ``peak_ratio`` is heap peak over live heap."""
+def growth_findings(
+    growth: tuple[Growth, ...], fitted: LiveGrowth, *, live_bytes: float, peak_ratio: float, gogc: str
+) -> Iterator[Finding]:
+    """One finding per growing part.
+
+    ``fitted`` is the model's growth, ``live_bytes`` its mean live heap, ``peak_ratio`` is heap peak over live heap.
+    """
+    if fitted.form == "levels off" or (fitted.form == "steps" and fitted.step_seconds == 0):
+        yield _ending(fitted, live_bytes)
+        growth = tuple(part for part in growth if part.what != "live heap")
     for part in growth:
-        if part.continues:
+        if part.what == "live heap" and fitted.form == "job":
+            text = f"{_moved(part)}, over one whole run of a job (--job): predictions repeat the job"
+            yield Finding("growth", "note", text)
+        elif part.continues:
             yield Finding("growth", "distrust", _leak(part, peak_ratio, gogc))
         else:
             text = f"{_moved(part)}, and slows down towards the end of the log: a warm-up; log for longer"
             yield Finding("growth", "care", text)
+
+
+def _ending(fitted: LiveGrowth, live_bytes: float) -> Finding:
+    """The finding of a rise that ends: within the log, or by its form later."""
+    one = np.zeros(1, dtype=np.int64)
+    course = central_course(fitted)
+    first, last, ceiling = (
+        float(course.factor(np.array([seconds]), one)[0]) * live_bytes
+        for seconds in (0.0, fitted.log_seconds, _LONG * fitted.log_seconds)
+    )
+    moved = f"live heap grows from {format_mib(first)} to {format_mib(last)}"
+    if last - first >= _ENDED * (ceiling - first):
+        return Finding(
+            "growth", "note", f"{moved} and has levelled off; predictions start with that rise, too"
+        )
+    return Finding(
+        "growth",
+        "care",
+        f"{moved} and slows down: towards {format_mib(ceiling)} by its form; predictions go on to there; log until"
+        " it is steady",
+    )
 
 
 def _moved(part: Growth) -> str:
@@ -105,8 +143,8 @@ def _leak(part: Growth, peak_ratio: float, gogc: str) -> str:
     reached = part.seconds_until(size / peak_ratio)
     return (
         f"{_moved(part)}; at this rate the heap peak reaches {format_mib(size)} in {_duration(reached)} at"
-        f" GOGC={gogc}: a leak or a warm-up; no GC setting fixes a leak, and predictions hold only for the"
-        " length of the log"
+        f" GOGC={gogc}: a leak or a warm-up; no GC setting fixes a leak; predictions go on with this growth"
+        " for the whole --duration (for a job that ends with its log, calibrate with --job)"
     )
 
 

@@ -11,6 +11,7 @@ from gcsim.calibration.evidence import HALF_MIB, Evidence
 from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.stats.standard_error import printing_error
 from gcsim.service.assessment import Finding
+from gcsim.service.growth import LiveGrowth
 from gcsim.units import format_gogc, format_mib
 
 _FEW_CYCLES = 30  # fewer do not show steps
@@ -25,10 +26,12 @@ def movement_findings(case: LogCase) -> Iterator[Finding]:
     ratio = float(evidence.heap_end_bytes.mean()) / max(float(evidence.live_bytes.mean()), 1.0)
     gogc = format_gogc(case.log.settings.gogc)
     growth = growing_parts(evidence)
-    yield from growth_findings(growth, peak_ratio=max(ratio, 1.0), gogc=gogc)
+    fitted = LiveGrowth.none() if model is None else model.growth
+    live_bytes = float(evidence.live_bytes.mean())
+    yield from growth_findings(growth, fitted, live_bytes=live_bytes, peak_ratio=max(ratio, 1.0), gogc=gogc)
     if model is None:
         return
-    grows = any(part.what == "live heap" for part in growth)
+    grows = not fitted.is_none or any(part.what == "live heap" for part in growth)
     if not grows and _moved(evidence.live_bytes):
         yield _unsteady("live heap", evidence.live_bytes, model.profile.live_factor, model.loop)
     rates = allocation_rates(evidence)
