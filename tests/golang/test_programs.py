@@ -52,7 +52,7 @@ def test_the_issue_s_programs_are_there() -> None:
         "suggest", "mailer", "importer",
         "spans", "fleet",
         "resolver", "forge", "crawler",
-        "jobs", "bidder", "btree",
+        "jobs", "bidder", "btree", "growing",
     }  # fmt: skip
 
 

@@ -25,6 +25,9 @@ _FEWEST_CYCLES = 8
 _LEAST_BYTES = 2.0 * MIB  # of the rise: more than truncation makes
 _LEAST_RISE = 0.15  # of the live heap at the start
 _SIGMAS = 4.0
+_LEAST_EVIDENCE = (
+    9.0  # log of the likelihood over that of a steady live heap: few correlated cycles can drift
+)
 _EXPLAINED = 0.8  # share of the variance of block means that the form explains, at least
 _RISING = 0.4  # Kendall's tau of block means; a fill-up that has ended keeps some
 _BLOCKS = 8
@@ -60,7 +63,7 @@ def find_growth(live_bytes: FloatArray, clock_seconds: FloatArray, clock: Growth
     if fits is None:
         return LiveGrowth.none()
     best = max(fits.forms, key=lambda fit: fit.probability)
-    if not _is_growth(live_bytes, best.fitted):
+    if not _is_growth(live_bytes, best.fitted, fits.independent):
         return LiveGrowth.none()
     length = float(clock_seconds[-1] - clock_seconds[0])
     nothing = np.zeros(0)
@@ -95,6 +98,7 @@ class _Fits:
     slope: FloatArray
     slope_sd: FloatArray  # relative
     pivot: FloatArray
+    independent: float  # number of independent residuals
     steps: tuple[int, ...] | None  # first cycle of each level, the first level included
 
 
@@ -145,6 +149,7 @@ def _fits(live_bytes: FloatArray, clock_seconds: FloatArray) -> _Fits | None:
         slope=slope,
         slope_sd=error / np.maximum(np.abs(slope), 1e-12),
         pivot=pivot,
+        independent=independent,
         steps=steps if len(steps) > 1 else None,
     )
 
@@ -159,7 +164,7 @@ def _independent(residuals: FloatArray) -> float:
     return max(residuals.size * (1.0 - correlation) / (1.0 + correlation), 4.0)
 
 
-def _is_growth(live_bytes: FloatArray, fitted: FloatArray) -> bool:
+def _is_growth(live_bytes: FloatArray, fitted: FloatArray, independent: float) -> bool:
     """Whether the fitted course rises by more than chance and explains the movement of the live heap."""
     mean = float(live_bytes.mean())
     first, last = float(fitted[0]) * mean, float(fitted[-1]) * mean
@@ -167,6 +172,9 @@ def _is_growth(live_bytes: FloatArray, fitted: FloatArray) -> bool:
     if rise < max(_LEAST_BYTES, _LEAST_RISE * first):
         return False
     if rise < _SIGMAS * 2.0 * standard_error(live_bytes - fitted * mean):
+        return False
+    left, all_of_it = float(np.var(live_bytes - fitted * mean)), float(np.var(live_bytes))
+    if 0.5 * independent * math.log(all_of_it / max(left, 1e-12 * all_of_it)) < _LEAST_EVIDENCE:
         return False
     blocks = _block_means(live_bytes)
     unexplained = float(np.var(blocks - _block_means(fitted * mean)))
