@@ -1,7 +1,7 @@
 """The growth of the live heap over a log and beyond its end, with its uncertainty."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -20,6 +20,10 @@ _MOST_FACTOR = 1e6
 _MOST_SECONDS = 1e9
 
 
+def _nothing() -> FloatArray:
+    return np.zeros(0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LiveGrowth:
     """Factor on the live heap over time: the movement that does not repeat. Its mean over the log's cycles is 1.
@@ -34,14 +38,20 @@ class LiveGrowth:
     log_seconds: float = 0.0  # length of the calibrated window
     pace_sd: float = 0.0  # of log speed of the clock: how far two runs of one program differ
     # curves of a rise, arrays of one length
-    curvature_per_second: FloatArray  # 1 / time constant; 0 for a straight line
-    weight: FloatArray  # probability of each curve; sum 1
-    slope_per_second: FloatArray  # at time 0
-    slope_sd: FloatArray  # relative
-    pivot_seconds: FloatArray  # mean of the curve's rise, where the factor is 1
+    curvature_per_second: FloatArray = field(
+        default_factory=_nothing
+    )  # 1 / time constant; 0 for a straight line
+    weight: FloatArray = field(default_factory=_nothing)  # probability of each curve; sum 1
+    slope_per_second: FloatArray = field(default_factory=_nothing)  # at time 0
+    slope_sd: FloatArray = field(default_factory=_nothing)  # relative
+    pivot_seconds: FloatArray = field(
+        default_factory=_nothing
+    )  # mean of the curve's rise, where the factor is 1
     # steps and jobs
-    seconds: FloatArray  # start of each level of a staircase; knots of a job
-    levels: FloatArray  # the factor from there on; at the knots of a job
+    seconds: FloatArray = field(
+        default_factory=_nothing
+    )  # start of each level of a staircase; knots of a job
+    levels: FloatArray = field(default_factory=_nothing)  # the factor from there on; at the knots of a job
     # beyond the log's end, of a staircase; an interval of 0: no further steps
     step_seconds: float = 0.0
     step_seconds_sd: float = 0.0  # relative
@@ -72,8 +82,7 @@ class LiveGrowth:
     @classmethod
     def none(cls) -> Self:
         """The growth of a service that does not grow."""
-        nothing = np.zeros(0)
-        return cls(**dict.fromkeys((*_CURVES, "seconds", "levels"), nothing))
+        return cls()
 
     @property
     def is_none(self) -> bool:

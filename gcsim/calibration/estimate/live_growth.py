@@ -8,14 +8,14 @@ may have (curvature), or pays n ** (-1 / 2) for each (steps: a time and a size),
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.stats.standard_error import standard_error
-from gcsim.service.growth import GrowthClock, LiveGrowth
+from gcsim.service.growth import GrowthClock, GrowthForm, LiveGrowth
 from gcsim.submodels.live_growth import rise_seconds
 from gcsim.units import MIB
 
@@ -66,25 +66,16 @@ def find_growth(live_bytes: FloatArray, clock_seconds: FloatArray, clock: Growth
     if not _is_growth(live_bytes, best.fitted, fits.independent):
         return LiveGrowth.none()
     length = float(clock_seconds[-1] - clock_seconds[0])
-    nothing = np.zeros(0)
-    shared = {"clock": clock, "log_seconds": length, "pace_sd": PACE_SD}
+    shared = LiveGrowth(clock=clock, log_seconds=length, pace_sd=PACE_SD)
     if best.form == "steps" and fits.steps is not None:
-        return LiveGrowth(
-            form="steps",
-            **dict.fromkeys(_OF_CURVES, nothing),
-            **_staircase(fits.steps, clock_seconds - clock_seconds[0], fits.relative, length),
-            **shared,  # type: ignore[arg-type]
-        )
-    return LiveGrowth(form=best.form, **_curves(fits), seconds=nothing, levels=nothing, **shared)  # type: ignore[arg-type]
+        return _staircase(shared, fits.steps, clock_seconds - clock_seconds[0], fits.relative)
+    return _rise(shared, best.form, fits)
 
 
 def compared_forms(live_bytes: FloatArray, clock_seconds: FloatArray) -> tuple[FormFit, ...]:
     """The forms that were compared, the most probable first; empty for a log without enough cycles."""
     fits = _fits(live_bytes, clock_seconds)
     return () if fits is None else tuple(sorted(fits.forms, key=lambda fit: -fit.probability))
-
-
-_OF_CURVES = ("curvature_per_second", "weight", "slope_per_second", "slope_sd", "pivot_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -191,18 +182,18 @@ def _tau(values: FloatArray) -> float:
     return float(signs.mean())
 
 
-def _curves(fits: _Fits) -> dict[str, FloatArray]:
+def _rise(shared: LiveGrowth, form: GrowthForm, fits: _Fits) -> LiveGrowth:
     """The curves that matter: those with a rise and more than a little probability."""
     kept = (fits.probability >= _LEAST_WEIGHT) & (fits.slope > 0)
-    if not kept.any():
-        kept = fits.probability == fits.probability.max()
-    return {
-        "curvature_per_second": fits.curvature[kept],
-        "weight": fits.probability[kept] / float(fits.probability[kept].sum()),
-        "slope_per_second": np.maximum(fits.slope[kept], 0.0),
-        "slope_sd": fits.slope_sd[kept],
-        "pivot_seconds": fits.pivot[kept],
-    }
+    return replace(
+        shared,
+        form=form,
+        curvature_per_second=fits.curvature[kept],
+        weight=fits.probability[kept] / float(fits.probability[kept].sum()),
+        slope_per_second=fits.slope[kept],
+        slope_sd=fits.slope_sd[kept],
+        pivot_seconds=fits.pivot[kept],
+    )
 
 
 def _steps(relative: FloatArray) -> tuple[int, ...]:
@@ -246,30 +237,30 @@ def _levels(relative: FloatArray, steps: tuple[int, ...]) -> FloatArray:
 
 
 def _staircase(
-    steps: tuple[int, ...], seconds: FloatArray, relative: FloatArray, length: float
-) -> dict[str, FloatArray | float]:
+    shared: LiveGrowth, steps: tuple[int, ...], seconds: FloatArray, relative: FloatArray
+) -> LiveGrowth:
     """The levels of a staircase, and its further steps if the log has enough of them.
 
-    The interval is the time from the first step to the last one; the rest of the log without a step is part of the
-    next interval. The further steps are as many again, so that the spread of single steps counts twice.
+    The interval is the mean time between two steps. If the next step is more than an interval late, the time without it
+    counts, too. The further steps are as many again, so that the spread of single steps counts twice.
     """
     levels = np.array([float(relative[a:b].mean()) for a, b in zip(steps, [*steps[1:], None], strict=True)])
-    at = np.concatenate([[0.0], 0.5 * (seconds[np.array(steps[1:])] + seconds[np.array(steps[1:]) - 1])])
-    course: dict[str, FloatArray | float] = {"seconds": at, "levels": levels}
-    count = levels.size - 1
-    if count < _STEPS_GO_ON:
+    later = np.array(steps[1:])
+    at = np.concatenate([[0.0], 0.5 * (seconds[later] + seconds[later - 1])])
+    course = replace(shared, form="steps", seconds=at, levels=levels)
+    if later.size < _STEPS_GO_ON:
         return course
     intervals, sizes = np.diff(at[1:]), np.diff(levels)
-    every = float(intervals.mean())
-    waiting = length - float(at[-1])
-    if waiting > every:  # the next step is late: so are the others
-        every = (float(intervals.sum()) + waiting) / intervals.size if waiting > 2.0 * every else every
-    return course | {
-        "step_seconds": every,
-        "step_seconds_sd": max(_spread(intervals) * math.sqrt(2.0 / intervals.size), _LEAST_STEP_SD),
-        "step_size": float(sizes.mean()),
-        "step_size_sd": max(_spread(sizes) * math.sqrt(2.0 / sizes.size), _LEAST_STEP_SD),
-    }
+    every, waiting = float(intervals.mean()), shared.log_seconds - float(at[-1])
+    if waiting > 2.0 * every:
+        every = (float(intervals.sum()) + waiting) / (intervals.size + 1)
+    return replace(
+        course,
+        step_seconds=every,
+        step_seconds_sd=max(_spread(intervals) * math.sqrt(2.0 / intervals.size), _LEAST_STEP_SD),
+        step_size=float(sizes.mean()),
+        step_size_sd=max(_spread(sizes) * math.sqrt(2.0 / sizes.size), _LEAST_STEP_SD),
+    )
 
 
 def _spread(values: FloatArray) -> float:

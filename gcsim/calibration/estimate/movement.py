@@ -64,7 +64,8 @@ def _worked_seconds(evidence: Evidence) -> FloatArray:
     """The time of each cycle's start by the work clock: bytes allocated since the first one, over their mean rate."""
     worked = np.concatenate([[0.0], np.cumsum(np.maximum(_period_bytes(evidence), 1.0))])
     length = float(evidence.start_seconds[-1] - evidence.start_seconds[0])
-    return worked * length / worked[-1]
+    seconds: FloatArray = worked * length / worked[-1]
+    return seconds
 
 
 def _job(evidence: Evidence, clock: FloatArray) -> LiveGrowth:

@@ -113,13 +113,13 @@ def draw_growth(model: Model, drawn: dict[str, FloatArray], *, seed: int) -> Gro
     """
     if model.growth.is_none:
         return None
-    count = drawn["live_bytes"].shape[0]
+    replicas = drawn["live_bytes"].shape[0]
     return growth_courses(
         model.growth,
-        levels=stream(seed, "growth curve").random(count),
-        pace=stream(seed, "growth pace").standard_normal(count),
-        first=stream(seed, "growth slope").standard_normal(count),
-        second=stream(seed, "growth step size").standard_normal(count),
+        levels=stream(seed, "growth curve").random((replicas,)),
+        pace=stream(seed, "growth pace").standard_normal((replicas,)),
+        first=stream(seed, "growth slope").standard_normal((replicas,)),
+        second=stream(seed, "growth step size").standard_normal((replicas,)),
         bytes_per_second=drawn["alloc_bytes_per_second"],
     )
 
