@@ -14,6 +14,7 @@ from gcsim.metrics import Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.submodels.heap_growth import grown_peak_bytes
+from gcsim.submodels.process_memory import container_bytes
 from gcsim.tuning.reason import short
 from gcsim.units import format_mib
 
@@ -40,7 +41,7 @@ class LimitReached:
         what = (
             f"the live heap reaches the limit of {format_mib(self.limit_bytes)}"
             if self.limit == "GOMEMLIMIT"
-            else f"resident memory reaches the {format_mib(self.limit_bytes)} given"
+            else f"the container's memory reaches the {format_mib(self.limit_bytes)} given"
         )
         return f"At this rate of growth and {short(self.settings)}, {what} after {_span(self.seconds)}."
 
@@ -63,7 +64,7 @@ def limits_reached(
 
     Empty for a service without growth, and for limits that at least half of the possible courses never reach or that
     are reached at the start. GOMEMLIMIT is reached when live heap, stacks and the runtime's own memory add up to it.
-    Resident memory follows the heap's peaks, which GOMEMLIMIT bounds until the live heap reaches it.
+    The container's memory follows the heap's peaks, which GOMEMLIMIT bounds until the live heap reaches it.
     """
     if not model.growth.extrapolates:
         return ()
@@ -81,12 +82,23 @@ def limits_reached(
     if memory_bytes is not None:
         resident = _resident(model, settings, drawn, live)
         if resident is not None:
-            found.append(_reached(settings, "memory", memory_bytes, times, resident))
+            pages = drawn["file_resident_bytes"]
+            container = container_bytes(
+                np.maximum(resident - pages, 0.0),
+                file_bytes=pages,
+                hot_share=drawn["file_hot_share"],
+                kernel_bytes=drawn["kernel_bytes"],
+            )
+            found.append(_reached(settings, "memory", memory_bytes, times, container))
     return tuple(one for one in found if one is not None)
 
 
 def first_reached(
-    model: Model, settings: Sequence[Settings], *, memory_bytes: int | None = None, seed: int = USUAL_PLAN.seed
+    model: Model,
+    settings: Sequence[Settings],
+    *,
+    memory_bytes: int | None = None,
+    seed: int = USUAL_PLAN.seed,
 ) -> tuple[LimitReached, ...]:
     """The limit that growth reaches first among several settings; empty if it reaches none."""
     every = [
