@@ -9,7 +9,7 @@ import pytest
 from example_service import example_service
 
 from gcsim.calibration.calibrate import calibrate
-from gcsim.calibration.estimate.live_growth import find_growth
+from gcsim.calibration.estimate.live_growth import better_clock, find_growth
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.engine.simulate import record_cycles, replica_metrics, simulate
 from gcsim.errors import InputError
@@ -157,6 +157,19 @@ def test_growth_of_a_closed_loop_follows_its_work() -> None:
     by_time = simulate(clock, [few], duration_seconds=240.0)[0].metrics
     assert by_work["throughput_ratio"].value < 0.8
     assert by_work["heap_peak_bytes"].value < 0.95 * by_time["heap_peak_bytes"].value
+
+
+@pytest.mark.parametrize("straight_by", ["time", "work"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_log_shows_the_clock_of_its_growth(straight_by: str, seed: int) -> None:
+    """A program that slows down by a third over its log: growth is straight by one clock and bent by the other."""
+    time = np.linspace(0.0, 60.0, 120)
+    work = (time - time**2 / 360.0) * 60.0 / 50.0
+    rise = time if straight_by == "time" else work
+    noise = np.random.default_rng(seed).normal(1.0, 0.02, time.size)
+    live = MIB * (30.0 + 2.0 * rise) * noise
+    assert better_clock(live, time, work) == straight_by
+    assert better_clock(live, time, time) == "work"  # the log does not decide
 
 
 @pytest.mark.parametrize("form", ["linear", "steps"])

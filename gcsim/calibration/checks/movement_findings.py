@@ -7,6 +7,8 @@ import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.checks.growth import growing_parts, growth_findings
+from gcsim.calibration.estimate.live_growth import compared_forms
+from gcsim.calibration.estimate.movement import clock_seconds
 from gcsim.calibration.evidence import HALF_MIB, Evidence
 from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.stats.standard_error import printing_error
@@ -31,12 +33,25 @@ def movement_findings(case: LogCase) -> Iterator[Finding]:
     yield from growth_findings(growth, fitted, live_bytes=live_bytes, peak_ratio=max(ratio, 1.0), gogc=gogc)
     if model is None:
         return
+    if fitted.extrapolates:
+        yield _compared(evidence, fitted)
     grows = not fitted.is_none or any(part.what == "live heap" for part in growth)
     if not grows and _moved(evidence.live_bytes):
         yield _unsteady("live heap", evidence.live_bytes, model.profile.live_factor, model.loop)
     rates = allocation_rates(evidence)
     if _moved(rates):
         yield _unsteady("allocation rate", rates, model.profile.alloc_factor, model.loop)
+
+
+def _compared(evidence: Evidence, fitted: LiveGrowth) -> Finding:
+    """The forms of growth that calibration compared, the chosen one first."""
+    forms = compared_forms(evidence.live_bytes, clock_seconds(evidence, fitted.clock))
+    parts = [
+        f"'{each.form}' leaves {format_mib(each.residual_bytes)} per cycle ({100 * each.probability:.0f} % probable)"
+        for each in forms
+    ]
+    by = "the program's work" if fitted.clock == "work" else "time"
+    return Finding("growth", "note", f"forms of the live heap's growth by {by}: {', '.join(parts)}")
 
 
 def _unsteady(what: str, values: FloatArray, factors: FloatArray, loop: str) -> Finding:

@@ -22,6 +22,7 @@ from gcsim.units import MIB
 RiseForm = Literal["linear", "levels off", "steps"]
 
 _FEWEST_CYCLES = 8
+_DECIDED = 1.0  # log of the likelihood of one clock over that of the other
 _LEAST_BYTES = 2.0 * MIB  # of the rise: more than truncation makes
 _LEAST_RISE = 0.15  # of the live heap at the start
 _SIGMAS = 4.0
@@ -72,6 +73,22 @@ def find_growth(live_bytes: FloatArray, clock_seconds: FloatArray, clock: Growth
     return _rise(shared, best.form, fits)
 
 
+def better_clock(live_bytes: FloatArray, time_seconds: FloatArray, work_seconds: FloatArray) -> GrowthClock:
+    """The clock by which the forms explain the live heap better; work if the log does not decide.
+
+    A growing heap slows a closed loop down. A rise that is straight by its work is bent by time, or the reverse.
+    """
+    fits = [_fits(live_bytes, clock) for clock in (time_seconds, work_seconds)]
+    if fits[0] is None or fits[1] is None:
+        return "work"
+    # the residuals of the true clock are the less correlated ones
+    independent = max(fits[0].independent, fits[1].independent)
+    by_time, by_work = (_fits(live_bytes, clock, independent) for clock in (time_seconds, work_seconds))
+    assert by_time is not None
+    assert by_work is not None
+    return "time" if by_time.log_evidence > by_work.log_evidence + _DECIDED else "work"
+
+
 def compared_forms(live_bytes: FloatArray, clock_seconds: FloatArray) -> tuple[FormFit, ...]:
     """The forms that were compared, the most probable first; empty for a log without enough cycles."""
     fits = _fits(live_bytes, clock_seconds)
@@ -90,10 +107,14 @@ class _Fits:
     slope_sd: FloatArray  # relative
     pivot: FloatArray
     independent: float  # number of independent residuals
+    log_evidence: float  # log of the likelihood of all forms together
     steps: tuple[int, ...] | None  # first cycle of each level, the first level included
 
 
-def _fits(live_bytes: FloatArray, clock_seconds: FloatArray) -> _Fits | None:
+def _fits(
+    live_bytes: FloatArray, clock_seconds: FloatArray, independent: float | None = None
+) -> _Fits | None:
+    """All forms, with a given number of independent residuals or the number that the best form leaves."""
     count, mean = live_bytes.size, float(live_bytes.mean()) if live_bytes.size else 0.0
     length = float(clock_seconds[-1] - clock_seconds[0]) if count else 0.0
     if count < _FEWEST_CYCLES or length <= 0 or mean <= 0:
@@ -111,7 +132,8 @@ def _fits(live_bytes: FloatArray, clock_seconds: FloatArray) -> _Fits | None:
     steps = _steps(relative)
     stairs = _levels(relative, steps)
     of_stairs = max(float(((relative - stairs) ** 2).sum()), 1e-12)
-    independent = _independent(residuals[bends] if squares[bends] < of_stairs else relative - stairs)
+    if independent is None:
+        independent = _independent(residuals[bends] if squares[bends] < of_stairs else relative - stairs)
     logs = -0.5 * independent * np.log(squares)
     priors = np.concatenate([[1.0], np.full(_CURVES, 1.0 / _CURVES)])
     numbers = 2 * (len(steps) - 1) - 1  # more than those of a line
@@ -141,6 +163,7 @@ def _fits(live_bytes: FloatArray, clock_seconds: FloatArray) -> _Fits | None:
         slope_sd=error / np.maximum(np.abs(slope), 1e-12),
         pivot=pivot,
         independent=independent,
+        log_evidence=top + math.log(total),
         steps=steps if len(steps) > 1 else None,
     )
 

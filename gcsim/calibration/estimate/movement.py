@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gcsim.arrays import FloatArray
-from gcsim.calibration.estimate.live_growth import find_growth
+from gcsim.calibration.estimate.live_growth import better_clock, find_growth
 from gcsim.calibration.evidence import Evidence
-from gcsim.service.growth import LiveGrowth
+from gcsim.service.growth import GrowthClock, LiveGrowth
 from gcsim.service.model import Loop
 from gcsim.service.profile import Profile
 from gcsim.submodels.live_growth import central_course
@@ -37,11 +37,12 @@ class Movement:
 def find_movement(evidence: Evidence, loop: Loop, *, job: bool = False) -> Movement:
     """Growth and profile of the window. The profile is what repeats: the live heap without its growth.
 
-    The growth of a closed loop follows its work, because a setting with cheaper collections does more work in a second.
-    The whole movement of a job's live heap is growth, and repeats with the job.
+    The growth of a closed loop follows its work unless the log shows that it follows time: a setting with cheaper
+    collections does more work in a second. The whole movement of a job's live heap is growth, and repeats with the job.
     """
-    by_work = job or loop == "closed"
-    clock = _worked_seconds(evidence) if by_work else evidence.start_seconds - evidence.start_seconds[0]
+    time, work = clock_seconds(evidence, "time"), clock_seconds(evidence, "work")
+    by_work = job or (loop == "closed" and better_clock(evidence.live_bytes, time, work) == "work")
+    clock = work if by_work else time
     growth = (
         _job(evidence, clock)
         if job
@@ -60,8 +61,11 @@ def find_movement(evidence: Evidence, loop: Loop, *, job: bool = False) -> Movem
     )
 
 
-def _worked_seconds(evidence: Evidence) -> FloatArray:
-    """The time of each cycle's start by the work clock: bytes allocated since the first one, over their mean rate."""
+def clock_seconds(evidence: Evidence, clock: GrowthClock) -> FloatArray:
+    """Each cycle's start by a clock; of work it is the bytes allocated since the first cycle, over their mean rate."""
+    if clock == "time":
+        since: FloatArray = evidence.start_seconds - evidence.start_seconds[0]
+        return since
     worked = np.concatenate([[0.0], np.cumsum(np.maximum(_period_bytes(evidence), 1.0))])
     length = float(evidence.start_seconds[-1] - evidence.start_seconds[0])
     seconds: FloatArray = worked * length / worked[-1]
