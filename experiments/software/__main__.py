@@ -1,7 +1,8 @@
 """Capture real Go software over a matrix of settings, and compare predictions with it.
 
 python -m experiments.software capture [LABEL ...] --out DIR [--lock FILE] [--first N]
-python -m experiments.software report [LABEL ...] [--out DIR] [--rows]
+python -m experiments.software report [--from-table]                   write docs/explanation/accuracy-software.md
+python -m experiments.software report [LABEL ...] --out DIR [--rows]   print the errors of runs in DIR
 """
 
 import argparse
@@ -10,8 +11,12 @@ from pathlib import Path
 
 from experiments.capture import is_captured
 from experiments.software.matrix import CAPTURES, plans
+from experiments.software.page import PAGE, software_page
+from experiments.software.results import FOLDER, load, save
 from experiments.software.run import SoftwarePlan, capture_software
-from experiments.software.study import study, table
+from experiments.software.study import study
+from experiments.software.summary import SPLITS, errors_table
+from gcsim.atomic import write_text_atomically
 from gcsim.errors import InputError
 
 
@@ -21,22 +26,29 @@ def main() -> int:
     parser.add_argument("command", choices=["capture", "report"])
     parser.add_argument("labels", nargs="*", help="cases; all without")
     parser.add_argument("--out", type=Path, default=CAPTURES, help="folder of the files")
+    parser.add_argument("--from-table", action="store_true", help="write the page of the rows that are kept")
     parser.add_argument("--rows", action="store_true", help="report every run")
     parser.add_argument("--lock", type=Path, default=None, help="hold this file's lock while a program runs")
     parser.add_argument("--first", type=int, default=None, help="stop after this number of runs")
     options = parser.parse_args()
     if options.command == "report":
-        _report(set(options.labels), options.out, every_row=options.rows)
+        _report(options)
         return 0
     return _capture(options)
 
 
-def _report(labels: set[str], folder: Path, *, every_row: bool) -> None:
-    found = study(plans(labels), folder)
-    print(table(found.rows))
+def _report(options: argparse.Namespace) -> None:
+    if options.out == CAPTURES and not options.labels:
+        if not options.from_table:
+            save(study(plans(set()), options.out), FOLDER)
+        write_text_atomically(PAGE, software_page(load(FOLDER)))
+        return
+    found = study(plans(set(options.labels)), options.out)
+    for split in SPLITS:
+        print(f"{split}\n" + "\n".join(errors_table(found.rows, split)))
     for name, reason in found.left_out:
         print(f"left out: {name}: {reason}")
-    for row in found.rows if every_row else ():
+    for row in found.rows if options.rows else ():
         print(
             f"{row.label} p{row.procs} GOGC={row.gogc} limit={row.limit_mib} r{row.repeat} {row.source} {row.metric}:"
             f" observed {row.observed:.5g} predicted {row.predicted:.5g} ({row.low:.5g} to {row.high:.5g})"

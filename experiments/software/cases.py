@@ -32,6 +32,7 @@ class Case:
     label: str
     program: str  # of ``packages.PACKAGES``, or "go"
     split: Split
+    about: str  # what it does
     limits_mib: Limits
     command: Callable[[Places], Sequence[str]]
     prepare: Callable[
@@ -149,47 +150,67 @@ def _no_data(folder: Path) -> None:
 _HTTP = ("-kind", "http")
 CASES = (
     Case(
-        label="caddy-templates", program="caddy", split="development", limits_mib=(26, 32, 64),
+        label="caddy-templates", program="caddy", split="development",
+        about="serves pages made from templates, 150 requests/s",
+        limits_mib=(26, 32, 64),
         command=_caddy, prepare=_caddy_templates, port=_PORT, load=(*_HTTP, "-rate", "150"),
     ),
     Case(
-        label="caddy-gateway", program="caddy", split="development", limits_mib=(30, 40, 80),
+        label="caddy-gateway", program="caddy", split="development",
+        about="proxies files, 24 connections at full speed",
+        limits_mib=(30, 40, 80),
         command=_caddy, prepare=_caddy_gateway, port=_PORT + 1, load=(*_HTTP, "-conns", "24"),
     ),
     Case(
-        label="tsgo-check", program="tsgo", split="development", limits_mib=(700, 800, 1200),
+        label="tsgo-check", program="tsgo", split="development",
+        about="checks a TypeScript project of 450 files",
+        limits_mib=(700, 800, 1200),
         command=_tsgo, prepare=_none(lambda folder: data.typescript_project(folder / "project", 450)),
     ),
     Case(
-        label="go-compile", program="go", split="development", limits_mib=(100, 130, 260), go="1.27.3",
+        label="go-compile", program="go", split="development",
+        about="compiles net/http",
+        limits_mib=(100, 130, 260), go="1.27.3",
         command=lambda places: _compile(places, "1.27.3", "net/http"),
         prepare=_none(lambda folder: data.compile_inputs(folder, toolchains.find("1.27.3"), "net/http")),
     ),
     Case(
-        label="nats-stream", program="nats", split="held out", limits_mib=(110, 140, 220), command=_nats,
+        label="nats-stream", program="nats", split="held out",
+        about="keeps the newest 50 MB of a stream, 5,000 messages/s",
+        limits_mib=(110, 140, 220), command=_nats,
         prepare=_no_data, port=_PORT + 2,
         load=("-kind", "nats", "-rate", "5000", "-conns", "8", "-size", "2000", "-stream", "50000000"),
     ),
     Case(
-        label="nats-growing", program="nats", split="held out", limits_mib=(70, 85, 140), command=_nats,
+        label="nats-growing", program="nats", split="held out",
+        about="keeps a stream that grows, 4,000 messages/s",
+        limits_mib=(70, 85, 140), command=_nats,
         prepare=_no_data, port=_PORT + 2,
         load=("-kind", "nats", "-rate", "4000", "-conns", "8", "-size", "1000"),
     ),
     Case(
-        label="rclone-serve", program="rclone", split="held out", limits_mib=(44, 56, 100), command=_rclone_serve,
+        label="rclone-serve", program="rclone", split="held out",
+        about="serves 20,000 files, 400 requests/s",
+        limits_mib=(44, 56, 100), command=_rclone_serve,
         prepare=lambda folder: data.file_tree(folder / "tree", folders=40, files=500), port=_PORT + 3,
         load=(*_HTTP, "-rate", "400"),
     ),
     Case(
-        label="rclone-sync", program="rclone", split="held out", limits_mib=(26, 34, 70), command=_rclone_sync,
+        label="rclone-sync", program="rclone", split="held out",
+        about="copies 36,000 files",
+        limits_mib=(26, 34, 70), command=_rclone_sync,
         prepare=_none(lambda folder: data.file_tree(folder / "tree", folders=60, files=600)),
     ),
     Case(
-        label="hugo-build", program="hugo", split="held out", limits_mib=(420, 560, 900), command=_hugo_build,
+        label="hugo-build", program="hugo", split="held out",
+        about="builds a site of 3,000 pages",
+        limits_mib=(420, 560, 900), command=_hugo_build,
         prepare=_none(lambda folder: data.hugo_site(folder / "site", 3000)),
     ),
     Case(
-        label="hugo-server", program="hugo", split="held out", limits_mib=(230, 300, 480), command=_hugo_server,
+        label="hugo-server", program="hugo", split="held out",
+        about="serves a site of 1,000 pages that changes, 80 requests/s",
+        limits_mib=(230, 300, 480), command=_hugo_server,
         prepare=lambda folder: data.hugo_site(folder / "site", 1000), port=_PORT + 4,
         load=(*_HTTP, "-rate", "80", "-touch", "{data}/site/content/section-0/page-00000.md"),
     ),

@@ -1,4 +1,7 @@
-"""Predictions of real software: calibrate on one run at GOGC=100, predict the other settings, compare."""
+"""Predictions of real software: calibrate on one run at GOGC=100, predict the other settings, compare.
+
+A job is calibrated with ``--job`` and a server with its kind of loop, as their users can state them.
+"""
 
 import math
 from collections import defaultdict
@@ -6,8 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from experiments.capture import RunPlan, is_captured
 from experiments.software.cases import CASE, Case
@@ -22,7 +23,14 @@ from gcsim.service.model import Loop, Model
 #: From a capture; from the log and the Go version alone; from those and one reading of RSS.
 Source = Literal["capture", "bare log", "log and --rss"]
 SOURCES: tuple[Source, ...] = ("capture", "bare log", "log and --rss")
-METRICS = ("heap_peak_bytes", "gc_rate_hz", "gc_cpu_fraction", "rss_peak_bytes")
+METRICS = (
+    "heap_peak_mean_bytes",
+    "heap_peak_bytes",
+    "gc_rate_hz",
+    "gc_cpu_fraction",
+    "rss_peak_bytes",
+    "anonymous_peak_bytes",
+)
 _MOST_FOREIGN_CPU = 0.10  # of the machine, taken by other processes than the program and its load
 
 
@@ -36,8 +44,9 @@ class Row:
     gogc: int | None  # percent
     limit_mib: int | None
     repeat: int
-    source: Source
+    source: str  # one of SOURCES
     metric: str
+    cycles: int  # of the observed window
     observed: float
     predicted: float
     low: float
@@ -53,6 +62,11 @@ class Row:
     def floor(self) -> float:
         """|second run / first run - 1|; NaN without a second run."""
         return abs(self.again / self.observed - 1.0)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the run repeats the setting that the model was calibrated at."""
+        return self.gogc == 100 and self.limit_mib is None
 
     @property
     def is_inside(self) -> bool:
@@ -92,7 +106,7 @@ def _group_rows(case: Case, seen: dict[str, Observation], left_out: dict[str, st
     rows = []
     for source in SOURCES:
         try:
-            model = _model(home, source)
+            model = _model(case, home, source)
         except InputError as error:
             left_out |= {f"{home.plan.name}, {source}": f"calibration refused: {error}"}
             continue
@@ -106,15 +120,16 @@ def _is_reference(one: Observation) -> bool:
     return one.plan.gogc == 100 and one.plan.gomemlimit_bytes is None
 
 
-def _model(home: Observation, source: Source) -> Model:
+def _model(case: Case, home: Observation, source: Source) -> Model:
     loop: Loop = "closed" if home.closed_loop else "open"
     if source == "capture":
-        return calibrate(home.trace, overrides=Overrides(loop=loop), fit_check=False).model
+        overrides = Overrides(loop=loop, job=case.is_job)
+        return calibrate(home.trace, overrides=overrides, fit_check=False).model
     bare = replace(home.trace, info=None)
     info = home.trace.info
     assert info is not None
     readings = MemoryReadings.of(rss_bytes=info.rss_peak_bytes) if source == "log and --rss" else None
-    stated = Overrides(go=home.settings.go, loop=loop)
+    stated = Overrides(go=home.settings.go, loop=loop, job=case.is_job)
     return calibrate(bare, overrides=stated, readings=readings, fit_check=False).model
 
 
@@ -138,6 +153,7 @@ def _rows(
             repeat=one.plan.repeat,
             source=source,
             metric=found.name,
+            cycles=one.cycles,
             observed=found.observed,
             predicted=found.predicted.value,
             low=found.predicted.low,
@@ -147,27 +163,3 @@ def _rows(
         for found in compare(model, one, home)
         if found.name in METRICS and found.observed > 0
     ]
-
-
-def table(rows: Iterable[Row]) -> str:
-    """Errors, coverage and the floor by split, source and metric, as Markdown."""
-    chosen = list(rows)
-    lines = [
-        "| programs | metric | source | median error | 90th percentile | inside 90 % interval | repeated run | n |",
-        "|---|---|---|--:|--:|--:|--:|--:|",
-    ]
-    for split in ("development", "held out"):
-        for metric in METRICS:
-            for source in SOURCES:
-                some = [r for r in chosen if (r.split, r.metric, r.source) == (split, metric, source)]
-                if some:
-                    lines.append(f"| {split} | {metric} | {source} | {_figures(some)} | {len(some)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _figures(rows: list[Row]) -> str:
-    errors = np.array([row.error for row in rows])
-    floors = [row.floor for row in rows if not math.isnan(row.floor)]
-    floor = f"{np.median(floors):.1%}" if floors else "not measured"
-    inside = float(np.mean([row.is_inside for row in rows]))
-    return f"{np.median(errors):.1%} | {np.quantile(errors, 0.9):.1%} | {inside:.0%} | {floor}"

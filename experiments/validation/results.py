@@ -7,14 +7,15 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from experiments.validation.study import Row, Study
 from gcsim.atomic import write_text_atomically
 
+_Record = TypeVar("_Record")
 _DIGITS = 6
 _TABLE, _EARLY, _STUDY = "results.csv", "early.csv", "study.json"
 _ROWS = ("rows", "early_rows")
@@ -22,8 +23,8 @@ _ROWS = ("rows", "early_rows")
 
 def save_study(study: Study, folder: Path) -> None:
     """Write the files."""
-    write_text_atomically(folder / _TABLE, rows_to_csv(study.rows))
-    write_text_atomically(folder / _EARLY, rows_to_csv(study.early_rows))
+    write_text_atomically(folder / _TABLE, rows_to_csv(study.rows, Row))
+    write_text_atomically(folder / _EARLY, rows_to_csv(study.early_rows, Row))
     rest = {f.name: getattr(study, f.name) for f in fields(Study) if f.name not in _ROWS}
     write_text_atomically(folder / _STUDY, json.dumps(rest, indent=1) + "\n")
 
@@ -32,14 +33,14 @@ def load_study(folder: Path) -> Study:
     """Read the files."""
     rest = json.loads((folder / _STUDY).read_text())
     left_out = tuple((name, reason) for name, reason in rest.pop("left_out"))
-    rows, early_rows = (rows_from_csv((folder / file).read_text()) for file in (_TABLE, _EARLY))
+    rows, early_rows = (rows_from_csv((folder / file).read_text(), Row) for file in (_TABLE, _EARLY))
     return Study(rows=rows, early_rows=early_rows, left_out=left_out, **rest)
 
 
-def rows_to_csv(rows: Iterable[Row]) -> str:
-    """The machine-readable table."""
+def rows_to_csv(rows: Iterable[Any], record: type[Any]) -> str:
+    """The table of instances of the dataclass ``record``, whose fields are text and numbers."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, [f.name for f in fields(Row)], lineterminator="\n")
+    writer = csv.DictWriter(out, [f.name for f in fields(record)], lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _cell(value) for name, value in asdict(row).items()})
@@ -54,12 +55,12 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def rows_from_csv(text: str) -> tuple[Row, ...]:
+def rows_from_csv(text: str, record: Callable[..., _Record]) -> tuple[_Record, ...]:
     """The rows of ``rows_to_csv``, to the digits kept there."""
-    kinds = {f.name: f.type for f in fields(Row)}
+    kinds = {f.name: f.type for f in fields(cast("Any", record))}
     return tuple(
-        Row(**{name: _value(cell, str(kinds[name])) for name, cell in record.items()})
-        for record in csv.DictReader(io.StringIO(text))
+        record(**{name: _value(cell, str(kinds[name])) for name, cell in line.items()})
+        for line in csv.DictReader(io.StringIO(text))
     )
 
 

@@ -13,6 +13,7 @@ NAMES = {
     "gc_rate_hz": "cycle rate",
     "gc_cpu_fraction": "GC CPU",
     "rss_peak_bytes": "peak resident memory",
+    "anonymous_peak_bytes": "peak anonymous memory",
     "heap_live_mean_bytes": "live heap",
     "heap_goal_mean_bytes": "heap goal",
     "gc_assist_cpu_fraction": "assist CPU (points)",

@@ -1,0 +1,133 @@
+"""``docs/explanation/accuracy-software.md``: predictions of real programs against their runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.software.cases import CASES, Case
+from experiments.software.packages import PACKAGES
+from experiments.software.study import METRICS, Row, Study
+from experiments.software.summary import SPLITS, chosen, errors_table, figures, of_metric, percent
+from experiments.validation.tables import (
+    NAMES,
+    Lines,
+    amount_cell,
+    pair_cell,
+    setting_cell,
+    table,
+)
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "explanation" / "accuracy-software.md"
+_WORST = 12
+_SHORT_NAMES = (
+    "heap_peak_mean_bytes",
+    "gc_rate_hz",
+    "gc_cpu_fraction",
+    "rss_peak_bytes",
+    "anonymous_peak_bytes",
+)
+
+
+def software_page(study: Study) -> str:
+    """The page."""
+    return (
+        "\n".join([*_head(study), *_errors(study), *_programs(study), *_worst(study), *_left_out(study)])
+        + "\n"
+    )
+
+
+def _head(study: Study) -> Lines:
+    runs = {(r.label, r.procs, r.gogc, r.limit_mib, r.repeat) for r in study.rows if not r.is_reference}
+    return [
+        "# Accuracy on real software",
+        "",
+        "`python -m experiments.software report` generates this page.",
+        "",
+        "Real Go programs ran under load at eight settings, with GOMAXPROCS 2 and 1, two times each. One run at "
+        f"GOGC=100 calibrates a model. The model predicts the other settings: {len(runs)} runs.",
+        "",
+        *table(["case", "program", "Go", "what it does", "kind", "split"], [_case(case) for case in CASES]),
+        "",
+        "- **Held out**: no form, prior or interval width of gcsim was chosen on these programs.",
+        "- **Development**: the priors of memory outside the heap and the widths for real software may be chosen on "
+        "these.",
+        "- **capture**: from the log and the side file of `gcsim capture`. **bare log**: from the log and the Go "
+        "version. **log and --rss**: the same with one reading of resident memory. The kind of loop is stated, and "
+        "`--job` where the program is a job.",
+        "- **repeated run**: the distance between two real runs at the same setting. No prediction can be expected to "
+        "come closer.",
+        "- **inside**: share of the runs inside the 90 % interval.",
+        "",
+    ]
+
+
+def _case(case: Case) -> Lines:
+    kind = "job" if case.is_job else "server"
+    return [f"`{case.label}`", _program(case), case.go_version, case.about, kind, case.split]
+
+
+def _program(case: Case) -> str:
+    package = PACKAGES.get(case.program)
+    return case.program if package is None else f"{case.program} {package.version}"
+
+
+def _errors(study: Study) -> Lines:
+    lines = []
+    for split in SPLITS:
+        lines += [f"## {split.capitalize()} programs", "", "Median error (90th percentile):", ""]
+        lines += [*errors_table(study.rows, split), ""]
+    return lines
+
+
+def _programs(study: Study) -> Lines:
+    body = []
+    for case in CASES:
+        mine = [row for row in chosen(study.rows, split=case.split) if row.label == case.label]
+        cells = []
+        for metric in _SHORT_NAMES:
+            found = figures(of_metric(mine, metric))
+            cells.append(f"{pair_cell(found.median, found.p90)}, {percent(found.coverage)}")
+        body.append([f"`{case.label}`", *cells])
+    return [
+        "## By program",
+        "",
+        "From a capture: median error (90th percentile), and the share inside the interval.",
+        "",
+        *table(["case", *_SHORT_NAMES.values()], body),
+        "",
+    ]
+
+
+def _worst(study: Study) -> Lines:
+    rows = [row for split in SPLITS for row in chosen(study.rows, split=split) if row.metric in METRICS]
+    worst = sorted(rows, key=_badness, reverse=True)[:_WORST]
+    body = [
+        [f"`{r.label}`", setting_cell(r.gogc, r.limit_mib), str(r.procs), NAMES[r.metric],
+         amount_cell(r.metric, r.observed), amount_cell(r.metric, r.predicted),
+         f"{amount_cell(r.metric, r.low)} to {amount_cell(r.metric, r.high)}"]
+        for r in worst
+    ]  # fmt: skip
+    head = ["case", "setting", "Ps", "metric", "observed", "predicted", "90 % interval"]
+    return ["## The largest errors", "", "From a capture, as ratios:", "", *table(head, body), ""]
+
+
+def _badness(row: Row) -> float:
+    ratio = row.predicted / row.observed
+    return max(ratio, 1.0 / max(ratio, 1e-9))
+
+
+def _left_out(study: Study) -> Lines:
+    if not study.left_out:
+        return []
+    reasons: dict[str, list[str]] = {}
+    for name, reason in study.left_out:
+        reasons.setdefault(reason, []).append(name)
+    return [
+        "## Runs left out",
+        "",
+        *(f"- {reason}: {_names(names)}" for reason, names in reasons.items()),
+        "",
+    ]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
