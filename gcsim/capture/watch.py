@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from gcsim.capture.cgroup import CgroupWatch
 from gcsim.capture.elf import sizes_of_process
-from gcsim.capture.memory_map import MemoryMap, memory_map
+from gcsim.capture.memory_map import MemoryMap, heap_mapped, memory_map
 from gcsim.capture.process_tree import age_seconds, descendants_of, go_program_of, program_of, stat_of
 from gcsim.capture.resident import ResidentMemory, resident_memory
 from gcsim.capture.run_settings import GoProgram
@@ -13,8 +13,10 @@ from gcsim.capture.runtime_counters import AccountReader
 
 POLL_SECONDS = 0.05
 ACCOUNT_SECONDS = 0.02  # between reads of the runtime's own counts, some 20 us each
-# between reads of the memory map: at least MAP_SECONDS, or MAP_COST times the time of a read
+# between reads of the memory map: at least MAP_SECONDS, or MAP_COST times the time of a read; the cost alone decides
+# after resident memory has risen by the share MAP_RISE
 MAP_SECONDS, MAP_COST = 0.5, 200.0
+MAP_RISE, MAP_RISE_COST = 0.1, 50.0
 # between searches for other Go programs: the first pair while none is known, the second pair afterwards
 SEARCH_SECONDS, SEARCH_COST = 0.02, 20.0
 MORE_SECONDS, MORE_COST = 0.5, 1000.0
@@ -56,6 +58,8 @@ class ProcessWatch:
         self._start_ticks = None if stat is None else stat.start_ticks
         self._next_poll = 0.0
         self._next_map = started + MAP_SECONDS
+        self._next_map_of_rise = started + POLL_SECONDS
+        self._mapped_at = 0  # the peak of RSS at the last read of the memory map, bytes
 
     def look(self, now: float) -> None:
         """Polls the values that are due; to be called at ``next_look``."""
@@ -70,11 +74,18 @@ class ProcessWatch:
             self.next_look = min(self.next_look, now + ACCOUNT_SECONDS)
         if self.go is not None and now >= self.cgroup.next_look:
             self.cgroup.look(now)
-        if now >= self._next_map:
-            current = memory_map(self.pid)
-            if current is not None:
-                self.memory = current.highest(self.memory)
-            self._next_map = now + max(MAP_SECONDS, MAP_COST * (time.monotonic() - now))
+        risen = (self.resident.rss_peak_bytes or 0) > (1.0 + MAP_RISE) * self._mapped_at
+        if now >= (self._next_map_of_rise if risen else self._next_map):
+            self._read_map(now)
+
+    def _read_map(self, now: float) -> None:
+        current = memory_map(self.pid)
+        if current is not None:
+            self.memory = current.highest(self.memory)
+        seconds = time.monotonic() - now
+        self._next_map = now + max(MAP_SECONDS, MAP_COST * seconds)
+        self._next_map_of_rise = now + MAP_RISE_COST * seconds
+        self._mapped_at = self.resident.rss_peak_bytes or 0
 
     def _poll(self, now: float) -> None:
         """Reads CPU time and peak RSS, and notices the process's end."""
@@ -89,6 +100,9 @@ class ProcessWatch:
             return
         self.cpu_seconds = stat.cpu_seconds
         self.resident = self.resident.highest(resident_memory(self.pid))
+        mapped = None if self.memory is None else heap_mapped(self.pid)
+        if self.memory is not None and mapped is not None:
+            self.memory = self.memory.highest(MemoryMap(mapped, 0))
         self.last_seen = now
 
 

@@ -12,6 +12,7 @@ from gcsim.arrays import FloatArray
 from gcsim.calibration.memory.file_pages import HOT_SHARE, KERNEL
 from gcsim.calibration.memory.measurements import CountedMemory, MemoryEvidence, OutsideHeap, ProcessMemory
 from gcsim.calibration.stats.smc import posterior_draws
+from gcsim.capture.memory_map import CHUNK_BYTES
 from gcsim.service.parameters import Parameter, ParameterOrigin
 from gcsim.submodels.process_memory import UNFILLED_AT_PEAK, container_bytes
 from gcsim.units import MIB
@@ -184,6 +185,8 @@ class Parts:
         if process.rss_outside_heap_bytes is None or process.heap_mapped_bytes is None:
             return [(outside + heap - rss_peak_bytes) / error]
         resident = rss_peak_bytes - process.rss_outside_heap_bytes
+        if process.heap_mapped_bytes < resident - CHUNK_BYTES:  # the map was read before the heap had grown
+            return [(outside + heap - rss_peak_bytes) / error]
         untouched = self.allocated_stack_bytes - self.resident_stack_bytes
         spare = math.hypot(_SPARE_ERROR_BYTES, _SPARE_ERROR * heap_peak_bytes)
         return [
