@@ -9,6 +9,7 @@ from experiments.software.study import METRICS, Row, Study
 from experiments.software.summary import SPLITS, chosen, errors_table, figures, of_metric, percent
 from experiments.validation.tables import (
     NAMES,
+    SHORT_NAMES,
     Lines,
     amount_cell,
     pair_cell,
@@ -18,13 +19,7 @@ from experiments.validation.tables import (
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "explanation" / "accuracy-software.md"
 _WORST = 12
-_SHORT_NAMES = (
-    "heap_peak_mean_bytes",
-    "gc_rate_hz",
-    "gc_cpu_fraction",
-    "rss_peak_bytes",
-    "anonymous_peak_bytes",
-)
+_SHORT_NAMES = SHORT_NAMES | {"anonymous_peak_bytes": "anonymous"}
 
 
 def software_page(study: Study) -> str:
