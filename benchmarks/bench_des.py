@@ -85,7 +85,7 @@ def measure(seconds: float) -> Speed:
 
     parameters = central_parameters(model, settings, SchedulerParameters(goroutines_per_p=16))
     began = time.process_time()
-    latencies = run_cycles(
+    latencies, _ = run_cycles(
         model,
         settings,
         parameters,

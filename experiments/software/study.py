@@ -12,7 +12,7 @@ from typing import Literal
 
 from experiments.capture import RunPlan, is_captured
 from experiments.software.cases import CASE, Case
-from experiments.validation.observations import Observation, observe
+from experiments.validation.observations import MIN_CYCLES, Observation, observe
 from experiments.validation.study import compare
 from gcsim.api import calibrate
 from gcsim.calibration.memory.readings.source import MemoryReadings
@@ -31,6 +31,7 @@ METRICS = (
     "rss_peak_bytes",
     "anonymous_peak_bytes",
 )
+_LEAST_JOB_CYCLES = 3
 _MOST_FOREIGN_CPU = 0.10  # of the machine, taken by other processes than the program and its load
 
 
@@ -91,11 +92,18 @@ def study(runs: Iterable[tuple[Case, RunPlan]], folder: Path) -> Study:
     rows: list[Row] = []
     left_out: dict[str, str] = {}
     for (label, _), plans in groups.items():
-        found = {plan.name: observe(plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU) for plan in plans}
+        is_job = CASE[label].is_job
+        found = {plan.name: _observed(plan, folder, is_job=is_job) for plan in plans}
         left_out |= {name: one for name, one in found.items() if isinstance(one, str)}
         seen = {name: one for name, one in found.items() if isinstance(one, Observation)}
         rows += _group_rows(CASE[label], seen, left_out)
     return Study(rows=tuple(rows), left_out=tuple(left_out.items()))
+
+
+def _observed(plan: RunPlan, folder: Path, *, is_job: bool) -> Observation | str:
+    """A job's cycles are counted from its start, so that few are enough."""
+    least = _LEAST_JOB_CYCLES if is_job else MIN_CYCLES
+    return observe(plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=least, is_job=is_job)
 
 
 def _group_rows(case: Case, seen: dict[str, Observation], left_out: dict[str, str]) -> list[Row]:

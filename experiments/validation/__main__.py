@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.capture import capture_run, is_captured, summary
+from experiments.software.results import FOLDER as SOFTWARE
+from experiments.software.results import load as load_software
 from experiments.validation import check, machine
 from experiments.validation.counts import counts_page
 from experiments.validation.discrepancy import discrepancy_table
@@ -48,14 +50,14 @@ def report(options: argparse.Namespace) -> int:
         return _answer(faults if options.from_table else [*faults, *check.accuracy_faults()])
     if not options.from_table:
         save_study(study(plans(), CAPTURES, LONG_CAPTURES), FOLDER)
-    found = load_study(FOLDER)
+    found, software = load_study(FOLDER), load_software(SOFTWARE).rows
     write_text_atomically(
         DOCS / "explanation" / "accuracy.md", accuracy_page(found, machine.described(CAPTURES))
     )
-    write_text_atomically(DOCS / "explanation" / "accuracy-summary.md", half_page(found))
+    write_text_atomically(DOCS / "explanation" / "accuracy-summary.md", half_page(found, software))
     write_ratios(found.rows, DOCS / "images" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
     readme = DOCS.parent / "README.md"
-    write_text_atomically(readme, with_headline(readme.read_text(encoding="utf-8"), found.rows))
+    write_text_atomically(readme, with_headline(readme.read_text(encoding="utf-8"), found.rows, software))
     print(headline_sentence(found.rows))
     return 0
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from experiments.software.results import FOLDER as SOFTWARE
+from experiments.software.results import load as load_software
 from experiments.validation import machine
 from experiments.validation.counts import counts_page
 from experiments.validation.half_page import half_page
@@ -32,11 +34,12 @@ def page_faults() -> list[str]:
     """Sentences on pages whose text is not the one that the committed table gives."""
     found = load_study(FOLDER)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    software = load_software(SOFTWARE).rows
     faults = _differs(
         "docs/explanation/accuracy.md", accuracy_page(found, machine.described(CAPTURES)), "report"
     )
-    faults += _differs("docs/explanation/accuracy-summary.md", half_page(found), "report")
-    if with_headline(readme, found.rows) != readme:
+    faults += _differs("docs/explanation/accuracy-summary.md", half_page(found, software), "report")
+    if with_headline(readme, found.rows, software) != readme:
         faults.append("README.md does not state the headline of the committed table; run report --from-table")
     return faults
 

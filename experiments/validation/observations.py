@@ -11,9 +11,10 @@ from experiments.capture import MAX_FOREIGN_CPU, CapturedRun, RunPlan, is_captur
 from gcsim.arrays import Int64Array
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.validation import observed_metrics
-from gcsim.calibration.window import cycles_since_start, working_window
+from gcsim.calibration.window import cycles_since_start, job_window, working_window
 from gcsim.capture.info import CaptureInfo
 from gcsim.cycles import NOT_LOGGED, CycleTable
+from gcsim.engine.plan import WARM_UP_CYCLES
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.settings import Settings
 from gcsim.units import MIB
@@ -57,7 +58,13 @@ def capture_day(plan: RunPlan, folder: Path) -> str:
 
 
 def observe(
-    plan: RunPlan, folder: Path, *, settle_seconds: float = 0.0, max_foreign_cpu: float = MAX_FOREIGN_CPU
+    plan: RunPlan,
+    folder: Path,
+    *,
+    settle_seconds: float = 0.0,
+    max_foreign_cpu: float = MAX_FOREIGN_CPU,
+    min_cycles: int = MIN_CYCLES,
+    is_job: bool = False,
 ) -> Observation | str:
     """A run's observation, or why it is left out; of what follows its first ``settle_seconds``, beside warm-up."""
     run = load_run(folder / f"{plan.name}.result.json")
@@ -66,16 +73,17 @@ def observe(
         return f"other processes took {foreign:.0%} of the CPUs"
     trace = read_gctrace(run.log)
     evidence = evidence_from(trace)
-    working = working_window(evidence)
+    working = job_window(evidence) if is_job else working_window(evidence)
     settled = int(np.searchsorted(trace.cycles.start_ns, settle_seconds * 1e9))
     first = max(working.start, settled)
     window = trace.cycles.select(slice(first, working.stop))
-    if len(window) < MIN_CYCLES:
+    if len(window) < min_cycles:
         return f"{len(window)} cycles in the working window"
     loaded = _seconds(trace.cycles.select(working))
-    return _observation(
-        plan, run, trace, window, loaded, cycles_since_start(evidence) + first - working.start
-    )
+    if is_job and run.info.wall_seconds is not None:  # the heap rises after the last cycle too
+        loaded = max(loaded, run.info.wall_seconds - float(trace.cycles.start_ns[0]) / 1e9)
+    since_start = WARM_UP_CYCLES if is_job else cycles_since_start(evidence) + first - working.start
+    return _observation(plan, run, trace, window, loaded, since_start)
 
 
 def observe_group(

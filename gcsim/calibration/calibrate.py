@@ -9,7 +9,7 @@ from gcsim.calibration.estimate.intervals import intervals
 from gcsim.calibration.estimate.live_heap import heap_exponent
 from gcsim.calibration.estimate.loop import LoopDetection, find_pace
 from gcsim.calibration.estimate.marking import fit_marking, marking_mutator
-from gcsim.calibration.estimate.movement import find_movement
+from gcsim.calibration.estimate.movement import JobRun, find_movement
 from gcsim.calibration.estimate.variability import fit_variability
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.log_case import LogCase
@@ -17,17 +17,19 @@ from gcsim.calibration.memory.fit import fit_memory
 from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.memory.sources import joined, sources_of
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides, settings_from
-from gcsim.calibration.window import working_window
+from gcsim.calibration.window import is_settled, job_window, working_window
 from gcsim.capture.info import CaptureInfo
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.versions import rules_for
 from gcsim.priors.process_memory import memory_prior
-from gcsim.service.model import Model
+from gcsim.service.model import Loop, Model
 from gcsim.service.parameters import Parameter, Parameters
 from gcsim.service.pauses import Pauses
 from gcsim.service.variability import CycleVariability
+from gcsim.settings import Settings
 
+_BUSY_JOB = 0.6  # share of GOMAXPROCS that a job uses at least
 MIN_CYCLES = 6  # started by the pacer, after warm-up: fewer show no variability
 _PAUSE_SCALE = Parameter(
     1.0, 0.1, "prior: medians of two runs of one program differ by about a tenth", "prior"
@@ -77,7 +79,10 @@ def calibrate(
     log = settings_from(trace, printed, stated)
     settings = log.settings
     whole = printed.with_gogc(settings.gogc)
-    window = working_window(whole)
+    is_job = (
+        stated.job if stated.job is not None else _is_captured_job(whole, trace.info, settings, stated.loop)
+    )
+    window = job_window(whole) if is_job else working_window(whole)
     refuse_forced(whole)
     natural = int(whole.natural.sum())
     if natural < MIN_CYCLES:
@@ -96,7 +101,7 @@ def calibrate(
     evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)
     gaps = intervals(evidence)
     pace = find_pace(evidence, gaps, trace.info, stated.loop)
-    movement = find_movement(evidence, pace.loop, job=stated.job)
+    movement = find_movement(evidence, pace.loop, job=JobRun.of(evidence, trace.info) if is_job else None)
     profile = movement.profile
     allocation = fit_allocation(evidence, gaps, pace, profile, marking_mutator(evidence))
     steady_arrivals = pace.loop == "open" and profile.is_steady
@@ -125,6 +130,18 @@ def calibrate(
     model = replace(model, scatter=fit_variability(evidence, gaps, model, movement.live_trend))
     case = LogCase(trace=trace, log=log, printed=printed, window=window, evidence=evidence, measured=measured)
     return Calibration(model=model, case=case, pace=pace)
+
+
+def _is_captured_job(
+    whole: Evidence, info: CaptureInfo | None, settings: Settings, loop: Loop | None
+) -> bool:
+    """Whether a capture shows a whole run of a job: a busy program that ended by itself while its live heap moved."""
+    if info is None or info.was_stopped is not False or info.exit_status != 0 or loop == "open":
+        return False
+    if info.cpu_seconds is None or not info.wall_seconds:
+        return False
+    busy = info.cpu_seconds / info.wall_seconds / settings.gomaxprocs
+    return (loop == "closed" or busy >= _BUSY_JOB) and not is_settled(whole)
 
 
 def _read(trace: Trace) -> str:

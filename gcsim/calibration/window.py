@@ -35,6 +35,23 @@ def working_window(evidence: Evidence) -> slice:
     return slice(first, last)
 
 
+def is_settled(evidence: Evidence) -> bool:
+    """Whether the live heap of the log's second half is steady."""
+    if len(evidence) == 0:
+        return False
+    later = evidence.live_bytes[_second_half(evidence) :]
+    low, high = (float(q) for q in np.quantile(later, (0.05, 0.95)))
+    return high - low <= _STEADY * float(np.median(later))
+
+
+def job_window(evidence: Evidence) -> slice:
+    """All rows of a job, whose start and end belong to it; cycles that were forced at the very end are left out."""
+    last = len(evidence)
+    while last > 2 and not evidence.natural[last - 1]:
+        last -= 1
+    return slice(0, last)
+
+
 def cycles_since_start(evidence: Evidence) -> int:
     """Cycles from the first goal that includes the whole live heap to the working window, 0 or more.
 
@@ -56,10 +73,8 @@ def _second_half(evidence: Evidence) -> int:
 def _first_warm(evidence: Evidence) -> int:
     """The first cycle with a settled live heap; for a heap that keeps moving, the first after its initial growth."""
     live = evidence.live_bytes
-    later = live[_second_half(evidence) :]
-    level = float(np.median(later))
-    low, high = (float(q) for q in np.quantile(later, (0.05, 0.95)))
-    if high - low <= _STEADY * level:
+    level = float(np.median(live[_second_half(evidence) :]))
+    if is_settled(evidence):
         reached = np.flatnonzero(live >= WARM_SHARE * level)
         return int(reached[0]) if reached.size else 0
     ahead = max(_CYCLES_AHEAD, live.size // _PARTS)

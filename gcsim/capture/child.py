@@ -49,6 +49,7 @@ class ChildUsage:
     go_programs: tuple[ProcessWatch, ...] = ()  # the busiest first; the other fields describe it
     is_wrapper: bool = False  # the child was not a Go program
     is_stopped: bool = False  # by ``stop_after_seconds``
+    is_signalled: bool = False  # a signal that stops programs arrived while it ran
     leaves_stderr_open: bool = False  # another process still holds standard error open
 
 
@@ -114,6 +115,11 @@ class Child:
         if self.ended is None or self.family.main_program is not None:
             return False
         return not self.family.may_start(time.monotonic())
+
+    @property
+    def is_signalled(self) -> bool:
+        """Whether a signal that stops programs has arrived."""
+        return self._relay.has_seen_stop
 
     @property
     def _target(self) -> int:
@@ -226,6 +232,7 @@ def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
         binary=main_program.binary,
         go_programs=go_programs,
         is_stopped=child.is_stopped,
+        is_signalled=child.is_signalled,
         leaves_stderr_open=leaves_stderr_open,
     )
 

@@ -38,6 +38,7 @@ class CaptureInfo:
     wall_seconds: float | None = None
     cpu_seconds: float | None = None  # user and system
     exit_status: int | None = None  # as a shell reports it: 128 + n when killed by signal n
+    was_stopped: bool | None = None  # by --duration or by a signal; else the program ended by itself
     command: list[str] | None = None
     foreign_cpu_fraction: float | None = None  # of all cores, used by other processes during the run
     heap_mapped_bytes: int | None = None  # by the heap: objects, stacks, free pages and released pages

@@ -185,6 +185,7 @@ def _info(
         wall_seconds=usage.wall_seconds,
         cpu_seconds=None if go is None else usage.cpu_seconds,
         exit_status=usage.exit_status,
+        was_stopped=usage.is_stopped or usage.is_signalled,
         command=list(command),
         foreign_cpu_fraction=foreign_cpu,
         heap_mapped_bytes=None if usage.memory is None else usage.memory.heap_mapped_bytes,

@@ -104,6 +104,12 @@ def _go(value: object) -> str:
     return value
 
 
+def _truth(value: object) -> bool:
+    if value is not True and value is not False:
+        raise ValueError("not true or false")
+    return value
+
+
 def _texts(value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("not a list of texts")
@@ -126,6 +132,7 @@ _READERS: dict[str, Callable[[object], object]] = {
     "wall_seconds": _number(_MOST_SECONDS),
     "cpu_seconds": _number(_MOST_SECONDS),
     "exit_status": _integer(-(2**31), 2**31 - 1),
+    "was_stopped": _truth,
     "command": _texts,
     "foreign_cpu_fraction": _number(10.0),  # of ticks of 10 ms: more than 1 is possible in a short run
     "heap_mapped_bytes": _BYTES,

@@ -28,6 +28,7 @@ class SignalRelay:
         self._last: dict[int, float] = {}
         self._before: dict[int, Any] = {}
         self._mask: set[int] | None = None
+        self.has_seen_stop = False  # a signal that stops programs has arrived
 
     def __enter__(self) -> Self:
         """Holds signals from now on; does nothing outside the main thread, which alone receives signals."""
@@ -73,6 +74,7 @@ class SignalRelay:
     def _must_be_forwarded(self, number: int, may_be_shared: bool) -> bool:
         """Whether the child has not received this signal yet."""
         name = signal.Signals(number).name
+        self.has_seen_stop |= name in STOP_SIGNALS
         if not self.own_group and may_be_shared and name in KEYBOARD_SIGNALS:
             return False
         now = time.monotonic()

@@ -48,11 +48,13 @@ def calibrate(
         typer.Option("--closed-loop", help="The program runs at full speed, like a batch job."),
     ] = False,
     job: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--job", help="Each log is one whole run of a job: repeat its growth, do not extrapolate."
+            "--job/--no-job",
+            help="Each log is one whole run of a job: repeat its growth, do not extrapolate. [default: if the"
+            " captured program kept the CPUs busy and ended by itself while its heap moved]",
         ),
-    ] = False,
+    ] = None,
     *,
     given: GivenMemory,
     figures: Annotated[

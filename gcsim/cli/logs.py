@@ -32,7 +32,7 @@ def overrides_of(
     gomaxprocs: int | None = None,
     go: str | None = None,
     loop: "Loop | None" = None,
-    job: bool = False,
+    job: bool | None = None,
 ) -> "Overrides":
     """The settings of the logged run that the options state. Raises InputError."""
     from gcsim.calibration.settings.log_settings import Overrides

@@ -204,9 +204,12 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
     steps = 0
     while True:
         began = engine.state
-        since, fill = began.now_seconds, began.limiter_fill_seconds
+        since, fill, marked = began.now_seconds, began.limiter_fill_seconds, began.heap_marked_bytes
         step = engine.step()
-        done |= step.start_seconds > duration_seconds
+        ended = ~done & (step.start_seconds > duration_seconds)
+        if grows:
+            active.end_between(step, ended, marked_bytes=marked, since_s=since, at_s=duration_seconds)
+        done |= ended
         steps += 1
         if load_changes:
             now = engine.state.now_seconds

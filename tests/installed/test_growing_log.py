@@ -73,3 +73,21 @@ def test_a_job_is_not_extrapolated(installed: Installed, growing: Path) -> None:
     installed.run("calibrate", "grows.log", "-o", "job.toml", "--go", "1.27", "--job", cwd=growing)
     found = installed.run("simulate", "job.toml", "--json", "--replicas", "8", cwd=growing)
     assert json.loads(found.stdout)["metrics"]["heap_peak_bytes"]["value"] < 300 * MIB
+
+
+@pytest.mark.parametrize(
+    ("was_stopped", "option", "is_job"), [(False, (), True), (True, (), False), (False, ("--no-job",), False)]
+)
+def test_a_busy_program_that_ended_by_itself_is_a_job(
+    installed: Installed, growing: Path, was_stopped: bool, option: tuple[str, ...], is_job: bool
+) -> None:
+    """The side file says how the program ended; an option overrides it."""
+    side = {
+        "go": "1.27", "gomaxprocs": 2, "wall_seconds": 41.0, "cpu_seconds": 70.0, "exit_status": 0,
+        "was_stopped": was_stopped,
+    }  # fmt: skip
+    (growing / "ended.log").write_bytes((growing / "grows.log").read_bytes())
+    (growing / "ended.log.meta.json").write_text(json.dumps(side))
+    found = installed.run("calibrate", "ended.log", "-o", "ended.toml", "--json", *option, cwd=growing)
+    growth = [one["text"] for one in json.loads(found.stdout)["findings"] if one["kind"] == "growth"]
+    assert any("one whole run of a job" in text for text in growth) == is_job

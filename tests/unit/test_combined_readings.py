@@ -32,7 +32,7 @@ GO = GoMemory(
 
 def joined(*readings: Reading) -> ProcessMemory:
     """The memory of one process from its readings."""
-    found = process_memory(readings, retained_heap_bytes=HEAP)
+    found = process_memory(readings, heap_range_bytes=(HEAP, HEAP))
     assert found is not None
     return found
 
@@ -56,6 +56,15 @@ def test_a_moment_belongs_to_the_retained_heap() -> None:
     assert found.anonymous_peak_bytes is not None
     assert 90 * MIB < found.anonymous_peak_bytes < 93 * MIB
     assert found.peak_error > 0
+
+
+def test_the_heap_of_a_moment_is_between_the_usual_and_the_highest() -> None:
+    """A rare high cycle may or may not be in the reading: its heap is the middle, and the error is larger."""
+    narrow = joined(RSS)
+    wide = process_memory([RSS], heap_range_bytes=(HEAP, 2.0 * HEAP))
+    assert wide is not None
+    assert wide.heap_peak_bytes == 1.5 * HEAP
+    assert wide.peak_error > narrow.peak_error
 
 
 def test_a_high_water_mark_takes_precedence() -> None:

@@ -96,7 +96,10 @@ def growth_findings(
         growth = tuple(part for part in growth if part.what != "live heap")
     for part in growth:
         if part.what == "live heap" and fitted.form == "job":
-            text = f"{_moved(part)}, over one whole run of a job (--job): predictions repeat the job"
+            text = (
+                f"{_moved(part)}, over one whole run of a job: predictions repeat the job"
+                " (pass --no-job if the program would go on)"
+            )
             yield Finding("growth", "note", text)
         elif part.continues:
             yield Finding("growth", "distrust", _leak(part, peak_ratio, gogc))

@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.estimate.live_growth import better_clock, find_growth
 from gcsim.calibration.evidence import Evidence
+from gcsim.capture.info import CaptureInfo
 from gcsim.service.growth import GrowthClock, LiveGrowth
 from gcsim.service.model import Loop
 from gcsim.service.profile import Profile
@@ -17,6 +19,7 @@ from gcsim.units import MIB
 MAX_BLOCKS = 256
 _CYCLES_PER_BLOCK = 3  # without bursts
 _MIN_BLOCKS = 4
+_LEAST_JOB_CYCLES = 3
 _LIVE_MOVES = 0.06  # relative standard deviation between blocks
 _ALLOCATION_MOVES = 0.20
 _BURSTS = 0.35  # relative standard deviation of single cycles' rates; 0.1 to 0.2 in steady programs
@@ -34,18 +37,36 @@ class Movement:
     live_trend: FloatArray  # the factor of growth at each cycle
 
 
-def find_movement(evidence: Evidence, loop: Loop, *, job: bool = False) -> Movement:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """One whole run of a job."""
+
+    tail_seconds: float  # from the start of the last cycle to the end of the run
+
+    @classmethod
+    def of(cls, evidence: Evidence, info: CaptureInfo | None) -> Self:
+        """The run of a log: the side file says when it ended; without one the run ends in the middle of a cycle."""
+        start = evidence.start_seconds
+        interval = float(start[-1] - start[-2])
+        if info is None or info.wall_seconds is None:
+            return cls(tail_seconds=0.5 * interval)
+        return cls(tail_seconds=max(info.wall_seconds - float(start[-1]), 0.0))
+
+
+def find_movement(evidence: Evidence, loop: Loop, *, job: JobRun | None = None) -> Movement:
     """Growth and profile of the window. The profile is what repeats: the live heap without its growth.
 
     The growth of a closed loop follows its work unless the log shows that it follows time: a setting with cheaper
     collections does more work in a second. The whole movement of a job's live heap is growth, and repeats with the job.
     """
     time, work = clock_seconds(evidence, "time"), clock_seconds(evidence, "work")
-    by_work = job or (loop == "closed" and better_clock(evidence.live_bytes, time, work) == "work")
+    by_work = job is not None or (
+        loop == "closed" and better_clock(evidence.live_bytes, time, work) == "work"
+    )
     clock = work if by_work else time
     growth = (
-        _job(evidence, clock)
-        if job
+        _job(evidence, clock, job)
+        if job is not None
         else find_growth(evidence.live_bytes, clock, "work" if by_work else "time")
     )
     if growth.is_none:
@@ -72,17 +93,18 @@ def clock_seconds(evidence: Evidence, clock: GrowthClock) -> FloatArray:
     return seconds
 
 
-def _job(evidence: Evidence, clock: FloatArray) -> LiveGrowth:
-    """The course of a job's live heap by work, as block means; none if the live heap does not move."""
+def _job(evidence: Evidence, clock: FloatArray, run: JobRun) -> LiveGrowth:
+    """The course of a job's live heap by work, with a knot at each cycle; none if the live heap does not move.
+
+    Cycles of a long log are averaged in blocks. After the last cycle the live heap stays at its level.
+    """
     steady = LiveGrowth.none()
     live = evidence.live_bytes
-    if live.size < _MIN_BLOCKS * _CYCLES_PER_BLOCK:
-        return steady
-    stride = max(_CYCLES_PER_BLOCK, -(-live.size // MAX_BLOCKS))
+    stride = -(-live.size // MAX_BLOCKS)
     edges = np.arange(0, live.size, stride)
     counts = np.diff(np.append(edges, live.size))
     means = np.add.reduceat(live, edges) / counts
-    if not _moves(means, live, _LIVE_MOVES):
+    if live.size < _LEAST_JOB_CYCLES or float(np.ptp(means)) < _LIVE_MOVES * float(means.mean()):
         return steady
     middles = np.add.reduceat(clock, edges) / counts
     # one cycle is enough for the ends of a course
@@ -93,7 +115,7 @@ def _job(evidence: Evidence, clock: FloatArray) -> LiveGrowth:
         steady,
         form="job",
         clock="work",
-        log_seconds=float(clock[-1]),
+        log_seconds=float(clock[-1]) + run.tail_seconds,
         seconds=knots[apart],
         levels=levels[apart],
     )

@@ -142,7 +142,7 @@ def _rest_seconds(document: Mapping[str, Any]) -> float:
 
 def _latencies(model: Model, requests: Requests) -> LatencySums:
     model = replace(model, requests=requests)
-    latencies = run_cycles(
+    latencies, _ = run_cycles(
         model,
         model.settings,
         central_parameters(model, model.settings, fit_scheduler_parameters(model, seed=0)),

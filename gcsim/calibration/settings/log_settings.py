@@ -52,7 +52,7 @@ class Overrides:
     gomaxprocs: int | None = None
     go: str | None = None
     loop: Loop | None = None
-    job: bool = False  # the log is one whole run of a finite job
+    job: bool | None = None  # the log is one whole run of a finite job; None: decided by its capture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def lane_metrics(
         "gc_idle_cpu_fraction": totals.idle_cpu_seconds * per_capacity,
         **_pauses(pauses, pause_scale, expected_cycles, pause_levels),
         "stw_time_fraction": pause_cpu,
-        **memory_metrics(totals, parameters, process, peak_bytes),
+        **memory_metrics(totals, parameters, process, np.maximum(peak_bytes, totals.heap_at_end_bytes)),
         "limiter_time_fraction": totals.limited_seconds * per_window,
         "throughput_ratio": mutator_rate / calibrated_bytes_per_second,
     }

@@ -24,6 +24,7 @@ class LaneTotals:
     heap_end_mib: FloatArray
     heap_end_max_mib: FloatArray
     heap_end_max_bytes: FloatArray
+    heap_at_end_bytes: FloatArray  # when the run ends between two cycles; 0 for a program that does not grow
     heap_marked_mib: FloatArray
     heap_goal_mib: FloatArray
     heap_live_mib: FloatArray
@@ -53,6 +54,19 @@ class LaneTotals:
         self._add_heap(step, counted, weight)
         self._add_cpu(step, counted, weight)
         self.mutator_bytes += np.where(first, 0.0, weight * step.mutator_bytes)
+
+    def end_between(
+        self, step: CycleStep, ended: BoolArray, *, marked_bytes: FloatArray, since_s: FloatArray, at_s: float
+    ) -> None:
+        """Sets the heap at the end of the run in each lane that ``ended`` marks, whose next cycle would be ``step``.
+
+        The heap had ``marked_bytes`` at ``since_s``, when the last cycle ended. The program allocates at an even rate
+        between cycles.
+        """
+        wait_s = np.maximum(step.start_seconds - since_s, 1e-9)
+        share = np.clip((at_s - since_s) / wait_s, 0.0, 1.0)
+        heap = marked_bytes + share * (step.heap_start_bytes - marked_bytes)
+        self.heap_at_end_bytes = np.where(ended, heap, self.heap_at_end_bytes)
 
     def _add_heap(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
         start_mib = np.floor(step.heap_start_bytes / MIB)

@@ -1,5 +1,6 @@
 """The memory of one process from all its readings, and their contradictions."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from gcsim.calibration.memory.measurements import ProcessMemory
@@ -9,9 +10,10 @@ from gcsim.priors.readings import BELOW_PEAK, MOMENT_ERROR
 from gcsim.units import format_mib
 
 # The scavenger leaves a tenth more than the last cycle needed (Go 1.19+ ``gcPaceScavenger``, retainExtraPercent), and
-# returns the rest slowly. A momentary reading therefore belongs to a heap of up to 1.1 times the mean peak, at most the
-# run's highest.
+# returns the rest slowly. A momentary reading therefore belongs to a heap between 1.1 times the mean peak and the run's
+# highest peak. It is taken for the middle, with the standard error of an even distribution.
 RETAINED = 1.1
+_EVEN = 12.0**-0.5  # standard deviation of an even distribution over its width
 _HIGH_WATER_ERROR = 0.02  # the high-water mark at the time of reading; the run may have gone on
 # A usage has inactive file pages, which the kernel reclaims: none in a pod that reads its binary only, or many.
 _USAGE_ERROR = 0.2
@@ -19,10 +21,12 @@ _MOST_RATIO = 1.5  # of two readings of one quantity
 _MOST_EXCESS = 1.1  # of anonymous memory over the memory of its container
 
 
-def process_memory(readings: Sequence[Reading], *, retained_heap_bytes: float) -> ProcessMemory | None:
+def process_memory(
+    readings: Sequence[Reading], *, heap_range_bytes: tuple[float, float]
+) -> ProcessMemory | None:
     """The peaks that the readings imply, with their errors; None without resident or container memory.
 
-    ``retained_heap_bytes`` is the heap peak that a momentary reading belongs to.
+    ``heap_range_bytes`` is the range of heap peaks that a momentary reading may belong to.
 
     Of several readings of one quantity the highest is nearest to the peak. A measured high-water mark above the
     momentary resident memory was anonymous memory, because a Go program's file pages stay.
@@ -46,6 +50,8 @@ def process_memory(readings: Sequence[Reading], *, retained_heap_bytes: float) -
         now = None if status is None else status.rss_bytes
         mapped, outside = (mapped, outside) if now == rss else (None, None)  # the map is of another moment
     below = 0.0 if is_peak else BELOW_PEAK
+    low, high = heap_range_bytes
+    heap_error = _EVEN * (high - low)
     return ProcessMemory(
         rss_peak_bytes=_scaled(rss, below),
         anonymous_peak_bytes=_scaled(anonymous, below),
@@ -54,10 +60,15 @@ def process_memory(readings: Sequence[Reading], *, retained_heap_bytes: float) -
         heap_mapped_bytes=_scaled(mapped, 0.0),
         rss_outside_heap_bytes=_scaled(outside, 0.0),
         container_peak_bytes=container,
-        peak_error=_HIGH_WATER_ERROR if is_peak else MOMENT_ERROR,
-        container_error=container_error,
-        heap_peak_bytes=None if is_peak else retained_heap_bytes,
+        peak_error=_HIGH_WATER_ERROR if is_peak else _with_heap(MOMENT_ERROR, heap_error, rss or anonymous),
+        container_error=_with_heap(container_error, heap_error, container),
+        heap_peak_bytes=None if is_peak else 0.5 * (low + high),
     )
+
+
+def _with_heap(error: float, heap_error_bytes: float, size: float | None) -> float:
+    """The relative error of a momentary reading with that of the heap at its moment."""
+    return error if not size else math.hypot(error, heap_error_bytes / size)
 
 
 def refuse_contradictions(readings: Sequence[Reading]) -> None:

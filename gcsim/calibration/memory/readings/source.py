@@ -37,6 +37,11 @@ class HeapOfRun:
     slot_garbage_share: Parameter
     unfilled_slot_share: Parameter
 
+    @property
+    def range_bytes(self) -> tuple[float, float]:
+        """The heap peaks that a momentary reading may belong to: of the usual cycle, and of the highest."""
+        return min(self.highest_peak_bytes, RETAINED * self.mean_peak_bytes), self.highest_peak_bytes
+
     @classmethod
     def of(cls, cycles: Evidence) -> Self:
         """The heap in a log."""
@@ -93,10 +98,9 @@ class MemoryReadings:
             _refuse_less_than_live(one, heap)
             if one.go is not None:
                 _refuse_other_goal(one.origin, one.go, heap)
-        retained = min(heap.highest_peak_bytes, RETAINED * heap.mean_peak_bytes)
         counted = [counted_reading(one.go, heap) for one in self.readings if one.go is not None]
         return MemoryEvidence(
-            process=process_memory(self.readings, retained_heap_bytes=retained),
+            process=process_memory(self.readings, heap_range_bytes=heap.range_bytes),
             counted=counted[0] if counted else None,
             binary=self.binary,
         )

@@ -111,10 +111,12 @@ def _run_lane(
     def add(cycle: Cycle, start_s: float) -> None:
         totals.add(_step(cycle, start_s), counted)
 
-    latencies = run_cycles(
+    latencies, heap_at_end_bytes = run_cycles(
         model, settings, parameters, add, plan,
         replica=replica, most_cycles=most_cycles, controller=controller, growth=growth,
     )  # fmt: skip
+    if growth is not None:
+        totals.heap_at_end_bytes = np.array([heap_at_end_bytes])
     return totals, latencies
 
 

@@ -39,8 +39,10 @@ def run_cycles(
     controller: Controller = FIXED_SETTING,
     growth: GrowthCourses | None = None,
     **changes: Unpack[PlanFields],
-) -> LatencySums | None:
-    """Simulates one run; returns the latencies of its requests, or None for a model without requests.
+) -> tuple[LatencySums | None, float]:
+    """Simulates one run; returns the latencies of its requests and the heap at its end.
+
+    Without requests the latencies are None. The heap is in bytes, and 0 if the run ends after a number of cycles.
 
     ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up.
     """
@@ -49,7 +51,7 @@ def run_cycles(
         model, settings, parameters, on_cycle, plan, replica=replica, controller=controller, growth=growth
     )
     run.play(most_cycles=most_cycles)
-    return run.latencies
+    return run.latencies, run.heap_at_end_bytes
 
 
 def record_run(
@@ -123,6 +125,8 @@ class _Run:
         self._on_cycle = on_cycle
         self._plan = plan
         self._most_cycles: int | None = None
+        self._last_cycle: Cycle | None = None
+        self.heap_at_end_bytes = 0.0  # of a run that ends between two cycles
         self._record, self._objects = record, objects
         self.recorder: Recorder | None = None
         self.process = GoProcess(
@@ -198,6 +202,7 @@ class _Run:
         if cycle.number <= warm_up:
             process.epoch_ns = cycle.end_ns
             process.epoch_allocated_bytes = process.machine.allocated_bytes
+            self._last_cycle = cycle
             if cycle.number == warm_up:
                 self._start_recording()
             return
@@ -209,6 +214,19 @@ class _Run:
         start_s = (cycle.start_ns - process.epoch_ns) * 1e-9
         if start_s <= duration_s:
             self._on_cycle(cycle, start_s)
+            self._last_cycle = cycle
+        else:
+            self.heap_at_end_bytes = self._heap_between(cycle)
         done = start_s > duration_s or cycle.number - warm_up == self._most_cycles
         if done and not self._stop.triggered:
             self._stop.succeed()
+
+    def _heap_between(self, following: Cycle) -> float:
+        """The heap when the run ended, before the cycle that started after it; 0 without a cycle before it."""
+        last = self._last_cycle
+        if last is None:
+            return 0.0
+        wait_ns = max(following.start_ns - last.end_ns, 1)
+        at_ns = self.process.epoch_ns + self._plan.duration_seconds * 1e9 - last.end_ns
+        share = min(max(at_ns / wait_ns, 0.0), 1.0)
+        return last.heap_marked_bytes + share * (following.heap_start_bytes - last.heap_marked_bytes)
