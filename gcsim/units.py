@@ -70,7 +70,8 @@ def parse_go_bytes(text: str, *, what: str = "size") -> int:
 def parse_memory_size(text: str, *, what: str = "--memory") -> int:
     """The bytes of a container size, as Kubernetes or Go writes it: ``512Mi``, ``0.5Gi``, ``512M``, ``2GiB``.
 
-    ``M`` and ``G`` are decimal, as in Kubernetes. Raises InputError, also below 4 MiB, where the unit is missing.
+    ``M`` and ``G`` are decimal, as in Kubernetes. Raises InputError for other units, below 4 MiB (a unit is probably
+    missing) and from 8 EiB on. ``what`` names the option in the message.
     """
     stripped = text.strip()
     exact = _quantity(stripped)
@@ -252,7 +253,7 @@ def format_range(low: float, high: float) -> str:
 
 
 def format_mib(size_bytes: float) -> str:
-    """A size with three significant digits, in the largest unit of which it is at least one."""
+    """A size as text in B, KiB, MiB, GiB or TiB: three significant digits, whole numbers in full."""
     return _in_units(size_bytes, ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB"), (1, "B")))
 
 

@@ -129,7 +129,10 @@ class Assessment:
 
     @classmethod
     def from_older(cls, verdict: str) -> Self:
-        """The assessment from the verdict line of older model files, which hold nothing else."""
+        """The assessment of an older model file, which holds only a verdict line.
+
+        It has one finding, or none for a plain "trust" and for an unknown text.
+        """
         for severity, name in reversed(_VERDICTS.items()):
             if verdict.startswith(name):
                 text = verdict.removeprefix(name).removeprefix(":").strip()

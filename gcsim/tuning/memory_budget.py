@@ -142,9 +142,9 @@ def describe_gap(budget: MemoryBudget, memory_bytes: float) -> list[str]:
 def _best_reading(
     outside: FloatArray, anonymous: FloatArray, pages: FloatArray
 ) -> tuple[Reading | None, float]:
-    """The reading that lowers the 95th percentile of ``outside`` most, and the bytes that it frees at the median.
+    """The reading that lowers the 95th percentile of ``outside`` most, and by how many bytes if it shows the median.
 
-    A linear regression of ``outside`` on the quantity read leaves a standard deviation; the error of the reading adds
+    The result is (None, 0) if no reading lowers it by 1 MiB. A linear regression of ``outside`` on the quantity read leaves a standard deviation; the error of the reading adds
     to it.
     """
     readings: dict[Reading, FloatArray] = {"--working-set": outside, "--rss": anonymous + pages}

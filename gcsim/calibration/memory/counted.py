@@ -37,10 +37,11 @@ class CaptureSideFile:
 
 
 def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> CountedMemory | None:
-    """The counted memory from samples within the window; None with too few samples.
+    """Metadata, stacks and free slots, which GOMEMLIMIT counts, from the capture's samples of the runtime's counters.
 
-    From the end of sweeping to mark end, free slots fall linearly with allocation. Least squares over the later part
-    of all cycles give the slope (``slot_garbage_share``) and the end (``unfilled_slot_bytes``).
+    From the end of sweeping to mark termination, free slots fall linearly with allocation. Least squares over samples
+    late in the cycles give the slope (``slot_garbage_share``) and the end (``unfilled_slot_bytes``). The result is
+    None without samples, and with too few of them.
     """
     if accounts is None or not evidence.follows.any():
         return None

@@ -12,7 +12,7 @@ def sweep_target_pages(
     span_bytes: IntOrArray,
     caller_swept_pages: IntOrArray = 0,
 ) -> NumberOrArray:
-    """Pages that must have been swept since the pace was set before a span of ``span_bytes`` may be taken.
+    """The number of swept pages that an allocation of ``span_bytes`` waits for, counted since the pace was set.
 
     The caller sweeps until the count reaches this number. ``caller_swept_pages`` is the pages of large objects that the
     caller has already reclaimed for this allocation. Source: ``deductSweepCredit``.

@@ -91,7 +91,10 @@ class MutatorReport:
 
 
 def run_mutator(heap: MutableHeap, schedule: Int64Array, barrier: Barrier, *, marking: bool) -> MutatorReport:
-    """Applies the operations in order and returns their effects; colours change only while ``marking``."""
+    """Applies a program's pointer writes to ``heap`` in order, and returns counts of their effects.
+
+    Colours change only while ``marking``.
+    """
     mutator = _Mutator(heap, barrier, marking=marking)
     for operation in schedule.tolist():
         mutator.apply(*operation)

@@ -68,7 +68,10 @@ class Lifetime:
 
 
 def survivors(counts: Int64Array, passed: FloatArray, rng: np.random.Generator) -> Int64Array:
-    """Random counts after a step: ``counts`` by (kind, phase, age), advanced by the probabilities ``passed``."""
+    """Counts of objects by (kind, phase, age) after a step, drawn at random.
+
+    ``passed[k]`` is the probability that an object passes k phases in the step. Objects that pass the last phase die.
+    """
     if passed[0] >= 1:
         return counts
     after = np.zeros_like(counts)

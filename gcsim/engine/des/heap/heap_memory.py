@@ -152,8 +152,9 @@ class HeapMemory:
     def next_trigger_bytes(self, pacer: PacerState, *, swept_per_byte: float) -> int:
         """The heap size at which the growing heap reaches its trigger and the next cycle starts.
 
-        While the heap grows by a byte, ``swept_per_byte`` bytes of spans are swept. Sweeping makes free slots, which
-        lower the limit's goal. Allocation fills them again, which raises it.
+        Without a memory limit it is the trigger of GOGC's goal. With one, ``swept_per_byte`` bytes of spans are swept
+        while the heap grows by a byte. Sweeping makes free slots, which lower the goal from the memory limit.
+        Allocation fills them again, which raises it.
         """
         latest = pacer.trigger_bytes(MAX_INT64)
         if not self.limited:
