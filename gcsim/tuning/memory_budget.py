@@ -144,8 +144,8 @@ def _best_reading(
 ) -> tuple[Reading | None, float]:
     """The reading that lowers the 95th percentile of ``outside`` most, and by how many bytes if it shows the median.
 
-    The result is (None, 0) if no reading lowers it by 1 MiB. A linear regression of ``outside`` on the quantity read leaves a standard deviation; the error of the reading adds
-    to it.
+    The result is (None, 0) if no reading lowers it by 1 MiB. A linear regression of ``outside`` on the quantity read
+    leaves a standard deviation; the error of the reading adds to it.
     """
     readings: dict[Reading, FloatArray] = {"--working-set": outside, "--rss": anonymous + pages}
     now, median = float(np.quantile(outside, 0.95)), float(np.median(outside))
