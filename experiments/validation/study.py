@@ -29,7 +29,7 @@ from gcsim.units import MIB
 REPLICAS = 48
 _THREE = (50, 100, 400)  # GOGC of the logs calibrated on together
 _PACES = ("gc_rate_hz", "throughput_ratio")
-_RESIDENT = "rss_peak_bytes"
+_OF_PROCESS = ("rss_peak_bytes", "anonymous_peak_bytes", "container_peak_bytes")
 _CPU_SHARES = ("gc_cpu_fraction", "gc_assist_cpu_fraction", "gc_idle_cpu_fraction")
 SEED = 1
 
@@ -253,11 +253,12 @@ def _predicted(pooled: Model | None, one: Observation, home: Observation) -> dic
 def compare(model: Model, one: Observation, home: Observation) -> list[Comparison]:
     """Each metric that is both predicted and observed; simulated for as long, from as far after start-up.
 
-    The resident peak is the process's, which no window cuts: it is of a simulation of all of the run under load.
+    Peaks of memory are the process's, which no window cuts: they are of a simulation of all of the run under load.
     """
     predicted = dict(_simulated(model, one, one.window_seconds))
     if one.loaded_seconds > one.window_seconds:
-        predicted[_RESIDENT] = _simulated(model, one, one.loaded_seconds)[_RESIDENT]
+        whole = _simulated(model, one, one.loaded_seconds)
+        predicted |= {name: whole[name] for name in _OF_PROCESS}
     observed = _metrics(one, home)
     return [
         Comparison(name=name, predicted=predicted[name], observed=observed[name])

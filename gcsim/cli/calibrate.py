@@ -51,7 +51,7 @@ def calibrate(
         bool | None,
         typer.Option(
             "--job/--no-job",
-            help="Each log is one whole run of a job: repeat its growth, do not extrapolate. [default: if the"
+            help="Each log is one whole run of a job: predict the job, do not extrapolate. [default: if the"
             " captured program kept the CPUs busy and ended by itself while its heap moved]",
         ),
     ] = None,

@@ -104,7 +104,7 @@ def replica_metrics(
     metrics = lane_metrics(
         totals,
         parameters,
-        duration_seconds=plan.duration_seconds,
+        duration_seconds=plan.duration_seconds if model.growth.form != "job" else None,
         pauses=model.pauses,
         pause_scale=np.tile(drawn["pause_scale"], repeats),
         process=ProcessDraws.of(drawn, repeats),
@@ -205,10 +205,19 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
     while True:
         began = engine.state
         since, fill, marked = began.now_seconds, began.limiter_fill_seconds, began.heap_marked_bytes
+        worked = began.worked_bytes
         step = engine.step()
         ended = ~done & (step.start_seconds > duration_seconds)
-        if grows:
-            active.end_between(step, ended, marked_bytes=marked, since_s=since, at_s=duration_seconds)
+        if engine.growth is not None:
+            job_ends, share = engine.growth.job_end(
+                engine.parameters.replica,
+                worked_bytes=worked,
+                to_allocate_bytes=step.heap_start_bytes - marked,
+            )
+            active.end_between(step, job_ends & ~done, marked_bytes=marked, share=share)
+            ended |= job_ends & ~done
+            share = (duration_seconds - since) / np.maximum(step.start_seconds - since, 1e-9)
+            active.end_between(step, ended, marked_bytes=marked, share=share)
         done |= ended
         steps += 1
         if load_changes:
@@ -220,6 +229,8 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
             active.add(step, ~done, stands_for)
         else:
             active.add(step, ~done)
+        if engine.growth is not None:
+            done |= engine.growth.is_job_over(engine.parameters.replica, engine.state.worked_bytes)
         if done.all() or steps == most_cycles:
             active.scatter_into(whole, places)
             return whole

@@ -11,7 +11,7 @@ from gcsim.documents import number, numbers, text_of
 from gcsim.errors import InputError
 
 #: Form of the course. "none": no growth. "linear": a steady rise. "levels off": a rise towards a ceiling. "steps": a
-#: staircase. "job": the course of one whole run of a finite job, which repeats.
+#: staircase. "job": the course of one whole run of a finite job.
 GrowthForm = Literal["none", "linear", "levels off", "steps", "job"]
 #: "time": growth goes on with the clock. "work": with the bytes that the program allocates, as in a closed loop.
 GrowthClock = Literal["time", "work"]
@@ -91,7 +91,7 @@ class LiveGrowth:
 
     @property
     def extrapolates(self) -> bool:
-        """Whether the course goes on beyond the end of the log; a job's repeats."""
+        """Whether the course goes on beyond the end of the log; a job ends."""
         return self.form not in ("none", "job")
 
     @classmethod

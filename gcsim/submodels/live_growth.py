@@ -5,7 +5,7 @@ A rise is straight or levels off:
     factor(t) = 1 + slope * (rise(t) - pivot),    rise(t) = (1 - exp(-curvature * t)) / curvature
 
 ``rise`` is t itself for curvature 0. A staircase has the log's own levels; beyond the log's end a step of equal size
-follows after each interval. The course of a job repeats from its start.
+follows after each interval. A job has the levels of its log, and ends.
 
 Error: the future is assumed to follow the form of the log. A rise that later gets faster, a ceiling that the log does
 not yet bend towards, and a cache's bound on its size are not foreseen.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from gcsim.arrays import FloatArray, Int64Array
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
 from gcsim.service.growth import LiveGrowth
 
 _LEAST_FACTOR = 0.02
@@ -49,6 +49,11 @@ class GrowthCourses:
         """Whether the clock is the program's work."""
         return self.growth.clock == "work"
 
+    @property
+    def job_bytes(self) -> FloatArray | None:
+        """The bytes that one whole run of the job allocates, shape (replicas,); None for another form."""
+        return self.growth.log_seconds * self.bytes_per_second if self.growth.form == "job" else None
+
     def factor(self, seconds: FloatArray, replica: Int64Array) -> FloatArray:
         """The factor on the live heap at times of the clock, 0 or more; arrays of one shape."""
         growth = self.growth
@@ -56,7 +61,7 @@ class GrowthCourses:
         if growth.form == "none":
             return np.ones_like(clock)
         if growth.form == "job":
-            return np.interp(np.mod(clock, growth.log_seconds), growth.seconds, growth.levels)
+            return np.interp(clock, growth.seconds, growth.levels)
         if growth.form == "steps":
             return np.clip(self._stairs(clock, replica), _LEAST_FACTOR, _MOST_FACTOR)
         risen = rise_seconds(self.curvature_per_second[replica], clock) - self.pivot_seconds[replica]
@@ -65,6 +70,29 @@ class GrowthCourses:
     def factor_of_work(self, worked_bytes: FloatArray, replica: Int64Array) -> FloatArray:
         """The factor after the program has allocated some bytes; arrays of one shape."""
         return self.factor(worked_bytes / self.bytes_per_second[replica], replica)
+
+    def is_job_over(self, replica: Int64Array, worked_bytes: FloatArray) -> BoolArray:
+        """Whether the program has done the work of its job, arrays of one shape; never for another form."""
+        whole = self.job_bytes
+        if whole is None:
+            return np.zeros(replica.shape, dtype=np.bool_)
+        over: BoolArray = worked_bytes >= whole[replica]
+        return over
+
+    def job_end(
+        self, replica: Int64Array, *, worked_bytes: FloatArray, to_allocate_bytes: FloatArray
+    ) -> tuple[BoolArray, FloatArray]:
+        """(whether the job ends before the next cycle, the part of the way to that cycle), arrays of one shape.
+
+        ``worked_bytes`` is the work at the end of the last cycle, ``to_allocate_bytes`` the allocation until the next
+        one starts. The part is 0 to 1 where the job ends.
+        """
+        whole = self.job_bytes
+        if whole is None:
+            return np.zeros(replica.shape, dtype=np.bool_), np.zeros(replica.shape)
+        left = whole[replica] - worked_bytes
+        ends = (left > 0) & (left <= to_allocate_bytes)
+        return ends, left / np.maximum(to_allocate_bytes, 1.0)
 
     def of(self, replica: int) -> "GrowthCourses":
         """The course of one replica alone."""

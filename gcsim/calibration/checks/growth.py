@@ -97,7 +97,7 @@ def growth_findings(
     for part in growth:
         if part.what == "live heap" and fitted.form == "job":
             text = (
-                f"{_moved(part)}, over one whole run of a job: predictions repeat the job"
+                f"{_moved(part)}, over one whole run of a job: predictions are of that job"
                 " (pass --no-job if the program would go on)"
             )
             yield Finding("growth", "note", text)

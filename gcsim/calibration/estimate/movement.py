@@ -20,6 +20,7 @@ MAX_BLOCKS = 256
 _CYCLES_PER_BLOCK = 3  # without bursts
 _MIN_BLOCKS = 4
 _LEAST_JOB_CYCLES = 3
+_ABOVE = 1.05  # resident over logged heap peak: fragments and unlogged heap
 _LIVE_MOVES = 0.06  # relative standard deviation between blocks
 _ALLOCATION_MOVES = 0.20
 _BURSTS = 0.35  # relative standard deviation of single cycles' rates; 0.1 to 0.2 in steady programs
@@ -41,23 +42,44 @@ class Movement:
 class JobRun:
     """One whole run of a job."""
 
-    tail_seconds: float  # from the start of the last cycle to the end of the run
+    tail_bytes: float  # allocated from the end of the last cycle to the end of the run
 
     @classmethod
     def of(cls, evidence: Evidence, info: CaptureInfo | None) -> Self:
-        """The run of a log: the side file says when it ended; without one the run ends in the middle of a cycle."""
-        start = evidence.start_seconds
-        interval = float(start[-1] - start[-2])
-        if info is None or info.wall_seconds is None:
-            return cls(tail_seconds=0.5 * interval)
-        return cls(tail_seconds=max(info.wall_seconds - float(start[-1]), 0.0))
+        """The run of a log.
+
+        No cycle started in the tail, so that its allocation is between 0 and the way to the trigger: the middle. A
+        side file narrows it: the heap at the end is no more than the resident heap, and the tail no more than the
+        rest of the run at the log's rate.
+        """
+        marked = float(evidence.heap_marked_bytes[-1])
+        started = evidence.heap_start_bytes - np.concatenate([[0.0], evidence.heap_marked_bytes[:-1]])
+        ahead = float(np.median(started[1:] / np.maximum(evidence.heap_marked_bytes[:-1], 1.0))) * marked
+        if info is None:
+            return cls(tail_bytes=0.5 * ahead)
+        if info.wall_seconds is not None:
+            seconds = max(info.wall_seconds - float(evidence.end_seconds[-1]), 0.0)
+            ahead = min(ahead, seconds * _rate(evidence))
+        if info.rss_peak_bytes and info.rss_outside_heap_bytes:
+            resident = float(info.rss_peak_bytes - info.rss_outside_heap_bytes)
+            highest = float(evidence.heap_end_bytes.max())
+            if resident > _ABOVE * highest:  # the heap was at its highest at the end of the run
+                return cls(tail_bytes=max(resident - marked, 0.0))
+            ahead = min(ahead, max(highest - marked, 0.0))
+        return cls(tail_bytes=0.5 * ahead)
+
+
+def _rate(evidence: Evidence) -> float:
+    """Mean allocation, bytes/s, over the log."""
+    length = float(evidence.start_seconds[-1] - evidence.start_seconds[0])
+    return float(np.maximum(_period_bytes(evidence), 1.0).sum()) / max(length, 1e-9)
 
 
 def find_movement(evidence: Evidence, loop: Loop, *, job: JobRun | None = None) -> Movement:
     """Growth and profile of the window. The profile is what repeats: the live heap without its growth.
 
     The growth of a closed loop follows its work unless the log shows that it follows time: a setting with cheaper
-    collections does more work in a second. The whole movement of a job's live heap is growth, and repeats with the job.
+    collections does more work in a second. The whole movement of a job's live heap is growth.
     """
     time, work = clock_seconds(evidence, "time"), clock_seconds(evidence, "work")
     by_work = job is not None or (
@@ -75,8 +97,7 @@ def find_movement(evidence: Evidence, loop: Loop, *, job: JobRun | None = None) 
             profile=find_profile(evidence, evidence.live_bytes),
             live_trend=np.ones(len(evidence)),
         )
-    inside = np.minimum(clock, np.nextafter(growth.log_seconds, 0.0))  # a job's end is its start
-    trend = central_course(growth).factor(inside, np.zeros(len(evidence), dtype=np.int64))
+    trend = central_course(growth).factor(clock, np.zeros(len(evidence), dtype=np.int64))
     return Movement(
         growth=growth, profile=find_profile(evidence, evidence.live_bytes / trend), live_trend=trend
     )
@@ -111,11 +132,14 @@ def _job(evidence: Evidence, clock: FloatArray, run: JobRun) -> LiveGrowth:
     knots = np.concatenate([[0.0], middles, [clock[-1]]])
     levels = np.concatenate([live[:1], means, live[-1:]]) / max(float(live.mean()), 1.0)
     apart = np.append(np.diff(knots) > 1e-6, True)
+    last_bytes = max(
+        float(evidence.heap_end_bytes[-1] - evidence.heap_start_bytes[-1]), 0.0
+    )  # of the last mark phase
     return replace(
         steady,
         form="job",
         clock="work",
-        log_seconds=float(clock[-1]) + run.tail_seconds,
+        log_seconds=float(clock[-1]) + (last_bytes + run.tail_bytes) / _rate(evidence),
         seconds=knots[apart],
         levels=levels[apart],
     )

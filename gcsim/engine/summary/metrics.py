@@ -16,7 +16,7 @@ def lane_metrics(
     totals: LaneTotals,
     parameters: LaneParameters,
     *,
-    duration_seconds: float,
+    duration_seconds: float | None,
     pauses: Pauses,
     pause_scale: FloatArray,
     process: ProcessDraws,
@@ -27,21 +27,22 @@ def lane_metrics(
 
     A lane with fewer than two collections has rates and shares of 0. A lane without collections, as with GOGC=off and
     no limit, has a heap of all allocated bytes. ``pause_levels`` holds a uniform draw, 0 to 1, for each of
-    PAUSE_QUANTILES in each lane.
+    PAUSE_QUANTILES in each lane. ``duration_seconds`` is None for a job: its cycles are all that there are.
     """
     cycles = np.maximum(totals.cycles, 1.0)
     window_s = totals.last_start_seconds - totals.first_start_seconds
+    seconds = window_s if duration_seconds is None else np.full_like(window_s, duration_seconds)
     has_window = (totals.cycles >= 2) & (window_s > 0)
     per_window = np.where(has_window, 1.0 / np.where(has_window, window_s, 1.0), 0.0)
     rate_hz = (cycles - 1.0) * per_window
-    expected_cycles = np.maximum(rate_hz * duration_seconds, 1.0)
+    expected_cycles = np.maximum(rate_hz * seconds, 1.0)
     per_capacity = per_window / parameters.gomaxprocs
     pause_cpu = (parameters.sweep_term_seconds + parameters.mark_term_seconds) * rate_hz
     worked = totals.assist_cpu_seconds + totals.background_cpu_seconds
     peak_bytes = _extrapolated_peak(totals, cycles, expected_cycles)
     rate = np.minimum(parameters.arrival_bytes_per_second, parameters.capacity_bytes_per_second)
     uncollected = totals.cycles == 0
-    kept_bytes = np.where(uncollected, parameters.live_bytes + rate * duration_seconds, 0.0)
+    kept_bytes = np.where(uncollected, parameters.live_bytes + rate * seconds, 0.0)
     peak_bytes = np.maximum(peak_bytes, kept_bytes)
     mutator_rate = np.where(has_window, totals.mutator_bytes * per_window, rate)
     return {

@@ -24,7 +24,9 @@ class LaneTotals:
     heap_end_mib: FloatArray
     heap_end_max_mib: FloatArray
     heap_end_max_bytes: FloatArray
-    heap_at_end_bytes: FloatArray  # when the run ends between two cycles; 0 for a program that does not grow
+    heap_at_end_bytes: (
+        FloatArray  # when the run or its job ends between two cycles; 0 for a program that does not grow
+    )
     heap_marked_mib: FloatArray
     heap_goal_mib: FloatArray
     heap_live_mib: FloatArray
@@ -56,17 +58,15 @@ class LaneTotals:
         self.mutator_bytes += np.where(first, 0.0, weight * step.mutator_bytes)
 
     def end_between(
-        self, step: CycleStep, ended: BoolArray, *, marked_bytes: FloatArray, since_s: FloatArray, at_s: float
+        self, step: CycleStep, ended: BoolArray, *, marked_bytes: FloatArray, share: FloatArray
     ) -> None:
-        """Sets the heap at the end of the run in each lane that ``ended`` marks, whose next cycle would be ``step``.
+        """Sets the heap at the end in each lane that ``ended`` marks, whose next cycle would be ``step``.
 
-        The heap had ``marked_bytes`` at ``since_s``, when the last cycle ended. The program allocates at an even rate
-        between cycles.
+        The heap had ``marked_bytes`` when the last cycle ended. ``share``, 0 to 1, is the part of the way to the start
+        of ``step``. A lane whose heap at the end is set keeps it.
         """
-        wait_s = np.maximum(step.start_seconds - since_s, 1e-9)
-        share = np.clip((at_s - since_s) / wait_s, 0.0, 1.0)
-        heap = marked_bytes + share * (step.heap_start_bytes - marked_bytes)
-        self.heap_at_end_bytes = np.where(ended, heap, self.heap_at_end_bytes)
+        heap = marked_bytes + np.clip(share, 0.0, 1.0) * (step.heap_start_bytes - marked_bytes)
+        self.heap_at_end_bytes = np.where(ended & (self.heap_at_end_bytes == 0), heap, self.heap_at_end_bytes)
 
     def _add_heap(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
         start_mib = np.floor(step.heap_start_bytes / MIB)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Generator
 from typing import Any, Unpack
 
+import numpy as np
 from simpy import Event
 
 from gcsim.engine.controllers import FIXED_SETTING, Controller
@@ -25,6 +26,8 @@ from gcsim.service.model import Model
 from gcsim.service.objects.kinds_file import Objects
 from gcsim.settings import Settings
 from gcsim.submodels.live_growth import GrowthCourses
+
+_FIRST = np.zeros(1, dtype=np.int64)  # the place of a run's growth among one course
 
 
 def run_cycles(
@@ -126,6 +129,7 @@ class _Run:
         self._plan = plan
         self._most_cycles: int | None = None
         self._last_cycle: Cycle | None = None
+        self._worked_bytes = 0.0  # by the end of the last cycle
         self.heap_at_end_bytes = 0.0  # of a run that ends between two cycles
         self._record, self._objects = record, objects
         self.recorder: Recorder | None = None
@@ -202,7 +206,7 @@ class _Run:
         if cycle.number <= warm_up:
             process.epoch_ns = cycle.end_ns
             process.epoch_allocated_bytes = process.machine.allocated_bytes
-            self._last_cycle = cycle
+            self._keep(cycle)
             if cycle.number == warm_up:
                 self._start_recording()
             return
@@ -212,21 +216,40 @@ class _Run:
             if self.recorder is not None:
                 self.recorder.add_requests(block, parts)
         start_s = (cycle.start_ns - process.epoch_ns) * 1e-9
-        if start_s <= duration_s:
+        over = self._is_over(cycle, start_s > duration_s)
+        if not over:
             self._on_cycle(cycle, start_s)
-            self._last_cycle = cycle
-        else:
-            self.heap_at_end_bytes = self._heap_between(cycle)
-        done = start_s > duration_s or cycle.number - warm_up == self._most_cycles
+        self._keep(cycle)
+        done = over or cycle.number - warm_up == self._most_cycles or self._is_job_done()
         if done and not self._stop.triggered:
             self._stop.succeed()
 
-    def _heap_between(self, following: Cycle) -> float:
-        """The heap when the run ended, before the cycle that started after it; 0 without a cycle before it."""
-        last = self._last_cycle
-        if last is None:
-            return 0.0
-        wait_ns = max(following.start_ns - last.end_ns, 1)
-        at_ns = self.process.epoch_ns + self._plan.duration_seconds * 1e9 - last.end_ns
-        share = min(max(at_ns / wait_ns, 0.0), 1.0)
-        return last.heap_marked_bytes + share * (following.heap_start_bytes - last.heap_marked_bytes)
+    def _keep(self, cycle: Cycle) -> None:
+        """Keeps the cycle that has just ended, and the work done by then."""
+        self._last_cycle = cycle
+        self._worked_bytes = self.process.machine.allocated_bytes - self.process.epoch_allocated_bytes
+
+    def _is_job_done(self) -> bool:
+        """Whether the program has done the work of its job."""
+        growth = self.process.growth
+        return growth is not None and bool(growth.is_job_over(_FIRST, np.array([self._worked_bytes]))[0])
+
+    def _is_over(self, following: Cycle, run_has_ended: bool) -> bool:
+        """Whether the run or its job ended between the last cycle and this one; sets the heap at that time."""
+        last, growth = self._last_cycle, self.process.growth
+        if last is None or growth is None:
+            return run_has_ended
+        to_allocate = following.heap_start_bytes - last.heap_marked_bytes
+        ends, share = growth.job_end(
+            _FIRST,
+            worked_bytes=np.array([self._worked_bytes]),
+            to_allocate_bytes=np.array([float(to_allocate)]),
+        )
+        part = float(share[0])
+        if not ends[0]:
+            at_ns = self.process.epoch_ns + self._plan.duration_seconds * 1e9
+            part = (at_ns - last.end_ns) / max(following.start_ns - last.end_ns, 1)
+        over = bool(ends[0]) or run_has_ended
+        if over:
+            self.heap_at_end_bytes = last.heap_marked_bytes + min(max(part, 0.0), 1.0) * to_allocate
+        return over
