@@ -97,11 +97,17 @@ def calibrate(
         )
     refuse_goals(trace, window, log)
     measured = joined(sources_of(trace.info, readings), evidence, settings)
-    memory = fit_memory(whole, prior=memory_prior(rules_for(settings.go).minor), evidence=measured)
+    job = JobRun.of(evidence, trace.info) if is_job else None
+    memory = fit_memory(
+        whole,
+        prior=memory_prior(rules_for(settings.go).minor),
+        evidence=measured,
+        heap_at_end_bytes=0.0 if job is None else job.heap_at_end_bytes,
+    )
     evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)
     gaps = intervals(evidence)
     pace = find_pace(evidence, gaps, trace.info, stated.loop)
-    movement = find_movement(evidence, pace.loop, job=JobRun.of(evidence, trace.info) if is_job else None)
+    movement = find_movement(evidence, pace.loop, job=job)
     profile = movement.profile
     allocation = fit_allocation(evidence, gaps, pace, profile, marking_mutator(evidence))
     steady_arrivals = pace.loop == "open" and profile.is_steady

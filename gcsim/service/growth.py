@@ -35,7 +35,8 @@ class LiveGrowth:
 
     form: GrowthForm = "none"
     clock: GrowthClock = "time"
-    log_seconds: float = 0.0  # length of the calibrated window
+    log_seconds: float = 0.0  # length of the calibrated window; of a job, to its end
+    bytes_per_second: float = 0.0  # allocation in a second of the work clock; 0 for the time clock
     pace_sd: float = 0.0  # of log speed of the clock: how far two runs of one program differ
     # curves of a rise, arrays of one length
     curvature_per_second: FloatArray = field(
@@ -118,5 +119,5 @@ class LiveGrowth:
 
 _CURVES = ("curvature_per_second", "weight", "slope_per_second", "slope_sd", "pivot_seconds")
 _SINGLE = (
-    "log_seconds", "pace_sd", "step_seconds", "step_seconds_sd", "step_size", "step_size_sd",
+    "log_seconds", "bytes_per_second", "pace_sd", "step_seconds", "step_seconds_sd", "step_size", "step_size_sd",
 )  # fmt: skip

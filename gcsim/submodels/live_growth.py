@@ -42,7 +42,7 @@ class GrowthCourses:
     pivot_seconds: FloatArray
     step_seconds: FloatArray
     step_size: FloatArray
-    bytes_per_second: FloatArray  # allocation of the calibrated run: the work clock
+    bytes_per_second: FloatArray  # allocation in a second of the work clock
 
     @property
     def by_work(self) -> bool:
@@ -143,7 +143,7 @@ def growth_courses(
         pivot_seconds=pivot,
         step_seconds=np.maximum(growth.step_seconds * np.exp(growth.step_seconds_sd * first), 1e-6),
         step_size=growth.step_size * np.exp(growth.step_size_sd * second),
-        bytes_per_second=np.maximum(bytes_per_second, 1.0),
+        bytes_per_second=one * growth.bytes_per_second if growth.bytes_per_second > 0 else bytes_per_second,
     )
 
 

@@ -20,7 +20,10 @@ MAX_BLOCKS = 256
 _CYCLES_PER_BLOCK = 3  # without bursts
 _MIN_BLOCKS = 4
 _LEAST_JOB_CYCLES = 3
-_ABOVE = 1.05  # resident over logged heap peak: fragments and unlogged heap
+_ABOVE = (
+    1.05  # resident memory of the heap over its highest logged peak: more is heap that the log does not show
+)
+_FRAGMENTS = 1.025  # resident memory of the heap over the heap peak (``memory.resident``)
 _LIVE_MOVES = 0.06  # relative standard deviation between blocks
 _ALLOCATION_MOVES = 0.20
 _BURSTS = 0.35  # relative standard deviation of single cycles' rates; 0.1 to 0.2 in steady programs
@@ -43,6 +46,7 @@ class JobRun:
     """One whole run of a job."""
 
     tail_bytes: float  # allocated from the end of the last cycle to the end of the run
+    heap_at_end_bytes: float
 
     @classmethod
     def of(cls, evidence: Evidence, info: CaptureInfo | None) -> Self:
@@ -56,7 +60,7 @@ class JobRun:
         started = evidence.heap_start_bytes - np.concatenate([[0.0], evidence.heap_marked_bytes[:-1]])
         ahead = float(np.median(started[1:] / np.maximum(evidence.heap_marked_bytes[:-1], 1.0))) * marked
         if info is None:
-            return cls(tail_bytes=0.5 * ahead)
+            return cls._ending(marked, 0.5 * ahead)
         if info.wall_seconds is not None:
             seconds = max(info.wall_seconds - float(evidence.end_seconds[-1]), 0.0)
             ahead = min(ahead, seconds * _rate(evidence))
@@ -64,9 +68,13 @@ class JobRun:
             resident = float(info.rss_peak_bytes - info.rss_outside_heap_bytes)
             highest = float(evidence.heap_end_bytes.max())
             if resident > _ABOVE * highest:  # the heap was at its highest at the end of the run
-                return cls(tail_bytes=max(resident - marked, 0.0))
+                return cls._ending(marked, max(resident / _FRAGMENTS - marked, 0.0))
             ahead = min(ahead, max(highest - marked, 0.0))
-        return cls(tail_bytes=0.5 * ahead)
+        return cls._ending(marked, 0.5 * ahead)
+
+    @classmethod
+    def _ending(cls, marked_bytes: float, tail_bytes: float) -> Self:
+        return cls(tail_bytes=tail_bytes, heap_at_end_bytes=marked_bytes + tail_bytes)
 
 
 def _rate(evidence: Evidence) -> float:
@@ -91,6 +99,8 @@ def find_movement(evidence: Evidence, loop: Loop, *, job: JobRun | None = None) 
         if job is not None
         else find_growth(evidence.live_bytes, clock, "work" if by_work else "time")
     )
+    if by_work and not growth.is_none:
+        growth = replace(growth, bytes_per_second=_rate(evidence))
     if growth.is_none:
         return Movement(
             growth=growth,

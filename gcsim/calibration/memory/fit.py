@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
 from gcsim.calibration.memory.file_pages import file_pages, is_rss_alone, origin_of
@@ -29,13 +30,19 @@ SLOTS_SMALL_OBJECTS = Parameter(0.2, 1.1, _SMALL_OBJECTS, "prior")
 SLOTS_UNKNOWN_SIZES = Parameter(0.12, 1.3, _UNKNOWN_OBJECTS, "prior")
 
 
-def fit_memory(whole: Evidence, *, prior: MemoryPrior, evidence: MemoryEvidence) -> dict[str, Parameter]:
+def fit_memory(
+    whole: Evidence, *, prior: MemoryPrior, evidence: MemoryEvidence, heap_at_end_bytes: float = 0.0
+) -> dict[str, Parameter]:
     """The parameters of memory outside the heap: counted against GOMEMLIMIT, and resident.
 
-    ``whole`` holds every cycle of the log, warm-up included, because the resident peak is over all of them. The
-    posterior divides the measured memory between metadata, stacks, slots that stay free, and the binary.
+    ``whole`` holds every cycle of the log, warm-up included, because the resident peak is over all of them. A job ends
+    with a heap of ``heap_at_end_bytes``, which may be higher than at any collection. The posterior divides the
+    measured memory between metadata, stacks, slots that stay free, and the binary.
     """
-    peak = float(whole.heap_end_bytes.max())
+    peak = max(float(whole.heap_end_bytes.max()), heap_at_end_bytes)
+    if heap_at_end_bytes and evidence.process is not None and evidence.process.heap_peak_bytes is not None:
+        # a reading of a job is of its highest memory, as "time -v" prints it
+        evidence = replace(evidence, process=replace(evidence.process, heap_peak_bytes=peak))
     stacks = float(whole.stack_bytes.max())
     outside = _metadata(whole, prior) | slot_priors(whole)
     outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
