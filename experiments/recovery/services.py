@@ -35,7 +35,7 @@ from gcsim.service.pauses import LEVELS, Pauses
 from gcsim.service.profile import Profile
 from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
-from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE
+from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, RECOUNT_BASE_SHARE
 from gcsim.units import MIB
 
 BATCH = 20
@@ -140,6 +140,7 @@ def _parameters(
         "mark_cpu_heap_exponent": float(np.clip(0.22 * (1.0 + generator.standard_normal()), 0.0, 0.5)),
         "mark_background_procs": background,
         "assist_cpu_seconds": _log_uniform(generator, 0.01, 0.1) * mark_cpu,
+        "recount_base_share": RECOUNT_BASE_SHARE,
         "live_per_doubling": math.exp(0.003 * generator.standard_normal()),
         "pause_scale": 1.0,
         "rss_ratio": 1.0,

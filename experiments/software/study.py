@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from experiments.capture import RunPlan, is_captured
+from experiments.capture import RunPlan, is_captured, load_run
 from experiments.software.cases import CASE, Case
 from experiments.validation.observations import MIN_CYCLES, Observation, observe
 from experiments.validation.study import compare
@@ -32,6 +32,7 @@ METRICS = (
     "anonymous_peak_bytes",
 )
 _LEAST_JOB_CYCLES = 3
+_EMPTY_BYTES = 64  # of a packed log without lines
 _MOST_FOREIGN_CPU = 0.10  # of the machine, taken by other processes than the program and its load
 
 
@@ -102,6 +103,8 @@ def study(runs: Iterable[tuple[Case, RunPlan]], folder: Path) -> Study:
 
 def _observed(plan: RunPlan, folder: Path, *, is_job: bool) -> Observation | str:
     """A job's cycles are counted from its start, so that few are enough."""
+    if not load_run(folder / f"{plan.name}.result.json").log.stat().st_size > _EMPTY_BYTES:
+        return "no collection"
     least = _LEAST_JOB_CYCLES if is_job else MIN_CYCLES
     return observe(plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=least, is_job=is_job)
 

@@ -104,7 +104,9 @@ def calibrate(
         evidence=measured,
         heap_at_end_bytes=0.0 if job is None else job.heap_at_end_bytes,
     )
-    evidence = evidence.without_span_tails(memory["slot_garbage_share"].value)
+    evidence = evidence.without_span_tails(
+        memory["slot_garbage_share"].value, memory["recount_base_share"].value
+    )
     gaps = intervals(evidence)
     pace = find_pace(evidence, gaps, trace.info, stated.loop)
     movement = find_movement(evidence, pace.loop, job=job)

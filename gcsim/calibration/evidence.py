@@ -73,10 +73,13 @@ class Evidence:
         """The evidence of the chosen rows."""
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
-    def without_span_tails(self, slot_garbage_share: float) -> Self:
-        """The same rows with the recounted span tails set for a given share of garbage in partial spans, 0 to 1."""
+    def without_span_tails(self, slot_garbage_share: float, base_share: float) -> Self:
+        """The same rows with the recounted span tails set for given parameters of ``span_tail_recount_bytes``."""
         again = span_tail_recount_bytes(
-            np.maximum(self._grown_bytes, 0.0), self.live_bytes[:-1], slot_garbage=slot_garbage_share
+            np.maximum(self._grown_bytes, 0.0),
+            self.live_bytes[:-1],
+            slot_garbage=slot_garbage_share,
+            base_share=base_share,
         )
         return replace(
             self, span_tail_recount_bytes=np.concatenate([self.span_tail_recount_bytes[:1], again])

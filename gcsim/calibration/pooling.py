@@ -124,7 +124,8 @@ def _pool(found: Mapping[str, Calibration], reference: str) -> Model:
 
 def with_slots(one: Calibration, share: Parameter) -> Calibration:
     """The calibration with another slot_garbage_share and the allocation parameters that follow from it."""
-    evidence = one.evidence.without_span_tails(share.value)
+    base = one.model.parameters.recount_base_share.value
+    evidence = one.evidence.without_span_tails(share.value, base)
     allocation = fit_allocation(
         evidence, intervals(evidence), one.pace, one.model.profile, marking_mutator(evidence)
     )

@@ -100,6 +100,7 @@ class Parameters:
     slot_garbage_share: Parameter  # of garbage: in spans with a live object, so free slots after a sweep
     unfilled_slot_share: Parameter  # of heap peak: free slots at mark end, which no allocation fits
     allocated_stack_bytes: Parameter
+    recount_base_share: Parameter  # of the live heap: growth of heapLive per cycle that is not allocation
     rss_base_bytes: Parameter  # resident memory outside the heap: constant part
     rss_ratio: Parameter  # resident bytes per byte of heap peak
     rss_beside_bytes: Parameter  # part of the constant that GOMEMLIMIT does not count: text, data, C memory
@@ -201,6 +202,7 @@ RANGES: dict[str, Range] = {
     "slot_garbage_share": Range(0.0, 1.0),
     "unfilled_slot_share": _BELOW_ONE,
     "allocated_stack_bytes": _SIZE,
+    "recount_base_share": Range(-0.05, 0.5),
     "rss_base_bytes": _SIZE,
     "rss_ratio": Range(1e-3, 100.0),
     "rss_beside_bytes": _SIZE,
@@ -212,7 +214,7 @@ RANGES: dict[str, Range] = {
 
 #: Parameters that model files of an older gcsim lack, each with the value at which a model predicts what it did before.
 #: A new parameter with such a value leaves older model files valid.
-NEUTRAL: dict[str, float] = {}
+NEUTRAL: dict[str, float] = {"recount_base_share": 0.008}
 _ABSENT = {"rel_sd": 0.0, "origin": "derived", "source": "not in the model file"}
 
 PARAMETER_NAMES = tuple(field.name for field in fields(Parameters))

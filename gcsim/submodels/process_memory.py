@@ -37,7 +37,8 @@ from gcsim.goruntime.pacer import (
 from gcsim.goruntime.versions import GoRules
 from gcsim.priors.records import MemoryPrior
 
-_RECOUNTED_BASE, _RECOUNTED_PER_SLOT_GARBAGE = 0.008, 0.035  # of the live heap, in each cycle
+RECOUNT_BASE_SHARE, _RECOUNTED_PER_SLOT_GARBAGE = 0.008, 0.035  # of the live heap, in each cycle
+_LEAST_RECOUNTED = 0.001
 _MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
 MOST_SLOT_GARBAGE = 0.95  # values near 1 were measured; at 1 no span would return its pages
 UNFILLED_AT_PEAK = 0.2  # free slots at a run's highest heap over the mean at mark ends
@@ -76,53 +77,74 @@ def unfilled_slot_bytes(last_peak_bytes: Real, *, share: Real, calibrated_peak_b
     return unfilled
 
 
-def span_tail_recount_bytes(grown_bytes: Real, live_bytes: Real, *, slot_garbage: Real | float) -> Real:
-    """Growth of heapLive between two cycles that is not allocation: span tails that are counted again, in bytes.
+def span_tail_recount_bytes(
+    grown_bytes: Real,
+    live_bytes: Real,
+    *,
+    slot_garbage: Real | float,
+    base_share: Real | float = RECOUNT_BASE_SHARE,
+) -> Real:
+    """Growth of heapLive between two cycles that is not allocation, in bytes.
 
-        min((0.008 + 0.035 x slot_garbage) x live heap, 0.5 x growth)
+        min((base_share + 0.035 x slot_garbage) x live heap, 0.5 x growth)
 
-    A P that takes a span adds the whole span less its objects to heapLive (Go 1.19+ ``mcache.refill``). The tail of the
-    span, a few percent of it, is too small for an object. The tail of a fresh span is counted once; the tail of a span
-    with slots that a sweep freed is counted in every cycle. The share of the live heap in such spans depends on
-    ``slot_garbage``. Fitted to the growth of heapLive less the growth of ``MemStats.TotalAlloc`` in development
-    programs on Go 1.27: about 0.01 of the live heap per cycle with few refilled slots, 0.03 with many, for any number
-    of Ps (docs/explanation/memory.md; the code is the same from Go 1.19 on). Tails of fresh spans in a growing heap
-    count as allocation, as in a log.
+    A P that takes a span adds the whole span less its objects to heapLive (Go 1.19+ ``mcache.refill``). Two parts of
+    that are not allocation. The tail of a span, a few percent of it, is too small for an object: it is counted once in
+    a fresh span, and in every cycle in a span with slots that a sweep freed, whose share of the live heap depends on
+    ``slot_garbage``. And the spans that Ps hold when a cycle starts are not full: marking counts their objects alone.
+
+    ``base_share`` is 0.008 in development programs on Go 1.27, fitted to the growth of heapLive less the growth of
+    ``MemStats.TotalAlloc``: in all 0.01 of the live heap per cycle with few refilled slots, 0.03 with many
+    (docs/explanation/memory.md; the code is the same from Go 1.19 on). A capture measures it: servers with many size
+    classes and a small heap hold more. Tails of fresh spans in a growing heap count as allocation, as in a log.
 
     ``grown_bytes`` is the growth outside marking. The engines spread the recount over the way to the trigger, so that a
     cycle forced before the trigger counts less; the runtime would count nearly as much.
     """
-    return minimum(_recounted_weight(slot_garbage) * live_bytes, _MOST_RECOUNTED * grown_bytes)
+    return minimum(_recounted_weight(slot_garbage, base_share) * live_bytes, _MOST_RECOUNTED * grown_bytes)
 
 
 @overload
 def without_span_tails(
-    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float
+    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float, base_share: float = ...
 ) -> float: ...
 @overload
 def without_span_tails(
-    recounted_share: FloatOrArray, *, slot_garbage: FloatArray, known_slot_garbage: FloatOrArray
+    recounted_share: FloatOrArray,
+    *,
+    slot_garbage: FloatArray,
+    known_slot_garbage: FloatOrArray,
+    base_share: float = ...,
 ) -> FloatArray: ...
 def without_span_tails(
-    recounted_share: FloatOrArray, *, slot_garbage: FloatOrArray, known_slot_garbage: FloatOrArray
+    recounted_share: FloatOrArray,
+    *,
+    slot_garbage: FloatOrArray,
+    known_slot_garbage: FloatOrArray,
+    base_share: float = RECOUNT_BASE_SHARE,
 ) -> FloatOrArray:
     """Allocation of a log with ``slot_garbage`` over its allocation with ``known_slot_garbage``.
 
     ``recounted_share``, 0 to 1/2, is the recounted share of heapLive's growth in that log with ``known_slot_garbage``.
     """
-    times = _recounted_weight(slot_garbage) / _recounted_weight(known_slot_garbage)
+    times = _recounted_weight(slot_garbage, base_share) / _recounted_weight(known_slot_garbage, base_share)
     return (1.0 - minimum(recounted_share * times, _MOST_RECOUNTED)) / (1.0 - recounted_share)
 
 
+def recount_base_share(recounted_share: float, *, slot_garbage: float) -> float:
+    """The ``base_share`` at which ``recounted_share`` of the live heap is recounted in each cycle."""
+    return recounted_share - _RECOUNTED_PER_SLOT_GARBAGE * slot_garbage
+
+
 @overload
-def _recounted_weight(slot_garbage: float) -> float: ...
+def _recounted_weight(slot_garbage: float, base_share: float) -> float: ...
 @overload
-def _recounted_weight(slot_garbage: FloatArray) -> FloatArray: ...
+def _recounted_weight(slot_garbage: FloatArray, base_share: FloatOrArray) -> FloatArray: ...
 @overload
-def _recounted_weight(slot_garbage: FloatOrArray) -> FloatOrArray: ...
-def _recounted_weight(slot_garbage: FloatOrArray) -> FloatOrArray:
-    """Recounted bytes per byte of live heap in each cycle."""
-    return _RECOUNTED_BASE + _RECOUNTED_PER_SLOT_GARBAGE * slot_garbage
+def _recounted_weight(slot_garbage: FloatOrArray, base_share: FloatOrArray) -> FloatOrArray: ...
+def _recounted_weight(slot_garbage: FloatOrArray, base_share: FloatOrArray) -> FloatOrArray:
+    """Recounted bytes per byte of live heap in each cycle, at least 0.001."""
+    return maximum(base_share + _RECOUNTED_PER_SLOT_GARBAGE * slot_garbage, _LEAST_RECOUNTED)
 
 
 def limited_trigger_bytes(

@@ -88,7 +88,10 @@ def test_what_several_logs_allocated_follows_the_share_of_slots_that_one_of_them
     pooled, first = several.model.parameters, several.calibrations[names[0]].model.parameters
     assert pooled.slot_garbage_share.value != first.slot_garbage_share.value
     weights = [
-        span_tail_recount_bytes(np.inf, 1.0, slot_garbage=p.slot_garbage_share.value) for p in (pooled, first)
+        span_tail_recount_bytes(
+            np.inf, 1.0, slot_garbage=p.slot_garbage_share.value, base_share=p.recount_base_share.value
+        )
+        for p in (pooled, first)
     ]
     shares = [p.recounted_share_of_all.value for p in (pooled, first)]
     assert shares[0] / shares[1] == pytest.approx(weights[0] / weights[1], rel=1e-6)

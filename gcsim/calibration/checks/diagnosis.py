@@ -133,7 +133,7 @@ def _groups(trace: Trace) -> tuple[tuple[str, tuple[str, ...], str], ...]:
         (
             "the allocation rate",
             ("alloc_bytes_per_second", "alloc_bytes_per_cpu_second", "mark_alloc_efficiency", "mutator_procs",
-             "recounted_share", "recounted_share_of_all"),
+             "recounted_share", "recounted_share_of_all", "recount_base_share"),
             "log for longer, under the load to plan for"
             + ("" if captured else ", with gcsim capture, which records CPU time"),
         ),

@@ -13,6 +13,9 @@ from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.settings import Settings
 from gcsim.units import MIB
 
+# Tails of fresh spans per byte of growth: 0.017 to 0.034 in 8 development programs on Go 1.27, GOGC=100 against 400
+_FRESH_TAILS = 0.022
+_MOST_RECOUNTED_SHARE = 0.3
 _FEWEST_SAMPLES = 8
 # Share of a cycle's allocation that is still to come, at most: sweeping has ended there (``free_slot_bytes``); and in
 # the part of the line that gives its end, because the line bends slightly in some programs
@@ -47,11 +50,12 @@ def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> Counted
         return None
     seconds = np.array(accounts.seconds)
     within = (seconds > evidence.end_seconds[0]) & (seconds < evidence.end_seconds[-1])
-    marked, live, free, outside = (
+    marked, live, in_use, free, outside = (
         np.array(column, dtype=np.float64)[within]
         for column in (
             accounts.heap_marked_bytes,
             accounts.heap_live_bytes,
+            accounts.heap_in_use_bytes,
             accounts.free_slot_bytes,
             accounts.outside_spans_bytes,
         )
@@ -70,7 +74,25 @@ def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> Counted
         heap_peak_bytes=float(evidence.heap_end_bytes.mean()),
         slot_garbage_share=float(np.clip(slope, 0.0, 1.0)),
         slot_garbage_error=slope_error,
+        recounted_share=_recounted_share(
+            (live - (in_use - free))[late], (live - marked)[late], float(evidence.live_bytes.mean())
+        ),
     )
+
+
+def _recounted_share(ahead: FloatArray, grown: FloatArray, live_bytes: float) -> float | None:
+    """Growth of heapLive per cycle that is not allocation, over the live heap, from samples late in the cycles.
+
+        heapLive - objects = spans that Ps hold, as far as they were free when taken + tails of fresh spans
+
+    ``ahead`` is the left side and ``grown`` the growth of heapLive since the last cycle, bytes, of one shape. The
+    runtime counts an object when its P has left the span. When a cycle starts, half of the spans that Ps hold is
+    allocated. None if dead objects are not swept yet: ``ahead`` is then too small.
+    """
+    held = float(np.median(ahead - _FRESH_TAILS * grown))
+    if held <= 0 or float(np.quantile(ahead, 0.1)) <= 0:
+        return None
+    return min(0.5 * held / max(live_bytes, 1.0), _MOST_RECOUNTED_SHARE)
 
 
 def _to_come(seconds: FloatArray, grown: FloatArray, evidence: Evidence) -> tuple[FloatArray, FloatArray]:

@@ -16,6 +16,7 @@ from gcsim.calibration.memory.parts import (
 from gcsim.calibration.memory.resident import resident_parameters
 from gcsim.priors.records import MemoryPrior
 from gcsim.service.parameters import Parameter, ParameterOrigin, Parameters
+from gcsim.submodels.process_memory import RECOUNT_BASE_SHARE, recount_base_share
 
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # 5th to 95th percentile, in standard deviations
 _LIMIT_GOALS = "the limit's goals"
@@ -46,6 +47,7 @@ def fit_memory(
     stacks = float(whole.stack_bytes.max())
     outside = _metadata(whole, prior) | slot_priors(whole)
     outside["allocated_stack_bytes"] = _allocated_stacks(stacks)
+    outside["recount_base_share"] = Parameter(RECOUNT_BASE_SHARE, 0.0, "prior: development programs", "prior")
     return updated_memory(outside, peak=peak, stacks=stacks, prior=prior, evidence=evidence)
 
 
@@ -76,6 +78,11 @@ def updated_memory(
         outside |= posterior.parameters(outside, *_source(evidence))
     if evidence.counted is not None:
         outside |= _counted_slots(evidence.counted, outside["unfilled_slot_share"])
+        if evidence.counted.recounted_share is not None:
+            share = recount_base_share(
+                evidence.counted.recounted_share, slot_garbage=outside["slot_garbage_share"].value
+            )
+            outside["recount_base_share"] = Parameter(share, 0.0, f"log; {_COUNTS}", "capture")
     return outside | resident_parameters(
         outside, posterior=posterior, evidence=evidence, peak=peak, prior=prior
     )

@@ -76,6 +76,9 @@ class CountedMemory:
     heap_peak_bytes: float  # at the same mark ends, on average
     slot_garbage_share: float  # share of allocation that fills slots of swept spans, 0 to 1
     slot_garbage_error: float
+    recounted_share: float | None = (
+        None  # of the live heap: growth of heapLive per cycle that is not allocation
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,14 +85,17 @@ def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, 
     share = known.sweep_share.value
     free = np.maximum(1.0 - share * sweep_cost_ratio, LEAST_FREE_OF_SWEEPING)
     slots = np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE)
-    known_slots = known.slot_garbage_share.value
+    known_slots, base = known.slot_garbage_share.value, known.recount_base_share.value
     allocated_share = without_span_tails(
-        known.recounted_share.value, slot_garbage=slots, known_slot_garbage=known_slots
+        known.recounted_share.value, slot_garbage=slots, known_slot_garbage=known_slots, base_share=base
     )
     per_cpu = drawn["alloc_bytes_per_cpu_second"] * allocated_share * (1.0 - share) / free
     efficiency = drawn["mark_alloc_efficiency"] * known.alloc_bytes_per_cpu_second.value / per_cpu
     allocated_share_of_all = without_span_tails(
-        known.recounted_share_of_all.value, slot_garbage=slots, known_slot_garbage=known_slots
+        known.recounted_share_of_all.value,
+        slot_garbage=slots,
+        known_slot_garbage=known_slots,
+        base_share=base,
     )
     return {
         "alloc_bytes_per_cpu_second": per_cpu,
@@ -164,6 +167,7 @@ def lane_parameters(
         gomaxprocs=procs,
         live_bytes=of("live_bytes"),
         live_per_doubling=of("live_per_doubling"),
+        recount_base_share=of("recount_base_share"),
         root_bytes=roots,
         arrival_bytes_per_second=arrival,
         served_share=_served_share(model, drawn, len(settings)),

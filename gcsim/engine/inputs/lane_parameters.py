@@ -19,6 +19,7 @@ class LaneParameters(OutsideHeap[FloatArray]):
     memory_limit_bytes: Int64Array  # MAX_INT64: off
     gomaxprocs: FloatArray
     live_bytes: FloatArray
+    recount_base_share: FloatArray  # of the live heap: growth of heapLive per cycle that is not allocation
     live_per_doubling: (
         FloatArray  # factor on the live heap per doubling of allocation between collections; near 1
     )

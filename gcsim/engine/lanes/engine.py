@@ -164,8 +164,12 @@ class LaneEngine:
         parameters, state = self.parameters, self.state
         grown = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
         grown = np.clip(grown, _MIN_STEP_BYTES, _LARGEST_SIZE)
-        slot_garbage = parameters.slot_garbage_share
-        wanted = grown - span_tail_recount_bytes(grown, state.live_bytes, slot_garbage=slot_garbage)
+        wanted = grown - span_tail_recount_bytes(
+            grown,
+            state.live_bytes,
+            slot_garbage=parameters.slot_garbage_share,
+            base_share=parameters.recount_base_share,
+        )
         slowness = np.maximum(self._draw("alloc_time_factor"), 1e-3)
         sweep_s = parameters.sweep_seconds_per_byte * state.heap_end_bytes
         at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second + sweep_s

@@ -57,8 +57,10 @@ class Allocation:
         self._growth = 1.0
         capacity, arrival = process.rates()
         grown = self._wanted_bytes(min(capacity, arrival) if process.parameters.open_loop else capacity)
-        share = process.parameters.slot_garbage_share
-        recounted = span_tail_recount_bytes(grown, process.last_live_bytes, slot_garbage=share)
+        p = process.parameters
+        recounted = span_tail_recount_bytes(
+            grown, process.last_live_bytes, slot_garbage=p.slot_garbage_share, base_share=p.recount_base_share
+        )
         return float(grown / (grown - recounted))
 
     def _wanted_bytes(self, pace_bytes_per_ns: float) -> float:

@@ -35,6 +35,7 @@ class RunParameters(OutsideHeap[float]):
     gomaxprocs: int
     live_bytes: float
     live_per_doubling: float
+    recount_base_share: float  # of the live heap: growth of heapLive per cycle that is not allocation
     root_bytes: float
     open_loop: bool
     arrival_bytes_per_ns: float  # allocation that arrivals demand; 0 in a closed loop
@@ -114,6 +115,7 @@ _SAME = (
     "assist_cpu_share",
     "mark_cpu_heap_exponent",
     "mark_cpu_heap_ratio",
+    "recount_base_share",
     *OUTSIDE_HEAP,
 )
 
