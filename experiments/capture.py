@@ -131,7 +131,7 @@ def least_disturbed(
     log = out / f"{plan.name}.log.gz"
     tried: list[tuple[float, bytes, CapturedRun]] = []
     while len(tried) < attempts and (not tried or tried[-1][0] > 1.0):
-        with _held(lock):
+        with held(lock):
             trace, info, result = attempt()
         run = CapturedRun(log=log, info=info, result=result)
         tried.append((disturbed(run), trace, run))
@@ -191,7 +191,7 @@ def _without_path(info: CaptureInfo, binary: Path) -> CaptureInfo:
 
 
 @contextlib.contextmanager
-def _held(lock: Path | None) -> Iterator[None]:
+def held(lock: Path | None) -> Iterator[None]:
     """Hold a lock file that others on the machine respect; None holds nothing."""
     if lock is None:
         yield

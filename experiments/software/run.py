@@ -98,12 +98,10 @@ def _serve(wanted: SoftwarePlan, data: Path, process: subprocess.Popen[bytes]) -
     """Loads a server once it listens, and stops it."""
     case = wanted.case
     try:
-        _await_port(process, case.port)
-        command = [str(packages.load_generator()), "-address", f"127.0.0.1:{case.port}"]
-        command += ["-warm", f"{wanted.warm_seconds:g}s", "-duration", f"{wanted.plan.duration_seconds:g}s"]
-        command += [part.format(data=data) for part in case.load]
-        if (data / _CALLS).exists():
-            command += ["-paths", str(data / _CALLS)]
+        await_port(process, case.port)
+        command = load_command(
+            case, data, warm_seconds=wanted.warm_seconds, seconds=wanted.plan.duration_seconds
+        )
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MOST_SECONDS)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -120,8 +118,19 @@ def _serve(wanted: SoftwarePlan, data: Path, process: subprocess.Popen[bytes]) -
             process.kill()
 
 
-def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + _START_SECONDS
+def load_command(case: Case, data: Path, *, warm_seconds: float, seconds: float) -> list[str]:
+    """The command that puts a server under its load."""
+    command = [str(packages.load_generator()), "-address", f"127.0.0.1:{case.port}"]
+    command += ["-warm", f"{warm_seconds:g}s", "-duration", f"{seconds:g}s"]
+    command += [part.format(data=data) for part in case.load]
+    if (data / _CALLS).exists():
+        command += ["-paths", str(data / _CALLS)]
+    return command
+
+
+def await_port(process: subprocess.Popen[bytes], port: int, *, seconds: float = _START_SECONDS) -> None:
+    """Waits until a server listens. Raises InputError if it has ended, or does not listen in this time."""
+    until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
             return

@@ -137,7 +137,7 @@ def test_a_run_of_the_log_s_length_follows_the_log() -> None:
 
 @pytest.mark.parametrize("gogc", [50, 200])
 def test_a_job_ends_and_is_not_extrapolated(gogc: int) -> None:
-    """A log that is one run of a job: its end comes with its work, at any GOGC, and a run five times as long is the same."""
+    """A log that is one run of a job: it ends with its work at any GOGC, and a run five times as long is the same."""
     trace = log_of(growing("linear", rise=2.0), seed=6)
     found = calibrate(trace, name="job", overrides=Overrides(job=True)).model
     assert found.growth.form == "job"

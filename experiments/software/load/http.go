@@ -27,7 +27,11 @@ func httpClients(o options) ([]client, error) {
 		return nil, err
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: o.conns, MaxConnsPerHost: o.conns, DisableCompression: true}
-	shared := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	timeout := 20 * time.Second
+	if o.giveUp > 0 {
+		timeout = o.giveUp
+	}
+	shared := &http.Client{Transport: transport, Timeout: timeout}
 	body := bytes.Repeat([]byte("field=value&"), o.bodies/12)
 	clients := make([]client, o.conns)
 	for k := range clients {

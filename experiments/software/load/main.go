@@ -26,6 +26,7 @@ type options struct {
 	subjects int
 	stream   int64
 	size     int
+	giveUp   time.Duration
 }
 
 // A client sends one request and waits for its answer.
@@ -47,6 +48,9 @@ func main() {
 	flag.IntVar(&o.subjects, "subjects", 200, "nats: subjects")
 	flag.Int64Var(&o.stream, "stream", -1, "nats: bytes that the stream keeps; -1: all")
 	flag.IntVar(&o.size, "size", 1024, "nats: mean bytes of a message")
+	flag.DurationVar(&o.giveUp, "give-up", 0,
+		"http: a request fails after this time, and so do those that have not begun this long after the end; "+
+			"0: 20 seconds, and all are sent")
 	flag.Parse()
 
 	clients, err := connect(*kind, o)
@@ -94,6 +98,11 @@ func drive(clients []client, o options, during time.Duration) ([]float64, int) {
 			}
 			if o.rate > 0 {
 				for w := range due {
+					if o.giveUp > 0 && time.Since(end) > o.giveUp {
+						failed++
+						mine = append(mine, time.Since(w.planned).Seconds())
+						continue
+					}
 					serve(w.n, w.planned)
 				}
 			} else {
