@@ -188,15 +188,6 @@ def drop_page_cache(files: Iterable[Path]) -> None:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def read_ahead_kb(file: Path) -> int | None:
-    """How much the kernel reads around a page fault on this file's disk; None where no disk says so.
-
-    Linux's default is 128. A program whose text does not fit its cgroup stalls earlier on a disk with a larger value.
-    """
-    device = file.stat().st_dev
-    return _number(Path(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"))
-
-
 def wait_bounded(process: "subprocess.Popen[bytes]", seconds: float, kill: Callable[[], None]) -> int | None:
     """The exit status, or None for a process that had to be killed after this time."""
     try:

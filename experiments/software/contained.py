@@ -3,6 +3,7 @@
 The program reads its binary from disk again, so the kernel charges the binary's pages to the cgroup, as in a new pod.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -19,12 +20,12 @@ from experiments.cgroup import (
     PeakWatch,
     drop_page_cache,
     memory_cgroup,
-    read_ahead_kb,
     wait_bounded,
 )
 from experiments.software import packages
 from experiments.software.cases import Case, Places
 from experiments.software.run import await_port, data_folder, load_command
+from gcsim.capture.disk import read_ahead_kib
 from gcsim.errors import InputError
 
 _START_SECONDS = 15.0
@@ -44,6 +45,7 @@ class ContainedPlan:
     seconds: float  # of the measured load, or the longest time of a job
     warm_seconds: float = 2.0
     load: tuple[str, ...] = ()  # options of the load that replace the case's
+    log: Path | None = None  # of the program's standard error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,9 @@ _Process = subprocess.Popen[bytes]
 def run_contained(wanted: ContainedPlan) -> Contained:
     """Makes one run. Raises InputError where no cgroup can be made."""
     case, data = wanted.case, data_folder(wanted.case)
-    with tempfile.TemporaryDirectory() as folder, memory_cgroup(wanted.limit_bytes) as own:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        own = stack.enter_context(memory_cgroup(wanted.limit_bytes))
         scratch = Path(folder) / "scratch"
         scratch.mkdir()
         command = [str(part) for part in case.command(Places(data=data, scratch=scratch))]
@@ -77,9 +81,10 @@ def run_contained(wanted: ContainedPlan) -> Contained:
         drop_page_cache(_files_of(Path(command[0]), data))
         knobs = ("GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG")
         env = {name: value for name, value in os.environ.items() if name not in knobs}
+        log = stack.enter_context((wanted.log or Path(os.devnull)).open("wb"))
         process = own.start(
             command, env={**env, **wanted.environment, "HOME": folder}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=log,
         )  # fmt: skip
         with PeakWatch(own, process.pid) as watch:
             drive = _job if case.is_job else _server
@@ -87,7 +92,7 @@ def run_contained(wanted: ContainedPlan) -> Contained:
         return Contained(
             end="OOM kill" if own.oom_kills else end, answers_hz=answers_hz, failures=failures,
             p99_seconds=p99_seconds, peaks=watch.peaks, usage_peak_bytes=own.peak_bytes, at_limit=own.at_limit,
-            oom_kills=own.oom_kills, read_ahead_kb=read_ahead_kb(Path(command[0])),
+            oom_kills=own.oom_kills, read_ahead_kb=read_ahead_kib(Path(command[0])),
         )  # fmt: skip
 
 

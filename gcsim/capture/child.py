@@ -46,6 +46,7 @@ class ChildUsage:
     resident: ResidentMemory = field(default_factory=ResidentMemory)  # the highest polled value of each kind
     cgroup: CgroupMemory | None = None
     binary: BinarySizes | None = None
+    read_ahead_kib: int | None = None
     go_programs: tuple[ProcessWatch, ...] = ()  # the busiest first; the other fields describe it
     is_wrapper: bool = False  # the child was not a Go program
     is_stopped: bool = False  # by ``stop_after_seconds``
@@ -230,6 +231,7 @@ def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
         resident=main_program.resident,
         cgroup=main_program.cgroup.memory,
         binary=main_program.binary,
+        read_ahead_kib=main_program.read_ahead_kib,
         go_programs=go_programs,
         is_stopped=child.is_stopped,
         is_signalled=child.is_signalled,

@@ -48,6 +48,7 @@ class CaptureInfo:
     shared_peak_bytes: int | None = None  # tmpfs and shared anonymous memory
     cgroup: CgroupMemory | None = None  # None outside a memory cgroup, and in the root cgroup
     binary: BinarySizes | None = None
+    read_ahead_kib: int | None = None  # of the binary's disk, per page fault
     heap_accounts: HeapAccounts | None = None  # samples of the runtime's own counts
     log: LogMark | None = None  # the log that the side file belongs to
     assumed: tuple[str, ...] = ()  # the unknown ones of "gogc" and "gomemlimit_bytes"

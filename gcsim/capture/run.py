@@ -195,6 +195,7 @@ def _info(
         shared_peak_bytes=usage.resident.shared_bytes if is_known else None,
         cgroup=usage.cgroup if is_known else None,
         binary=usage.binary,
+        read_ahead_kib=usage.read_ahead_kib,
         heap_accounts=accounts,
         log=LogMark.of(file.head) if file.is_regular else None,
         assumed=KNOBS if go is None else (),

@@ -142,6 +142,7 @@ _READERS: dict[str, Callable[[object], object]] = {
     "shared_peak_bytes": _BYTES,
     "cgroup": CgroupMemory.from_json,
     "binary": BinarySizes.from_json,
+    "read_ahead_kib": _integer(0, 1 << 30),
     "heap_accounts": HeapAccounts.from_json,
     "log": LogMark.from_json,
 }

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from gcsim.capture.cgroup import CgroupWatch
+from gcsim.capture.disk import read_ahead_kib
 from gcsim.capture.elf import sizes_of_process
 from gcsim.capture.memory_map import MemoryMap, heap_mapped, memory_map
 from gcsim.capture.process_tree import age_seconds, descendants_of, go_program_of, program_of, stat_of
@@ -45,6 +47,7 @@ class ProcessWatch:
         self.program = program
         self.resident = ResidentMemory()  # the highest of each
         self.binary = None if go is None else sizes_of_process(pid)
+        self.read_ahead_kib = None if go is None else read_ahead_kib(Path(f"/proc/{pid}/exe"))
         self.cgroup = CgroupWatch(pid, relatives)
         self.cpu_seconds = 0.0
         self.memory: MemoryMap | None = None

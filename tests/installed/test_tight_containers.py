@@ -115,7 +115,7 @@ def test_the_reason_names_the_quantity_and_its_parts(models: Path, installed: In
     assert found.returncode == 0
     assert re.search(
         r"Compared with the 128 MiB is container memory: [\d.]+ MiB at the median, of which [\d.]+ MiB is anonymous"
-        r" memory, [\d.]+ MiB hot file pages and [\d.]+ MiB kernel memory\.",
+        r" memory, [\d.]+ MiB hot file pages and [\d.]+ [KM]iB kernel memory\.",
         flat,
     )
     assert "Without a memory reading" not in flat

@@ -36,6 +36,7 @@ class CaptureSideFile:
             process=ProcessMemory.from_capture(self.info),
             counted=counted_memory(self.info.heap_accounts, cycles),
             binary=self.info.binary,
+            read_ahead_kib=self.info.read_ahead_kib,
         )
 
 

@@ -9,7 +9,16 @@ from scipy.special import ndtr, ndtri
 from gcsim.arrays import FloatArray
 from gcsim.calibration.memory.measurements import MemoryEvidence, ProcessMemory
 from gcsim.capture.elf import BinarySizes
-from gcsim.priors.file_pages import FILE_HOT_SHARE, FILE_OF_BINARY, FILE_RESIDENT_BYTES, KERNEL_BYTES
+from gcsim.priors.file_pages import (
+    FILE_HOT_SHARE,
+    FILE_HOT_SHARE_LARGE_READ_AHEAD,
+    FILE_HOT_SHARE_SMALL_READ_AHEAD,
+    FILE_OF_BINARY,
+    FILE_RESIDENT_BYTES,
+    KERNEL_BYTES,
+    LARGE_READ_AHEAD_KIB,
+    SMALL_READ_AHEAD_KIB,
+)
 from gcsim.priors.records import LogNormalPrior
 from gcsim.service.parameters import Parameter
 from gcsim.streams import stream
@@ -24,9 +33,18 @@ def _prior(record: LogNormalPrior, source: str) -> Parameter:
     return Parameter(record.median, record.rel_sd, source, "prior")
 
 
-HOT_SHARE = _prior(FILE_HOT_SHARE, "prior: share of file pages that a program uses all the time")
 KERNEL = _prior(KERNEL_BYTES, "prior: page tables, kernel stacks and slab")
 FILE_RESIDENT = _prior(FILE_RESIDENT_BYTES, "prior: binary and mapped files of real programs")
+
+
+def hot_share(read_ahead_kib: int | None) -> Parameter:
+    """The share of file pages that the kernel cannot reclaim without a stall, by the read-ahead of the disk."""
+    source = "prior: share of file pages that a program uses all the time"
+    if read_ahead_kib is None or SMALL_READ_AHEAD_KIB < read_ahead_kib < LARGE_READ_AHEAD_KIB:
+        return _prior(FILE_HOT_SHARE, source)
+    if read_ahead_kib <= SMALL_READ_AHEAD_KIB:
+        return _prior(FILE_HOT_SHARE_SMALL_READ_AHEAD, f"{source}, on a disk with a small read-ahead")
+    return _prior(FILE_HOT_SHARE_LARGE_READ_AHEAD, f"{source}, on a disk with a large read-ahead")
 
 
 def origin_of(process: ProcessMemory) -> Literal["capture", "reading"]:

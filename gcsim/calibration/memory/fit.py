@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gcsim.calibration.evidence import LITTLE_SCANNED, Evidence
-from gcsim.calibration.memory.file_pages import file_pages, is_rss_alone, origin_of
+from gcsim.calibration.memory.file_pages import file_pages, hot_share, is_rss_alone, origin_of
 from gcsim.calibration.memory.measurements import CountedMemory, MemoryEvidence
 from gcsim.calibration.memory.parts import (
     ALLOCATED_PER_SCANNED,
@@ -64,7 +64,7 @@ def updated_memory(
     ``outside`` are the parameters before the update, ``peak`` is the run's highest heap peak and ``stacks`` its scanned
     stacks, in bytes.
     """
-    outside = dict(outside)
+    outside = {**outside, "file_hot_share": hot_share(evidence.read_ahead_kib)}
     if evidence.process is not None and evidence.process.heap_peak_bytes is not None:
         peak = evidence.process.heap_peak_bytes
     posterior = memory_posterior(

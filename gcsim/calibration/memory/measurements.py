@@ -89,7 +89,8 @@ class MemoryEvidence:
     limited: OutsideHeap | None = None
     counted: CountedMemory | None = None
     binary: BinarySizes | None = None
+    read_ahead_kib: int | None = None  # of the binary's disk
 
     def __bool__(self) -> bool:
-        """Whether there is at least one measurement; the binary only narrows a prior."""
+        """Whether there is at least one measurement; the binary and its disk only narrow priors."""
         return not (self.process is None and self.limited is None and self.counted is None)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from gcsim.arrays import FloatArray
-from gcsim.calibration.memory.file_pages import HOT_SHARE, KERNEL
+from gcsim.calibration.memory.file_pages import KERNEL
 from gcsim.calibration.memory.measurements import CountedMemory, MemoryEvidence, OutsideHeap, ProcessMemory
 from gcsim.calibration.stats.smc import posterior_draws
 from gcsim.capture.memory_map import CHUNK_BYTES
@@ -97,12 +97,18 @@ class Parts:
         unfilled = at(priors["unfilled_slot_share"], slots)
         if file is None:
             file_bytes = non_go = at(_BINARY_BYTES, binary)
-            hot_share, kernel = np.full_like(base, HOT_SHARE.value), np.full_like(base, KERNEL.value)
+            hot_share, kernel = (
+                np.full_like(base, priors["file_hot_share"].value),
+                np.full_like(base, KERNEL.value),
+            )
         else:
             pages, hot, kernel_deviation = file_deviations
             file_bytes = at(file, pages)
             non_go = file_bytes + at(_OTHER_BYTES, binary)
-            hot_share, kernel = np.minimum(at(HOT_SHARE, hot), 1.0), at(KERNEL, kernel_deviation)
+            hot_share, kernel = (
+                np.minimum(at(priors["file_hot_share"], hot), 1.0),
+                at(KERNEL, kernel_deviation),
+            )
         return cls(
             metadata_base_bytes=at(priors["metadata_base_bytes"], base),
             metadata_share=at(priors["metadata_share"], share),

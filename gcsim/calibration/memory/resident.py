@@ -8,7 +8,6 @@ import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.memory.file_pages import (
-    HOT_SHARE,
     KERNEL,
     file_pages,
     file_pages_within,
@@ -52,12 +51,12 @@ def resident_parameters(
 
     ``peak`` is the run's highest heap peak. ``posterior`` has draws of the parts of memory given the ``evidence``.
     """
-    process = evidence.process
+    process, hot = evidence.process, outside["file_hot_share"]
     if process is None or posterior is None or not _is_measured(process):
         return _unknown(outside, file_pages(evidence), prior)
     if is_rss_alone(evidence) and process.rss_peak_bytes is not None:
-        return _from_rss(posterior, process.rss_peak_bytes, peak, prior)
-    return _from_parts(posterior, process, file_pages(evidence), peak, prior)
+        return _from_rss(posterior, process.rss_peak_bytes, peak, prior, hot)
+    return _from_parts(posterior, process, file_pages(evidence), peak, prior, hot)
 
 
 def _is_measured(process: ProcessMemory) -> bool:
@@ -82,12 +81,12 @@ def _unknown(outside: Mapping[str, Parameter], file: Parameter, prior: MemoryPri
         "rss_beside_bytes": Parameter(
             non_go, min(_NON_GO_ERROR_BYTES / non_go, 1.0), "prior: file pages and C memory", "prior"
         ),
-        **_file_parameters(file, 1.0),
+        **_file_parameters(file, 1.0, outside["file_hot_share"]),
     }
 
 
 def _from_rss(
-    posterior: Parts, rss_peak_bytes: float, peak: float, prior: MemoryPrior
+    posterior: Parts, rss_peak_bytes: float, peak: float, prior: MemoryPrior, hot: Parameter
 ) -> dict[str, Parameter]:
     """The parameters from a measured peak of RSS alone: file pages keep their prior within the rest of RSS."""
     source = "prior: resident text, data and C memory; updated by the capture's peak"
@@ -99,12 +98,13 @@ def _from_rss(
         **_file_parameters(
             log_normal(file, "prior: file pages of real programs; updated by the capture's peak", "prior"),
             0.0,
+            hot,
         ),
     }
 
 
 def _from_parts(
-    posterior: Parts, process: ProcessMemory, file: Parameter, peak: float, prior: MemoryPrior
+    posterior: Parts, process: ProcessMemory, file: Parameter, peak: float, prior: MemoryPrior, hot: Parameter
 ) -> dict[str, Parameter]:
     """The parameters from measurements that tell file pages, anonymous or container memory apart."""
     origin = origin_of(process)
@@ -124,7 +124,7 @@ def _from_parts(
         "rss_beside_bytes": Parameter(size, min(spread / size, 1.0), f"prior, {updated}", "prior"),
         "file_resident_bytes": file if known else log_normal(pages, f"{file.source}; {updated}", "prior"),
         "rss_file_share": Parameter(follows, 0.0, "from the measurements of memory", "derived"),
-        "file_hot_share": log_normal(posterior.file_hot_share, f"{HOT_SHARE.source}; {updated}", "prior"),
+        "file_hot_share": log_normal(posterior.file_hot_share, f"{hot.source}; {updated}", "prior"),
         "kernel_bytes": log_normal(posterior.kernel_bytes, f"{KERNEL.source}; {updated}", "prior"),
     }
 
@@ -137,11 +137,11 @@ def _slope(values: FloatArray, pages: FloatArray) -> float:
     return float(np.clip(np.mean((values - values.mean()) * (pages - pages.mean())) / variance, 0.0, 1.0))
 
 
-def _file_parameters(file: Parameter, follows: float) -> dict[str, Parameter]:
+def _file_parameters(file: Parameter, follows: float, hot: Parameter) -> dict[str, Parameter]:
     return {
         "file_resident_bytes": file,
         "rss_file_share": Parameter(follows, 0.0, "from the measurements of memory", "derived"),
-        "file_hot_share": HOT_SHARE,
+        "file_hot_share": hot,
         "kernel_bytes": KERNEL,
     }
 
