@@ -1,6 +1,7 @@
 """Capture real Go software over a matrix of settings, and compare predictions with it.
 
 python -m experiments.software capture [LABEL ...] --out DIR [--lock FILE] [--first N]
+python -m experiments.software regret [LABEL ...] --out DIR [--lock FILE]   run recommended settings (Linux, as root)
 python -m experiments.software report [--from-table]                   write docs/explanation/accuracy-software.md
 python -m experiments.software report [LABEL ...] --out DIR [--rows]   print the errors of runs in DIR
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 from experiments.capture import is_captured
 from experiments.software.matrix import CAPTURES, plans
 from experiments.software.page import PAGE, software_page
+from experiments.software.regret import capture_regret
 from experiments.software.results import FOLDER, load, save
 from experiments.software.run import SoftwarePlan, capture_software
 from experiments.software.study import study
@@ -23,7 +25,7 @@ from gcsim.errors import InputError
 def main() -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.software")
-    parser.add_argument("command", choices=["capture", "report"])
+    parser.add_argument("command", choices=["capture", "regret", "report"])
     parser.add_argument("labels", nargs="*", help="cases; all without")
     parser.add_argument("--out", type=Path, default=CAPTURES, help="folder of the files")
     parser.add_argument("--from-table", action="store_true", help="write the page of the rows that are kept")
@@ -33,6 +35,10 @@ def main() -> int:
     options = parser.parse_args()
     if options.command == "report":
         _report(options)
+        return 0
+    if options.command == "regret":
+        for line in capture_regret(set(options.labels), options.out, options.lock):
+            print(line, flush=True)
         return 0
     return _capture(options)
 

@@ -1,0 +1,273 @@
+"""Recommended settings of real programs, run inside a container of the budget, against a grid of real settings.
+
+    regret = GC CPU at the recommended setting - lowest GC CPU of the grid's settings that fit
+
+A budget is kept if the kernel kills nothing and the program does its work at 0.9 or more of the speed that it has
+outside the container.
+"""
+
+import gzip
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.capture import RunPlan, held, is_captured, load_run
+from experiments.software.cases import CASE, Case, Places
+from experiments.software.contained import ContainedPlan, run_contained
+from experiments.software.matrix import LOAD_SECONDS, plan_of
+from experiments.software.run import SoftwarePlan, capture_software, data_folder
+from experiments.validation.observations import Observation, observe
+from gcsim.calibration.evidence import evidence_from
+from gcsim.calibration.validation import observed_metrics
+from gcsim.calibration.window import working_window
+from gcsim.capture.disk import read_ahead_kib
+from gcsim.errors import InputError
+from gcsim.gctrace import read_gctrace
+from gcsim.priors.file_pages import FILE_HOT_SHARE_LARGE_READ_AHEAD, KERNEL_BYTES
+from gcsim.units import MIB
+
+PROCS = 2
+LABELS = ("caddy-templates", "tsgo-check", "go-compile", "nats-stream", "rclone-serve", "hugo-build")
+#: The budget over the peak of RSS at GOGC=100.
+BUDGETS = {"tight": 1.0, "medium": 1.3, "generous": 2.0}
+SPEED_KEPT = 0.9
+Evidence = Literal["capture", "bare log"]
+_FILE = {"capture": "capture", "bare log": "bare"}
+_MOST_FOREIGN_CPU = 0.10
+_MOST_JOB_SECONDS = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One recommendation and its run. Sizes in MiB, CPU as a share; NaN where nothing was measured."""
+
+    label: str
+    split: str
+    evidence: str
+    budget: str
+    budget_mib: int
+    verdict: str  # of recommend, on memory
+    gogc: int | None
+    limit_mib: int | None
+    answered: bool  # recommend named a setting
+    kept: bool
+    reason: str  # why the budget was not kept, or why nothing ran
+    charged_mib: float  # the highest charge of the container
+    speed: float  # over the speed at GOGC=100 outside the container
+    gc_cpu_fraction: float
+    best_gogc: int | None
+    best_limit_mib: int | None
+    best_gc_cpu_fraction: float  # NaN: no setting of the grid fits
+
+    @property
+    def regret(self) -> float:
+        """GC CPU above the best that fits, as a share of the CPU; below 0 if the recommendation is better."""
+        return self.gc_cpu_fraction - self.best_gc_cpu_fraction
+
+    @property
+    def is_near_best(self) -> bool:
+        """Whether GC CPU is within 10 % or half a point of the best."""
+        return self.regret <= max(0.1 * self.best_gc_cpu_fraction, 0.005)
+
+
+def grid(case: Case) -> tuple[tuple[int | None, int | None], ...]:
+    """Twelve real settings, (GOGC, limit in MiB): the eight of the study and four more."""
+    _, moderate, generous = case.limits_mib
+    return (*case.settings, (800, None), (35, None), (200, moderate), (400, generous))
+
+
+def grid_plans(labels: set[str]) -> Iterator[tuple[Case, RunPlan]]:
+    """The runs of the grid."""
+    for label in LABELS:
+        if not labels or label in labels:
+            case = CASE[label]
+            yield from ((case, plan_of(case, setting, PROCS, 1)) for setting in grid(case))
+
+
+def capture_regret(labels: set[str], out: Path, lock: Path | None) -> Iterator[str]:
+    """Makes the runs of the grid and of all recommendations that are missing; yields a line for each."""
+    for case, plan in grid_plans(labels):
+        if not is_captured(plan, out):
+            capture_software(SoftwarePlan(case=case, plan=plan, lock=lock), out)
+            yield plan.name
+    for label in LABELS:
+        if not labels or label in labels:
+            for evidence in _FILE:
+                for budget in BUDGETS:
+                    yield from _recommended(CASE[label], evidence, budget, out, lock)
+
+
+def _recommended(case: Case, evidence: str, budget: str, out: Path, lock: Path | None) -> Iterator[str]:
+    """Asks for a setting and runs the program at it, in a container of the budget; keeps both in one file."""
+    file = _file(case, evidence, budget, out)
+    if file.exists():
+        return
+    memory = budget_mib(case, budget, out)
+    with held(lock):
+        answer = recommend(case, evidence, memory, out)
+    plan = _plan(case, answer)
+    outcome: dict[str, Any] = {}
+    if plan is not None:
+        with held(lock), tempfile.TemporaryDirectory() as place:
+            log = Path(place) / "trace.log"
+            environment = plan.settings.environment | {"GOMAXPROCS": str(PROCS), "GODEBUG": "gctrace=1"}
+            contained = ContainedPlan(
+                case=case, environment=environment, limit_bytes=memory * MIB, log=log,
+                seconds=_MOST_JOB_SECONDS if case.is_job else LOAD_SECONDS,
+            )  # fmt: skip
+            run = run_contained(contained)
+            outcome = asdict(run) | {"gc_cpu_fraction": gc_cpu_fraction(log)}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"answer": answer, "outcome": outcome}, indent=1) + "\n")
+    yield f"{case.label}, {evidence}, {budget} ({memory} MiB): {plan and plan.name} {outcome.get('end', '')}"
+
+
+def gc_cpu_fraction(log: Path) -> float:
+    """GC CPU of a run's log after its warm-up; NaN for fewer than two cycles."""
+    trace = read_gctrace(log)
+    cycles = trace.cycles.select(working_window(evidence_from(trace)))
+    return observed_metrics(trace, cycles)["gc_cpu_fraction"] if len(cycles) > 1 else math.nan
+
+
+def _file(case: Case, evidence: str, budget: str, out: Path) -> Path:
+    return out / "regret" / f"{case.label}-{_FILE[evidence]}-{budget}.json"
+
+
+def _reference(case: Case) -> RunPlan:
+    return plan_of(case, (100, None), PROCS, 1)
+
+
+def budget_mib(case: Case, budget: str, out: Path) -> int:
+    """The memory of the container, MiB."""
+    info = load_run(out / f"{_reference(case).name}.result.json").info
+    assert info.rss_peak_bytes is not None
+    return math.ceil(BUDGETS[budget] * info.rss_peak_bytes / MIB)
+
+
+def recommend(case: Case, evidence: str, memory_mib: int, out: Path) -> dict[str, Any]:
+    """The answer of ``gcsim recommend``, from the run at GOGC=100: settings, verdicts and reasons."""
+    name = _reference(case).name
+    run = load_run(out / f"{name}.result.json")
+    with tempfile.TemporaryDirectory() as place:
+        log = Path(place) / "app.log"
+        log.write_bytes(gzip.decompress((out / f"{name}.log.gz").read_bytes()))
+        options = ["--job"] if case.is_job else []
+        options.append("--closed-loop" if run.result["loop"] == "closed" else "--open-loop")
+        if evidence == "capture":
+            disk = read_ahead_kib(Path(case.command(Places(data=data_folder(case), scratch=Path(place)))[0]))
+            replace(run.info, read_ahead_kib=disk).save(log.with_name("app.log.meta.json"))
+        else:
+            options += ["--go", str(run.info.go), "--gomaxprocs", str(PROCS)]
+        model = Path(place) / "app.toml"
+        _gcsim("calibrate", str(log), "-o", str(model), *options)
+        extra = (
+            ["--duration", f"{run.info.wall_seconds:g}s"] if case.is_job or "growing" in case.label else []
+        )
+        text = _gcsim("recommend", str(model), "--memory", f"{memory_mib}MiB", "--json", *extra)
+    document = json.loads(text)
+    chosen = ("feasible", "settings", "verdicts", "reason", "metrics", "memory")
+    return {"memory_mib": memory_mib} | {key: document.get(key) for key in chosen}
+
+
+def _gcsim(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "gcsim", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode not in (0, 1):
+        raise InputError(f"gcsim {' '.join(arguments)}: {done.stderr}")
+    return done.stdout
+
+
+def _plan(case: Case, answer: dict[str, Any]) -> RunPlan | None:
+    if not answer["feasible"]:
+        return None
+    settings = answer["settings"]
+    limit = settings["gomemlimit_bytes"]
+    return replace(_reference(case), gogc=settings["gogc"], gomemlimit_bytes=limit)
+
+
+def regret_rows(labels: set[str], out: Path) -> Iterator[Row]:
+    """A row for each recommendation whose runs are there."""
+    for label in LABELS:
+        if labels and label not in labels:
+            continue
+        case = CASE[label]
+        observed = _observed_grid(case, out)
+        for evidence in _FILE:
+            for budget in BUDGETS:
+                file = _file(case, evidence, budget, out)
+                if file.exists():
+                    document = json.loads(file.read_text(encoding="utf-8"))
+                    yield _row(case, evidence, budget, document, observed, _speed(case, out))
+
+
+def _speed(case: Case, out: Path) -> float:
+    """Answers or jobs a second at GOGC=100 outside a container."""
+    return float(load_run(out / f"{_reference(case).name}.result.json").result["rate"])
+
+
+def _observed_grid(case: Case, out: Path) -> dict[tuple[int | None, int | None], Observation]:
+    found = {}
+    for setting in grid(case):
+        plan = plan_of(case, setting, PROCS, 1)
+        if is_captured(plan, out):
+            one = observe(plan, out, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=2)
+            if isinstance(one, Observation):
+                found[setting] = one
+    return found
+
+
+def need_mib(one: Observation) -> float:
+    """The container memory of a run outside a container: anonymous, hot file pages and kernel memory, MiB."""
+    info = one.trace.info
+    assert info is not None
+    file_bytes = (info.file_peak_bytes or 0) + (info.shared_peak_bytes or 0)
+    need = (
+        (info.anonymous_peak_bytes or 0)
+        + FILE_HOT_SHARE_LARGE_READ_AHEAD.median * file_bytes
+        + KERNEL_BYTES.median
+    )
+    return need / MIB
+
+
+def _row(
+    case: Case,
+    evidence: str,
+    budget: str,
+    document: dict[str, Any],
+    observed: dict[tuple[int | None, int | None], Observation],
+    usual_hz: float,
+) -> Row:
+    answer, outcome = document["answer"], document["outcome"]
+    memory = int(answer["memory_mib"])
+    fitting = {setting: one for setting, one in observed.items() if need_mib(one) <= memory}
+    best = min(fitting, key=lambda one: fitting[one].metrics["gc_cpu_fraction"], default=None)
+    plan = _plan(case, answer)
+    speed = outcome["answers_hz"] / usual_hz if outcome else math.nan
+    end = outcome["end"] if outcome else "no setting is recommended"
+    slow = f"ran at {speed:.0%} of its speed" if speed < SPEED_KEPT else ""
+    return Row(
+        label=case.label,
+        split=case.split,
+        evidence=evidence,
+        budget=budget,
+        budget_mib=memory,
+        verdict=answer["verdicts"]["memory"],
+        gogc=None if plan is None else plan.gogc,
+        limit_mib=None if plan is None or plan.gomemlimit_bytes is None else plan.gomemlimit_bytes // MIB,
+        answered=plan is not None,
+        kept=plan is None or (end == "runs" and not slow),
+        reason=slow if end == "runs" else end,
+        charged_mib=float(outcome["usage_peak_bytes"] or math.nan) / MIB if outcome else math.nan,
+        speed=speed,
+        gc_cpu_fraction=outcome["gc_cpu_fraction"] if outcome else math.nan,
+        best_gogc=None if best is None else best[0],
+        best_limit_mib=None if best is None else best[1],
+        best_gc_cpu_fraction=math.nan if best is None else fitting[best].metrics["gc_cpu_fraction"],
+    )
