@@ -54,11 +54,13 @@ _LIMITER_ERROR = 0.2
 # Widths at which 90 % intervals contain 90 % of the development programs' runs on Go 1.19 to 1.27, with each program
 # judged by the others and at most twice its own width (`python -m experiments.validation discrepancy`). They include
 # the scatter of a new run and the machine's drift between runs: the cycle rate of a closed loop differed by 12 %
-# between two equal runs. Derived from 33 programs, 884 runs.
+# between two equal runs. Derived from 33 programs, 884 runs. The highest heap and RSS of a closed loop have the widths of
+# an open one: with their own (0.025 and 0.010) the intervals held 81 % of 31 runs of real development programs
+# (`python -m experiments.software report`).
 DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
     "closed": {
         "gc_rate_hz": ModelError(0.114, 0.000, 0.114),
-        "heap_peak_bytes": ModelError(0.025, 0.000, 0.000),
+        "heap_peak_bytes": ModelError(0.050, 0.000, 0.000),
         "heap_peak_mean_bytes": ModelError(0.012, 0.000, 0.024),
         "heap_marked_mean_bytes": ModelError(0.004, 0.000, 0.000),
         "heap_goal_mean_bytes": ModelError(0.004, 0.000, 0.004),
@@ -70,7 +72,7 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
         "stw_p99_seconds": ModelError(0.810, 0.000, 0.000),
         "stw_max_seconds": ModelError(1.167, 0.000, 1.167),
         "stw_time_fraction": ModelError(0.239, 0.060, 0.000),
-        "rss_peak_bytes": ModelError(0.010, 0.000, 0.020),
+        "rss_peak_bytes": ModelError(0.034, 0.000, 0.020),
         "throughput_ratio": ModelError(0.131, 0.000, 0.000),
         # from the runs of docs/explanation/latency.md: the tail is the operating system's as much as the collector's
         "request_p50_seconds": ModelError(0.570, 0.410, 0.000),
@@ -117,9 +119,9 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
     },
 }
 
-# The model's error of RSS is that of anonymous memory: file pages and kernel memory have their own spread between
+# The model's error of anonymous memory is that of the heap: file pages and kernel memory have their own spread between
 # programs, which the replicas draw
-ERROR_OF = {"anonymous_peak_bytes": "rss_peak_bytes", "container_peak_bytes": "rss_peak_bytes"}
+ERROR_OF = {"anonymous_peak_bytes": "heap_peak_bytes", "container_peak_bytes": "heap_peak_bytes"}
 
 
 # Metrics without a measured model error: their intervals are the scatter of replicas only. No run's log has the time
