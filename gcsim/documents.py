@@ -9,12 +9,12 @@ import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
-
-from gcsim.arrays import FloatArray
 from gcsim.errors import InputError
+
+if TYPE_CHECKING:
+    from gcsim.arrays import FloatArray
 
 T = TypeVar("T")
 
@@ -90,13 +90,15 @@ def table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
-def numbers(table: Mapping[str, Any], name: str) -> FloatArray:
+def numbers(table: Mapping[str, Any], name: str) -> "FloatArray":
     """The list of numbers under ``name``, as an array. Raises InputError for other values, KeyError without it."""
     values = table[name]
     if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
         raise InputError(f"{name} must be a list of numbers")
     if len(values) > MOST_VALUES:
         raise InputError(f"{name} holds {len(values):,} numbers, but gcsim reads at most {MOST_VALUES:,}")
+    import numpy as np  # here: ``gcsim capture`` reads and writes documents without arrays
+
     return np.array(values, dtype=np.float64)
 
 

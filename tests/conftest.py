@@ -51,11 +51,13 @@ CAPTURES = (
 
 SLOW = (
     "installed/test_bad_input.py",
+    "installed/test_jobs.py",
     "installed/test_signals.py",
     "installed/test_streams.py",
     "installed/test_terminal.py",
     "properties/test_assist_queue.py::test_fluid_limiter_follows_the_bucket",
     "properties/test_des_conservation.py::test_nothing_is_made_or_lost_between_events",
+    "properties/test_equal_lanes.py::test_a_filled_grid_is_the_grid_in_full",
     "properties/test_gctrace_roundtrip.py",
     "properties/test_growth_returns.py::test_the_event_engine_has_the_same_peak_at_calibration",
     "properties/test_keyed_randomness.py::test_chunks_of_a_sweep_change_nothing",

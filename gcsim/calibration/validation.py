@@ -10,7 +10,6 @@ from gcsim.calibration.window import cycles_since_start, working_window
 from gcsim.cycles import CycleTable
 from gcsim.engine.plan import Plan, PlanFields
 from gcsim.engine.run import settings_json
-from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
 from gcsim.gctrace.numbers import untruncated_ms
 from gcsim.gctrace.trace import Trace
@@ -108,6 +107,8 @@ def validate(model: Model, trace: Trace, settings: Settings, **changes: Unpack[P
     The plan has the log's length and warm-up; ``changes`` replace its fields. Raises InputError if the log holds fewer
     than two cycles.
     """
+    from gcsim.engine.simulate import simulate  # here: a log is read without the engine
+
     observed = observed_metrics(trace)
     evidence = evidence_from(trace)
     cycles = trace.cycles.select(working_window(evidence))

@@ -11,14 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console, RenderableType
-from rich.segment import Segment, Segments
-from rich.table import Table
-from rich.text import Text
-
 from gcsim.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from gcsim.metrics import Estimate
     from gcsim.tuning.limits_reached import LimitReached
 
@@ -127,6 +124,9 @@ def note_written(folder: Path, paths: Sequence[Path]) -> None:
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
     """Writes a table to standard output, with the first column left-aligned and all others right-aligned."""
+    from rich.table import Table  # rich loads when a table is written
+    from rich.text import Text
+
     table = Table(box=None, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
@@ -135,14 +135,17 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     _emit_drawn(table, _WIDEST_TABLE)
 
 
-def emit_rich(renderable: RenderableType) -> None:
+def emit_rich(renderable: "RenderableType") -> None:
     """Writes a rich renderable to standard output; plain text of fixed width without a terminal."""
     in_a_terminal = sys.stdout is not None and sys.stdout.isatty()
     _emit_drawn(renderable, terminal_width() if in_a_terminal else _WIDTH_OF_A_TABLE_IN_A_FILE)
 
 
-def _emit_drawn(renderable: RenderableType, width: int) -> None:
+def _emit_drawn(renderable: "RenderableType", width: int) -> None:
     """Renders and writes; only rich's own control sequences reach the terminal."""
+    from rich.console import Console
+    from rich.segment import Segment, Segments
+
     console = Console(file=sys.stdout, width=width)
     drawn = [
         piece if piece.control else Segment(printable_lines(piece.text), piece.style)

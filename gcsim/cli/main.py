@@ -8,7 +8,6 @@ import logging
 import os
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -49,6 +48,8 @@ for command in (capture, inspect, calibrate, simulate, sweep, recommend, validat
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # here: it loads the parser of e-mail headers
+
         emit(f"gcsim {version('gcsim')}")
         raise typer.Exit
 

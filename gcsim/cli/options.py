@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gcsim.engine.executors import available_cores
 from gcsim.engine.plan import Plan
 from gcsim.errors import InputError
 from gcsim.printable import quoted
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Command = Callable[[Callable[..., None]], Callable[..., None]]
 
 MAX_REPLICAS = 10_000
+MAX_JOBS = 1000
 
 
 def whole_number(text: str | int) -> int:
@@ -89,6 +91,15 @@ SeedOption = Annotated[
         help="Seed of all random draws; the same seed gives the same output.",
     ),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        parser=whole_number,
+        help="Processes for large simulations; the output is the same for any number [default: all cores].",
+    ),
+]
 EngineOption = Annotated[
     str,
     typer.Option("--engine", metavar="des|lanes", help="lanes: cycle by cycle, fast; des: event by event."),
@@ -112,18 +123,23 @@ class Simulation:
 
     plan: Plan
     duration: str
+    jobs: int = 1
 
     def __str__(self) -> str:
         plan = self.plan
         return f"{self.duration} × {plan.replicas} replicas, seed {plan.seed}, engine {plan.engine}"
 
 
-def simulation(*, duration: str, replicas: int, seed: int, engine: str) -> Simulation:
+def simulation(
+    *, duration: str, replicas: int, seed: int, engine: str, jobs: int | None = None
+) -> Simulation:
     """The options of every simulating command, checked. Raises InputError."""
     if not 1 <= replicas <= MAX_REPLICAS:
         raise InputError(f"--replicas must be from 1 to {MAX_REPLICAS:,}; got {replicas}")
     if seed < 0:
         raise InputError(f"--seed must be 0 or more; got {seed}")
+    if jobs is not None and not 1 <= jobs <= MAX_JOBS:
+        raise InputError(f"--jobs must be from 1 to {MAX_JOBS:,}; got {jobs}")
     if engine not in ("des", "lanes"):
         raise InputError(f"--engine: unknown engine {quoted(engine)}; write lanes or des")
     plan = Plan(
@@ -132,7 +148,7 @@ def simulation(*, duration: str, replicas: int, seed: int, engine: str) -> Simul
         seed=seed,
         engine="des" if engine == "des" else "lanes",
     )
-    return Simulation(plan=plan, duration=duration)
+    return Simulation(plan=plan, duration=duration, jobs=available_cores() if jobs is None else jobs)
 
 
 # The arguments of ``simulation`` as options, in the order of the help, with their defaults.
@@ -141,17 +157,19 @@ _SIMULATION_OPTIONS: dict[str, tuple[Any, Any]] = {
     "duration": (DurationOption, "10m"),
     "seed": (SeedOption, 1),
     "engine": (EngineOption, "lanes"),
+    "jobs": (JobsOption, None),
 }
 
 
 def simulates(*, replicas: int | None) -> Command:
     """Gives a command the options of a simulation in place of its parameter ``how``, a ``Simulation``.
 
-    ``replicas`` is the default of ``--replicas``; with None the command simulates one replica and has no such option.
+    ``replicas`` is the default of ``--replicas``; with None the command simulates one replica in this process and has
+    neither this option nor ``--jobs``.
     """
     options = dict(_SIMULATION_OPTIONS)
     if replicas is None:
-        del options["replicas"]
+        del options["replicas"], options["jobs"]
     else:
         options["replicas"] = (ReplicasOption, replicas)
     return with_options("how", options, lambda chosen: simulation(**{"replicas": 1, **chosen}))

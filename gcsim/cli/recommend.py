@@ -20,6 +20,7 @@ from gcsim.cli.progress import progress
 from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading, verdict_parts
 from gcsim.cli.upgrade import note_upgrade
+from gcsim.engine.executors import workers
 
 if TYPE_CHECKING:
     from gcsim.service.model import Model
@@ -59,7 +60,7 @@ def recommend(
     from gcsim.tuning.constraints import Constraint
     from gcsim.tuning.recommend import recommend as choose
 
-    with progress("recommend") as report:
+    with progress("recommend") as report, workers(how.jobs) as executor:
         found = choose(
             service,
             memory_bytes=memory_bytes,
@@ -68,6 +69,7 @@ def recommend(
             go=go,
             plan=how.plan,
             progress=report,
+            executor=executor,
         )
     note_upgrade(service, found.settings)
     from gcsim.tuning.limits_reached import limits_reached, reached_json

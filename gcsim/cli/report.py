@@ -21,8 +21,10 @@ from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import exit_by_verdict, load_service
 from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
 from gcsim.cli.upgrade import note_upgrade
+from gcsim.engine.executors import workers
 
 if TYPE_CHECKING:
+    from gcsim.engine.executors import Executor
     from gcsim.engine.plan import Plan
     from gcsim.service.model import Model
     from gcsim.tuning.recommend import Recommendation
@@ -62,8 +64,8 @@ def report(
     from gcsim.tuning.recorded import record_runs, settings_to_record
     from gcsim.tuning.sweep import sweep
 
-    asked = _Asked(gomaxprocs=gomaxprocs, go=go, plan=how.plan)
-    with progress("report") as show:
+    with progress("report") as show, workers(how.jobs) as executor:
+        asked = _Asked(gomaxprocs=gomaxprocs, go=go, plan=how.plan, executor=executor)
         found = None if memory_bytes is None else _recommended(service, memory_bytes, asked, show)
         chosen = found.settings if found is not None and found.feasible else None
         if chosen is not None:  # the grid must contain the recommended setting
@@ -78,6 +80,7 @@ def report(
             plan=how.plan,
             memory_bytes=memory_bytes,
             progress=show,
+            executor=executor,
         )
         recorded = record_runs(service, settings_to_record(grid, service, chosen=chosen), how.plan)
     note_upgrade(service, grid.finished[0].settings)
@@ -93,6 +96,7 @@ class _Asked:
     gomaxprocs: int | None
     go: str | None
     plan: "Plan"
+    executor: "Executor"
 
 
 def _recommended(service: "Model", memory_bytes: int, asked: _Asked, show: Report) -> "Recommendation":
@@ -105,4 +109,5 @@ def _recommended(service: "Model", memory_bytes: int, asked: _Asked, show: Repor
         go=asked.go,
         plan=asked.plan,
         progress=show,
+        executor=asked.executor,
     )

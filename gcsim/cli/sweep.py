@@ -20,6 +20,7 @@ from gcsim.cli.options import (
 from gcsim.cli.progress import progress
 from gcsim.cli.service import assessed, exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
+from gcsim.engine.executors import workers
 from gcsim.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def sweep(
     from gcsim.tuning.recommend import best_of
     from gcsim.tuning.sweep import sweep as run_sweep
 
-    with progress("sweep") as report:
+    with progress("sweep") as report, workers(how.jobs) as executor:
         result = run_sweep(
             service,
             gogc=gogcs,
@@ -73,6 +74,7 @@ def sweep(
             plan=how.plan,
             memory_bytes=memory_bytes,
             progress=report,
+            executor=executor,
         )
     interrupted = len(result.finished) < len(result.runs)
     if interrupted:

@@ -4,8 +4,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from gcsim.cli.console import emit_json, emit_rich
 from gcsim.cli.options import JsonOption
@@ -43,6 +41,9 @@ def _changes() -> list[dict[str, object]]:
 
 
 def _print_changes() -> None:
+    from rich.table import Table
+    from rich.text import Text
+
     from gcsim.goruntime.version_changes import CHANGES
 
     table = Table("Go", "what changed", "where", box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -55,6 +56,8 @@ def _print_changes() -> None:
 
 
 def _print_rules(rules: "GoRules") -> None:
+    from rich.table import Table
+
     table = Table(f"Go {rules.go}", "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in asdict(rules).items():
         table.add_row(name, _words(value))

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from importlib.metadata import version
 from typing import Any, Literal, TypedDict, Unpack
 
+from gcsim.documents import number, whole_number
 from gcsim.errors import InputError
 
 Engine = Literal["lanes", "des"]
@@ -49,8 +49,14 @@ class Plan:
                 "--force-gc: only the event engine simulates explicit collections; add --engine des"
             )
 
+    def expected_cycles(self, per_second: float, *, most: float) -> float:
+        """The expected cycles of a run of a service that has ``per_second`` when calibrated; at most ``most``."""
+        return self.warm_up_cycles + min(self.duration_seconds * per_second, most)
+
     def to_json(self, model: str) -> dict[str, Any]:
         """The fields of a JSON document that describe its simulation and model; rare fields only if changed."""
+        from importlib.metadata import version  # here: it loads the parser of e-mail headers
+
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         return {
             "gcsim_version": version("gcsim"),
@@ -65,8 +71,6 @@ class Plan:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Plan":
         """The plan in a document of ``to_json``; a missing field has its default. Raises InputError."""
-        from gcsim.documents import number, whole_number  # loads NumPy, which ``gcsim --help`` does not need
-
         readers: dict[str, Callable[[Mapping[str, Any], str], float]] = {
             "duration_seconds": number,
             "replicas": whole_number,

@@ -24,6 +24,14 @@ class Run:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """The cycles of one run of a setting at the model's central values."""
+
+    settings: Settings
+    cycles: CycleTable
+
+
 def settings_json(settings: Settings) -> dict[str, Any]:
     """Settings in the form that all JSON documents share."""
     return {

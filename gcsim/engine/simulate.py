@@ -10,6 +10,7 @@ import numpy as np
 from gcsim.arrays import FloatArray
 from gcsim.cycles import CycleTable
 from gcsim.engine.controllers import FIXED_SETTING, Controller
+from gcsim.engine.executors import IN_PROCESS, Executor
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
 from gcsim.engine.inputs.draws import (
     central_draws,
@@ -18,29 +19,22 @@ from gcsim.engine.inputs.draws import (
     draw_parameters,
     lane_parameters,
 )
-from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.engine import LaneEngine
+from gcsim.engine.lanes.equal import KnownLanes
 from gcsim.engine.lanes.recorder import CycleRecorder
-from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
+from gcsim.engine.lanes.run import lane_engine, run_lanes, supported_rules
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.summary.intervals import distance, load_kind, prediction_interval
 from gcsim.engine.summary.memory import ProcessDraws
 from gcsim.engine.summary.metrics import lane_metrics
-from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
-from gcsim.goruntime.versions import GoRules, rules_for
 from gcsim.metrics import PAUSE_QUANTILES
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.streams import stream
-from gcsim.submodels.live_growth import GrowthCourses
 
-MAX_STEADY_CYCLES = 1000  # of a steady service; more cycles would only repeat them
-MAX_PERIODS = 3  # of a service whose load changes; more periods would only repeat them
 _LIMIT_NEAR = 0.25  # above this share of the limit a heap goal may be one that the limit sets
-_COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
-OLDEST_SIMULATED_MINOR = 19  # Go 1.18 bounds its trigger in floats, which no engine implements
 
 
 def simulate(
@@ -49,23 +43,26 @@ def simulate(
     plan: Plan = USUAL_PLAN,
     *,
     record: bool = False,
+    known: KnownLanes | None = None,
+    executor: Executor = IN_PROCESS,
     **changes: Unpack[PlanFields],
 ) -> list[Run]:
     """One Run per setting, in order; a metric is the median over replicas with a 90 % interval.
 
     ``changes`` replace fields of the plan. With ``record``, each Run also has the cycles of one more run at the model's
-    central values. The settings of one call may differ in Go version. Raises InputError for a bad argument, for a Go
+    central values. The settings of one call may differ in Go version, but not with ``known``, the lanes whose sums need
+    no simulation. The event engine runs its replicas on ``executor``. Raises InputError for a bad argument, for a Go
     version that the engines do not support, and for numbers out of range.
     """
     plan = plan.changed(**changes)
     plan.check()
     runs: dict[int, Run] = {}
     for go in dict.fromkeys(s.go for s in settings):
-        _rules(go)
+        supported_rules(go)
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
-            metrics = replica_metrics(model, chosen, plan)
+            metrics = replica_metrics(model, chosen, plan, known=known, executor=executor)
             made = [
                 _run(model, one, {name: values[i] for name, values in metrics.items()})
                 for i, one in enumerate(chosen)
@@ -82,6 +79,8 @@ def replica_metrics(
     plan: Plan = USUAL_PLAN,
     *,
     controller: Controller = FIXED_SETTING,
+    known: KnownLanes | None = None,
+    executor: Executor = IN_PROCESS,
     **changes: Unpack[PlanFields],
 ) -> dict[str, FloatArray]:
     """The metrics of each replica, arrays of shape (settings, replicas); all settings have one Go version.
@@ -96,10 +95,17 @@ def replica_metrics(
     if plan.engine == "des":
         from gcsim.engine.des.run.replicas import event_totals
 
-        totals, latencies = event_totals(model, settings, parameters, drawn, plan, controller=controller)
+        totals, latencies = event_totals(
+            model, settings, parameters, drawn, plan, controller=controller, executor=executor
+        )
     else:
         growth = draw_growth(model, drawn, seed=plan.seed)
-        totals = run_lanes(_engine(model, parameters, settings[0].go, plan.seed, controller, growth), plan)
+        known = KnownLanes.none(parameters.lanes) if known is None else known
+        totals = known.totals
+        if not known.is_known.all():
+            rest = parameters.select(~known.is_known)
+            engine = lane_engine(model, rest, settings[0].go, plan.seed, controller, growth)
+            run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
     repeats = len(settings)
     metrics = lane_metrics(
         totals,
@@ -152,93 +158,9 @@ def lanes_for(
     plan = plan.changed(**changes)
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     growth = draw_growth(model, drawn, seed=plan.seed)
-    return _engine(model, lane_parameters(model, settings, drawn), settings[0].go, plan.seed, growth=growth)
-
-
-def _rules(go: str) -> GoRules:
-    """The rules of a Go version. Raises InputError if the engines do not support it."""
-    rules = rules_for(go)
-    if rules.minor < OLDEST_SIMULATED_MINOR:
-        raise InputError(
-            f"--go {go}: the engines simulate Go 1.{OLDEST_SIMULATED_MINOR} and later; choose such a version"
-        )
-    return rules
-
-
-def _engine(
-    model: Model,
-    parameters: LaneParameters,
-    go: str,
-    seed: int,
-    controller: Controller = FIXED_SETTING,
-    growth: GrowthCourses | None = None,
-) -> LaneEngine:
-    return LaneEngine(
-        parameters, profile=model.profile, scatter=model.scatter, rules=_rules(go), seed=seed,
-        controller=controller, growth=growth,
-    )  # fmt: skip
-
-
-def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[PlanFields]) -> LaneTotals:
-    """Runs every lane for the plan's duration of its own time; returns the sums of its cycles.
-
-    A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
-    profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
-    whose live heap grows is simulated to the end. If a service that changes has very many cycles, each one stands for
-    several (``engine.lanes.stride``).
-    """
-    plan = plan.changed(**changes)
-    duration_seconds = plan.duration_seconds
-    for _ in range(plan.warm_up_cycles):
-        engine.step()
-    engine.restart_clock()
-    lanes = engine.parameters.lanes
-    whole, active = LaneTotals.zero(lanes), LaneTotals.zero(lanes)
-    places = np.arange(lanes)
-    done = np.zeros(lanes, dtype=np.bool_)
-    grows = engine.growth is not None
-    load_changes = grows or not engine.profile.is_steady
-    most_cycles = MAX_MOVING_CYCLES if load_changes else MAX_STEADY_CYCLES
-    if load_changes and not grows:
-        duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
-    steps = 0
-    while True:
-        began = engine.state
-        since, fill, marked = began.now_seconds, began.limiter_fill_seconds, began.heap_marked_bytes
-        worked = began.worked_bytes
-        step = engine.step()
-        ended = ~done & (step.start_seconds > duration_seconds)
-        if engine.growth is not None:
-            job_ends, share = engine.growth.job_end(
-                engine.parameters.replica,
-                worked_bytes=worked,
-                to_allocate_bytes=step.heap_start_bytes - marked,
-            )
-            active.end_between(step, job_ends & ~done, marked_bytes=marked, share=share)
-            ended |= job_ends & ~done
-            share = (duration_seconds - since) / np.maximum(step.start_seconds - since, 1e-9)
-            active.end_between(step, ended, marked_bytes=marked, share=share)
-        done |= ended
-        steps += 1
-        if load_changes:
-            now = engine.state.now_seconds
-            stands_for = repeats(steps, now, now - since, duration_seconds)
-            engine.repeat_last(
-                stands_for, since_seconds=since, since_fill_seconds=fill, worked_bytes=step.mutator_bytes
-            )
-            active.add(step, ~done, stands_for)
-        else:
-            active.add(step, ~done)
-        if engine.growth is not None:
-            done |= engine.growth.is_job_over(engine.parameters.replica, engine.state.worked_bytes)
-        if done.all() or steps == most_cycles:
-            active.scatter_into(whole, places)
-            return whole
-        if done.mean() > _COMPACT_SHARE:
-            active.scatter_into(whole, places)
-            keep = ~done
-            engine.keep(keep)
-            active, places, done = active.select(keep), places[keep], done[keep]
+    return lane_engine(
+        model, lane_parameters(model, settings, drawn), settings[0].go, plan.seed, growth=growth
+    )
 
 
 def _recorded(model: Model, settings: Settings, plan: Plan) -> CycleTable:
@@ -262,22 +184,32 @@ def record_cycles(
 
     At most ``most_cycles``; if that is None, more than MAX_RECORDED_CYCLES cycles raise InputError.
     """
-    plan = plan.changed(**changes)
+    return record_lanes(model, [settings], plan.changed(**changes), most_cycles=most_cycles)[0]
+
+
+def record_lanes(
+    model: Model, settings: Sequence[Settings], plan: Plan = USUAL_PLAN, *, most_cycles: int | None = None
+) -> list[CycleTable]:
+    """The ``record_cycles`` of each setting, simulated together; all settings have one Go version."""
     with finite_arithmetic(model.name):
-        parameters = lane_parameters(model, [settings], central_draws(model))
-        engine = _engine(model, parameters, settings.go, plan.seed, growth=central_growth(model))
+        parameters = lane_parameters(model, settings, central_draws(model))
+        engine = lane_engine(model, parameters, settings[0].go, plan.seed, growth=central_growth(model))
         for _ in range(plan.warm_up_cycles):
             engine.step()
         engine.restart_clock()
-        recorder = CycleRecorder(model, settings, generator=stream(plan.seed, "recorded pauses"))
+        recorders = [
+            CycleRecorder(model, each, generator=stream(plan.seed, "recorded pauses"), lane=lane)
+            for lane, each in enumerate(settings)
+        ]
+        running = list(range(len(settings)))
         for number in itertools.count(1):
             step = engine.step()
-            if step.start_seconds[0] > plan.duration_seconds:
-                break
-            recorder.add(step)
-            if number == most_cycles:
-                break
-            if most_cycles is None:
-                now_s = float(engine.state.now_seconds[0])
-                check_pace(number, now_s, plan.duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
-        return recorder.table()
+            running = [lane for lane in running if step.start_seconds[lane] <= plan.duration_seconds]
+            for lane in running:
+                recorders[lane].add(step)
+                if most_cycles is None:
+                    now_s = float(engine.state.now_seconds[lane])
+                    check_pace(number, now_s, plan.duration_seconds, most_cycles=MAX_RECORDED_CYCLES)
+            if not running or number == most_cycles:
+                return [recorder.table() for recorder in recorders]
+    raise AssertionError("unreachable")

@@ -2,9 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-
-from rich.console import Group, RenderableType
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gcsim.calibration.calibrate import Calibration
 from gcsim.calibration.checks.verdict import Diagnosis
@@ -13,6 +11,9 @@ from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.service.model import Model
 from gcsim.service.parameter_interval import interval
 from gcsim.units import format_interval, format_mib, format_seconds
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 WIDTH = 80
 _STYLES = {"trust": "bold green", "trust with care": "bold yellow", "do not trust": "bold red"}
@@ -28,12 +29,15 @@ def fit_summary(
     others: Mapping[str, Validation] | None = None,
     *,
     model_file: str,
-) -> RenderableType:
+) -> "RenderableType":
     """The summary: verdict, the service in five lines, the self-check and the next command.
 
     ``check`` is the model's comparison with its own log, or None; ``others`` those with the other logs of a pooled
     model, by name.
     """
+    from rich.console import Group  # here: the table of a log uses the functions below
+    from rich.text import Text
+
     model = calibration.model
     head = Text(f"{model.name}: ", style="bold")
     head.append(diagnosis.verdict, style=_STYLES[diagnosis.verdict])

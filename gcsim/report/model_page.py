@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gcsim.engine.run import Run
+from gcsim.engine.run import RecordedRun
 from gcsim.report.page import Section, estimate_rows, html_page, kubernetes_env
 from gcsim.report.plots import Shown, figures_of
 from gcsim.report.sweep_figures import about_model
@@ -14,7 +14,7 @@ from gcsim.units import format_seconds
 
 
 def model_page(
-    model: Model, sweep: Sweep, recorded: Sequence[Run], recommendation: Recommendation | None
+    model: Model, sweep: Sweep, recorded: Sequence[RecordedRun], recommendation: Recommendation | None
 ) -> str:
     """The page as HTML text. The sweep holds at least two finished settings."""
     about = about_model(model.name, sweep.finished[0].settings)

@@ -12,7 +12,7 @@ from typing import Literal
 from matplotlib.figure import Figure
 
 from gcsim.atomic import FileSet
-from gcsim.engine.run import Run
+from gcsim.engine.run import RecordedRun, Run
 from gcsim.report.figures import (
     heap_figure,
     heat_map_figure,
@@ -37,7 +37,7 @@ class Shown:
     sweep: Sweep | None = None
     chosen: Run | None = None  # the setting to mark
     recommendation: Recommendation | None = None
-    recorded: Sequence[Run] = ()
+    recorded: Sequence[RecordedRun] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

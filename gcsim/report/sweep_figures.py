@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gcsim.cycles import CycleTable
-from gcsim.engine.run import Run
+from gcsim.engine.run import RecordedRun
 from gcsim.report.heap_curve import HeapCurve, heap_curve_data
 from gcsim.report.pauses import PauseCurve, pause_curve_data
 from gcsim.report.tradeoff import TradeOff, trade_off_data
@@ -29,11 +29,9 @@ def recommendation_points(found: Recommendation) -> TradeOff:
     )
 
 
-def recorded_curves(recorded: Sequence[Run]) -> tuple[list[HeapCurve], list[PauseCurve]]:
+def recorded_curves(recorded: Sequence[RecordedRun]) -> tuple[list[HeapCurve], list[PauseCurve]]:
     """The curves of recorded runs with at least two cycles."""
-    drawn = [
-        (run.settings, run.cycles) for run in recorded if run.cycles is not None and len(run.cycles) >= 2
-    ]
+    drawn = [(run.settings, run.cycles) for run in recorded if len(run.cycles) >= 2]
     seconds = window_seconds([cycles for _, cycles in drawn]) if drawn else 0.0
     curves = [heap_curve_data(cycles, each, label=short(each), seconds=seconds) for each, cycles in drawn]
     return curves, [pause_curve_data(cycles, label=short(each)) for each, cycles in drawn]

@@ -169,15 +169,17 @@ def limited_trigger_bytes(
 
     bounds = rules.trigger_floor_64ths, rules.trigger_ceiling_64ths
     shares = [bound / TRIGGER_RATIO_DENOMINATOR for bound in bounds]
+    marked_parts = [heap_marked_bytes * (1.0 - share) for share in shares]
 
-    def met(intercept: Real, slope: Real) -> Real:
+    def met(intercept: Real, slope: Real | None) -> Real:
         """The solution of heap = trigger(intercept + slope x heap), 0 <= slope < 1, for each bound of the trigger."""
-        lower, upper = (
-            (heap_marked_bytes * (1.0 - share) + share * intercept) / (1.0 - share * slope)
-            for share in shares
-        )
-        upper = maximum(upper, (intercept - DEFAULT_HEAP_MINIMUM_BYTES) / (1.0 - slope))
-        return minimum(maximum((intercept - runway_bytes) / (1.0 - slope), lower), upper)
+        lower, upper = (part + share * intercept for part, share in zip(marked_parts, shares, strict=True))
+        at_heap_minimum, at_runway = intercept - DEFAULT_HEAP_MINIMUM_BYTES, intercept - runway_bytes
+        if slope is not None:
+            lower, upper = lower / (1.0 - shares[0] * slope), upper / (1.0 - shares[1] * slope)
+            flatness = 1.0 - slope
+            at_heap_minimum, at_runway = at_heap_minimum / flatness, at_runway / flatness
+        return minimum(maximum(at_runway, lower), maximum(upper, at_heap_minimum))
 
     return maximum(
         _intersect_headroom_lines(met, available_bytes, last_peak_bytes, slot_garbage, rules),
@@ -193,7 +195,7 @@ def limit_bound_heap_bytes(
     The goal is that of ``limited_trigger_bytes``.
     """
     return _intersect_headroom_lines(
-        lambda intercept, slope: intercept / (1.0 - slope),
+        lambda intercept, slope: intercept if slope is None else intercept / (1.0 - slope),
         available_bytes,
         last_peak_bytes,
         slot_garbage,
@@ -202,20 +204,25 @@ def limit_bound_heap_bytes(
 
 
 def _intersect_headroom_lines(
-    met: Callable[[Real, Real], Real], available: Real, last_peak: Real, slot_garbage: Real, rules: GoRules
+    met: Callable[[Real, Real | None], Real],
+    available: Real,
+    last_peak: Real,
+    slot_garbage: Real,
+    rules: GoRules,
 ) -> Real:
     """The smallest intersection of heapLive with the lines of the limit's goal, one per kind of headroom.
 
-    ``met`` solves for one line, goal = intercept + slope x heap. Lines are flat beyond the last peak, where no free
-    slots are left (``memory_limit_heap_goal_bytes``).
+    ``met`` solves for one line, goal = intercept + slope x heap; a flat line has the slope None. Lines are flat beyond
+    the last peak, where no free slots are left (``memory_limit_heap_goal_bytes``).
     """
     lines = [(1.0, rules.limit_headroom_min_bytes)]
     if rules.limit_headroom_percent:
         lines.append((1.0 - rules.limit_headroom_percent / 100.0, 0))
     places = []
+    with_slots = available - slot_garbage * last_peak
     for keep, headroom in lines:
-        filled = met(keep * available - headroom, 0.0 * slot_garbage)
-        filling = met(keep * (available - slot_garbage * last_peak) - headroom, keep * slot_garbage)
+        filled = met(keep * available - headroom, None)
+        filling = met(keep * with_slots - headroom, keep * slot_garbage)
         places.append(where(filling < last_peak, filling, filled))
     return reduce(minimum, places)
 

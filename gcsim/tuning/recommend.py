@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
+from gcsim.engine.executors import IN_PROCESS, Executor
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
@@ -18,7 +19,6 @@ from gcsim.tuning.choose import (
     net_bracket,
 )
 from gcsim.tuning.constraints import Constraint, Margin, constraints_from, is_met, margins
-from gcsim.tuning.executors import IN_PROCESS, Executor
 from gcsim.tuning.memory_budget import MemoryBudget, memory_budget
 from gcsim.tuning.needed import Needed, needed_for
 from gcsim.tuning.reason import explain, explain_miss
@@ -142,8 +142,8 @@ def recommend(
     chosen = choose(explored, constraints)
     feasible = bool(feasible_runs(explored, constraints))
     needed = None if feasible else needed_for(evaluate, knobs, constraints)
-    stress = _stresses(model, chosen, constraints, plan) if feasible else ()
-    today = _known(explored, base) or simulate(model, [base], plan)[0]
+    stress = _stresses(model, chosen, constraints, plan, executor) if feasible else ()
+    today = _known(explored, base) or simulate(model, [base], plan, executor=executor)[0]
     evaluate.finish()
     found = margins(chosen, constraints)
     growth = [(item.what, item.factor, item.run, item.held) for item in stress]
@@ -227,13 +227,15 @@ def _known(runs: Sequence[Run], settings: Settings) -> Run | None:
     return next((run for run in runs if run.settings == settings), None)
 
 
-def _stresses(model: Model, chosen: Run, constraints: Sequence[Constraint], plan: Plan) -> tuple[Stress, ...]:
+def _stresses(
+    model: Model, chosen: Run, constraints: Sequence[Constraint], plan: Plan, executor: Executor
+) -> tuple[Stress, ...]:
     """The chosen setting with more live heap and, in an open loop, with more load."""
     grown = {"live heap": model.scaled(live=STRESS_FACTOR)}
     if model.loop == "open":
         grown["load"] = model.scaled(load=STRESS_FACTOR)
     found = []
     for what, larger in grown.items():
-        run = simulate(larger, [chosen.settings], plan)[0]
+        run = simulate(larger, [chosen.settings], plan, executor=executor)[0]
         found.append(Stress(what=what, factor=STRESS_FACTOR, run=run, held=is_met(run, constraints)))
     return tuple(found)

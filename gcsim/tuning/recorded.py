@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gcsim.cycles import CycleTable
 from gcsim.engine.plan import Plan
-from gcsim.engine.run import Run
-from gcsim.engine.simulate import simulate
+from gcsim.engine.run import RecordedRun
+from gcsim.engine.simulate import record_lanes, simulate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.constraints import pareto_front
@@ -16,14 +17,22 @@ SHOWN_CYCLES = 500  # enough for a p99 pause; curves over time show fewer
 _USUAL_GC_CPU = 0.25  # the pacer's own target while marking: Go gcBackgroundUtilization
 
 
-def record_runs(model: Model, settings: Sequence[Settings], plan: Plan) -> list[Run]:
-    """One recorded run per setting, in order, by the plan's engine and seed.
+def record_runs(model: Model, settings: Sequence[Settings], plan: Plan) -> list[RecordedRun]:
+    """One recorded run per setting, in order, by the plan's engine and seed; all settings have one Go version.
 
-    A run lasts as long as the plan's runs, or about 500 cycles if that is shorter. Settings with fewer than two cycles
-    are left out.
+    A run lasts as long as the plan's runs, or ``SHOWN_CYCLES`` cycles if that is shorter. Settings with fewer than two
+    cycles are left out.
     """
-    found = [_record(model, each, plan) for each in settings]
-    return [run for run in found if run.cycles is not None and len(run.cycles) >= 2]
+    plan.check()
+    if not settings:
+        return []
+    tables = (
+        record_lanes(model, settings, plan, most_cycles=SHOWN_CYCLES)
+        if plan.engine == "lanes"
+        else [_record_events(model, each, plan) for each in settings]
+    )
+    found = [RecordedRun(settings=each, cycles=cycles) for each, cycles in zip(settings, tables, strict=True)]
+    return [run for run in found if len(run.cycles) >= 2]
 
 
 def settings_to_record(sweep: Sweep, model: Model, *, chosen: Settings | None) -> list[Settings]:
@@ -36,8 +45,11 @@ def settings_to_record(sweep: Sweep, model: Model, *, chosen: Settings | None) -
     return list(dict.fromkeys([swept, calibrated, chosen or front[-1].settings]))
 
 
-def _record(model: Model, settings: Settings, plan: Plan) -> Run:
+def _record_events(model: Model, settings: Settings, plan: Plan) -> CycleTable:
+    """The cycles of one run of the event engine, about ``SHOWN_CYCLES`` by the cycle rate of the lane engine."""
+    from gcsim.engine.des.run.replicas import record_events  # loads SimPy
+
     outline = simulate(model, [settings], plan, replicas=1, engine="lanes", explicit_gc_seconds=None)
     rate_hz = outline[0].metrics["gc_rate_hz"].value
     seconds = min(plan.duration_seconds, SHOWN_CYCLES / rate_hz if rate_hz > 0 else plan.duration_seconds)
-    return simulate(model, [settings], plan, duration_seconds=seconds, replicas=1, record=True)[0]
+    return record_events(model, settings, plan, duration_seconds=seconds).cycles

@@ -10,6 +10,9 @@ from typing import Unpack
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray
+from gcsim.engine.executors import IN_PROCESS, Executor, executor_for
+from gcsim.engine.lanes.equal import KnownLanes, Outline, outline_of
+from gcsim.engine.lanes.run import lane_cycles
 from gcsim.engine.plan import Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
@@ -17,7 +20,6 @@ from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import METRICS, Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.tuning.executors import IN_PROCESS, Executor
 from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.grid import settings_grid
 from gcsim.units import format_go_bytes, format_gogc
@@ -26,9 +28,9 @@ from gcsim.units import format_go_bytes, format_gogc
 Progress = Callable[[int, int], None]
 
 SWEEP_PLAN = Plan(replicas=8)  # a grid has many settings
-LANES_PER_CHUNK = (
-    4096  # settings × replicas per engine call: large enough for NumPy, small enough to interrupt
-)
+LANES_PER_CHUNK = 4096  # simulated in an engine call: large enough for NumPy, small enough to interrupt
+_KNOWN_PER_CHUNK = 1 << 16  # lanes of a chunk, with those that are not simulated
+_MOST_OUTLINED = 0.5  # of the lanes: an outline that simulates more saves little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +172,7 @@ def sweep(
     settings = settings_grid(gogc, gomemlimit_bytes, gomaxprocs=knobs.gomaxprocs, go=knobs.go)
     runs: list[Run | None] = []
     try:
-        for chunk in simulate_in_chunks(model, settings, plan, executor):
+        for chunk in simulate_in_chunks(model, settings, plan, executor, is_grid=True):
             runs.extend(chunk)
             if progress is not None:
                 progress(len(runs), len(settings))
@@ -189,16 +191,67 @@ def sweep(
 
 
 def simulate_in_chunks(
-    model: Model, settings: Sequence[Settings], plan: Plan, executor: Executor = IN_PROCESS
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan,
+    executor: Executor = IN_PROCESS,
+    *,
+    is_grid: bool = False,
 ) -> Iterator[list[Run]]:
-    """Yields the runs of many settings in order, one chunk at a time."""
-    per_chunk = max(1, LANES_PER_CHUNK // plan.replicas)
-    chunks = (settings[first : first + per_chunk] for first in range(0, len(settings), per_chunk))
+    """Yields the runs of many settings in order, one chunk at a time.
+
+    ``settings`` of a grid are all pairs of two axes. In a grid of several chunks, lanes that are equal to lanes of its
+    outline are not simulated (``engine.lanes.equal``). The bytes are the same, also with any executor: it runs chunks
+    of the lane engine, and the replicas of each setting of the event engine.
+    """
+    if plan.engine == "des":
+        return ([simulate(model, [one], plan, executor=executor)[0]] for one in settings)
+    outline = _worthwhile_outline(model, settings, plan, executor) if is_grid else None
+    lanes = [plan.replicas if outline is None else outline.unknown_lanes(one) for one in settings]
+    executor = executor_for(executor, "lanes", sum(lanes) * lane_cycles(model, plan))
+    chunks = (
+        _Chunk(settings=part, known=None if outline is None else outline.known(part))
+        for part in _parts(settings, lanes, most_settings=max(_KNOWN_PER_CHUNK // plan.replicas, 1))
+    )
     return executor.map(partial(_simulate_chunk, model, plan), chunks)
 
 
-def _simulate_chunk(model: Model, plan: Plan, settings: Sequence[Settings]) -> list[Run]:
-    return simulate(model, settings, plan)
+def _worthwhile_outline(
+    model: Model, settings: Sequence[Settings], plan: Plan, executor: Executor
+) -> Outline | None:
+    """The outline of a grid; None for grids that one engine call simulates as fast."""
+    edges = len({one.gogc for one in settings}) + len({one.gomemlimit_bytes for one in settings})
+    few = len(settings) * plan.replicas <= LANES_PER_CHUNK
+    if few or edges > _MOST_OUTLINED * len(settings):
+        return None
+    plan.check()
+    return outline_of(model, settings, plan, most_lanes=LANES_PER_CHUNK, executor=executor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chunk:
+    """Consecutive settings, and the lanes of them that need no simulation."""
+
+    settings: Sequence[Settings]
+    known: KnownLanes | None
+
+
+def _parts(
+    settings: Sequence[Settings], lanes: Sequence[int], *, most_settings: int
+) -> Iterator[Sequence[Settings]]:
+    """Consecutive settings, so many that an engine call simulates at most LANES_PER_CHUNK of their lanes."""
+    first = simulated = 0
+    for place, new in enumerate(lanes):
+        if place > first and (simulated + new > LANES_PER_CHUNK or place - first == most_settings):
+            yield settings[first:place]
+            first, simulated = place, 0
+        simulated += new
+    if settings:
+        yield settings[first:]
+
+
+def _simulate_chunk(model: Model, plan: Plan, chunk: _Chunk) -> list[Run]:
+    return simulate(model, chunk.settings, plan, known=chunk.known)
 
 
 def _knobs(settings: Settings) -> list[str]:

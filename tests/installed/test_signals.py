@@ -100,7 +100,7 @@ def test_an_interrupted_sweep_writes_what_is_finished(
     hooked: dict[str, str], installed: Installed, tmp_path: Path
 ) -> None:
     """A whole set, with the number of settings that are missing in sweep.json and on standard error."""
-    grid = ["--gogc", "25:800:60", "--gomemlimit", "128MiB:2GiB:40", "--replicas", "100"]  # minutes in all
+    grid = ["--gogc", "25:800:60", "--gomemlimit", "128MiB:2GiB:40", "--replicas", "500"]  # minutes in all
     arguments = ["sweep", "order-service", *grid, "-o", str(tmp_path / "out")]
     for delay in (3.0, 6.0, 12.0, 24.0, 48.0):  # until a part is finished, however slow the machine
         Path(hooked["MARK"]).unlink(missing_ok=True)

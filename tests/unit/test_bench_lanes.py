@@ -4,7 +4,8 @@ import numpy as np
 from example_service import example_service
 
 from benchmarks.bench_lanes import grid, report, scalar_cycles_per_second, sweep_speed
-from gcsim.engine.simulate import lanes_for, run_lanes
+from gcsim.engine.lanes.run import run_lanes
+from gcsim.engine.simulate import lanes_for
 
 
 def test_cycles_are_those_of_the_runs() -> None:

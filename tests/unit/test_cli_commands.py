@@ -208,18 +208,6 @@ def test_a_reader_that_leaves_early_is_no_failure(model: str) -> None:
     assert (found.returncode, re.sub(progress, "", found.stderr)) == (0, "")
 
 
-def test_help_is_quick_to_import() -> None:
-    """No array library, no plots and no event kernel for ``gcsim --help``."""
-    code = (
-        "import sys; from gcsim.cli.main import run; run(['--help'])\n"
-        "print(sorted({'numpy', 'scipy', 'matplotlib', 'simpy'} & set(sys.modules)))"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=900, check=True
-    )
-    assert found.stdout.splitlines()[-1] == "[]"
-
-
 def test_the_same_seed_gives_the_same_bytes_in_another_process(model: str) -> None:
     """Whatever the hash seed."""
     outputs = [

@@ -1,15 +1,27 @@
 """An executor changes where simulations run, and nothing else."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 import pytest
 from example_service import example_service
 
+from gcsim.engine.executors import (
+    IN_PROCESS,
+    LEAST_CYCLES,
+    Executor,
+    InProcess,
+    Result,
+    Task,
+    Workers,
+    executor_for,
+)
+from gcsim.engine.plan import Engine, Plan
+from gcsim.errors import InputError
 from gcsim.tuning import sweep as sweep_module
-from gcsim.tuning.executors import Executor, InProcess, Result, Task
 from gcsim.tuning.recommend import recommend
 from gcsim.tuning.sweep import sweep
 
@@ -55,6 +67,50 @@ def test_a_recommendation_is_simulated_by_the_executor() -> None:
     found = recommend(example_service(), **asked, executor=Counted())
     assert found.to_json() == recommend(example_service(), **asked).to_json()
     assert tasks >= 3
+
+
+@pytest.mark.parametrize("engine", ["lanes", "des"])
+def test_workers_give_the_same_bytes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of the lane engine, and replicas of the event engine, in two processes."""
+    asked = {
+        "gogc": (50, 200),
+        "gomemlimit_bytes": (None, 200 << 20),
+        "plan": Plan(duration_seconds=1.0, replicas=2, engine=engine),
+    }
+    whole = sweep(example_service(), **asked)
+    monkeypatch.setattr(sweep_module, "LANES_PER_CHUNK", 2)
+    monkeypatch.setitem(LEAST_CYCLES, engine, 0.0)
+    with Workers(2) as two:
+        parts = sweep(example_service(), **asked, executor=two)
+    assert json.dumps(parts.to_json()) == json.dumps(whole.to_json())
+
+
+def test_small_work_starts_no_process() -> None:
+    """The number of cycles decides, not the time."""
+    with Workers(2) as two:
+        assert executor_for(two, "lanes", 9e6) is executor_for(two, "des", 900.0) is IN_PROCESS
+        assert executor_for(two, "lanes", 11e6) is executor_for(two, "des", 1100.0) is two
+        sweep(example_service(), gogc=(50, 200), plan=Plan(duration_seconds=5.0, replicas=2), executor=two)
+        assert active_children() == []
+
+
+def test_an_error_in_a_worker_is_the_users() -> None:
+    """InputError crosses the processes, and all of them end."""
+    with pytest.raises(InputError, match="not a number"), Workers(2) as two:
+        list(two.map(refuse, ["a", "b"]))
+    assert active_children() == []
+
+
+def test_a_killed_worker_is_one_sentence() -> None:
+    """As when the kernel kills a process because memory is full."""
+    with pytest.raises(InputError, match="pass a smaller --jobs"), Workers(2) as two:
+        list(two.map(os._exit, [1]))
+    assert active_children() == []
+
+
+def refuse(text: str) -> float:
+    """A task that refuses its input."""
+    raise InputError(f"{text} is not a number")
 
 
 def test_tasks_run_when_their_results_are_asked_for() -> None:

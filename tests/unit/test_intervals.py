@@ -9,6 +9,8 @@ from gcsim.engine.summary.intervals import (
     REPLICAS_ONLY,
     Extrapolation,
     LoadKind,
+    _median,
+    _root_mean_square,
     distance,
     prediction_interval,
 )
@@ -69,3 +71,13 @@ def test_a_note_says_which_marking_costs_are_meant() -> None:
         assert note is not None
         assert f"measured on Go {calibrated}" in note
         assert ("Green Tea" in note) is green_tea
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 8, 16, 33])
+def test_the_quick_median_and_root_mean_square_are_those_of_numpy(replicas: int) -> None:
+    """Bit for bit, for few and many replicas."""
+    generator = np.random.default_rng(replicas)
+    for _ in range(50):
+        values = generator.lognormal(10.0, 2.0, replicas)
+        assert _median(np.sort(values)) == float(np.median(values))
+        assert _root_mean_square(values) == float(np.sqrt(np.mean(values**2)))

@@ -12,7 +12,7 @@ from gcsim.calibration.log_case import case_of
 from gcsim.calibration.pooling import PooledCalibration
 from gcsim.calibration.settings.log_settings import LogSettings
 from gcsim.calibration.validation import Validation, validate
-from gcsim.engine.simulate import OLDEST_SIMULATED_MINOR
+from gcsim.engine.inputs.bounds import OLDEST_SIMULATED_MINOR
 from gcsim.gctrace.trace import Trace
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.assessment import Assessment, Finding, Growth, Origins, Verdict, by_severity

@@ -4,7 +4,6 @@ import math
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.memory.measurements import MemoryEvidence, ProcessMemory
@@ -79,6 +78,8 @@ def file_pages_within(non_go_bytes: FloatArray) -> FloatArray:
     The prior of file pages, cut off at the sum. RSS alone does not tell file pages from C memory. C memory is
     anonymous, so that the kernel cannot reclaim it: to take all of the sum for file pages would be too optimistic.
     """
+    from scipy.special import ndtr, ndtri  # here: the import takes longer than reading a log
+
     most = np.log(np.maximum(non_go_bytes, _LEAST_BYTES) / FILE_RESIDENT.value) / FILE_RESIDENT.rel_sd
     levels = stream(0, "file pages").random(most.size) * ndtr(most)
     deviations = np.maximum(ndtri(np.maximum(levels, 1e-300)), -8.0)

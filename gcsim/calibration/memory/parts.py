@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.special import ndtr
 
 from gcsim.arrays import FloatArray
 from gcsim.calibration.memory.file_pages import KERNEL
@@ -86,6 +85,8 @@ class Parts:
 
         ``file`` is the prior of file pages, with 10 deviations. Without it, file pages and C memory are one part.
         """
+        from scipy.special import ndtr  # here: the import takes longer than reading a log
+
         base, share, slots, stacks, untouched, binary, filled, *file_deviations = deviations
 
         def at(parameter: Parameter, deviation: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from gcsim.errors import InputError
 
+OLDEST_SIMULATED_MINOR = 19  # Go 1.18 bounds its trigger in floats, which no engine implements
 MAX_RECORDED_CYCLES = 100_000  # of one run whose cycles are kept
 MAX_EVENTS = 20_000_000  # of one run of the event-by-event engine
 MAX_REQUESTS_PER_SECOND = 1e6

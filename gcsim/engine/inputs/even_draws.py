@@ -1,7 +1,6 @@
 """Standard normal deviations that are spread evenly, so that few of them have the prior's median and width."""
 
 import numpy as np
-from scipy.special import ndtri
 
 from gcsim.arrays import FloatArray
 
@@ -15,6 +14,8 @@ def even_deviations(count: int, base: int, generator: np.random.Generator) -> Fl
     The levels are those of Halton's sequence, each digit shifted by a random one. The first deviations do not depend on
     ``count``. Sequences in two bases are spread evenly together.
     """
+    from scipy.special import ndtri  # here: the import takes longer than reading a log
+
     levels, number, place = np.zeros(count), np.arange(count), 1.0
     while place * _CELLS > 1.0 or number.any():
         shift = int(generator.integers(base)) if place * _CELLS > 1.0 else 0

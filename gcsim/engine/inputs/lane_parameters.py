@@ -63,7 +63,7 @@ class LaneParameters(OutsideHeap[FloatArray]):
     @property
     def open_loop(self) -> bool:
         """Whether arrivals set the allocation rate; the same in every lane, because lanes share their model."""
-        return bool(np.isfinite(self.arrival_bytes_per_second).any())
+        return bool(np.isfinite(self.arrival_bytes_per_second[:1]).any())
 
     def select(self, keep: BoolArray) -> Self:
         """The lanes that ``keep`` marks."""

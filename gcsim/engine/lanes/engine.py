@@ -15,6 +15,7 @@ from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.inputs.cycle_draws import CycleDraws
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.goals import goals_and_triggers, runway_ahead_bytes
+from gcsim.engine.lanes.limit_watch import LimitWatch
 from gcsim.engine.lanes.mark_conditions import conditions_for
 from gcsim.engine.lanes.state import initial_state
 from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
@@ -53,6 +54,7 @@ class LaneEngine:
         self._controller = controller
         self.profile = profile
         self.growth = growth
+        self.watch: LimitWatch | None = None  # follows every step until the engine drops a lane
         self._grows = False  # a warm-up stays at the start of the growth
         self.rules = rules
         self.state = initial_state(parameters, rules)
@@ -65,6 +67,8 @@ class LaneEngine:
     def keep(self, lanes: BoolArray) -> None:
         """Keeps only the lanes that ``lanes`` marks."""
         self.parameters = self.parameters.select(lanes)
+        if self.watch is not None:
+            self.watch.keep(lanes)
         self.state = self.state.select(lanes)
 
     def restart_clock(self) -> None:
@@ -96,7 +100,10 @@ class LaneEngine:
     def step(self) -> CycleStep:
         """Advances every lane to the end of its next cycle."""
         parameters, state = self.parameters, self.state
-        goal, trigger = goals_and_triggers(parameters, state, self.rules)
+        goals = goals_and_triggers(parameters, state, self.rules)
+        if self.watch is not None:
+            self.watch.add(parameters, state, goals, self.rules)
+        goal, trigger = goals.goal, goals.trigger
         wait_s, grown, allocated = self._allocate_until(trigger)
         start_s = state.now_seconds + wait_s
         heap_start = state.heap_marked_bytes + grown

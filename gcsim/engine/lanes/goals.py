@@ -1,5 +1,7 @@
 """Goal, trigger and runway of every lane's next cycle, from the rules of ``goruntime``."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from gcsim.arrays import FloatArray, Int64Array
@@ -27,10 +29,18 @@ from gcsim.units import MAX_INT64
 NO_LIMIT_GOAL = MAX_INT64
 
 
-def goals_and_triggers(
-    parameters: LaneParameters, state: LaneState, rules: GoRules
-) -> tuple[FloatArray, FloatArray]:
-    """(heap goals, triggers) of the next cycles, shape (lanes,), bytes."""
+class Goals(NamedTuple):
+    """Goal and trigger of each lane's next cycle and their parts, arrays of shape (lanes,), bytes."""
+
+    goal: FloatArray
+    trigger: FloatArray
+    gogc_trigger: Int64Array  # without the memory limit
+    limit_trigger: Int64Array | None  # without GOGC; None if no lane has a limit
+    runway: Int64Array
+
+
+def goals_and_triggers(parameters: LaneParameters, state: LaneState, rules: GoRules) -> Goals:
+    """The goals and triggers of the next cycles."""
     marked = state.heap_marked_bytes.astype(np.int64)
     percent = state.gc_percent
     gc_goal = gc_percent_heap_goal_bytes(
@@ -43,12 +53,15 @@ def goals_and_triggers(
     trigger = trigger_bytes(marked, goal, runway, sweep_min, rules=rules)
     limited = state.memory_limit_bytes < MAX_INT64
     if not limited.any():
-        return goal.astype(np.float64), trigger.astype(np.float64)
+        return Goals(goal.astype(np.float64), trigger.astype(np.float64), trigger, None, runway)
     limit_goal, limit_trigger = _limit_goals_and_triggers(parameters, state, rules, marked, runway)
     binds = limited & (limit_trigger < trigger)
-    return (
+    return Goals(
         np.where(binds, limit_goal, goal).astype(np.float64),
         np.where(binds, limit_trigger, trigger).astype(np.float64),
+        trigger,
+        limit_trigger,
+        runway,
     )
 
 

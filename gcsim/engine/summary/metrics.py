@@ -1,7 +1,6 @@
 """The metrics of lanes from their sums, with the definitions of ``gcsim.metrics``."""
 
 import numpy as np
-from scipy.special import betaincinv
 
 from gcsim.arrays import FloatArray
 from gcsim.engine.inputs.lane_parameters import LaneParameters
@@ -88,6 +87,8 @@ def _pauses(
     pauses: Pauses, scale: FloatArray, cycles: FloatArray, pause_levels: dict[str, FloatArray]
 ) -> dict[str, FloatArray]:
     """Quantiles of the 2n pauses of a run; the level of the k-th of m draws has a Beta distribution."""
+    from scipy.special import betaincinv  # here: the import takes longer than reading a log
+
     drawn = np.round(2.0 * cycles)
 
     def quantile(name: str) -> FloatArray:

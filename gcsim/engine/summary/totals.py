@@ -1,5 +1,6 @@
 """Sums over the cycles of each lane, from which the metrics follow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -43,6 +44,11 @@ class LaneTotals:
     def zero(cls, lanes: int) -> Self:
         """Sums without a cycle."""
         return cls(**{f.name: np.zeros(lanes) for f in fields(cls)})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The sums of all lanes of the parts, in order."""
+        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
     def add(self, step: CycleStep, counted: BoolArray, times: FloatArray | None = None) -> None:
         """Adds one cycle to each lane that ``counted`` marks; it counts ``times`` times if given."""
@@ -89,8 +95,8 @@ class LaneTotals:
         self.last_background_cpu_seconds = weight * phase.background_cpu_seconds
         self.last_idle_cpu_seconds = weight * phase.idle_cpu_seconds
 
-    def select(self, keep: BoolArray) -> Self:
-        """The lanes that ``keep`` marks."""
+    def select(self, keep: BoolArray | Int64Array) -> Self:
+        """The lanes that ``keep`` marks or numbers."""
         return type(self)(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
     def scatter_into(self, whole: Self, places: Int64Array) -> None:

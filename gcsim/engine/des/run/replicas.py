@@ -1,6 +1,9 @@
 """Runs of the event engine with the draws and sums of the lane engine, so that both give the same metrics."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Unpack
 
 import numpy as np
@@ -8,13 +11,13 @@ import numpy as np
 from gcsim.arrays import FloatArray
 from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.cycle_step import CycleStep
-from gcsim.engine.des.program.latency import LatencySums
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.parameters import RunParameters, run_parameters
 from gcsim.engine.des.run.recorder import Recording
 from gcsim.engine.des.run.runner import record_run, run_cycles
 from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
-from gcsim.engine.inputs.bounds import MAX_REQUESTS_PER_SECOND
+from gcsim.engine.executors import IN_PROCESS, Executor, executor_for
+from gcsim.engine.inputs.bounds import MAX_REQUESTS_PER_SECOND, finite_arithmetic
 from gcsim.engine.inputs.draws import draw_growth
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
@@ -39,6 +42,7 @@ def event_totals(
     plan: Plan,
     *,
     controller: Controller = FIXED_SETTING,
+    executor: Executor = IN_PROCESS,
 ) -> tuple[LaneTotals, dict[str, FloatArray]]:
     """Runs every lane, setting by setting and replica by replica; returns the cycle sums and latency quantiles.
 
@@ -56,28 +60,30 @@ def event_totals(
     if not steady and growth is None:
         whole_periods = MAX_PERIODS * model.profile.period_seconds
         plan = plan.changed(duration_seconds=min(plan.duration_seconds, whole_periods))
-    for lane in range(lanes.lanes):
-        replica = lane % replicas
-        one, latencies = _run_lane(
-            model,
-            settings[lane // replicas],
-            run_parameters(
+    tasks = (
+        _Lane(
+            settings=settings[lane // replicas],
+            parameters=run_parameters(
                 lanes,
                 lane,
-                drawn={name: float(values[replica]) for name, values in drawn.items()},
+                drawn={name: float(values[lane % replicas]) for name, values in drawn.items()},
                 knobs=knobs,
                 explicit_gc_seconds=plan.explicit_gc_seconds,
             ),
-            plan,
-            replica=replica,
-            most_cycles=MAX_STEADY_CYCLES if steady else None,
-            controller=controller,
-            growth=None if growth is None else growth.of(replica),
+            replica=lane % replicas,
+            growth=None if growth is None else growth.of(lane % replicas),
         )
+        for lane in range(lanes.lanes)
+    )
+    most_cycles = MAX_STEADY_CYCLES if steady else None
+    most = math.inf if most_cycles is None else most_cycles
+    expected = plan.expected_cycles(model.cycles / max(model.duration_seconds, 1e-9), most=most)
+    executor = executor_for(executor, "des", lanes.lanes * expected)
+    run_lane = partial(_run_lane, model, plan, most_cycles, controller)
+    for lane, (one, latencies) in enumerate(executor.map(run_lane, tasks)):
         one.scatter_into(totals, np.array([lane]))
-        if latencies is not None:
-            for name, level in _QUANTILES.items():
-                quantiles[name][lane] = latencies.quantile_seconds(level)
+        for name, seconds in latencies.items():
+            quantiles[name][lane] = seconds
     return totals, quantiles if model.requests is not None else {}
 
 
@@ -94,30 +100,35 @@ def _refuse_too_many_requests(model: Model, lanes: LaneParameters) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """One run to simulate."""
+
+    settings: Settings
+    parameters: RunParameters
+    replica: int
+    growth: GrowthCourses | None
+
+
 def _run_lane(
-    model: Model,
-    settings: Settings,
-    parameters: RunParameters,
-    plan: Plan,
-    *,
-    replica: int,
-    most_cycles: int | None,
-    controller: Controller,
-    growth: GrowthCourses | None,
-) -> tuple[LaneTotals, LatencySums | None]:
-    """The sums over one run's cycles after the warm-up, and the latencies of its requests."""
+    model: Model, plan: Plan, most_cycles: int | None, controller: Controller, lane: _Lane
+) -> tuple[LaneTotals, dict[str, float]]:
+    """The sums over one run's cycles after the warm-up, and the latency quantiles of its requests, if it has any."""
     totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
 
     def add(cycle: Cycle, start_s: float) -> None:
         totals.add(_step(cycle, start_s), counted)
 
-    latencies, heap_at_end_bytes = run_cycles(
-        model, settings, parameters, add, plan,
-        replica=replica, most_cycles=most_cycles, controller=controller, growth=growth,
-    )  # fmt: skip
-    if growth is not None:
+    with finite_arithmetic(model.name):  # also in another process
+        latencies, heap_at_end_bytes = run_cycles(
+            model, lane.settings, lane.parameters, add, plan,
+            replica=lane.replica, most_cycles=most_cycles, controller=controller, growth=lane.growth,
+        )  # fmt: skip
+    if lane.growth is not None:
         totals.heap_at_end_bytes = np.array([heap_at_end_bytes])
-    return totals, latencies
+    if latencies is None:
+        return totals, {}
+    return totals, {name: latencies.quantile_seconds(level) for name, level in _QUANTILES.items()}
 
 
 def _step(cycle: Cycle, start_s: float) -> CycleStep:

@@ -1,0 +1,115 @@
+"""Runs of the lane engine: warm-up, duration, and the sums of the cycles."""
+
+from typing import Unpack
+
+import numpy as np
+
+from gcsim.engine.controllers import FIXED_SETTING, Controller
+from gcsim.engine.inputs.bounds import OLDEST_SIMULATED_MINOR
+from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.lanes.engine import LaneEngine
+from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
+from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
+from gcsim.engine.summary.totals import LaneTotals
+from gcsim.errors import InputError
+from gcsim.goruntime.versions import GoRules, rules_for
+from gcsim.service.model import Model
+from gcsim.submodels.live_growth import GrowthCourses
+
+MAX_STEADY_CYCLES = 1000  # of a steady service; more cycles would only repeat them
+MAX_PERIODS = 3  # of a service whose load changes; more periods would only repeat them
+_COMPACT_SHARE = 0.1  # drop finished lanes once they are this share of all
+
+
+def supported_rules(go: str) -> GoRules:
+    """The rules of a Go version. Raises InputError if the engines do not support it."""
+    rules = rules_for(go)
+    if rules.minor < OLDEST_SIMULATED_MINOR:
+        raise InputError(
+            f"--go {go}: the engines simulate Go 1.{OLDEST_SIMULATED_MINOR} and later; choose such a version"
+        )
+    return rules
+
+
+def lane_engine(
+    model: Model,
+    parameters: LaneParameters,
+    go: str,
+    seed: int,
+    controller: Controller = FIXED_SETTING,
+    growth: GrowthCourses | None = None,
+) -> LaneEngine:
+    """A lane engine of a model; ``go`` is the version of all lanes."""
+    return LaneEngine(
+        parameters, profile=model.profile, scatter=model.scatter, rules=supported_rules(go), seed=seed,
+        controller=controller, growth=growth,
+    )  # fmt: skip
+
+
+def lane_cycles(model: Model, plan: Plan) -> float:
+    """The expected number of cycles that the engine simulates in each lane, from the calibrated cycle rate."""
+    changes = not (model.profile.is_steady and model.growth.is_none)
+    most = MAX_MOVING_CYCLES if changes else MAX_STEADY_CYCLES
+    return plan.expected_cycles(model.cycles / max(model.duration_seconds, 1e-9), most=most)
+
+
+def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[PlanFields]) -> LaneTotals:
+    """Runs every lane for the plan's duration of its own time; returns the sums of its cycles.
+
+    A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
+    profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
+    whose live heap grows is simulated to the end. If a service that changes has very many cycles, each one stands for
+    several (``engine.lanes.stride``).
+    """
+    plan = plan.changed(**changes)
+    duration_seconds = plan.duration_seconds
+    for _ in range(plan.warm_up_cycles):
+        engine.step()
+    engine.restart_clock()
+    lanes = engine.parameters.lanes
+    whole, active = LaneTotals.zero(lanes), LaneTotals.zero(lanes)
+    places = np.arange(lanes)
+    done = np.zeros(lanes, dtype=np.bool_)
+    grows = engine.growth is not None
+    load_changes = grows or not engine.profile.is_steady
+    most_cycles = MAX_MOVING_CYCLES if load_changes else MAX_STEADY_CYCLES
+    if load_changes and not grows:
+        duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
+    steps = 0
+    while True:
+        began = engine.state
+        since, fill, marked = began.now_seconds, began.limiter_fill_seconds, began.heap_marked_bytes
+        worked = began.worked_bytes
+        step = engine.step()
+        ended = ~done & (step.start_seconds > duration_seconds)
+        if engine.growth is not None:
+            job_ends, share = engine.growth.job_end(
+                engine.parameters.replica,
+                worked_bytes=worked,
+                to_allocate_bytes=step.heap_start_bytes - marked,
+            )
+            active.end_between(step, job_ends & ~done, marked_bytes=marked, share=share)
+            ended |= job_ends & ~done
+            share = (duration_seconds - since) / np.maximum(step.start_seconds - since, 1e-9)
+            active.end_between(step, ended, marked_bytes=marked, share=share)
+        done |= ended
+        steps += 1
+        if load_changes:
+            now = engine.state.now_seconds
+            stands_for = repeats(steps, now, now - since, duration_seconds)
+            engine.repeat_last(
+                stands_for, since_seconds=since, since_fill_seconds=fill, worked_bytes=step.mutator_bytes
+            )
+            active.add(step, ~done, stands_for)
+        else:
+            active.add(step, ~done)
+        if engine.growth is not None:
+            done |= engine.growth.is_job_over(engine.parameters.replica, engine.state.worked_bytes)
+        if done.all() or steps == most_cycles:
+            active.scatter_into(whole, places)
+            return whole
+        if done.mean() > _COMPACT_SHARE:
+            active.scatter_into(whole, places)
+            keep = ~done
+            engine.keep(keep)
+            active, places, done = active.select(keep), places[keep], done[keep]

@@ -1,0 +1,73 @@
+"""A command imports the libraries that it uses, and no others."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gcsim.cli.main import run
+
+HEAVY = ("matplotlib", "multiprocessing", "numpy", "rich", "scipy", "simpy")
+ONE_SHORT_RUN = ("order-service", "--duration", "5s", "--replicas", "1")
+GRID = ("--gogc", "50,100")
+_PROGRAM = (
+    "import sys\n"
+    "from gcsim.cli.main import run\n"
+    "status = run(sys.argv[2:])\n"
+    "print(status, *sorted(set(sys.argv[1].split(',')) & set(sys.modules)), file=sys.stderr)"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a simulated minute in gctrace format."""
+    made = tmp_path_factory.mktemp("start-up")
+    assert run(["simulate", *ONE_SHORT_RUN, "--duration", "60s", "--trace-out", str(made / "a.log")]) == 0
+    return made
+
+
+def loaded_by(*arguments: str) -> tuple[int, list[str]]:
+    """The exit status of a command and the heavy libraries that its process has loaded."""
+    command = [sys.executable, "-c", _PROGRAM, ",".join(HEAVY), *arguments]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True)
+    status, *libraries = found.stderr.splitlines()[-1].split()
+    return int(status), libraries
+
+
+@pytest.mark.parametrize(
+    ("arguments", "libraries"),
+    [
+        (("--help",), []),
+        (("--version",), []),
+        (("sweep", "--help"), []),
+        (("capture", "-o", "{folder}/true.log", "--", "true"), []),
+        (("versions",), ["rich"]),
+        (("inspect", "{folder}/a.log", "--json"), ["numpy"]),
+        (("inspect", "{folder}/a.log"), ["numpy", "rich"]),
+        (("inspect", "{folder}/a.log", "-o", "{folder}/figures", "--json"), ["matplotlib", "numpy"]),
+        (("simulate", *ONE_SHORT_RUN, "--json"), ["numpy", "scipy"]),
+        (("simulate", *ONE_SHORT_RUN), ["numpy", "rich", "scipy"]),
+        (("sweep", *ONE_SHORT_RUN, *GRID, "--json"), ["numpy", "scipy"]),
+        (("recommend", *ONE_SHORT_RUN, "--memory", "512Mi", "--json"), ["numpy", "scipy"]),
+    ],
+)
+def test_a_command_loads_only_the_libraries_that_it_uses(
+    arguments: tuple[str, ...], libraries: list[str], folder: Path
+) -> None:
+    """The heavy libraries in the process at its end are exactly those of the command."""
+    given = [one.format(folder=folder) for one in arguments]
+    assert loaded_by(*given) == (0, libraries)
+
+
+def test_the_help_of_a_command_loads_no_engine() -> None:
+    """It needs no module of the engines, of calibration or of figures."""
+    program = (
+        "import sys; from gcsim.cli.main import run; run(['sweep', '--help'])\n"
+        "rooms = ('gcsim.engine.lanes', 'gcsim.engine.des', 'gcsim.calibration', 'gcsim.report')\n"
+        "print(*[name for name in sys.modules if name.startswith(rooms)], file=sys.stderr)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=900, check=True
+    )
+    assert found.stderr.split() == []
