@@ -5,6 +5,8 @@ from pathlib import Path
 
 from experiments.software.cases import CASES, Case
 from experiments.software.packages import PACKAGES
+from experiments.software.regret import Row as RegretRow
+from experiments.software.regret_page import regret_section
 from experiments.software.study import METRICS, Row, Study
 from experiments.software.summary import SPLITS, chosen, errors_table, figures, of_metric, percent
 from experiments.validation.tables import (
@@ -22,12 +24,10 @@ _WORST = 12
 _SHORT_NAMES = SHORT_NAMES | {"anonymous_peak_bytes": "anonymous"}
 
 
-def software_page(study: Study) -> str:
+def software_page(study: Study, regret: Sequence[RegretRow]) -> str:
     """The page."""
-    return (
-        "\n".join([*_head(study), *_errors(study), *_programs(study), *_worst(study), *_left_out(study)])
-        + "\n"
-    )
+    parts = [*_head(study), *_errors(study), *_programs(study), *regret_section(regret), *_worst(study)]
+    return "\n".join([*parts, *_left_out(study)]).rstrip() + "\n"
 
 
 def _head(study: Study) -> Lines:
@@ -37,7 +37,7 @@ def _head(study: Study) -> Lines:
         "",
         "`python -m experiments.software report` generates this page.",
         "",
-        "Real Go programs ran under load at eight settings, with GOMAXPROCS 2 and 1, two times each. One run at "
+        "Real Go programs ran under load at eight settings, with GOMAXPROCS 2 and 1, some of them two times. One run at "
         f"GOGC=100 calibrates a model. The model predicts the other settings: {len(runs)} runs.",
         "",
         *table(["case", "program", "Go", "what it does", "kind", "split"], [_case(case) for case in CASES]),
