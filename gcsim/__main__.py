@@ -19,6 +19,10 @@ def main() -> NoReturn:
     try:
         interrupts.install()
         gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
+        if sys.argv[1:2] != ["capture"]:  # which passes its environment on, and uses no arrays
+            os.environ.setdefault(
+                "OPENBLAS_NUM_THREADS", "1"
+            )  # matrices are small: more threads would only wait
         _prepare_streams()
         from gcsim.cli.main import run
 

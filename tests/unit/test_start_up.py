@@ -1,5 +1,6 @@
 """A command imports the libraries that it uses, and no others."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,12 @@ def test_the_help_of_a_command_loads_no_engine() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=900, check=True
     )
     assert found.stderr.split() == []
+
+
+def test_a_captured_program_has_the_environment_of_the_user(tmp_path: Path) -> None:
+    """The variables that keep gcsim's own start quick are not passed on."""
+    command = [sys.executable, "-m", "gcsim", "capture", "-o", str(tmp_path / "a.log"), "--", "env"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS")}
+    found = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True, env=clean)
+    assert "GODEBUG=" in found.stdout
+    assert "OPENBLAS" not in found.stdout
