@@ -37,8 +37,8 @@ def _head(study: Study) -> Lines:
         "",
         "`python -m experiments.software report` generates this page.",
         "",
-        "Real Go programs ran under load at eight settings, with GOMAXPROCS 2 and 1, some of them two times. One run at "
-        f"GOGC=100 calibrates a model. The model predicts the other settings: {len(runs)} runs.",
+        "Real Go programs ran under load at eight settings, with GOMAXPROCS 2 and 1, some of them two times. One run "
+        f"at GOGC=100 calibrates a model. The model predicts the other settings: {len(runs)} runs.",
         "",
         *table(["case", "program", "Go", "what it does", "kind", "split"], [_case(case) for case in CASES]),
         "",
