@@ -5,13 +5,16 @@ in spans in use. The runtime has these counts in one variable, ``runtime.gcContr
 GOMEMLIMIT and the heap minimum that follows from GOGC. These 24 bytes are known, and the reader finds the variable in
 the process's data by them, without symbols. Each sample is then one read of some 300 bytes through ``/proc/PID/mem``.
 The read does not stop or disturb the process.
+
+A new counter needs its offsets in ``_LAYOUTS``, a field with its meaning in ``HeapAccount`` and ``HeapAccounts``, and
+its formula in ``AccountReader``, all in this file. Side files then hold it.
 """
 
 import os
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -51,7 +54,10 @@ class HeapAccount(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeapAccounts:
-    """The samples of one run in order of time, as columns of one length; fields as in ``HeapAccount``."""
+    """The samples of one run in order of time, as columns of one length; fields as in ``HeapAccount``.
+
+    A later counter has the default ``()``, so that older side files, which lack it, stay valid.
+    """
 
     seconds: tuple[float, ...]
     heap_marked_bytes: tuple[int, ...]
@@ -69,10 +75,11 @@ class HeapAccounts:
 
     @classmethod
     def from_json(cls, record: object) -> Self:
-        """The samples in a side file. Raises InputError that says what is wrong."""
-        names = [field.name for field in fields(cls)]
-        if not isinstance(record, dict) or set(record) != set(names):
-            raise InputError("heap_accounts has other columns than " + ", ".join(names))
+        """The samples in a side file; unknown columns are ignored. Raises InputError that says what is wrong."""
+        missing = [f.name for f in fields(cls) if f.default is MISSING]
+        if not isinstance(record, dict) or any(name not in record for name in missing):
+            raise InputError("heap_accounts needs the columns " + ", ".join(missing))
+        names = [field.name for field in fields(cls) if field.name in record]
         columns: list[list[Any]] = [record[name] for name in names]
         if not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
             raise InputError("heap_accounts has columns of different lengths")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gcsim.arrays import FloatArray
+from gcsim.engine.controllers import GcSetting
 from gcsim.submodels.mark_phase import MarkPhase
 
 
@@ -19,3 +20,4 @@ class CycleStep:
     phase: MarkPhase
     limited_seconds: FloatArray  # with the GC CPU limiter on
     mutator_bytes: FloatArray  # allocation since the last cycle's end
+    setting: GcSetting  # in force until the cycle committed

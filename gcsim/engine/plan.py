@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypedDict, Unpack
 
-from gcsim.documents import number, whole_number
+from gcsim.documents import number, table_of, whole_number
+from gcsim.engine.controllers import FIXED_SETTING, Controller, controller_json, controller_of
 from gcsim.errors import InputError
 
 Engine = Literal["lanes", "des"]
@@ -23,6 +24,7 @@ class PlanFields(TypedDict, total=False):
     engine: Engine
     warm_up_cycles: int
     explicit_gc_seconds: float | None
+    controller: Controller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,22 @@ class Plan:
     engine: Engine = "lanes"  # "des" simulates every event, "lanes" one GC cycle per step
     warm_up_cycles: int = WARM_UP_CYCLES  # before time 0; with fewer, a run includes the start of the process
     explicit_gc_seconds: float | None = None  # interval of calls of runtime.GC; needs the engine "des"
+    controller: Controller = FIXED_SETTING  # sets GOGC and the memory limit at each commit
+
+    @property
+    def keeps_setting(self) -> bool:
+        """Whether GOGC and the memory limit are the same during the whole run."""
+        return self.controller == FIXED_SETTING
+
+    def warm_up_over(self, cycles: int, seconds: float) -> bool:
+        """Whether the warm-up has ended after some cycles, ``seconds`` after the start of the process."""
+        del seconds
+        return cycles >= self.warm_up_cycles
+
+    @property
+    def warm_up(self) -> str:
+        """The length of the warm-up, for messages."""
+        return f"{self.warm_up_cycles} GC cycles"
 
     def changed(self, **values: Unpack[PlanFields]) -> "Plan":
         """The plan with other values of some fields."""
@@ -58,15 +76,14 @@ class Plan:
         from importlib.metadata import version  # here: it loads the parser of e-mail headers
 
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
-        return {
-            "gcsim_version": version("gcsim"),
-            "model": model,
-            **{
-                name: value
-                for name, (value, usual) in values.items()
-                if name in _ALWAYS_WRITTEN or value != usual
-            },
+        written = {
+            name: value
+            for name, (value, usual) in values.items()
+            if name in _ALWAYS_WRITTEN or value != usual
         }
+        if "controller" in written:
+            written["controller"] = controller_json(self.controller)
+        return {"gcsim_version": version("gcsim"), "model": model, **written}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Plan":
@@ -81,6 +98,8 @@ class Plan:
         known: dict[str, Any] = {
             name: read(document, name) for name, read in readers.items() if name in document
         }
+        if "controller" in document:
+            known["controller"] = controller_of(table_of(document, "controller"))
         return cls(engine="des" if document.get("engine") == "des" else "lanes", **known)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.cycles import CycleTable
-from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.executors import IN_PROCESS, Executor
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
 from gcsim.engine.inputs.draws import (
@@ -22,12 +21,13 @@ from gcsim.engine.inputs.draws import (
 from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.equal import KnownLanes
 from gcsim.engine.lanes.recorder import CycleRecorder
-from gcsim.engine.lanes.run import lane_engine, run_lanes, supported_rules
+from gcsim.engine.lanes.run import lane_engine, run_lanes, supported_rules, warm_up
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
-from gcsim.engine.summary.intervals import distance, load_kind, prediction_interval
+from gcsim.engine.summary.intervals import distance, farthest, load_kind, prediction_interval
 from gcsim.engine.summary.memory import ProcessDraws
 from gcsim.engine.summary.metrics import lane_metrics
+from gcsim.engine.summary.totals import LaneTotals, settings_in_force
 from gcsim.errors import InputError
 from gcsim.metrics import PAUSE_QUANTILES
 from gcsim.service.model import Model
@@ -62,9 +62,14 @@ def simulate(
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
-            metrics = replica_metrics(model, chosen, plan, known=known, executor=executor)
+            metrics, totals = _replicas(model, chosen, plan, known=known, executor=executor)
             made = [
-                _run(model, one, {name: values[i] for name, values in metrics.items()})
+                _run(
+                    model,
+                    one,
+                    {name: values[i] for name, values in metrics.items()},
+                    settings_in_force(totals, one, slice(i * plan.replicas, (i + 1) * plan.replicas)),
+                )
                 for i, one in enumerate(chosen)
             ]
         if record:
@@ -78,7 +83,6 @@ def replica_metrics(
     settings: Sequence[Settings],
     plan: Plan = USUAL_PLAN,
     *,
-    controller: Controller = FIXED_SETTING,
     known: KnownLanes | None = None,
     executor: Executor = IN_PROCESS,
     **changes: Unpack[PlanFields],
@@ -88,23 +92,27 @@ def replica_metrics(
     Replica r is the same possible service, with the same random numbers, at every setting and in both engines
     (``CycleDraws``). The metrics of a setting depend neither on other settings nor on the number of replicas.
     """
-    plan = plan.changed(**changes)
+    return _replicas(model, settings, plan.changed(**changes), known=known, executor=executor)[0]
+
+
+def _replicas(
+    model: Model, settings: Sequence[Settings], plan: Plan, *, known: KnownLanes | None, executor: Executor
+) -> tuple[dict[str, FloatArray], LaneTotals]:
+    """(``replica_metrics``, sums of all lanes)."""
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     parameters = lane_parameters(model, settings, drawn)
     latencies: dict[str, FloatArray] = {}
     if plan.engine == "des":
         from gcsim.engine.des.run.replicas import event_totals
 
-        totals, latencies = event_totals(
-            model, settings, parameters, drawn, plan, controller=controller, executor=executor
-        )
+        totals, latencies = event_totals(model, settings, parameters, drawn, plan, executor=executor)
     else:
         growth = draw_growth(model, drawn, seed=plan.seed)
         known = KnownLanes.none(parameters.lanes) if known is None else known
         totals = known.totals
         if not known.is_known.all():
             rest = parameters.select(~known.is_known)
-            engine = lane_engine(model, rest, settings[0].go, plan.seed, controller, growth)
+            engine = lane_engine(model, rest, settings[0].go, plan, growth)
             run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
     repeats = len(settings)
     metrics = lane_metrics(
@@ -121,11 +129,15 @@ def replica_metrics(
         },
     )
     shape = (repeats, plan.replicas)
-    return {name: values.reshape(shape) for name, values in (metrics | latencies).items()}
+    return {name: values.reshape(shape) for name, values in (metrics | latencies).items()}, totals
 
 
-def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Run:
+def _run(
+    model: Model, settings: Settings, metrics: dict[str, FloatArray], in_force: Sequence[Settings]
+) -> Run:
     """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
+
+    The intervals are those of the setting in force that is farthest from the calibrated one.
 
     Shares are clipped to 1, because a run of few cycles has one cycle more in its sums than in its window. Raises
     InputError if a metric is not finite.
@@ -140,10 +152,18 @@ def _run(model: Model, settings: Settings, metrics: dict[str, FloatArray]) -> Ru
         name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
         for name, values in metrics.items()
     }
-    limit = settings.gomemlimit_bytes
-    near = limit is not None and bool(np.median(metrics["heap_goal_mean_bytes"]) > _LIMIT_NEAR * limit)
+    goal_bytes = float(np.median(metrics["heap_goal_mean_bytes"]))
     thrashing = float(np.mean(metrics["limiter_time_fraction"]))
-    extrapolation = distance(model.settings, settings, limit_binds=near, thrashing=thrashing)
+    extrapolation = farthest(
+        distance(
+            model.settings,
+            each,
+            limit_binds=each.gomemlimit_bytes is not None
+            and goal_bytes > _LIMIT_NEAR * each.gomemlimit_bytes,
+            thrashing=thrashing,
+        )
+        for each in in_force
+    )
     estimates = {
         name: prediction_interval(name, values, load=load_kind(model), extrapolation=extrapolation)
         for name, values in metrics.items()
@@ -158,9 +178,7 @@ def lanes_for(
     plan = plan.changed(**changes)
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     growth = draw_growth(model, drawn, seed=plan.seed)
-    return lane_engine(
-        model, lane_parameters(model, settings, drawn), settings[0].go, plan.seed, growth=growth
-    )
+    return lane_engine(model, lane_parameters(model, settings, drawn), settings[0].go, plan, growth)
 
 
 def _recorded(model: Model, settings: Settings, plan: Plan) -> CycleTable:
@@ -193,10 +211,8 @@ def record_lanes(
     """The ``record_cycles`` of each setting, simulated together; all settings have one Go version."""
     with finite_arithmetic(model.name):
         parameters = lane_parameters(model, settings, central_draws(model))
-        engine = lane_engine(model, parameters, settings[0].go, plan.seed, growth=central_growth(model))
-        for _ in range(plan.warm_up_cycles):
-            engine.step()
-        engine.restart_clock()
+        engine = lane_engine(model, parameters, settings[0].go, plan, central_growth(model))
+        warm_up(engine, plan)
         recorders = [
             CycleRecorder(model, each, generator=stream(plan.seed, "recorded pauses"), lane=lane)
             for lane, each in enumerate(settings)

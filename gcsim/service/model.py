@@ -119,11 +119,12 @@ class Model:
             "parameters": self.parameters.to_document(),
         }
 
-    def scaled(self, *, live: float = 1.0, load: float = 1.0) -> Self:
-        """The model of the same service with its live heap and its load multiplied.
+    def scaled(self, *, live: float = 1.0, load: float = 1.0, allocation: float = 1.0) -> Self:
+        """The model of the same service with its live heap, its load and its allocation per unit of work multiplied.
 
         Mark CPU scales with the live heap. Load multiplies the arrival rate of an open loop. It has no effect in a
-        closed loop, where the program already runs at full speed.
+        closed loop, where the program already runs at full speed. ``allocation`` multiplies the bytes of each request
+        and keeps its CPU time: arrivals and allocation per CPU second change alike, on and off marking.
         """
         old = self.parameters
         arrivals = load if self.loop == "open" else 1.0
@@ -131,9 +132,13 @@ class Model:
             old,
             live_bytes=_times(old.live_bytes, live),
             mark_cpu_seconds=_times(old.mark_cpu_seconds, live),
-            alloc_bytes_per_second=_times(old.alloc_bytes_per_second, arrivals),
+            alloc_bytes_per_second=_times(old.alloc_bytes_per_second, arrivals * allocation),
+            alloc_bytes_per_cpu_second=_times(old.alloc_bytes_per_cpu_second, allocation),
         )
-        return replace(self, parameters=changed)
+        requests = self.requests
+        if requests is not None and allocation != 1.0:
+            requests = replace(requests, bytes_per_request=requests.bytes_per_request * allocation)
+        return replace(self, parameters=changed, requests=requests)
 
 
 def shipped_models() -> dict[str, Path]:

@@ -222,7 +222,7 @@ def _worthwhile_outline(
     """The outline of a grid; None for grids that one engine call simulates as fast."""
     edges = len({one.gogc for one in settings}) + len({one.gomemlimit_bytes for one in settings})
     few = len(settings) * plan.replicas <= LANES_PER_CHUNK
-    if few or edges > _MOST_OUTLINED * len(settings):
+    if few or edges > _MOST_OUTLINED * len(settings) or not plan.keeps_setting:
         return None
     plan.check()
     return outline_of(model, settings, plan, most_lanes=LANES_PER_CHUNK, executor=executor)

@@ -60,9 +60,9 @@ def test_a_metric_that_is_not_finite_is_refused() -> None:
         "limiter_time_fraction": 0 * good,
         "gc_rate_hz": np.array([1.0, 0.5, 0.0]),
     }
-    assert _run(model, SETTINGS, metrics).metrics["gc_rate_hz"].value == 0.5
+    assert _run(model, SETTINGS, metrics, [SETTINGS]).metrics["gc_rate_hz"].value == 0.5
     with pytest.raises(InputError, match="example: gc_rate_hz at GOGC=100"):
-        _run(model, SETTINGS, metrics | {"gc_rate_hz": np.array([1.0, np.nan, 1.0])})
+        _run(model, SETTINGS, metrics | {"gc_rate_hz": np.array([1.0, np.nan, 1.0])}, [SETTINGS])
 
 
 @pytest.mark.parametrize("numerator", [1.0, 0.0])

@@ -10,6 +10,7 @@ import pytest
 
 from gcsim.capture.info import CaptureInfo
 from gcsim.capture.runtime_counters import MOST_SAMPLES, AccountReader, HeapAccount, HeapAccounts, _head
+from gcsim.errors import InputError
 
 
 def _account(seconds: float) -> HeapAccount:
@@ -87,11 +88,10 @@ def test_a_side_file_brings_the_accounts_back_and_lists_each_on_a_line(tmp_path:
         {"seconds": ["x", "y"]},
         {"seconds": [-1.0, 2.0]},
         {"seconds": [1.0, 1e400]},
-        {"more": [1, 2]},
     ],
 )
 def test_damaged_accounts_are_named_and_left_out(tmp_path: Path, damage: dict[str, object]) -> None:
-    """Columns of different lengths, words, negative and infinite numbers, unknown columns."""
+    """Columns of different lengths, words, negative and infinite numbers."""
     path = tmp_path / "a.log.meta.json"
     accounts = HeapAccounts.of([_account(0.02), _account(0.04)])
     record = dataclasses.asdict(_info(accounts))
@@ -101,3 +101,17 @@ def test_damaged_accounts_are_named_and_left_out(tmp_path: Path, damage: dict[st
     assert info.heap_accounts is None
     assert info.rss_peak_bytes == 1
     assert note.startswith("a.log.meta.json has a malformed heap_accounts (")
+
+
+def test_a_column_of_a_later_version_is_ignored_and_a_missing_one_is_named() -> None:
+    """A later version may count more; without one of the first columns nothing can be computed."""
+    accounts = HeapAccounts.of([_account(0.02), _account(0.04)])
+    assert accounts is not None
+    record = dataclasses.asdict(accounts)
+    assert (
+        HeapAccounts.from_json({name: list(column) for name, column in record.items()} | {"more": [1]})
+        == accounts
+    )
+    del record["heap_live_bytes"]
+    with pytest.raises(InputError, match="needs the columns"):
+        HeapAccounts.from_json(record)

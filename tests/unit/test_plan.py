@@ -11,6 +11,7 @@ from example_service import example_service
 import gcsim
 from gcsim.cli.main import app
 from gcsim.cli.options import simulation
+from gcsim.engine.controllers import ChangeAt
 from gcsim.engine.des.run.replicas import record_events
 from gcsim.engine.plan import Engine, Plan, PlanFields
 from gcsim.engine.simulate import record_cycles, replica_metrics, simulate
@@ -19,7 +20,13 @@ from gcsim.tuning.sweep import sweep
 
 SIMULATING = ("simulate", "sweep", "recommend", "report")
 OTHER = Plan(
-    duration_seconds=3.0, replicas=2, seed=9, engine="des", warm_up_cycles=3, explicit_gc_seconds=0.5
+    duration_seconds=3.0,
+    replicas=2,
+    seed=9,
+    engine="des",
+    warm_up_cycles=3,
+    explicit_gc_seconds=0.5,
+    controller=ChangeAt(seconds=1.0, gc_percent=50),
 )
 
 

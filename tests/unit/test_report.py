@@ -17,8 +17,8 @@ from gcsim.report.figures import heap_figure, heat_map_figure, pauses_figure, tr
 from gcsim.report.heap_curve import ceiling_mib, heap_curve_data
 from gcsim.report.heatmap import heat_map_data
 from gcsim.report.pauses import pause_curve_data
-from gcsim.report.plots import Plot, Shown, figures_of, write_figures
-from gcsim.report.style import new_figure, render
+from gcsim.report.plots import Shown, figures_of, write_figures
+from gcsim.report.style import render
 from gcsim.report.text import format_estimate
 from gcsim.report.tradeoff import trade_off_data
 from gcsim.settings import Settings
@@ -128,15 +128,26 @@ def test_every_metric_has_a_label_and_a_unit() -> None:
     assert format_estimate("heap_peak_bytes", estimate) == "412 MiB (398 to 431 MiB)"
 
 
-def test_a_row_of_the_table_is_a_figure_of_every_command(
+EXTRA = """
+from gcsim.report.plot import Plot
+from gcsim.report.style import new_figure
+
+PLOTS = (
+    Plot(stem="new", section="grid", order=60, text="a new figure", draw=lambda _: new_figure(2.0)),
+    Plot(stem="none", section="grid", order=70, text="without data", draw=lambda _: None),
+)
+"""
+
+
+def test_a_file_of_the_folder_is_a_figure_of_every_command(
     grid: Sweep, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Its files are written and the page has a place for it, without a change in another module."""
+    (tmp_path / "extra.py").write_text(EXTRA)
+    monkeypatch.setattr(plots, "__path__", [*plots.__path__, str(tmp_path)])
+    monkeypatch.setattr(plots, "PLOTS", plots._plots())
     shown = Shown(about="about", sweep=grid)
-    new = Plot(stem="new", section="grid", text="a new figure", draw=lambda _: new_figure(2.0))
-    nothing = Plot(stem="none", section="grid", text="without data", draw=lambda _: None)
-    monkeypatch.setattr(plots, "PLOTS", (*plots.PLOTS, new, nothing))
-    with replacing_set(tmp_path) as files:
+    with replacing_set(tmp_path / "out") as files:
         written = write_figures(shown, files)
     assert [path.name for path in written[-2:]] == ["new.png", "new.svg"]
     assert {path.stem for path in written} == {"gc-cpu", "memory", "trade-off", "new"}

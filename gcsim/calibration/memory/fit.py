@@ -24,6 +24,7 @@ _COUNTS = "the runtime's own counts"
 # Relative error at other settings: 17 programs, free slots counted under limits against those at GOGC=100
 _SLOTS_ERROR, _UNFILLED_ERROR = 0.25, 0.45
 _LEAST_SLOT_GARBAGE = 0.02
+_LEAST_ERROR = 1e-3  # relative, of a parameter in a weighted mean
 _SMALL_OBJECTS = "prior: small objects (the log scans much of its heap)"
 _LARGE_OBJECTS = "prior: large objects (the log scans little of its heap)"
 _UNKNOWN_OBJECTS = "prior: object sizes unknown; gcpacertrace=1 shows how much of the heap is scanned"
@@ -65,6 +66,7 @@ def updated_memory(
     stacks, in bytes.
     """
     outside = {**outside, "file_hot_share": hot_share(evidence.read_ahead_kib)}
+    outside |= {name: weighted_mean(outside[name], measured) for name, measured in evidence.direct.items()}
     if evidence.process is not None and evidence.process.heap_peak_bytes is not None:
         peak = evidence.process.heap_peak_bytes
     posterior = memory_posterior(
@@ -86,6 +88,14 @@ def updated_memory(
     return outside | resident_parameters(
         outside, posterior=posterior, evidence=evidence, peak=peak, prior=prior
     )
+
+
+def weighted_mean(prior: Parameter, measured: Parameter) -> Parameter:
+    """The log-normal posterior of a parameter that was measured by itself: weights are inverse squared errors."""
+    first, second = (max(one.rel_sd, _LEAST_ERROR) ** -2 for one in (prior, measured))
+    mean = (first * math.log(prior.value) + second * math.log(measured.value)) / (first + second)
+    source = f"{prior.source}; updated by {measured.source}"
+    return Parameter(math.exp(mean), (first + second) ** -0.5, source, measured.origin)
 
 
 def _source(evidence: MemoryEvidence) -> tuple[str, ParameterOrigin]:

@@ -1,10 +1,12 @@
 """Measurements of one service's memory outside the heap."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
 from gcsim.capture.elf import BinarySizes
 from gcsim.capture.info import CaptureInfo
+from gcsim.service.parameters import Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,9 @@ class ProcessMemory:
     def completed_by(self, other: Self) -> Self:
         """These measurements, with those of ``other`` and their error where this has none."""
         missing = {
-            field.name: getattr(other, field.name)
-            for field in fields(self)
-            if getattr(self, field.name) is None and field.name != "heap_peak_bytes"
+            each.name: getattr(other, each.name)
+            for each in fields(self)
+            if getattr(self, each.name) is None and each.name != "heap_peak_bytes"
         }
         if self.rss_peak_bytes is None and self.anonymous_peak_bytes is None:
             missing["peak_error"] = other.peak_error
@@ -83,14 +85,24 @@ class CountedMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryEvidence:
-    """Measurements of one service's memory outside the heap; None for each that is missing."""
+    """Measurements of one service's memory outside the heap; None for each that is missing.
+
+    ``direct`` are parameters of ``OUTSIDE_HEAP`` that a source measures by themselves, each with its error. A source of
+    a new kind needs no other field.
+    """
 
     process: ProcessMemory | None = None
     limited: OutsideHeap | None = None
     counted: CountedMemory | None = None
     binary: BinarySizes | None = None
     read_ahead_kib: int | None = None  # of the binary's disk
+    direct: Mapping[str, Parameter] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is at least one measurement; the binary and its disk only narrow priors."""
+        return bool(self.direct) or self.has_sums
+
+    @property
+    def has_sums(self) -> bool:
+        """Whether there is a sum of several parts, which the posterior divides between them."""
         return not (self.process is None and self.limited is None and self.counted is None)

@@ -232,7 +232,7 @@ def memory_posterior(
     ``file`` is the prior of file pages; None if the measurements are of RSS alone (``Parts.at_deviations``). If no draw
     fits all measurements within one standard error, all standard errors are scaled until one does.
     """
-    if not evidence:
+    if not evidence.has_sums:
         return None
     dimensions = _DEVIATIONS if file is None else _DEVIATIONS + _FILE_DEVIATIONS
 

@@ -55,7 +55,7 @@ class LaneEngine:
         self.profile = profile
         self.growth = growth
         self.watch: LimitWatch | None = None  # follows every step until the engine drops a lane
-        self._grows = False  # a warm-up stays at the start of the growth
+        self._warming_up = True  # time 0: at the start of the growth, and for the controller
         self.rules = rules
         self.state = initial_state(parameters, rules)
         self._cpu_factors = scatter.mark_cpu_factor
@@ -75,7 +75,7 @@ class LaneEngine:
         """Sets time and work to 0 in every lane at the end of a warm-up, when growth starts; all other state stays."""
         self.state.now_seconds = np.zeros(self.parameters.lanes)
         self.state.worked_bytes = np.zeros(self.parameters.lanes)
-        self._grows = True
+        self._warming_up = False
 
     def repeat_last(
         self,
@@ -100,6 +100,7 @@ class LaneEngine:
     def step(self) -> CycleStep:
         """Advances every lane to the end of its next cycle."""
         parameters, state = self.parameters, self.state
+        setting = GcSetting(state.gc_percent, state.memory_limit_bytes)
         goals = goals_and_triggers(parameters, state, self.rules)
         if self.watch is not None:
             self.watch.add(parameters, state, goals, self.rules)
@@ -127,7 +128,7 @@ class LaneEngine:
         state.heap_end_bytes = heap_end
         state.live_bytes = live
         state.worked_bytes = state.worked_bytes + allocated + allocated_black
-        self._commit()
+        self._commit(setting)
         self._cycle += 1
         return CycleStep(
             start_seconds=start_s,
@@ -139,17 +140,18 @@ class LaneEngine:
             phase=phase,
             limited_seconds=limited_share * mark_s,
             mutator_bytes=allocated + allocated_black,
+            setting=setting,
         )
 
-    def _commit(self) -> None:
+    def _commit(self, setting: GcSetting) -> None:
         """Takes the setting of the next cycle from the controller."""
         state = self.state
         commit = Commit(
-            now_seconds=state.now_seconds,
+            now_seconds=np.zeros_like(state.now_seconds) if self._warming_up else state.now_seconds,
             heap_marked_bytes=state.heap_marked_bytes,
             heap_end_bytes=state.heap_end_bytes,
             live_bytes=state.live_bytes,
-            setting=GcSetting(state.gc_percent, state.memory_limit_bytes),
+            setting=setting,
         )
         state.gc_percent, state.memory_limit_bytes = self._controller.at_commit(commit)
 
@@ -233,7 +235,7 @@ class LaneEngine:
     def _grown(self, growth: GrowthCourses, start_s: FloatArray, worked_bytes: FloatArray) -> FloatArray:
         """The factor of growth on the live heap at the start of a cycle."""
         replica = self.parameters.replica
-        if not self._grows:
+        if self._warming_up:
             return growth.factor(np.zeros(self.parameters.lanes), replica)
         return (
             growth.factor_of_work(worked_bytes, replica)

@@ -58,7 +58,13 @@ class Outline:
         sources = np.concatenate([self._sources(one) for one in settings])
         found = KnownLanes.none(sources.size)
         is_known = sources >= 0
-        self.totals.select(sources[is_known]).scatter_into(found.totals, np.flatnonzero(is_known))
+        known = self.totals.select(sources[is_known]).with_fixed_setting(
+            np.repeat([float(_limit(one.gomemlimit_bytes)) for one in settings], self.replicas)[is_known],
+            np.repeat([np.inf if one.gogc is None else float(one.gogc) for one in settings], self.replicas)[
+                is_known
+            ],
+        )
+        known.scatter_into(found.totals, np.flatnonzero(is_known))
         return KnownLanes(totals=found.totals, is_known=is_known)
 
     def unknown_lanes(self, one: Settings) -> int:
@@ -128,7 +134,7 @@ def _simulate_edges(model: Model, plan: Plan, edges: Sequence[Settings]) -> _Edg
         drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
         parameters = lane_parameters(model, edges, drawn)
         growth = draw_growth(model, drawn, seed=plan.seed)
-        engine = lane_engine(model, parameters, edges[0].go, plan.seed, growth=growth)
+        engine = lane_engine(model, parameters, edges[0].go, plan, growth)
         engine.watch = watch = LimitWatch(parameters.lanes)
         totals = run_lanes(engine, plan)
     shape = (len(edges), plan.replicas)

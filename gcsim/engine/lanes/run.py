@@ -1,14 +1,13 @@
-"""Runs of the lane engine: warm-up, duration, and the sums of the cycles."""
+"""A run of the lane engine: its warm-up, its cycles and its end."""
 
 from typing import Unpack
 
 import numpy as np
 
-from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.inputs.bounds import OLDEST_SIMULATED_MINOR
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.engine import LaneEngine
-from gcsim.engine.lanes.stride import MAX_MOVING_CYCLES, repeats
+from gcsim.engine.lanes.stride import EXACT_CYCLES, MAX_MOVING_CYCLES, repeats
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
@@ -35,20 +34,19 @@ def lane_engine(
     model: Model,
     parameters: LaneParameters,
     go: str,
-    seed: int,
-    controller: Controller = FIXED_SETTING,
+    plan: Plan,
     growth: GrowthCourses | None = None,
 ) -> LaneEngine:
-    """A lane engine of a model; ``go`` is the version of all lanes."""
+    """A lane engine of a model, with the plan's seed and controller; ``go`` is the version of all lanes."""
     return LaneEngine(
-        parameters, profile=model.profile, scatter=model.scatter, rules=supported_rules(go), seed=seed,
-        controller=controller, growth=growth,
+        parameters, profile=model.profile, scatter=model.scatter, rules=supported_rules(go), seed=plan.seed,
+        controller=plan.controller, growth=growth,
     )  # fmt: skip
 
 
 def lane_cycles(model: Model, plan: Plan) -> float:
     """The expected number of cycles that the engine simulates in each lane, from the calibrated cycle rate."""
-    changes = not (model.profile.is_steady and model.growth.is_none)
+    changes = not (model.profile.is_steady and model.growth.is_none and plan.keeps_setting)
     most = MAX_MOVING_CYCLES if changes else MAX_STEADY_CYCLES
     return plan.expected_cycles(model.cycles / max(model.duration_seconds, 1e-9), most=most)
 
@@ -58,22 +56,20 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
 
     A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
     profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
-    whose live heap grows is simulated to the end. If a service that changes has very many cycles, each one stands for
-    several (``engine.lanes.stride``).
+    whose live heap grows, and a run whose controller may change the setting, are simulated to the end. If such a run
+    has very many cycles, each one stands for several (``engine.lanes.stride``).
     """
     plan = plan.changed(**changes)
     duration_seconds = plan.duration_seconds
-    for _ in range(plan.warm_up_cycles):
-        engine.step()
-    engine.restart_clock()
+    warm_up(engine, plan)
     lanes = engine.parameters.lanes
     whole, active = LaneTotals.zero(lanes), LaneTotals.zero(lanes)
     places = np.arange(lanes)
     done = np.zeros(lanes, dtype=np.bool_)
     grows = engine.growth is not None
     load_changes = grows or not engine.profile.is_steady
-    most_cycles = MAX_MOVING_CYCLES if load_changes else MAX_STEADY_CYCLES
-    if load_changes and not grows:
+    most_cycles = MAX_STEADY_CYCLES if plan.keeps_setting and not load_changes else MAX_MOVING_CYCLES
+    if load_changes and not grows and plan.keeps_setting:
         duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
     steps = 0
     while True:
@@ -94,7 +90,7 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
             active.end_between(step, ended, marked_bytes=marked, share=share)
         done |= ended
         steps += 1
-        if load_changes:
+        if load_changes or steps > EXACT_CYCLES:
             now = engine.state.now_seconds
             stands_for = repeats(steps, now, now - since, duration_seconds)
             engine.repeat_last(
@@ -113,3 +109,12 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
             keep = ~done
             engine.keep(keep)
             active, places, done = active.select(keep), places[keep], done[keep]
+
+
+def warm_up(engine: LaneEngine, plan: Plan) -> None:
+    """Advances all lanes to the end of the plan's warm-up, which ends when it is over in every lane."""
+    cycles = 0
+    while not plan.warm_up_over(cycles, float(engine.state.now_seconds.min())):
+        engine.step()
+        cycles += 1
+    engine.restart_clock()

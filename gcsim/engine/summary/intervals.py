@@ -1,6 +1,7 @@
 """Prediction intervals: the scatter of replicas combined with the measured error of the model."""
 
 import math
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -196,6 +197,12 @@ def distance(
     elif asked.gogc != calibrated.gogc:
         doublings += 2.0
     return Extrapolation(doublings, limited, thrashing, _has_green_tea(asked) - _has_green_tea(calibrated))
+
+
+def farthest(found: Iterable[Extrapolation]) -> Extrapolation:
+    """The largest value of each field over one or more settings of one Go version."""
+    doublings, limited, thrashing, green_tea = zip(*found, strict=True)
+    return Extrapolation(max(doublings), any(limited), max(thrashing), green_tea[0])
 
 
 def _has_green_tea(settings: Settings) -> int:

@@ -43,10 +43,14 @@ def memory_metrics(
     totals: LaneTotals, parameters: LaneParameters, process: ProcessDraws, peak_bytes: FloatArray
 ) -> dict[str, FloatArray]:
     """The memory metrics of each lane for its highest heap, arrays of shape (lanes,)."""
+    limit_bytes = np.where(totals.cycles > 0, totals.highest_limit_bytes, parameters.memory_limit_bytes)
+    most_mapped = _most_mapped(parameters, limit_bytes, peak_bytes)
     resident = np.minimum(
         process.rss_base_bytes
-        + np.maximum(process.rss_ratio * peak_bytes, _mapped_at_limit(totals, parameters, peak_bytes)),
-        process.rss_beside_bytes + _most_mapped(parameters, peak_bytes),
+        + np.maximum(
+            process.rss_ratio * peak_bytes, _mapped_at_limit(totals, parameters, most_mapped, peak_bytes)
+        ),
+        process.rss_beside_bytes + most_mapped,
     )
     anonymous = np.maximum(resident - process.file_resident_bytes, 0.0)
     return {
@@ -61,41 +65,44 @@ def memory_metrics(
     }
 
 
-def _mapped_at_limit(totals: LaneTotals, parameters: LaneParameters, peak_bytes: FloatArray) -> FloatArray:
+def _mapped_at_limit(
+    totals: LaneTotals, parameters: LaneParameters, most_mapped: FloatArray, peak_bytes: FloatArray
+) -> FloatArray:
     """Memory mapped at mark end beyond the calibrated base in lanes whose goals the limit sets, bytes; else 0.
 
     At the limit's goal the heap, unusable free slots and all other Go memory add up to the limit
     (``memoryLimitHeapGoal``). A service that grew without collections had filled these slots with live objects or
     garbage, so that all of this memory is resident. In 33 programs peaks of RSS were the limit less 3 %, plus or minus
-    memory outside the limit.
+    memory outside the limit. If a controller changes the setting, the cycles at the highest one count.
     """
-    cycles = np.maximum(totals.cycles, 1.0)
-    goal = totals.heap_goal_mib / cycles * MIB
-    marked = totals.heap_marked_mib / cycles * MIB
+    cycles = np.maximum(totals.highest_cycles, 1.0)
+    goal = totals.highest_goal_mib / cycles * MIB
+    marked = totals.highest_marked_mib / cycles * MIB
+    gc_percent = np.where(np.isfinite(totals.highest_gogc), totals.highest_gogc, -1.0).astype(np.int64)
     # without the minimum goal: printed in whole MiB, it would look like a goal that a limit has lowered
     own_goal = gc_percent_heap_goal_bytes(
-        marked.astype(np.int64), parameters.root_bytes.astype(np.int64), 0, parameters.gc_percent, 0
+        marked.astype(np.int64), parameters.root_bytes.astype(np.int64), 0, gc_percent, 0
     )
-    binds = (parameters.memory_limit_bytes < MAX_INT64) & (goal < _SET_BY_LIMIT * own_goal)
+    binds = (totals.highest_limit_bytes < MAX_INT64) & (goal < _SET_BY_LIMIT * own_goal)
     highest = np.maximum(peak_bytes, goal)
     constant = parameters.metadata_base_bytes + parameters.allocated_stack_bytes
     share, calibrated = parameters.unfilled_slot_share, parameters.calibrated_peak_bytes
     unfilled = unfilled_slot_bytes(highest, share=share, calibrated_peak_bytes=calibrated)
     mapped = constant + (1.0 + parameters.metadata_share) * highest + unfilled
-    mapped = np.minimum(mapped, _most_mapped(parameters, peak_bytes))
+    mapped = np.minimum(mapped, most_mapped)
     found: FloatArray = np.where(
         binds & (goal > 0), mapped - constant - UNFILLED_AT_PEAK * share * calibrated, 0.0
     )
     return found
 
 
-def _most_mapped(parameters: LaneParameters, peak_bytes: FloatArray) -> FloatArray:
-    """The most memory that is mapped at once, bytes: the limit, or the need of the highest heap if that is more.
+def _most_mapped(parameters: LaneParameters, limit_bytes: FloatArray, peak_bytes: FloatArray) -> FloatArray:
+    """The most memory that is mapped at once, bytes: the highest limit, or the highest heap's need if that is more.
 
     An allocation that would pass the limit first returns free pages (Go 1.19+ ``mheap.allocSpan``). Free slots cannot
     be returned. If they and the heap together pass the limit, this result is too low.
     """
     needed = parameters.metadata_base_bytes + parameters.allocated_stack_bytes
     needed = needed + (1.0 + parameters.metadata_share) * peak_bytes
-    most: FloatArray = np.maximum(parameters.memory_limit_bytes, needed)
+    most: FloatArray = np.maximum(limit_bytes, needed)
     return most

@@ -1,14 +1,15 @@
 """Sums over the cycles of each lane, from which the metrics follow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray, Int64Array
 from gcsim.engine.cycle_step import CycleStep
-from gcsim.units import MIB
+from gcsim.settings import Settings
+from gcsim.units import MAX_INT64, MIB
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +40,15 @@ class LaneTotals:
     last_assist_cpu_seconds: FloatArray
     last_background_cpu_seconds: FloatArray
     last_idle_cpu_seconds: FloatArray
+    # The settings in force, as numbers that order them: GOGC=off is infinite, no limit is above all limits. The highest
+    # setting is the one with the highest limit, and of equal limits the one with the highest GOGC; it has its own sums.
+    highest_limit_bytes: FloatArray
+    highest_gogc: FloatArray
+    highest_cycles: FloatArray
+    highest_marked_mib: FloatArray
+    highest_goal_mib: FloatArray
+    lowest_limit_bytes: FloatArray
+    lowest_gogc: FloatArray
 
     @classmethod
     def zero(cls, lanes: int) -> Self:
@@ -59,6 +69,7 @@ class LaneTotals:
         self.first_start_seconds = np.where(first, step.start_seconds, self.first_start_seconds)
         self.last_start_seconds = np.where(counted, step.start_seconds, self.last_start_seconds)
         self.cycles = self.cycles + weight
+        self._add_setting(step, counted, weight, first)
         self._add_heap(step, counted, weight)
         self._add_cpu(step, counted, weight)
         self.mutator_bytes += np.where(first, 0.0, weight * step.mutator_bytes)
@@ -85,6 +96,26 @@ class LaneTotals:
         self.heap_goal_mib += weight * np.floor(step.heap_goal_bytes / MIB)
         self.heap_live_mib += weight * np.maximum(marked_mib - (end_mib - start_mib), 0.0)
 
+    def _add_setting(self, step: CycleStep, counted: BoolArray, weight: FloatArray, first: BoolArray) -> None:
+        limit = step.setting.memory_limit_bytes.astype(np.float64)
+        gogc = np.where(step.setting.gc_percent < 0, np.inf, step.setting.gc_percent)
+        same_limit = limit == self.highest_limit_bytes
+        higher = (limit > self.highest_limit_bytes) | (same_limit & (gogc > self.highest_gogc))
+        start = first | (counted & higher)
+        self.highest_limit_bytes = np.where(start, limit, self.highest_limit_bytes)
+        self.highest_gogc = np.where(start, gogc, self.highest_gogc)
+        mine = weight * ((limit == self.highest_limit_bytes) & (gogc == self.highest_gogc))
+        for name, size in (
+            ("highest_cycles", 1.0),
+            ("highest_marked_mib", np.floor(step.heap_marked_bytes / MIB)),
+            ("highest_goal_mib", np.floor(step.heap_goal_bytes / MIB)),
+        ):
+            setattr(self, name, np.where(start, 0.0, getattr(self, name)) + mine * size)
+        lower = first | (counted & (limit < self.lowest_limit_bytes))
+        self.lowest_limit_bytes = np.where(lower, limit, self.lowest_limit_bytes)
+        lower = first | (counted & (gogc < self.lowest_gogc))
+        self.lowest_gogc = np.where(lower, gogc, self.lowest_gogc)
+
     def _add_cpu(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
         self.assist_cpu_seconds += counted * self.last_assist_cpu_seconds
         self.background_cpu_seconds += counted * self.last_background_cpu_seconds
@@ -95,6 +126,16 @@ class LaneTotals:
         self.last_background_cpu_seconds = weight * phase.background_cpu_seconds
         self.last_idle_cpu_seconds = weight * phase.idle_cpu_seconds
 
+    def with_fixed_setting(self, limit_bytes: FloatArray, gogc: FloatArray) -> Self:
+        """The sums of runs that had one setting each; GOGC=off is infinite, no limit is MAX_INT64."""
+        return replace(
+            self,
+            highest_limit_bytes=limit_bytes,
+            lowest_limit_bytes=limit_bytes,
+            highest_gogc=gogc,
+            lowest_gogc=gogc,
+        )
+
     def select(self, keep: BoolArray | Int64Array) -> Self:
         """The lanes that ``keep`` marks or numbers."""
         return type(self)(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
@@ -103,3 +144,23 @@ class LaneTotals:
         """Writes these lanes to ``places`` of a table of all lanes."""
         for f in fields(self):
             getattr(whole, f.name)[places] = getattr(self, f.name)
+
+
+def settings_in_force(totals: LaneTotals, settings: Settings, lanes: slice) -> list[Settings]:
+    """The settings of a run: the one at its start, and the highest and lowest that a controller chose in its lanes."""
+    counted = totals.cycles[lanes] > 0
+    if not counted.any():
+        return [settings]
+    ends = (
+        (totals.highest_gogc[lanes][counted].max(), totals.highest_limit_bytes[lanes][counted].max()),
+        (totals.lowest_gogc[lanes][counted].min(), totals.lowest_limit_bytes[lanes][counted].min()),
+    )
+    found = [
+        replace(
+            settings,
+            gogc=int(gogc) if np.isfinite(gogc) else None,
+            gomemlimit_bytes=int(limit) if limit < MAX_INT64 else None,
+        )
+        for gogc, limit in ends
+    ]
+    return [settings, *found]

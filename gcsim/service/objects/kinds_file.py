@@ -13,6 +13,7 @@ from gcsim.documents import number, read_document, text_of, whole_number
 from gcsim.errors import InputError
 from gcsim.service.objects.lifetimes import Lifetime
 from gcsim.service.objects.object_heap import ObjectKind
+from gcsim.service.objects.pool_users import Pool
 from gcsim.units import format_bound, format_range, parse_duration, parse_go_bytes
 
 Number = TypeVar("Number", int, float)
@@ -27,19 +28,6 @@ _MOST_KINDS, _MOST_PHASES = 1000, 100
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-9, 1e12
 _KIND_KEYS = {"size_bytes", "pointers", "scannable_bytes", "weight", "lifetime", "phases"}
 _POOL_KEYS = {"name", "gets_per_second", "in_flight"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """The use of one sync.Pool."""
-
-    name: str
-    gets_per_second: float
-    in_flight: float  # mean number of objects held at once
-
-    def __post_init__(self) -> None:
-        if min(self.gets_per_second, self.in_flight) <= 0:
-            raise ValueError("gets_per_second and in_flight must be more than 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """The use of a sync.Pool: goroutines that hold an object for some time, and collections.
 
-The module simulates the exact pool rules, and gives the engines a curve of the hit rate.
-``goruntime.sync_pool.pool_hit_rate`` is the closed form for one P.
+This module holds all knowledge of pools above the exact rules (``goruntime.sync_pool``): the use of a pool, the share
+of its Gets that hit, and the service that would reuse objects. The object-level view of the event engine and any
+question about a pool ask it. ``goruntime.study.pool_hit_rate`` is the closed form for one P.
 """
 
 from dataclasses import dataclass, replace
@@ -9,13 +10,56 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gcsim.arrays import FloatArray, Int64Array
+from gcsim.errors import InputError
 from gcsim.goruntime.sync_pool import PoolState, collect, get, put
 from gcsim.goruntime.versions import GoRules
+from gcsim.service.model import Model
 from gcsim.streams import stream
 
+_POOL_GETS = 20_000
 _PUT, _GET, _COLLECT = range(3)  # also the order at equal times
 
 Operations = tuple[FloatArray, Int64Array, Int64Array]  # times in seconds, kinds, Ps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The use of one sync.Pool."""
+
+    name: str
+    gets_per_second: float
+    in_flight: float  # mean number of objects held at once
+
+    def __post_init__(self) -> None:
+        if min(self.gets_per_second, self.in_flight) <= 0:
+            raise ValueError("gets_per_second and in_flight must be more than 0")
+
+    def hit_share(self, gc_period_seconds: float, *, gomaxprocs: int, rules: GoRules, seed: int) -> float:
+        """The share of Gets that hit, 0 to 1, at a mean time between collections."""
+        users = PoolUsers(
+            gets_per_second=self.gets_per_second,
+            in_flight=self.in_flight,
+            gc_period_seconds=gc_period_seconds,
+            gomaxprocs=gomaxprocs,
+        )
+        period = np.array([gc_period_seconds])
+        return float(pool_hit_curve(users, period, rules=rules, seed=seed, gets=_POOL_GETS)[0])
+
+
+def reusing(model: Model, *, hits_per_second: float, object_bytes: float) -> Model:
+    """The same service if some allocations were hits of a pool instead, at the calibrated load.
+
+    A hit allocates nothing. The live heap stays: unused objects of the pool are not added to it. Raises
+    InputError if the hits would allocate more than the service does.
+    """
+    allocated = model.parameters.alloc_bytes_per_second.value
+    left = 1.0 - hits_per_second * object_bytes / allocated
+    if left <= 0.0:
+        raise InputError(
+            f"{model.name}: the pool's hits of {hits_per_second * object_bytes:,.0f} bytes a second are not less than"
+            f" its allocation of {allocated:,.0f}; check the object's size and the number of Gets"
+        )
+    return model.scaled(allocation=left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

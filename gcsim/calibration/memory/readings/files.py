@@ -1,6 +1,8 @@
 """Reads a file with a reading of memory; its content shows its kind."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from gcsim.calibration.memory.readings.go_stats import go_memory_of, prometheus_reading, record_of_text
@@ -15,44 +17,105 @@ from gcsim.capture.memory_map import MAPPING
 from gcsim.errors import InputError
 
 MOST_BYTES = 64 << 20  # smaps of a process with 50,000 mappings
-KINDS = (
-    "/proc/PID/status, smaps_rollup or smaps, memory.current, memory.peak or memory.stat of a cgroup (version 1 or 2),"
-    " a runtime.MemStats as JSON, /debug/vars, /debug/pprof/heap?debug=1, or a Prometheus page with go_memstats_"
-)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedFile:
+    """A file that the user gives: its path, its content, and its text if it is text."""
+
+    path: Path
+    content: bytes
+    text: str | None
+
+    def has(self, *parts: str) -> bool:
+        """Whether the text has one of the parts."""
+        return self.text is not None and any(part in self.text for part in parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One kind of file: its name for messages, its test, and its reader, which raises InputError."""
+
+    name: str
+    matches: Callable[[SavedFile], bool]
+    read: Callable[[SavedFile], Reading]
 
 
 def read_reading(path: Path) -> Reading:
     """The reading in a file. Raises InputError, naming the file, if it has none."""
-    text = _text(path)
+    file = _saved(path)
     try:
-        found = _reading(text, path)
+        return _format_of(file).read(file)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return found
 
 
-def _reading(text: str, path: Path) -> Reading:
-    stripped, origin = text.strip(), str(path)
-    if not stripped:
+def _format_of(file: SavedFile) -> Format:
+    """The first format that the file matches. Raises InputError."""
+    if file.text is not None and not file.text.strip():
         raise InputError("is empty; copy the file while the process runs")
-    if stripped.startswith("{"):
-        return Reading(origin=origin, go=go_memory_of(_object(stripped)))
-    if stripped == "max":
+    if file.text is not None and file.text.strip() == "max":
         raise InputError('holds a limit ("max"), not a reading; give memory.current or memory.stat')
-    if stripped.isascii() and stripped.isdecimal():
-        return usage_reading(int(stripped[:30]), origin, file_name=path.name)
-    if "VmRSS:" in text or text.startswith("Name:"):
-        return status_reading(text, origin)
-    if MAPPING.search(text) is not None and "\nRss:" in text:
-        return smaps_reading(text, origin)
-    if "# runtime.MemStats" in text:
-        return Reading(origin=origin, go=go_memory_of(record_of_text(text)))
-    if "\ngo_memstats_" in f"\n{text}" or "\nprocess_resident_memory_bytes" in f"\n{text}":
-        return prometheus_reading(text, origin)
-    found = memory_stat_reading(text, origin)
-    if found is None:
-        raise InputError(f"holds no reading of memory that gcsim knows; give one of {KINDS}")
-    return found
+    for each in FORMATS:
+        if each.matches(file):
+            return each
+    if file.text is None:
+        raise InputError(f"is not text, so no reading of memory; give one of {KINDS}")
+    raise InputError(f"holds no reading of memory that gcsim knows; give one of {KINDS}")
+
+
+def _text_of(file: SavedFile) -> str:
+    return file.text or ""
+
+
+#: The kinds of files, in the order in which they are tried. A new kind is a new reader and a row.
+FORMATS = (
+    Format(
+        name="a runtime.MemStats as JSON, /debug/vars",
+        matches=lambda file: _text_of(file).strip().startswith("{"),
+        read=lambda file: Reading(origin=str(file.path), go=go_memory_of(_object(_text_of(file).strip()))),
+    ),
+    Format(
+        name="memory.current or memory.peak of a cgroup",
+        matches=lambda file: _text_of(file).strip().isascii() and _text_of(file).strip().isdecimal(),
+        read=lambda file: usage_reading(
+            int(_text_of(file).strip()[:30]), str(file.path), file_name=file.path.name
+        ),
+    ),
+    Format(
+        name="/proc/PID/status",
+        matches=lambda file: file.has("VmRSS:") or _text_of(file).startswith("Name:"),
+        read=lambda file: status_reading(_text_of(file), str(file.path)),
+    ),
+    Format(
+        name="smaps_rollup or smaps",
+        matches=lambda file: MAPPING.search(_text_of(file)) is not None and file.has("\nRss:"),
+        read=lambda file: smaps_reading(_text_of(file), str(file.path)),
+    ),
+    Format(
+        name="/debug/pprof/heap?debug=1",
+        matches=lambda file: file.has("# runtime.MemStats"),
+        read=lambda file: Reading(origin=str(file.path), go=go_memory_of(record_of_text(_text_of(file)))),
+    ),
+    Format(
+        name="a Prometheus page with go_memstats_",
+        matches=lambda file: any(
+            f"\n{name}" in f"\n{_text_of(file)}" for name in ("go_memstats_", "process_resident_memory_bytes")
+        ),
+        read=lambda file: prometheus_reading(_text_of(file), str(file.path)),
+    ),
+    Format(
+        name="memory.stat of a cgroup (version 1 or 2)",
+        matches=lambda file: memory_stat_reading(_text_of(file), str(file.path)) is not None,
+        read=lambda file: _known(memory_stat_reading(_text_of(file), str(file.path))),
+    ),
+)
+KINDS = ", ".join(each.name for each in FORMATS[:-1]) + f", or {FORMATS[-1].name}"
+
+
+def _known(reading: Reading | None) -> Reading:
+    assert reading is not None  # its format has matched
+    return reading
 
 
 def _object(text: str) -> dict[str, object]:
@@ -67,7 +130,7 @@ def _object(text: str) -> dict[str, object]:
     return document
 
 
-def _text(path: Path) -> str:
+def _saved(path: Path) -> SavedFile:
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -81,6 +144,7 @@ def _text(path: Path) -> str:
             f"{path}: is larger than {MOST_BYTES >> 20} MiB, so no reading of memory; give one of {KINDS}"
         )
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not text, so no reading of memory; give one of {KINDS}") from error
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = None
+    return SavedFile(path=path, content=content, text=text)

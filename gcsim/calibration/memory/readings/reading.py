@@ -1,6 +1,9 @@
 """One reading of a process's memory, of any kind."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gcsim.service.parameters import Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class Reading:
     working_set_bytes: int | None = None  # of the cgroup
     container_anonymous_bytes: int | None = None
     go: GoMemory | None = None
+    direct: Mapping[str, Parameter] = field(default_factory=dict)  # as in ``MemoryEvidence``
 
     @property
     def highest_rss_bytes(self) -> int | None:

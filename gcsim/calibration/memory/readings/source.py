@@ -103,6 +103,7 @@ class MemoryReadings:
             process=process_memory(self.readings, heap_range_bytes=heap.range_bytes),
             counted=counted[0] if counted else None,
             binary=self.binary,
+            direct={name: value for one in reversed(self.readings) for name, value in one.direct.items()},
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from simpy import Event
 
-from gcsim.engine.des.gc.commit import ask_controller
+from gcsim.engine.des.gc.commit import ask_controller, setting_of
 from gcsim.engine.des.gc.mark_progress import MarkedHeap
 from gcsim.engine.des.gc.marking import Marking
 from gcsim.engine.des.gc.processors import Processor
@@ -60,7 +60,7 @@ class Collector:
         """Runs one cycle, from the end of sweeping to mark termination, and reports it to ``on_cycle``."""
         process = self.process
         machine, env = process.machine, process.env
-        trigger = process.heap.trigger_now_bytes(process.pacer)
+        trigger, setting = process.heap.trigger_now_bytes(process.pacer), setting_of(process.pacer)
         yield after(env, process.sweeper.finish_ns(process.parameters.busy_procs), Order.WORLD)
         start_ns = now_ns(env)
         limited_before = process.limiter.limited_ns
@@ -120,6 +120,7 @@ class Collector:
                 limited_ns=process.limiter.limited_ns - limited_before,
                 mutator_bytes=machine.allocated_bytes - allocated_before,
                 assists=marking.assists,
+                setting=setting,
                 forced=reason == "explicit",
                 periodic=reason == "periodic",
             )
@@ -282,7 +283,9 @@ class Collector:
         in_use = process.heap.heap_in_use_bytes
         process.heap.end_mark(float(int(marked)))
         process.last_live_bytes = live
-        process.scavenger.begin(in_use, process.heap.heap_goal_bytes(process.pacer, marked))
+        process.scavenger.begin(
+            in_use, process.heap.heap_goal_bytes(process.pacer, marked), process.pacer.memory_limit_bytes
+        )
         process.sweeper.begin(process.heap.trigger_now_bytes(process.pacer), process.idle_procs)
         process.notice()
 

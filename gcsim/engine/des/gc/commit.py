@@ -7,6 +7,12 @@ import numpy as np
 from gcsim.engine.controllers import Commit, GcSetting
 from gcsim.engine.des.run.order import now_ns
 from gcsim.engine.des.run.process import GoProcess
+from gcsim.goruntime.pacer_state import PacerState
+
+
+def setting_of(pacer: PacerState) -> GcSetting:
+    """The setting in force: the pacer holds it, as one lane."""
+    return GcSetting(np.array([pacer.gc_percent]), np.array([pacer.memory_limit_bytes]))
 
 
 def ask_controller(
@@ -15,15 +21,16 @@ def ask_controller(
     """Sets the next cycle's GOGC and limit from the controller, before the pacer commits the ending cycle."""
     pacer = process.pacer
     commit = Commit(
-        now_seconds=np.array([max(now_ns(process.env) - process.epoch_ns, 0) * 1e-9]),
+        now_seconds=np.array(
+            [0.0 if process.warming_up else (now_ns(process.env) - process.epoch_ns) * 1e-9]
+        ),
         heap_marked_bytes=np.array([heap_marked_bytes]),
         heap_end_bytes=np.array([heap_end_bytes]),
         live_bytes=np.array([live_bytes]),
-        setting=GcSetting(np.array([pacer.gc_percent]), np.array([pacer.memory_limit_bytes])),
+        setting=setting_of(pacer),
     )
     answer = process.controller.at_commit(commit)
     if answer is commit.setting:
         return
     percent, limit = int(answer.gc_percent[0]), int(answer.memory_limit_bytes[0])
     process.pacer = replace(pacer, gc_percent=percent, memory_limit_bytes=limit)
-    process.heap.memory_limit_bytes = limit

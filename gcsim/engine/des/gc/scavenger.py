@@ -33,7 +33,7 @@ class Scavenger:
         self._last_heap_goal_bytes = 0
         self._begins: Event | None = None
 
-    def begin(self, heap_in_use_bytes: float, next_heap_goal_bytes: int) -> None:
+    def begin(self, heap_in_use_bytes: float, next_heap_goal_bytes: int, memory_limit_bytes: int) -> None:
         """Sets both goals when marking ends with ``heap_in_use_bytes`` in use (``gcPaceScavenger``)."""
         heap = self._heap
         self._percent_goal = gc_percent_scavenge_goal_bytes(
@@ -44,7 +44,7 @@ class Scavenger:
         )
         self._last_heap_goal_bytes = next_heap_goal_bytes
         self._limit_goal = memory_limit_scavenge_goal_bytes(
-            int(heap.mapped_ready_bytes), heap.memory_limit_bytes, rules=self._rules
+            int(heap.mapped_ready_bytes), memory_limit_bytes, rules=self._rules
         )
         unmet = min(self._percent_goal, self._limit_goal) < NO_GOAL
         if unmet and self._begins is not None and not self._begins.triggered:

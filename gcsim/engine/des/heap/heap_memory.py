@@ -30,19 +30,12 @@ class HeapMemory:
     heap_free_bytes: float = 0.0  # pages free and resident
     unswept_bytes: float = 0.0  # of spans
     unswept_slot_bytes: float = 0.0  # free slots in these spans, not usable until they are swept
-    memory_limit_bytes: int = MAX_INT64  # off; a controller may change it
     _slot_share: float = 0.0
     _garbage_per_span_byte: float = 0.0
     _slots_per_span_byte: float = 0.0
 
     def __post_init__(self) -> None:
         self._slot_share = min(self.parameters.slot_garbage_share, 1.0)
-        self.memory_limit_bytes = self.parameters.memory_limit_bytes
-
-    @property
-    def limited(self) -> bool:
-        """Whether GOMEMLIMIT is set."""
-        return self.memory_limit_bytes < MAX_INT64
 
     @property
     def heap_in_use_bytes(self) -> float:
@@ -124,7 +117,7 @@ class HeapMemory:
 
     def limit_goal_bytes(self, pacer: PacerState, heap_live_bytes: float, swept_bytes: float = 0.0) -> int:
         """The memory limit's heap goal when heapLive is ``heap_live_bytes`` and ``swept_bytes`` more are swept."""
-        if not self.limited:
+        if pacer.memory_limit_bytes == MAX_INT64:
             return MAX_INT64
         swept = min(swept_bytes, self.unswept_bytes)
         freed = self._slot_share * self.reclaimed_per_span_byte * swept
@@ -133,7 +126,7 @@ class HeapMemory:
         slots += max(self.unswept_slot_bytes - self._slots_per_span_byte * swept, 0.0)
         return memory_limit_heap_goal_bytes(
             pacer.heap_marked_bytes,
-            self.memory_limit_bytes,
+            pacer.memory_limit_bytes,
             int(self.outside_bytes + slots),
             0,
             rules=pacer.rules,
@@ -157,7 +150,7 @@ class HeapMemory:
         Allocation fills them again, which raises it.
         """
         latest = pacer.trigger_bytes(MAX_INT64)
-        if not self.limited:
+        if pacer.memory_limit_bytes == MAX_INT64:
             return latest
 
         def meets(heap: int) -> bool:
@@ -165,7 +158,7 @@ class HeapMemory:
             return heap >= pacer.trigger_bytes(self.limit_goal_bytes(pacer, heap, swept))
 
         low = int(self.heap_live_bytes)
-        high = min(latest, max(self.memory_limit_bytes, low))
+        high = min(latest, max(pacer.memory_limit_bytes, low))
         while high - low > _SEARCH_BYTES:
             middle = (low + high) // 2
             low, high = (low, middle) if meets(middle) else (middle, high)

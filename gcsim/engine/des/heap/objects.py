@@ -12,14 +12,13 @@ import numpy as np
 
 from gcsim.engine.des.heap.machine import Machine
 from gcsim.goruntime.versions import GoRules
-from gcsim.service.objects.kinds_file import Objects, Pool
+from gcsim.service.objects.kinds_file import Objects
 from gcsim.service.objects.object_heap import ObjectHeap
-from gcsim.service.objects.pool_users import PoolUsers, pool_hit_curve
+from gcsim.service.objects.pool_users import Pool
 from gcsim.streams import stream
 
 _BUILT_IN_LIFETIMES = 4.0  # longest finite lifetimes; the heap is then within 2 % of a steady one
 _MAX_BUILT_LIVE_HEAPS = 64.0
-_POOL_GETS = 20_000
 
 
 class ObjectRecord(NamedTuple):
@@ -159,15 +158,7 @@ class ObjectFollower:
         document: dict[str, Any] = {"name": pool.name, "hit_share": None, "misses_per_second": None}
         if starts.size > 1:
             period_s = float(np.diff(starts).mean()) * 1e-9
-            users = PoolUsers(
-                gets_per_second=pool.gets_per_second,
-                in_flight=pool.in_flight,
-                gc_period_seconds=period_s,
-                gomaxprocs=self._gomaxprocs,
-            )
-            hits = pool_hit_curve(
-                users, np.array([period_s]), rules=self._rules, seed=self._seed, gets=_POOL_GETS
-            )
-            document["hit_share"] = float(hits[0])
-            document["misses_per_second"] = pool.gets_per_second * (1.0 - float(hits[0]))
+            hits = pool.hit_share(period_s, gomaxprocs=self._gomaxprocs, rules=self._rules, seed=self._seed)
+            document["hit_share"] = hits
+            document["misses_per_second"] = pool.gets_per_second * (1.0 - hits)
         return document

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gcsim.engine.controllers import GcSetting
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
@@ -25,6 +27,7 @@ class Cycle:
     limited_ns: int
     mutator_bytes: float  # allocation since the last cycle's end
     assists: int
+    setting: GcSetting  # in force until the cycle committed, as one lane
     forced: bool = False
     periodic: bool = False
 

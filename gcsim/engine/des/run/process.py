@@ -76,6 +76,7 @@ class GoProcess:
         self.marked_heap: MarkedHeap | None = None  # while a cycle marks
         self.observer: Callable[[], None] | None = None  # called when the heap changes between collections
         self.epoch_ns = 0  # the profile's time 0
+        self.warming_up = True
         self.epoch_allocated_bytes = 0.0  # by then
         self.cycles = 0
         self.last_live_bytes = p.live_bytes  # the live heap at the start of the last cycle

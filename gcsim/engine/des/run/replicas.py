@@ -9,7 +9,6 @@ from typing import Unpack
 import numpy as np
 
 from gcsim.arrays import FloatArray
-from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.parameters import RunParameters, run_parameters
@@ -41,7 +40,6 @@ def event_totals(
     drawn: dict[str, FloatArray],
     plan: Plan,
     *,
-    controller: Controller = FIXED_SETTING,
     executor: Executor = IN_PROCESS,
 ) -> tuple[LaneTotals, dict[str, FloatArray]]:
     """Runs every lane, setting by setting and replica by replica; returns the cycle sums and latency quantiles.
@@ -56,8 +54,8 @@ def event_totals(
     totals = LaneTotals.zero(lanes.lanes)
     quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
     growth = draw_growth(model, drawn, seed=plan.seed)
-    steady = model.profile.is_steady and growth is None
-    if not steady and growth is None:
+    steady = model.profile.is_steady and growth is None and plan.keeps_setting
+    if not model.profile.is_steady and growth is None and plan.keeps_setting:
         whole_periods = MAX_PERIODS * model.profile.period_seconds
         plan = plan.changed(duration_seconds=min(plan.duration_seconds, whole_periods))
     tasks = (
@@ -79,7 +77,7 @@ def event_totals(
     most = math.inf if most_cycles is None else most_cycles
     expected = plan.expected_cycles(model.cycles / max(model.duration_seconds, 1e-9), most=most)
     executor = executor_for(executor, "des", lanes.lanes * expected)
-    run_lane = partial(_run_lane, model, plan, most_cycles, controller)
+    run_lane = partial(_run_lane, model, plan, most_cycles)
     for lane, (one, latencies) in enumerate(executor.map(run_lane, tasks)):
         one.scatter_into(totals, np.array([lane]))
         for name, seconds in latencies.items():
@@ -111,7 +109,7 @@ class _Lane:
 
 
 def _run_lane(
-    model: Model, plan: Plan, most_cycles: int | None, controller: Controller, lane: _Lane
+    model: Model, plan: Plan, most_cycles: int | None, lane: _Lane
 ) -> tuple[LaneTotals, dict[str, float]]:
     """The sums over one run's cycles after the warm-up, and the latency quantiles of its requests, if it has any."""
     totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
@@ -122,7 +120,7 @@ def _run_lane(
     with finite_arithmetic(model.name):  # also in another process
         latencies, heap_at_end_bytes = run_cycles(
             model, lane.settings, lane.parameters, add, plan,
-            replica=lane.replica, most_cycles=most_cycles, controller=controller, growth=lane.growth,
+            replica=lane.replica, most_cycles=most_cycles, growth=lane.growth,
         )  # fmt: skip
     if lane.growth is not None:
         totals.heap_at_end_bytes = np.array([heap_at_end_bytes])
@@ -151,6 +149,7 @@ def _step(cycle: Cycle, start_s: float) -> CycleStep:
         ),
         limited_seconds=one(cycle.limited_ns * 1e-9),
         mutator_bytes=one(cycle.mutator_bytes),
+        setting=cycle.setting,
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any, Unpack
 import numpy as np
 from simpy import Event
 
-from gcsim.engine.controllers import FIXED_SETTING, Controller
 from gcsim.engine.des.gc.collector import Collector
 from gcsim.engine.des.heap.objects import ObjectFollower
 from gcsim.engine.des.program.latency import LatencySums
@@ -39,7 +38,6 @@ def run_cycles(
     *,
     replica: int,
     most_cycles: int | None,
-    controller: Controller = FIXED_SETTING,
     growth: GrowthCourses | None = None,
     **changes: Unpack[PlanFields],
 ) -> tuple[LatencySums | None, float]:
@@ -50,9 +48,7 @@ def run_cycles(
     ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up.
     """
     plan = plan.changed(**changes)
-    run = _Run(
-        model, settings, parameters, on_cycle, plan, replica=replica, controller=controller, growth=growth
-    )
+    run = _Run(model, settings, parameters, on_cycle, plan, replica=replica, growth=growth)
     run.play(most_cycles=most_cycles)
     return run.latencies, run.heap_at_end_bytes
 
@@ -92,7 +88,7 @@ def record_run(
     run.play(most_cycles=None)
     if run.recorder is None:
         raise InputError(
-            f"no run to record: fewer than {plan.warm_up_cycles} GC cycles at {settings}"
+            f"no run to record: fewer than {plan.warm_up} at {settings}"
             f" in {plan.duration_seconds:g} s; choose a longer --duration or a lower GOGC"
         )
     table = cycle_table(
@@ -120,7 +116,6 @@ class _Run:
         replica: int,
         record: bool = False,
         objects: Objects | None = None,
-        controller: Controller = FIXED_SETTING,
         growth: GrowthCourses | None = None,
     ) -> None:
         self.env = BoundedEnvironment()
@@ -131,6 +126,7 @@ class _Run:
         self._last_cycle: Cycle | None = None
         self._worked_bytes = 0.0  # by the end of the last cycle
         self.heap_at_end_bytes = 0.0  # of a run that ends between two cycles
+        self._warm_up_cycles = 0  # cycles of the warm-up, once it is over
         self._record, self._objects = record, objects
         self.recorder: Recorder | None = None
         self.process = GoProcess(
@@ -142,7 +138,7 @@ class _Run:
             seed=plan.seed,
             replica=replica,
             requests=model.requests,
-            controller=controller,
+            controller=plan.controller,
             growth=growth,
         )
         self._collector = Collector(
@@ -159,7 +155,7 @@ class _Run:
         """
         self._most_cycles = most_cycles
         self.process.start()
-        if self._plan.warm_up_cycles == 0:
+        if self._plan.warm_up_over(0, 0.0):
             self._start_recording()
         self.env.process(self._collector.run())
         if math.isfinite(self._plan.duration_seconds):
@@ -167,7 +163,8 @@ class _Run:
         self.env.run(until=self._stop)
 
     def _start_recording(self) -> None:
-        """Starts the recorder at the end of the warm-up if the run has one, and its object-level view."""
+        """Ends the warm-up; starts the recorder if the run has one, and its object-level view."""
+        self.process.warming_up = False
         if self._record:
             self.recorder = Recorder(self.process)
             self._follow_objects()
@@ -202,12 +199,13 @@ class _Run:
         """Reports a cycle and its requests, and ends the run after the last cycle."""
         process = self.process
         finished = [] if process.serving is None else process.serving.finished()
-        warm_up, duration_s = self._plan.warm_up_cycles, self._plan.duration_seconds
-        if cycle.number <= warm_up:
+        duration_s = self._plan.duration_seconds
+        if process.warming_up:
             process.epoch_ns = cycle.end_ns
             process.epoch_allocated_bytes = process.machine.allocated_bytes
             self._keep(cycle)
-            if cycle.number == warm_up:
+            if self._plan.warm_up_over(cycle.number, cycle.end_ns * 1e-9):
+                self._warm_up_cycles = cycle.number
                 self._start_recording()
             return
         for block in finished:
@@ -220,7 +218,8 @@ class _Run:
         if not over:
             self._on_cycle(cycle, start_s)
         self._keep(cycle)
-        done = over or cycle.number - warm_up == self._most_cycles or self._is_job_done()
+        counted = cycle.number - self._warm_up_cycles
+        done = over or counted == self._most_cycles or self._is_job_done()
         if done and not self._stop.triggered:
             self._stop.succeed()
 
