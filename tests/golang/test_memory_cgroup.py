@@ -13,12 +13,13 @@ from go_toolchain import GoToolchain
 from memory_cgroup import memory_cgroup
 
 from experiments.capture import RunPlan
-from experiments.cgroup import drop_page_cache, read_ahead_kb, wait_bounded
+from experiments.cgroup import drop_page_cache, wait_bounded
 from experiments.software import packages
 from experiments.software.cases import CASE
 from experiments.software.contained import ContainedPlan, run_contained
 from experiments.software.run import SoftwarePlan, capture_software
 from experiments.toolchains import PROGRAMS
+from gcsim.capture.disk import read_ahead_kib
 from gcsim.capture.info import side_file
 from gcsim.errors import InputError
 from gcsim.units import MIB, parse_memory_size
@@ -129,7 +130,7 @@ def test_a_setting_that_is_predicted_not_to_fit_fails(program: str, request: pyt
 
 def test_a_gomemlimit_without_room_for_the_text_stalls_the_program(caddy: Subject) -> None:
     """59 of 64 MiB: no setting that gcsim would recommend, although the anonymous memory fits."""
-    ahead_kb = read_ahead_kb(packages.program("caddy"))
+    ahead_kb = read_ahead_kib(packages.program("caddy"))
     if ahead_kb is None or ahead_kb < STALLING_READ_AHEAD_KB:
         pytest.skip(f"this disk reads {ahead_kb} KiB around a page fault: the text is back soon enough")
     _fails(caddy, "off", "59MiB")
