@@ -116,7 +116,15 @@ def _from_parts(
     non_go = np.maximum(posterior.rss_beside_bytes, LEAST_NON_GO_BYTES)
     size = float(non_go.mean())
     size_at_peak = float(rss.mean()) if measured is None else measured
-    resident = _measured(size_at_peak, own_error, posterior, peak, prior, origin)
+    resident = _measured(
+        size_at_peak,
+        own_error,
+        posterior,
+        peak,
+        prior,
+        origin,
+        least_base=_least_base(posterior, process, measured),
+    )
     spread = float((non_go - follows * pages).std())
     updated = f"updated by a {source}"
     known = not file.is_prior
@@ -127,6 +135,13 @@ def _from_parts(
         "file_hot_share": log_normal(posterior.file_hot_share, f"{hot.source}; {updated}", "prior"),
         "kernel_bytes": log_normal(posterior.kernel_bytes, f"{KERNEL.source}; {updated}", "prior"),
     }
+
+
+def _least_base(posterior: Parts, process: ProcessMemory, measured: float | None) -> float:
+    """The measured resident memory outside the arenas, and stacks; 0 if the memory map was not read."""
+    if measured is None or process.rss_outside_heap_bytes is None:
+        return 0.0
+    return process.rss_outside_heap_bytes + float(posterior.resident_stack_bytes.mean())
 
 
 def _slope(values: FloatArray, pages: FloatArray) -> float:
@@ -153,16 +168,20 @@ def _measured(
     peak: float,
     prior: MemoryPrior,
     origin: Literal["capture", "reading"],
+    least_base: float = 0.0,
 ) -> dict[str, Parameter]:
     """A constant and a ratio that reproduce the peak of RSS.
 
     ``own_error`` is the error of the peak in bytes. Free slots and pages at the peak have a relative error of 0.5 at
-    another setting.
+    another setting. If the constant would be below ``least_base``, the ratio is smaller instead: not all of the highest
+    heap was ever touched, as with buffers that are not filled.
     """
     source = _SOURCES[origin]
     fragments = float(posterior.fragment_share.mean()) * peak
     ratio = 1.0 + prior.metadata_share
     base = rss_peak_bytes - ratio * peak
+    if 0 <= base < least_base < rss_peak_bytes:
+        base, ratio = least_base, max((rss_peak_bytes - least_base) / peak, 0.1)
     if base < 0:  # less resident than the prior allows: mapped pages were never touched
         return {
             "rss_base_bytes": Parameter(0.0, 0.0, source, origin),
