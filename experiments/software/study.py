@@ -5,7 +5,7 @@ A job is calibrated with ``--job`` and a server with its kind of loop, as their 
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -84,7 +84,9 @@ class Study:
     left_out: tuple[tuple[str, str], ...]
 
 
-def study(runs: Iterable[tuple[Case, RunPlan]], folder: Path) -> Study:
+def study(
+    runs: Iterable[tuple[Case, RunPlan]], folder: Path, *, sources: Sequence[Source] = SOURCES
+) -> Study:
     """Every captured run that no model was calibrated on, with its predictions."""
     groups: dict[tuple[str, int], list[RunPlan]] = defaultdict(list)
     for case, plan in runs:
@@ -97,7 +99,7 @@ def study(runs: Iterable[tuple[Case, RunPlan]], folder: Path) -> Study:
         found = {plan.name: _observed(plan, folder, is_job=is_job) for plan in plans}
         left_out |= {name: one for name, one in found.items() if isinstance(one, str)}
         seen = {name: one for name, one in found.items() if isinstance(one, Observation)}
-        rows += _group_rows(CASE[label], seen, left_out)
+        rows += _group_rows(CASE[label], seen, left_out, sources)
     return Study(rows=tuple(rows), left_out=tuple(left_out.items()))
 
 
@@ -109,13 +111,15 @@ def _observed(plan: RunPlan, folder: Path, *, is_job: bool) -> Observation | str
     return observe(plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=least, is_job=is_job)
 
 
-def _group_rows(case: Case, seen: dict[str, Observation], left_out: dict[str, str]) -> list[Row]:
+def _group_rows(
+    case: Case, seen: dict[str, Observation], left_out: dict[str, str], sources: Sequence[Source]
+) -> list[Row]:
     home = next((one for one in seen.values() if _is_reference(one) and one.plan.repeat == 1), None)
     if home is None:
         left_out |= dict.fromkeys(seen, "no usable run at GOGC=100 to calibrate on")
         return []
     rows = []
-    for source in SOURCES:
+    for source in sources:
         try:
             model = _model(case, home, source)
         except InputError as error:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.capture import capture_run, is_captured, summary
+from experiments.software import check as software_check
 from experiments.software.results import FOLDER as SOFTWARE
 from experiments.software.results import load as load_software
 from experiments.validation import check, machine
@@ -46,8 +47,10 @@ def capture(options: argparse.Namespace) -> int:
 def report(options: argparse.Namespace) -> int:
     """Predict every captured run, keep the table, write the page and its figure; or check what is committed."""
     if options.check:
-        faults = check.page_faults()
-        return _answer(faults if options.from_table else [*faults, *check.accuracy_faults()])
+        faults = [*check.page_faults(), *software_check.page_faults()]
+        if not options.from_table:
+            faults += [*check.accuracy_faults(), *software_check.prediction_faults()]
+        return _answer(faults)
     if not options.from_table:
         save_study(study(plans(), CAPTURES, LONG_CAPTURES), FOLDER)
     found, software = load_study(FOLDER), load_software(SOFTWARE).rows
