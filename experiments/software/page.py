@@ -8,7 +8,7 @@ from experiments.software.packages import PACKAGES
 from experiments.software.regret import Row as RegretRow
 from experiments.software.regret_page import regret_section
 from experiments.software.study import METRICS, Row, Study
-from experiments.software.summary import SPLITS, chosen, errors_table, figures, of_metric, percent
+from experiments.software.summary import DISTRUST, SPLITS, chosen, errors_table, figures, of_metric, percent
 from experiments.validation.tables import (
     NAMES,
     SHORT_NAMES,
@@ -68,8 +68,17 @@ def _program(case: Case) -> str:
 def _errors(study: Study) -> Lines:
     lines = []
     for split in SPLITS:
-        lines += [f"## {split.capitalize()} programs", "", "Median error (90th percentile):", ""]
+        distrusted = {(r.label, r.procs) for r in chosen(study.rows, split=split) if r.verdict == DISTRUST}
+        lines += [f"## {split.capitalize()} programs", "", "Median error (90th percentile), all runs:", ""]
         lines += [*errors_table(study.rows, split), ""]
+        if distrusted:
+            names = ", ".join(f"`{label}` (GOMAXPROCS={procs})" for label, procs in sorted(distrusted))
+            lines += [
+                f'Without the models whose verdict is "do not trust" (from a capture: {names}):',
+                "",
+                *errors_table(study.rows, split, trusted=True),
+                "",
+            ]
     return lines
 
 

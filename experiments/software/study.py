@@ -17,6 +17,7 @@ from experiments.validation.study import compare
 from gcsim.api import calibrate
 from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.engine.summary.intervals import load_kind
 from gcsim.errors import InputError
 from gcsim.service.model import Loop, Model
 
@@ -32,7 +33,7 @@ METRICS = (
     "anonymous_peak_bytes",
 )
 _LEAST_JOB_CYCLES = 3
-_EMPTY_BYTES = 64  # of a packed log without lines
+EMPTY_BYTES = 64  # of a packed log without lines
 _MOST_FOREIGN_CPU = 0.10  # of the machine, taken by other processes than the program and its load
 
 
@@ -47,6 +48,7 @@ class Row:
     limit_mib: int | None
     repeat: int
     source: str  # one of SOURCES
+    verdict: str  # of the model
     metric: str
     cycles: int  # of the observed window
     observed: float
@@ -99,20 +101,24 @@ def study(
         found = {plan.name: _observed(plan, folder, is_job=is_job) for plan in plans}
         left_out |= {name: one for name, one in found.items() if isinstance(one, str)}
         seen = {name: one for name, one in found.items() if isinstance(one, Observation)}
-        rows += _group_rows(CASE[label], seen, left_out, sources)
+        rows += _group_rows(CASE[label], seen, left_out, sources, folder)
     return Study(rows=tuple(rows), left_out=tuple(left_out.items()))
 
 
 def _observed(plan: RunPlan, folder: Path, *, is_job: bool) -> Observation | str:
     """A job's cycles are counted from its start, so that few are enough."""
-    if not load_run(folder / f"{plan.name}.result.json").log.stat().st_size > _EMPTY_BYTES:
+    if not load_run(folder / f"{plan.name}.result.json").log.stat().st_size > EMPTY_BYTES:
         return "no collection"
     least = _LEAST_JOB_CYCLES if is_job else MIN_CYCLES
     return observe(plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=least, is_job=is_job)
 
 
 def _group_rows(
-    case: Case, seen: dict[str, Observation], left_out: dict[str, str], sources: Sequence[Source]
+    case: Case,
+    seen: dict[str, Observation],
+    left_out: dict[str, str],
+    sources: Sequence[Source],
+    folder: Path,
 ) -> list[Row]:
     home = next((one for one in seen.values() if _is_reference(one) and one.plan.repeat == 1), None)
     if home is None:
@@ -125,10 +131,25 @@ def _group_rows(
         except InputError as error:
             left_out |= {f"{home.plan.name}, {source}": f"calibration refused: {error}"}
             continue
-        for one in seen.values():
-            if one is not home:
-                rows += _rows(case, model, one, home, seen, source)
+        runs = seen
+        if not case.is_job and load_kind(model) == "moving":
+            runs = _equal_windows(seen, home, folder)
+        for one in runs.values():
+            if one.plan.name != home.plan.name:
+                rows += _rows(case, model, one, home, runs, source)
     return rows
+
+
+def _equal_windows(seen: dict[str, Observation], home: Observation, folder: Path) -> dict[str, Observation]:
+    """The runs over the window of the calibrated one, where the model of a load that moves starts."""
+    found = {}
+    for name, one in seen.items():
+        again = observe(
+            one.plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=2, from_seconds=home.start_seconds
+        )
+        if isinstance(again, Observation):
+            found[name] = again
+    return found
 
 
 def _is_reference(one: Observation) -> bool:
@@ -139,13 +160,13 @@ def _model(case: Case, home: Observation, source: Source) -> Model:
     loop: Loop = "closed" if home.closed_loop else "open"
     if source == "capture":
         overrides = Overrides(loop=loop, job=case.is_job)
-        return calibrate(home.trace, overrides=overrides, fit_check=False).model
+        return calibrate(home.trace, overrides=overrides).model
     bare = replace(home.trace, info=None)
     info = home.trace.info
     assert info is not None
     readings = MemoryReadings.of(rss_bytes=info.rss_peak_bytes) if source == "log and --rss" else None
     stated = Overrides(go=home.settings.go, loop=loop, job=case.is_job)
-    return calibrate(bare, overrides=stated, readings=readings, fit_check=False).model
+    return calibrate(bare, overrides=stated, readings=readings).model
 
 
 def _rows(
@@ -167,6 +188,7 @@ def _rows(
             limit_mib=None if limit is None else limit >> 20,
             repeat=one.plan.repeat,
             source=source,
+            verdict="" if model.assessment is None else model.assessment.verdict,
             metric=found.name,
             cycles=one.cycles,
             observed=found.observed,

@@ -11,6 +11,7 @@ from experiments.validation.tables import NAMES, Lines, pair_cell, table
 from gcsim.arrays import FloatArray
 
 SPLITS = ("held out", "development")
+DISTRUST = "do not trust"
 #: Median and 90th percentile that a prediction from a capture should reach; None: no target.
 TARGETS: dict[str, tuple[float, float] | None] = {
     "heap_peak_mean_bytes": (0.03, 0.10),
@@ -65,8 +66,13 @@ def of_metric(rows: Iterable[Row], metric: str) -> list[Row]:
     return [row for row in rows if row.metric == metric]
 
 
-def errors_table(rows: Sequence[Row], split: str) -> Lines:
-    """Median (90th percentile) of the errors by metric, with a column per source and the floor."""
+def errors_table(rows: Sequence[Row], split: str, *, trusted: bool = False) -> Lines:
+    """Median (90th percentile) of the errors by metric, with a column per source and the floor.
+
+    ``trusted`` leaves out the predictions of models whose verdict is "do not trust".
+    """
+    if trusted:
+        rows = [row for row in rows if row.verdict != DISTRUST]
     body = []
     for metric in METRICS:
         cells = []

@@ -38,6 +38,7 @@ class Observation:
     busy_share: float  # CPU time of the process over GOMAXPROCS x wall time
     cpu_speed: float  # of the machine meanwhile (``experiments.cpu_speed``); NaN where it was not recorded
     cycles: int
+    start_seconds: float  # of the window's first cycle, since the start of the process
     cycles_since_start: int  # from when the live heap was there to the window
     window_seconds: float
     loaded_seconds: float  # from the end of warm-up: what the resident peak is of
@@ -66,6 +67,7 @@ def observe(
     max_foreign_cpu: float = MAX_FOREIGN_CPU,
     min_cycles: int = MIN_CYCLES,
     is_job: bool = False,
+    from_seconds: float | None = None,
 ) -> Observation | str:
     """A run's observation, or why it is left out; of what follows its first ``settle_seconds``, beside warm-up."""
     run = load_run(folder / f"{plan.name}.result.json")
@@ -75,6 +77,10 @@ def observe(
     trace = read_gctrace(run.log)
     evidence = evidence_from(trace)
     working = job_window(evidence) if is_job else working_window(evidence)
+    if (
+        from_seconds is not None
+    ):  # the window of another run: a load that moves does so from the start of the process
+        working = slice(int(np.searchsorted(trace.cycles.start_ns, from_seconds * 1e9)), working.stop)
     settled = int(np.searchsorted(trace.cycles.start_ns, settle_seconds * 1e9))
     first = max(working.start, settled)
     window = trace.cycles.select(slice(first, working.stop))
@@ -83,7 +89,11 @@ def observe(
     loaded = _seconds(trace.cycles.select(working))
     if is_job and run.info.wall_seconds is not None:
         loaded = _WHOLE_JOB * run.info.wall_seconds
-    since_start = WARM_UP_CYCLES if is_job else cycles_since_start(evidence) + first - working.start
+    since_start = (
+        WARM_UP_CYCLES
+        if is_job or from_seconds is not None
+        else cycles_since_start(evidence) + first - working.start
+    )
     return _observation(plan, run, trace, window, loaded, since_start)
 
 
@@ -133,6 +143,7 @@ def _observation(
         busy_share=_busy_share(run.info),
         cpu_speed=float(run.result.get("cpu_speed", {}).get("mean", math.nan)),
         cycles=len(window),
+        start_seconds=float(window.start_ns[0]) / 1e9,
         cycles_since_start=since_start,
         window_seconds=_seconds(window),
         loaded_seconds=loaded_seconds,
