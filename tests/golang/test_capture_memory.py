@@ -103,3 +103,48 @@ def test_what_is_no_binary_has_no_parts(app: Path, tmp_path: Path) -> None:
         assert binary_sizes(path) is None
     assert isinstance(binary_sizes(app), BinarySizes)
     assert os.access(app, os.X_OK)
+
+
+def test_the_heap_of_a_program_that_grows_is_followed(go_toolchain: GoToolchain, tmp_path: Path) -> None:
+    """The mapped heap holds the resident one, although the program grows until it ends."""
+    log = tmp_path / "a.log"
+    assert capture(log, go_toolchain.build(_GROWS)).returncode == 0
+    info = CaptureInfo.load(side_file(log))
+    assert info.heap_mapped_bytes is not None
+    assert info.anonymous_peak_bytes is not None
+    assert info.anonymous_peak_bytes > 100 * MIB
+    assert info.heap_mapped_bytes > 0.9 * info.anonymous_peak_bytes
+    assert info.read_ahead_kib is None or info.read_ahead_kib >= 0
+
+
+@pytest.mark.parametrize(("options", "was_stopped"), [((), False), (("--duration", "200ms"), True)])
+def test_the_end_of_the_program_is_recorded(
+    app: Path, tmp_path: Path, options: tuple[str, ...], was_stopped: bool
+) -> None:
+    """By itself, or by the SIGTERM of --duration."""
+    log = tmp_path / "a.log"
+    capture(log, app, "-duration", "1s", options=options)
+    assert CaptureInfo.load(side_file(log)).was_stopped is was_stopped
+
+
+_GROWS = """
+package main
+
+import "time"
+
+// Keeps all that it allocates: 128 MiB in about a second, then ends.
+func main() {
+	var keep [][]byte
+	for k := 0; k < 128; k++ {
+		piece := make([]byte, 1<<20)
+		for i := range piece {
+			piece[i] = 1
+		}
+		keep = append(keep, piece)
+		time.Sleep(6 * time.Millisecond)
+	}
+	if len(keep) == 0 {
+		panic("empty")
+	}
+}
+"""

@@ -25,7 +25,9 @@ def test_every_option_is_documented_and_exists(command: str, capsys: pytest.Capt
     shown = {
         name
         for line in options_part.splitlines()
-        for name in re.findall(r"--[\w-]+", "".join(re.findall(r"^\s{2,4}((?:-{1,2}[\w-]+(?:,| /)? ?)+)", line)))
+        for name in re.findall(
+            r"--[\w-]+", "".join(re.findall(r"^\s{2,4}((?:-{1,2}[\w-]+(?:,| /)? ?)+)", line))
+        )
     }
     rows = [line.split("|")[1] for line in SECTIONS[command].splitlines() if line.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"--[\w-]+", row)}

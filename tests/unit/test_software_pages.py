@@ -1,0 +1,70 @@
+"""The pages of real software: what their tables count."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from experiments.software.regret import Row as Recommendation
+from experiments.software.regret_page import regret_section
+from experiments.software.study import Row
+from experiments.software.summary import chosen, errors_table, figures, of_metric
+
+ROW = Row(
+    label="nats-stream", split="held out", procs=2, gogc=50, limit_mib=None, repeat=1, source="capture",
+    verdict="trust", metric="rss_peak_bytes", cycles=20, observed=100.0, predicted=110.0, low=95.0, high=120.0,
+    again=102.0,
+)  # fmt: skip
+RECOMMENDED = Recommendation(
+    label="nats-stream", split="held out", evidence="capture", budget="tight", budget_mib=129, verdict="trust",
+    gogc=60, limit_mib=109, answered=True, kept=True, reason="", charged_mib=120.0, speed=1.0,
+    gc_cpu_fraction=0.025, best_gogc=100, best_limit_mib=None, best_gc_cpu_fraction=0.02,
+)  # fmt: skip
+
+
+def test_figures_are_of_errors_intervals_and_repeats() -> None:
+    """Median and 90th percentile of the relative errors, the share inside, and the distance of repeated runs."""
+    found = figures([ROW, replace(ROW, predicted=130.0, again=math.nan)])
+    assert found.median == pytest.approx(0.2)
+    assert found.coverage == 1.0
+    assert found.floor_median == pytest.approx(0.02)
+    assert figures([replace(ROW, observed=80.0)]).coverage == 0.0
+
+
+def test_the_calibrated_setting_is_no_prediction() -> None:
+    """Its repeats show the floor and not an error at another setting."""
+    home = replace(ROW, gogc=100)
+    assert chosen([ROW, home], split="held out") == [ROW]
+    assert of_metric([ROW], "gc_rate_hz") == []
+
+
+def test_models_without_trust_can_be_left_out() -> None:
+    """A program that gcsim refuses to trust counts in the first table and not in the second."""
+    rows = [ROW, replace(ROW, predicted=300.0, verdict="do not trust")]
+
+    def count(*, trusted: bool) -> str:
+        lines = errors_table(rows, "held out", trusted=trusted)
+        return next(line for line in lines if line.startswith("| peak resident")).split("|")[2].strip()
+
+    assert (count(trusted=False), count(trusted=True)) == ("2", "1")
+
+
+@pytest.mark.parametrize(
+    ("gc_cpu", "best", "near"),
+    [(0.0249, 0.02, True), (0.026, 0.02, False), (0.21, 0.20, True), (0.23, 0.20, False)],
+)
+def test_near_the_best_is_a_tenth_or_half_a_point(gc_cpu: float, best: float, near: bool) -> None:
+    """The larger of the two."""
+    row = replace(RECOMMENDED, gc_cpu_fraction=gc_cpu, best_gc_cpu_fraction=best)
+    assert row.is_near_best == near
+
+
+def test_the_section_counts_kept_budgets_of_each_evidence() -> None:
+    """A stall is named with its reason; an answer without a setting keeps its budget."""
+    stalled = replace(RECOMMENDED, budget="medium", kept=False, reason="stalls")
+    none = replace(RECOMMENDED, budget="generous", answered=False, gogc=None, limit_mib=None)
+    lines = regret_section([RECOMMENDED, stalled, none])
+    totals = next(line for line in lines if line.startswith("| capture |"))
+    assert totals.startswith("| capture | 3 | 2 | 2 |")
+    assert any("no: stalls" in line for line in lines)
+    assert regret_section([]) == []
