@@ -25,7 +25,6 @@ from gcsim.engine.des.run.timeline import chrome_trace
 from gcsim.engine.simulate import simulate
 from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.writer import format_gctrace, quantize_cycles
-from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter
 from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
@@ -275,27 +274,6 @@ def test_an_idle_service_is_collected_every_two_minutes() -> None:
     assert len(rows) == 8
     assert all(row.periodic for row in rows)
     assert set(gaps) == {120_000_000_000}
-
-
-def test_model_files_keep_requests(tmp_path: Path) -> None:
-    """Saved and loaded, the requests are the same; a model without them has none."""
-    model = open_service()
-    model.save(tmp_path / "m.toml")
-    assert Model.load(tmp_path / "m.toml").requests == model.requests
-    replace(model, requests=None).save(tmp_path / "n.toml")
-    assert Model.load(tmp_path / "n.toml").requests is None
-
-
-def test_request_latency_is_a_metric_of_the_event_engine() -> None:
-    """Median and 99th percentile, rising with load."""
-    model = open_service()
-    quiet, busy = (
-        simulate(model.scaled(load=load), [model.settings], duration_seconds=5.0, replicas=2, engine="des")[0]
-        for load in (0.5, 1.4)
-    )
-    for run in (quiet, busy):
-        assert 0 < run.metrics["request_p50_seconds"].value <= run.metrics["request_p99_seconds"].value
-    assert quiet.metrics["request_p99_seconds"].value < busy.metrics["request_p99_seconds"].value
 
 
 def test_settings_of_many_processors_use_dedicated_workers() -> None:
