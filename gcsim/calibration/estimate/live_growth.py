@@ -239,7 +239,10 @@ def _steps(relative: FloatArray) -> tuple[int, ...]:
 
 
 def _split(relative: FloatArray, first: int, last: int) -> tuple[float, int]:
-    """(fall of the squares, first cycle of the second part) of the best split of a level; (0, 0) without one."""
+    """(fall of the sum of squares, first cycle of the second part) of the best split of a level.
+
+    The fall is 0 if no split has a step that is large enough. A step may fall.
+    """
     part, fewest = relative[first:last], max(_FEWEST_AFTER_A_STEP, relative.size // _LEVELS)
     places = np.arange(fewest, part.size - fewest + 1)
     if places.size == 0:

@@ -61,7 +61,7 @@ class _Cycle:
 
 
 def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str, NDArray[np.number]]:
-    """The pacer's results in each cycle of a scenario, by a Go version.
+    """Runs the pacer of a Go version through a scenario; returns one value per cycle of each quantity below.
 
     ``columns`` maps every input name to an array with one element per cycle, n >= 1:
     ``gc_percent`` (-1 is off), ``memory_limit_bytes`` (2^63 - 1 is off), ``globals_bytes``, ``gomaxprocs``,
@@ -73,10 +73,13 @@ def run_pacer_scenario(columns: Mapping[str, ArrayLike], *, go: str) -> dict[str
     ``mark_duration_ns``, ``assist_time_ns``, ``allocated_black_bytes`` to int64 arrays (uint64 for a heap
     past 2^63 - 1) and ``gc_utilization`` to a float64 array (NaN with nothing to scan), of length n.
 
-    The first cycle marks 256 KiB. Each later cycle marks (marked - allocated black in the cycle before) x growth rate +
-    allocated black in this cycle. A changed GOGC or limit acts from the commit that ends the cycle before, as if it was
-    set while the world was stopped. Globals and GOMAXPROCS change at the start of a cycle. Go 1.19 and later. Raises
-    InputError for missing, unknown, negative, NaN or unequally long columns, and if marking would never end.
+    ``heap_marked_bytes`` is that at the start of the cycle, ``trigger_bytes`` the heap at which it started.
+
+    The first cycle marks 256 KiB and the bytes allocated black in it. Each later cycle marks (marked - allocated black
+    in the cycle before) x growth rate + allocated black in this cycle. A changed GOGC or limit acts from the commit
+    that ends the cycle before, as if it was set while the world was stopped. Globals and GOMAXPROCS change at the start
+    of a cycle. Go 1.19 and later. Raises InputError for missing, unknown, negative, NaN or unequally long columns, for
+    fractions in columns of whole numbers, and if marking would never end.
     Source: Go 1.19+ ``mgcpacer_test.go`` ``TestGcPacer``, ``export_test.go`` ``GCController``.
     """
     rules = rules_for(go)

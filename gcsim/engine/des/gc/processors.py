@@ -158,9 +158,10 @@ class Processor:
             self._mutator.release(self.index, goroutine)
 
     def _idle(self) -> Generator[Event, Any, None]:
-        """Runs an idle mark worker, or idles if the runtime allows no more of these workers.
+        """Runs an idle mark worker until a goroutine is ready, its time slice ends or marking ends.
 
-        The worker checks every 100 kB. It stops if ``pollWork`` finds a goroutine, or when ``sysmon`` preempts it.
+        The P idles for one step if the runtime allows no more of these workers. The worker checks every 100 kB
+        (``pollWork``; ``sysmon`` preempts it).
         """
         marking, machine = self._marking, self._machine
         works = marking.idle_workers < marking.max_idle_workers

@@ -44,7 +44,7 @@ class HeapMemory:
 
     @property
     def outside_bytes(self) -> float:
-        """Metadata, stacks, and slots that no allocation fits: memory that never holds objects."""
+        """Memory that holds no objects, as of the last heap peak: metadata, stacks, slots that no allocation fits."""
         p = self.parameters
         return p.outside_heap_bytes(self.heap_peak_bytes, p.calibrated_peak_bytes)
 
