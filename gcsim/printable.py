@@ -12,7 +12,10 @@ _UNPRINTABLE_IN_LINES = re.compile(f"(?!\n)[{_IN_A_LINE}]")
 
 
 def printable(text: str) -> str:
-    """The text as one line, with an escape such as ``\\x1b`` for each character that can control a terminal."""
+    """The text as one line, with an escape such as ``\\x1b`` for each character that can change the display.
+
+    These are control characters except the tab, line ends, marks of writing direction, and bytes that are not UTF-8.
+    """
     return _UNPRINTABLE.sub(_escape, text)
 
 

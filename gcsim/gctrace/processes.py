@@ -94,7 +94,10 @@ def _successor(now: _Process, processes: list[_Process], next_of: dict[int, list
 
 
 def _could_precede(process: _Process, now: _Process) -> bool:
-    """Whether a cycle may continue a process with cycles missing between: excerpts, or unreadable lines."""
+    """Whether the cycle ``now`` may be a later one of ``process``: higher number, no earlier time, equal GOMAXPROCS.
+
+    Cycles may be missing between the two, as in excerpts.
+    """
     return process.number < now.number and process.clock <= now.clock and process.gomaxprocs == now.gomaxprocs
 
 

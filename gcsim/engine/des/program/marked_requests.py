@@ -73,7 +73,10 @@ class MarkedRequests(ABC):
         return int(left / self._speed) + 1 if batch else 0
 
     def account_cpu(self, processor: int, goroutine: int, cpu_ns: float, assist_ns: float) -> None:
-        """Advances the P's requests one after the other; the CPU time is spread evenly over the stretch."""
+        """Advances the P's requests one after the other by its CPU time, and records those that end.
+
+        CPU time and assists are spread evenly over the stretch since the last call.
+        """
         del goroutine
         batch, since = self._on[processor], float(self._since_ns[processor])
         total = cpu_ns * self._speed
