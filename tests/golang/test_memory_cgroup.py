@@ -51,9 +51,9 @@ class Subject:
 
 
 def gcsim(*arguments: str | Path) -> str:
-    """The standard output of the installed command, which must succeed."""
+    """The standard output of the installed command. Status 1 is a verdict, such as on a capture of a busy machine."""
     done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 1), done.stderr
     return done.stdout
 
 
@@ -128,11 +128,12 @@ def test_a_setting_that_is_predicted_not_to_fit_fails(program: str, request: pyt
     _fails(subject, "1000", "off")
 
 
-def test_a_gomemlimit_without_room_for_the_text_stalls_the_program(caddy: Subject) -> None:
+def test_a_gomemlimit_without_room_for_the_text_stalls_the_program(request: pytest.FixtureRequest) -> None:
     """59 of 64 MiB: no setting that gcsim would recommend, although the anonymous memory fits."""
     ahead_kb = read_ahead_kib(packages.program("caddy"))
     if ahead_kb is None or ahead_kb < STALLING_READ_AHEAD_KB:
         pytest.skip(f"this disk reads {ahead_kb} KiB around a page fault: the text is back soon enough")
+    caddy: Subject = request.getfixturevalue("caddy")  # made after the test is known to run
     _fails(caddy, "off", "59MiB")
 
 
