@@ -57,8 +57,10 @@ def test_a_command_loads_only_the_libraries_that_it_uses(
     arguments: tuple[str, ...], libraries: list[str], folder: Path
 ) -> None:
     """The heavy libraries in the process at its end are exactly those of the command."""
-    given = [one.format(folder=folder) for one in arguments]
-    assert loaded_by(*given) == (0, libraries)
+    status, loaded = loaded_by(*(one.format(folder=folder) for one in arguments))
+    if arguments[-1] == "--help":  # typer draws the help; its oldest allowed version does so with rich
+        loaded = [one for one in loaded if one != "rich"]
+    assert (status, loaded) == (0, libraries)
 
 
 def test_the_help_of_a_command_loads_no_engine() -> None:
