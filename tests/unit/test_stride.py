@@ -7,7 +7,7 @@ import pytest
 from example_service import example_service
 
 from gcsim.engine import simulate as engine
-from gcsim.engine.lanes import stride
+from gcsim.engine.lanes import run, stride
 from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.stride import EXACT_CYCLES, MAX_MOVING_CYCLES, repeats
 from gcsim.engine.plan import WARM_UP_CYCLES
@@ -43,8 +43,8 @@ def test_a_limit_without_room_takes_a_bounded_number_of_steps(
     monkeypatch.setattr(LaneEngine, "step", counted)
     settings = Settings(gogc=None, gomemlimit_bytes=64 * MIB, gomaxprocs=2)
     model = replace(moving(), loop=loop)
-    (run,) = engine.simulate(model, [settings], replicas=2, duration_seconds=600.0)
-    assert run.metrics["gc_rate_hz"].value * 600.0 > MAX_MOVING_CYCLES
+    (found,) = engine.simulate(model, [settings], replicas=2, duration_seconds=600.0)
+    assert found.metrics["gc_rate_hz"].value * 600.0 > MAX_MOVING_CYCLES
     assert steps <= MAX_MOVING_CYCLES + WARM_UP_CYCLES
 
 
@@ -54,7 +54,7 @@ def test_skipped_cycles_change_the_prediction_little(monkeypatch: pytest.MonkeyP
     settings = [Settings(gogc=50, gomaxprocs=2), Settings(gogc=50, gomemlimit_bytes=180 * MIB, gomaxprocs=2)]
     quick = engine.simulate(moving(), settings, replicas=2)
     monkeypatch.setattr(stride, "EXACT_CYCLES", 10**9)
-    monkeypatch.setattr(engine, "MAX_MOVING_CYCLES", 10**9)
+    monkeypatch.setattr(run, "MAX_MOVING_CYCLES", 10**9)
     whole = engine.simulate(moving(), settings, replicas=2)
     for fast, exact in zip(quick, whole, strict=True):
         for name in ("gc_rate_hz", "gc_cpu_fraction", "heap_peak_mean_bytes", "heap_live_mean_bytes"):
