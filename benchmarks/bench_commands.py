@@ -1,4 +1,4 @@
-"""CPU time of whole commands, start-up included, each beside the start of Python with NumPy in the same minute.
+"""CPU time of whole commands, start-up included, each over that of starting Python with NumPy in the same minute.
 
 ``python -m benchmarks.bench_commands [NAME ...]`` runs every command of ``COMMANDS``, or the named ones, three times in
 turn with the start of Python. It prints the least CPU seconds (user and system, with worker processes), wall seconds,

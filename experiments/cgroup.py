@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from gcsim.capture.cgroup import VERSION_1, VERSION_2, Cgroup, parse_memory_stat
+from gcsim.capture.resident import resident_memory
 from gcsim.errors import InputError
 
 MOUNT_1, MOUNT_2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
@@ -20,7 +21,7 @@ _POLL_SECONDS = 0.03
 
 
 class _Control(NamedTuple):
-    """What one version calls the files that a run needs beside those of ``gcsim.capture.cgroup``."""
+    """The names, in one cgroup version, of the files that a run needs and that are not in ``gcsim.capture.cgroup``."""
 
     peak: str
     swap: str  # "0" in it keeps the cgroup from swapping
@@ -171,11 +172,12 @@ class PeakWatch:
 
     def _run(self) -> None:
         while not self._stop.wait(_POLL_SECONDS):
+            memory = resident_memory(self._pid)
             self.peaks = self.peaks.higher(
                 Peaks(
                     anonymous_bytes=self._own.anonymous_bytes,
                     kernel_bytes=self._own.kernel_bytes,
-                    file_resident_bytes=_resident_file_bytes(self._pid),
+                    file_resident_bytes=(memory.file_bytes or 0) + (memory.shared_bytes or 0),
                 )
             )
 
@@ -196,13 +198,6 @@ def wait_bounded(process: "subprocess.Popen[bytes]", seconds: float, kill: Calla
         kill()
         process.wait()
         return None
-
-
-def _resident_file_bytes(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssFile:", "RssShmem:")))
-    return 0
 
 
 def _number(path: Path) -> int | None:

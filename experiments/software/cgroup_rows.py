@@ -82,7 +82,7 @@ def _row(one: dict[str, str]) -> Row:
         return int(one[name]) if one[name] else None
 
     run = Contained(
-        end=one["end"],  # type: ignore[arg-type]
+        end=one["end"],  # type: ignore[arg-type]  # write_rows wrote it, from an End
         answers_hz=float(one["answers_hz"]),
         failures=int(one["failures"]),
         p99_seconds=float(one["p99_seconds"]) if one["p99_seconds"] else None,
@@ -160,8 +160,8 @@ def hot_table(rows: Sequence[Row]) -> str:
 def hot_shares(rows: Sequence[Row], base_hz: float) -> tuple[float | None, float | None]:
     """The smallest share down to which no run stalled and the median speed was kept, and the next smaller one.
 
-    The share is planned: that of the file pages, for which the limit has room beside the anonymous and kernel memory
-    of a run without a limit, which is what a prediction can know.
+    The share is planned: that of the file pages for which the limit has room, in addition to the anonymous and
+    kernel memory of a run without a limit. A prediction can know it.
     """
     kept: float | None = None
     for share in _shares(rows):

@@ -1,10 +1,11 @@
-"""The settings that the installed ``gcsim recommend`` gives for a log, with and without its side file."""
+"""The settings that ``gcsim recommend`` gives for a log, with and without its side file."""
 
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from gcsim.capture.info import side_file
@@ -18,16 +19,17 @@ def recommended_environment(log: Path, memory: str, *, with_side_file: bool) -> 
         shutil.copy(log, copy)
         if with_side_file:
             shutil.copy(side_file(log), side_file(copy))
-        _gcsim("calibrate", str(copy), "-o", str(model))
-        answer = json.loads(_gcsim("recommend", str(model), "--memory", memory, "--json"))
+        gcsim_output("calibrate", str(copy), "-o", str(model))
+        answer = json.loads(gcsim_output("recommend", str(model), "--memory", memory, "--json"))
     return dict(answer["env"])
 
 
-def _gcsim(*arguments: str) -> str:
+def gcsim_output(*arguments: str, allowed: Collection[int] = (0,)) -> str:
+    """The standard output of the gcsim command. Raises InputError, with its reason, for a status not allowed."""
     done = subprocess.run(
         [sys.executable, "-m", "gcsim", *arguments], capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
+    if done.returncode not in allowed:
         reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no reason given"]
         raise InputError(f"gcsim {arguments[0]} ended with status {done.returncode}: {reason[0]}")
     return done.stdout

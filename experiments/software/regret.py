@@ -9,8 +9,6 @@ outside the container: the machine's own speed changes by up to a third.
 import gzip
 import json
 import math
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +19,7 @@ from experiments.capture import RunPlan, held, is_captured, load_run
 from experiments.software.cases import CASE, Case, Places
 from experiments.software.contained import ContainedPlan, run_contained
 from experiments.software.matrix import LOAD_SECONDS, plan_of
+from experiments.software.recommended import gcsim_output
 from experiments.software.run import SoftwarePlan, capture_software, data_folder
 from experiments.software.study import EMPTY_BYTES
 from experiments.validation.observations import Observation, observe
@@ -30,7 +29,6 @@ from gcsim.calibration.validation import observed_metrics
 from gcsim.calibration.window import working_window
 from gcsim.capture.disk import read_ahead_kib
 from gcsim.capture.info import CaptureInfo
-from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 from gcsim.priors.file_pages import FILE_HOT_SHARE_LARGE_READ_AHEAD, KERNEL_BYTES
 from gcsim.units import MIB
@@ -174,23 +172,15 @@ def recommend(case: Case, evidence: str, memory_mib: int, out: Path) -> dict[str
         else:
             options += ["--go", str(run.info.go), "--gomaxprocs", str(PROCS)]
         model = Path(place) / "app.toml"
-        _gcsim("calibrate", str(log), "-o", str(model), *options)
+        gcsim_output("calibrate", str(log), "-o", str(model), *options, allowed=(0, 1))
         extra = (
             ["--duration", f"{run.info.wall_seconds:g}s"] if case.is_job or "growing" in case.label else []
         )
-        text = _gcsim("recommend", str(model), "--memory", f"{memory_mib}MiB", "--json", *extra)
+        memory = f"{memory_mib}MiB"
+        text = gcsim_output("recommend", str(model), "--memory", memory, "--json", *extra, allowed=(0, 1))
     document = json.loads(text)
     chosen = ("feasible", "settings", "verdicts", "reason", "memory")
     return {"memory_mib": memory_mib} | {key: document.get(key) for key in chosen}
-
-
-def _gcsim(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "gcsim", *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode not in (0, 1):
-        raise InputError(f"gcsim {' '.join(arguments)}: {done.stderr}")
-    return done.stdout
 
 
 def _plan(case: Case, answer: dict[str, Any]) -> RunPlan | None:

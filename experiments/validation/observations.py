@@ -69,7 +69,12 @@ def observe(
     is_job: bool = False,
     from_seconds: float | None = None,
 ) -> Observation | str:
-    """A run's observation, or why it is left out; of what follows its first ``settle_seconds``, beside warm-up."""
+    """A run's observation, or why it is left out; of what follows warm-up and ``settle_seconds``.
+
+    The window is that of a job if ``is_job``. It begins at ``from_seconds`` after the start of the process if that
+    is given: the load of another run, if it moves, moves from the start of the process. A run with fewer than
+    ``min_cycles`` in the window is left out.
+    """
     run = load_run(folder / f"{plan.name}.result.json")
     foreign = run.info.foreign_cpu_fraction or 0.0
     if foreign > max_foreign_cpu:
@@ -77,9 +82,7 @@ def observe(
     trace = read_gctrace(run.log)
     evidence = evidence_from(trace)
     working = job_window(evidence) if is_job else working_window(evidence)
-    if (
-        from_seconds is not None
-    ):  # the window of another run: a load that moves does so from the start of the process
+    if from_seconds is not None:
         working = slice(int(np.searchsorted(trace.cycles.start_ns, from_seconds * 1e9)), working.stop)
     settled = int(np.searchsorted(trace.cycles.start_ns, settle_seconds * 1e9))
     first = max(working.start, settled)

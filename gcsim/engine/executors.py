@@ -93,7 +93,7 @@ class Workers:
             from concurrent.futures import ProcessPoolExecutor  # here: most commands start no process
             from multiprocessing import get_context
 
-            # not "fork": a progress line may be written in a thread meanwhile, whose locks a fork would copy
+            # not "fork": it would copy the locks of a thread that writes a progress line at that moment
             context = get_context("spawn")
             self._pool = ProcessPoolExecutor(self._count, mp_context=context, initializer=_begin)
         from multiprocessing import active_children

@@ -68,7 +68,7 @@ class Parts:
     rss_beside_bytes: FloatArray  # may be negative
     resident_stack_bytes: FloatArray
     fragment_share: FloatArray  # free slots and pages at the highest heap
-    file_resident_bytes: FloatArray  # with C memory, if no measurement tells them from each other
+    file_resident_bytes: FloatArray  # with C memory, if no measurement separates the two
     file_hot_share: FloatArray
     kernel_bytes: FloatArray
 
