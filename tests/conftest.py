@@ -4,12 +4,17 @@
 captures is slow. A new test is quick unless a table here names it; name those that take more than two seconds.
 """
 
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
+
+# A shell lets its background jobs ignore Ctrl-C, and their children inherit that. Tests of Ctrl-C need it in children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test fails for want of time: machines that do other things are slow.
 settings.register_profile(
