@@ -39,7 +39,7 @@ from gcsim.goruntime.pacer import (
 from gcsim.goruntime.versions import GoRules
 from gcsim.priors.records import MemoryPrior
 
-RECOUNT_BASE_SHARE, _RECOUNTED_PER_SLOT_GARBAGE = 0.008, 0.035  # of the live heap, in each cycle
+_RECOUNTED_PER_SLOT_GARBAGE = 0.035  # of the live heap, in each cycle
 _LEAST_RECOUNTED = 0.001
 _MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
 _MAX_OVERSHOOT = 1.1  # revise: maxOvershoot
@@ -85,7 +85,7 @@ def span_tail_recount_bytes(
     live_bytes: Real,
     *,
     slot_garbage: Real | float,
-    base_share: Real | float = RECOUNT_BASE_SHARE,
+    base_share: Real | float,
 ) -> Real:
     """Growth of heapLive between two cycles that is not allocation, in bytes.
 
@@ -96,10 +96,10 @@ def span_tail_recount_bytes(
     a fresh span, and in every cycle in a span with slots that a sweep freed, whose share of the live heap depends on
     ``slot_garbage``. And the spans that Ps hold when a cycle starts are not full: marking counts their objects alone.
 
-    ``base_share`` is 0.008 in development programs on Go 1.27, fitted to the growth of heapLive less the growth of
-    ``MemStats.TotalAlloc``: in all 0.01 of the live heap per cycle with few refilled slots, 0.03 with many
-    (docs/explanation/memory.md; the code is the same from Go 1.19 on). A capture measures it: servers with many size
-    classes and a small heap hold more. Tails of fresh spans in a growing heap count as allocation, as in a log.
+    ``base_share`` is ``RECOUNT_BASE_SHARE`` in development programs on Go 1.27, fitted to the growth of heapLive less
+    the growth of ``MemStats.TotalAlloc``: in all 0.01 of the live heap per cycle with few refilled slots, 0.03 with
+    many (docs/explanation/memory.md; the code is the same from Go 1.19 on). A capture measures it: servers with many
+    size classes and a small heap hold more. Tails of fresh spans in a growing heap count as allocation, as in a log.
 
     ``grown_bytes`` is the growth outside marking. The engines spread the recount over the way to the trigger, so that a
     cycle forced before the trigger counts less; the runtime would count nearly as much.
@@ -109,7 +109,7 @@ def span_tail_recount_bytes(
 
 @overload
 def without_span_tails(
-    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float, base_share: float = ...
+    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float, base_share: float
 ) -> float: ...
 @overload
 def without_span_tails(
@@ -117,14 +117,14 @@ def without_span_tails(
     *,
     slot_garbage: FloatArray,
     known_slot_garbage: FloatOrArray,
-    base_share: float = ...,
+    base_share: float,
 ) -> FloatArray: ...
 def without_span_tails(
     recounted_share: FloatOrArray,
     *,
     slot_garbage: FloatOrArray,
     known_slot_garbage: FloatOrArray,
-    base_share: float = RECOUNT_BASE_SHARE,
+    base_share: float,
 ) -> FloatOrArray:
     """Allocation of a log with ``slot_garbage`` over its allocation with ``known_slot_garbage``.
 

@@ -158,7 +158,7 @@ class LaneEngine:
         state.gc_percent, state.memory_limit_bytes = self._controller.at_commit(commit)
 
     def _allocated_black(self, expected: FloatArray, factor: FloatArray, runway: Runway) -> FloatArray:
-        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the log's bounds and the limit's."""
+        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds of log and limit."""
         within = np.maximum(expected, runway.to_goal)
         scattered = np.minimum(expected * factor, self._most_black * within)
         scattered = np.minimum(scattered, np.maximum(expected, runway.most))

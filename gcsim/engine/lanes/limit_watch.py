@@ -56,7 +56,9 @@ class LimitWatch:
         peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
         outside = parameters.outside_heap_bytes(peak, parameters.calibrated_peak_bytes)
         bound = self.least_limit_bytes
-        bound[self._places] = np.maximum(bound[self._places], _above(reached_bytes + outside + peak * _MARGIN))
+        bound[self._places] = np.maximum(
+            bound[self._places], _above(reached_bytes + outside + peak * _MARGIN)
+        )
 
 
 def least_limit_bytes(
