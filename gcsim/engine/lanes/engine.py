@@ -14,7 +14,7 @@ from gcsim.engine.controllers import FIXED_SETTING, Commit, Controller, GcSettin
 from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.inputs.cycle_draws import CycleDraws
 from gcsim.engine.inputs.lane_parameters import LaneParameters
-from gcsim.engine.lanes.goals import Runway, goals_and_triggers, runway_ahead
+from gcsim.engine.lanes.goals import goals_and_triggers, runway_ahead
 from gcsim.engine.lanes.limit_watch import LimitWatch
 from gcsim.engine.lanes.mark_conditions import conditions_for
 from gcsim.engine.lanes.state import initial_state
@@ -118,7 +118,7 @@ class LaneEngine:
         conditions = self._conditions(start_s, mark_cpu_s, runway.to_goal, cpu_factor)
         phase, limited_share = self._mark(wait_s, conditions)
         phase = phase.prolonged(time_factor, conditions.runway_bytes)
-        allocated_black = self._allocated_black(phase.allocated_bytes, black_factor, runway)
+        allocated_black = self._allocated_black(phase.allocated_bytes, black_factor, runway.to_goal)
         heap_end = heap_start + allocated_black
         if self.watch is not None:
             self.watch.add_end(parameters, state, np.maximum(heap_end, heap_start + runway.unlimited))
@@ -157,11 +157,10 @@ class LaneEngine:
         )
         state.gc_percent, state.memory_limit_bytes = self._controller.at_commit(commit)
 
-    def _allocated_black(self, expected: FloatArray, factor: FloatArray, runway: Runway) -> FloatArray:
-        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds of log and limit."""
-        within = np.maximum(expected, runway.to_goal)
+    def _allocated_black(self, expected: FloatArray, factor: FloatArray, runway: FloatArray) -> FloatArray:
+        """Bytes allocated in each mark phase: ``expected`` times ``factor``, within the bounds of the log."""
+        within = np.maximum(expected, runway)
         scattered = np.minimum(expected * factor, self._most_black * within)
-        scattered = np.minimum(scattered, np.maximum(expected, runway.most))
         if math.isinf(self._most_past_goal):
             return scattered
         beyond = self._most_past_goal * self.parameters.unhindered_mark_bytes

@@ -46,7 +46,6 @@ class Runway(NamedTuple):
     """The way from the heap at the start of marking, arrays of shape (lanes,), bytes."""
 
     to_goal: FloatArray  # to the goal that assists use, 0 or more
-    most: FloatArray  # to the heap at which assists stop it under the memory limit; infinite without a limit
     unlimited: FloatArray  # ``to_goal`` without the memory limit's part
 
 
@@ -117,16 +116,15 @@ def runway_ahead(
     """
     growth = np.maximum(live / np.maximum(state.live_bytes, 1.0), 1.0)
     unlimited: FloatArray = np.maximum(goals.goal - heap_start, 0.0) * growth
-    most, runway = np.full_like(unlimited, np.inf), unlimited
+    runway = unlimited
     if goals.available is not None and goals.limit_goal is not None:
         stop = limit_stop_bytes(
             heap_start, limit_goal_bytes=goals.limit_goal, available_bytes=goals.available, growth=growth
         )
-        most = stop - heap_start
-        runway = np.minimum(unlimited, most)
+        runway = np.minimum(unlimited, stop - heap_start)
     over = heap_start > goals.goal
     if not over.any():
-        return Runway(runway, most, unlimited)
+        return Runway(runway, unlimited)
     work = live[over] + parameters.root_bytes[over]
     start = heap_start[over].astype(np.int64)
     allocated_roots = np.maximum(parameters.root_bytes, parameters.allocated_stack_bytes)[over]
@@ -141,4 +139,4 @@ def runway_ahead(
     )
     runway = runway.copy()
     runway[over] = work / per_byte
-    return Runway(runway, most, unlimited)
+    return Runway(runway, unlimited)
