@@ -224,8 +224,8 @@ def limit_stop_bytes(
     Without this fall the first cycle of GOGC=off has no bound: its planned runway is 4 MiB for a live heap of almost
     nothing, and it is moved out in proportion to the real one.
 
-    Approximation: assists are taken to act from the start of marking. In five runs of two development programs that
-    passed their limit's goal by 2 % or more, the heap ended 14 % below to 2 % above the result.
+    Approximation: assists are taken to act from the start of marking. In 111 cycles of three real development programs
+    (caddy, tsgo, Go compiler) that passed the goal by 2 % or more, the heap ended 7 % below to 4 % above the result.
     """
     slope = _MAX_OVERSHOOT * growth
     room = np.maximum(limit_goal_bytes + available_bytes - heap_start_bytes, 0.0)
