@@ -26,7 +26,7 @@ from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.summary.intervals import distance, farthest, load_kind, prediction_interval
 from gcsim.engine.summary.memory import ProcessDraws
-from gcsim.engine.summary.metrics import lane_metrics
+from gcsim.engine.summary.metrics import LaneMetrics, lane_metrics
 from gcsim.engine.summary.totals import LaneTotals, settings_in_force
 from gcsim.errors import InputError
 from gcsim.metrics import PAUSE_QUANTILES
@@ -62,12 +62,12 @@ def simulate(
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
-            metrics, totals = _replicas(model, chosen, plan, known=known, executor=executor)
+            found, totals = _replicas(model, chosen, plan, known=known, executor=executor)
             made = [
                 _run(
                     model,
                     one,
-                    {name: values[i] for name, values in metrics.items()},
+                    LaneMetrics(*({name: values[i] for name, values in one.items()} for one in found)),
                     settings_in_force(totals, one, slice(i * plan.replicas, (i + 1) * plan.replicas)),
                 )
                 for i, one in enumerate(chosen)
@@ -92,13 +92,13 @@ def replica_metrics(
     Replica r is the same possible service, with the same random numbers, at every setting and in both engines
     (``CycleDraws``). The metrics of a setting depend neither on other settings nor on the number of replicas.
     """
-    return _replicas(model, settings, plan.changed(**changes), known=known, executor=executor)[0]
+    return _replicas(model, settings, plan.changed(**changes), known=known, executor=executor)[0].metrics
 
 
 def _replicas(
     model: Model, settings: Sequence[Settings], plan: Plan, *, known: KnownLanes | None, executor: Executor
-) -> tuple[dict[str, FloatArray], LaneTotals]:
-    """(``replica_metrics``, sums of all lanes)."""
+) -> tuple[LaneMetrics, LaneTotals]:
+    """(``replica_metrics`` with their bounds, sums of all lanes)."""
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     parameters = lane_parameters(model, settings, drawn)
     latencies: dict[str, FloatArray] = {}
@@ -115,7 +115,7 @@ def _replicas(
             engine = lane_engine(model, rest, settings[0].go, plan, growth)
             run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
     repeats = len(settings)
-    metrics = lane_metrics(
+    found = lane_metrics(
         totals,
         parameters,
         duration_seconds=plan.duration_seconds if model.growth.form != "job" else None,
@@ -129,12 +129,14 @@ def _replicas(
         },
     )
     shape = (repeats, plan.replicas)
-    return {name: values.reshape(shape) for name, values in (metrics | latencies).items()}, totals
+    metrics, bounds = (
+        {name: values.reshape(shape) for name, values in one.items()}
+        for one in (found.metrics | latencies, found.bounds)
+    )
+    return LaneMetrics(metrics, bounds), totals
 
 
-def _run(
-    model: Model, settings: Settings, metrics: dict[str, FloatArray], in_force: Sequence[Settings]
-) -> Run:
+def _run(model: Model, settings: Settings, found: LaneMetrics, in_force: Sequence[Settings]) -> Run:
     """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
 
     The intervals are those of the setting in force that is farthest from the calibrated one.
@@ -142,7 +144,7 @@ def _run(
     Shares are clipped to 1, because a run of few cycles has one cycle more in its sums than in its window. Raises
     InputError if a metric is not finite.
     """
-    for name, values in metrics.items():
+    for name, values in found.metrics.items():
         if not np.isfinite(values).all():
             raise InputError(
                 f"{model.name}: {name} at {settings} is not a finite number; "
@@ -150,7 +152,7 @@ def _run(
             )
     metrics = {
         name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
-        for name, values in metrics.items()
+        for name, values in found.metrics.items()
     }
     goal_bytes = float(np.median(metrics["heap_goal_mean_bytes"]))
     thrashing = float(np.mean(metrics["limiter_time_fraction"]))
@@ -165,10 +167,23 @@ def _run(
         for each in in_force
     )
     estimates = {
-        name: prediction_interval(name, values, load=load_kind(model), extrapolation=extrapolation)
+        name: prediction_interval(
+            name,
+            values,
+            load=load_kind(model),
+            extrapolation=extrapolation,
+            most=found.bounds.get(name),
+            share=_anonymous_share(metrics) if name == "container_peak_bytes" else 1.0,
+        )
         for name, values in metrics.items()
     }
     return Run(settings=settings, metrics=estimates)
+
+
+def _anonymous_share(metrics: dict[str, FloatArray]) -> float:
+    """Anonymous memory over container memory: the model error is of the heap, and not of file pages."""
+    anonymous, container = (np.median(metrics[f"{of}_peak_bytes"]) for of in ("anonymous", "container"))
+    return float(anonymous / max(container, 1.0))
 
 
 def lanes_for(

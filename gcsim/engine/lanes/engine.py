@@ -14,7 +14,7 @@ from gcsim.engine.controllers import FIXED_SETTING, Commit, Controller, GcSettin
 from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.inputs.cycle_draws import CycleDraws
 from gcsim.engine.inputs.lane_parameters import LaneParameters
-from gcsim.engine.lanes.goals import goals_and_triggers, runway_ahead_bytes
+from gcsim.engine.lanes.goals import goals_and_triggers, runway_ahead
 from gcsim.engine.lanes.limit_watch import LimitWatch
 from gcsim.engine.lanes.mark_conditions import conditions_for
 from gcsim.engine.lanes.state import initial_state
@@ -114,12 +114,14 @@ class LaneEngine:
         live = np.minimum(live * self._live_heap_scale(), heap_start)
         cpu_factor, time_factor, black_factor = self._draws.marking_at(self._cycle)[:, parameters.replica]
         mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
-        runway = runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live)
-        conditions = self._conditions(start_s, mark_cpu_s, runway, cpu_factor)
+        runway = runway_ahead(parameters, state, goals, heap_start=heap_start, live=live)
+        conditions = self._conditions(start_s, mark_cpu_s, runway.to_goal, cpu_factor)
         phase, limited_share = self._mark(wait_s, conditions)
         phase = phase.prolonged(time_factor, conditions.runway_bytes)
-        allocated_black = self._allocated_black(phase.allocated_bytes, black_factor, runway)
+        allocated_black = self._allocated_black(phase.allocated_bytes, black_factor, runway.to_goal)
         heap_end = heap_start + allocated_black
+        if self.watch is not None:
+            self.watch.add_end(parameters, state, np.maximum(heap_end, heap_start + runway.unlimited))
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
         self._update_cons_mark(live, allocated_black, phase, mark_s)
         self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)

@@ -22,6 +22,7 @@ from gcsim.goruntime.versions import GoRules
 from gcsim.submodels.process_memory import (
     free_slot_bytes,
     limit_bound_heap_bytes,
+    limit_stop_bytes,
     limited_trigger_bytes,
 )
 from gcsim.units import MAX_INT64
@@ -37,6 +38,15 @@ class Goals(NamedTuple):
     gogc_trigger: Int64Array  # without the memory limit
     limit_trigger: Int64Array | None  # without GOGC; None if no lane has a limit
     runway: Int64Array
+    limit_goal: FloatArray | None = None  # without GOGC
+    available: FloatArray | None = None  # the limit less memory outside the heap
+
+
+class Runway(NamedTuple):
+    """The way from the heap at the start of marking, arrays of shape (lanes,), bytes."""
+
+    to_goal: FloatArray  # to the goal that assists use, 0 or more
+    unlimited: FloatArray  # ``to_goal`` without the memory limit's part
 
 
 def goals_and_triggers(parameters: LaneParameters, state: LaneState, rules: GoRules) -> Goals:
@@ -54,7 +64,7 @@ def goals_and_triggers(parameters: LaneParameters, state: LaneState, rules: GoRu
     limited = state.memory_limit_bytes < MAX_INT64
     if not limited.any():
         return Goals(goal.astype(np.float64), trigger.astype(np.float64), trigger, None, runway)
-    limit_goal, limit_trigger = _limit_goals_and_triggers(parameters, state, rules, marked, runway)
+    limit_goal, limit_trigger, available = _limit_goals_and_triggers(parameters, state, rules, marked, runway)
     binds = limited & (limit_trigger < trigger)
     return Goals(
         np.where(binds, limit_goal, goal).astype(np.float64),
@@ -62,13 +72,15 @@ def goals_and_triggers(parameters: LaneParameters, state: LaneState, rules: GoRu
         trigger,
         limit_trigger,
         runway,
+        limit_goal.astype(np.float64),
+        available,
     )
 
 
 def _limit_goals_and_triggers(
     parameters: LaneParameters, state: LaneState, rules: GoRules, marked: Int64Array, runway: Int64Array
-) -> tuple[Int64Array, Int64Array]:
-    """(goal, trigger) from the memory limit at a heap that has grown to the trigger.
+) -> tuple[Int64Array, Int64Array, FloatArray]:
+    """(goal, trigger, available) from the memory limit at a heap that has grown to the trigger.
 
     The runtime evaluates the goal at every test of the trigger. Free slots of swept spans count as memory outside the
     heap until allocation fills them. The goal therefore rises with the heap, and the trigger is the heap size at which
@@ -90,39 +102,41 @@ def _limit_goals_and_triggers(
     slots = free_slot_bytes(heap_end, last_peak_bytes=peak, slot_garbage=slot_garbage)
     non_heap = (outside + slots).astype(np.int64)
     goal = memory_limit_heap_goal_bytes(marked, state.memory_limit_bytes, non_heap, 0, rules=rules)
-    return np.maximum(goal, trigger), trigger
+    return np.maximum(goal, trigger), trigger, available
 
 
-def runway_ahead_bytes(
-    parameters: LaneParameters,
-    state: LaneState,
-    *,
-    goal: FloatArray,
-    heap_start: FloatArray,
-    live: FloatArray,
-) -> FloatArray:
-    """Bytes from the heap at the start to the goal that assists use, 0 or more, shape (lanes,).
+def runway_ahead(
+    parameters: LaneParameters, state: LaneState, goals: Goals, *, heap_start: FloatArray, live: FloatArray
+) -> Runway:
+    """The way from the heap at the start to the goal that assists use.
 
     If more is live than expected, the pacer moves the goal out along the planned slope. If the heap starts above its
     goal, the pacer raises the goal by a tenth and expects the worst-case scan work (Go 1.19+
-    ``gcControllerState.revise``).
+    ``gcControllerState.revise``). Beyond the memory limit the goal falls (``limit_stop_bytes``).
     """
     growth = np.maximum(live / np.maximum(state.live_bytes, 1.0), 1.0)
-    runway: FloatArray = np.maximum(goal - heap_start, 0.0) * growth
-    over = heap_start > goal
+    unlimited: FloatArray = np.maximum(goals.goal - heap_start, 0.0) * growth
+    runway = unlimited
+    if goals.available is not None and goals.limit_goal is not None:
+        stop = limit_stop_bytes(
+            heap_start, limit_goal_bytes=goals.limit_goal, available_bytes=goals.available, growth=growth
+        )
+        runway = np.minimum(unlimited, stop - heap_start)
+    over = heap_start > goals.goal
     if not over.any():
-        return runway
+        return Runway(runway, unlimited)
     work = live[over] + parameters.root_bytes[over]
     start = heap_start[over].astype(np.int64)
     allocated_roots = np.maximum(parameters.root_bytes, parameters.allocated_stack_bytes)[over]
     per_byte, _ = assist_ratio(
         heap_live_bytes=start,
-        heap_goal_bytes=goal[over].astype(np.int64),
+        heap_goal_bytes=goals.goal[over].astype(np.int64),
         triggered_bytes=start,
         scan_work_bytes=np.zeros_like(start),
         expected_scan_work_bytes=work.astype(np.int64),
         max_scan_work_bytes=(heap_start[over] + allocated_roots).astype(np.int64),
         gc_percent=state.gc_percent[over],
     )
+    runway = runway.copy()
     runway[over] = work / per_byte
-    return runway
+    return Runway(runway, unlimited)

@@ -135,7 +135,13 @@ REPLICAS_ONLY: dict[LoadKind, frozenset[str]] = {
 
 
 def prediction_interval(
-    name: str, values: FloatArray, *, load: LoadKind, extrapolation: Extrapolation
+    name: str,
+    values: FloatArray,
+    *,
+    load: LoadKind,
+    extrapolation: Extrapolation,
+    most: FloatArray | None = None,
+    share: float = 1.0,
 ) -> Estimate:
     """Median of ``values`` over replicas, with a 90 % interval of their scatter and the model error.
 
@@ -144,6 +150,8 @@ def prediction_interval(
     s and t combine the model error with the replicas' root mean square below and above the median, as relative and
     independent errors. They differ because some results are bounded on one side: under a tight limit the heap cannot be
     smaller than its live part. Shares are at most 1. ``extrapolation`` is ``distance`` from calibration to the setting.
+    ``most`` are upper bounds of ``values``, such as those of a memory limit: the upper end is at most their 95th
+    percentile. ``share``, 0 to 1, is the part of the metric that has the model error.
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
     """
     ordered = np.sort(values)
@@ -155,14 +163,16 @@ def prediction_interval(
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
     logs = np.log(values[values > 0] / value)
-    own = DISCREPANCY[load][measured].at(extrapolation)
+    own = share * DISCREPANCY[load][measured].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
     below = math.hypot(_root_mean_square(logs[logs <= 0]), own, lower)
     above = math.hypot(_root_mean_square(logs[logs >= 0]), own, higher)
-    most = 1.0 if name.endswith(_SHARES) else math.inf
+    highest = 1.0 if name.endswith(_SHARES) else math.inf
+    if most is not None:
+        highest = min(highest, float(np.quantile(most, 0.95, method="higher")))
     return Estimate(
-        value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), most), value)
+        value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), highest), value)
     )
 
 
