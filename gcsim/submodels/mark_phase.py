@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gcsim.arrays import FloatArray, Real
+from gcsim.goruntime.arithmetic import maximum, minimum
 
 # With an empty runway an assist cannot pay its debt; it marks until marking ends.
 _MAX_DEBT = 1e6
@@ -70,7 +71,13 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
     ``assist_procs_limit`` is the mean number of Ps that the GC CPU limiter allows to assists, infinite with the limiter
     off.
     """
-    debt = mark_debt(conditions)
+    return mark_phase_owing(conditions, mark_debt(conditions), assist_procs_limit)
+
+
+def mark_phase_owing(
+    conditions: MarkConditions, debt: FloatArray, assist_procs_limit: FloatArray | None = None
+) -> MarkPhase:
+    """The ``mark_phase`` of conditions whose ``mark_debt`` is ``debt``."""
     share = _open_shares if conditions.open_loop else _closed_shares
     mutator, assist, idle = share(conditions, debt, assist_procs_limit)
     duration = conditions.mark_cpu_seconds / (conditions.background_procs + assist + idle)
@@ -98,7 +105,7 @@ def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: F
     idle = np.maximum(conditions.gomaxprocs - conditions.background_procs - busy, 0.0)
     baseline = _baseline_assist_procs(conditions, debt, workers=conditions.background_procs + idle)
     by_goal = (debt * busy - conditions.background_procs - idle) / (1.0 + debt)
-    assist = np.clip(np.maximum(baseline, by_goal), 0.0, busy)
+    assist = np.minimum(np.maximum(np.maximum(baseline, by_goal), 0.0), busy)
     if assist_limit is not None:
         assist = np.minimum(assist, assist_limit)
     return busy - assist, assist, idle
@@ -144,13 +151,13 @@ def assist_debt_factor(debt: Real) -> Real:
     With the pacer's runway the debt per mutator CPU second is 1/3, because a quarter of the CPU on workers pays for
     three quarters on the mutator. The trigger's upper bound leaves a longer runway and a smaller debt.
     """
-    share: Real = np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)
+    share: Real = minimum(maximum(4.0 * debt / (1.0 + debt), 0.05), 1.0)
     return share
 
 
 def idle_displaced(pressure: FloatArray) -> FloatArray:
     """The share of idle workers' Ps that assists take, 0 to 1; ``pressure`` as in ``_open_assist``."""
-    return np.clip((pressure - 0.8) / 0.4, 0.0, 1.0)
+    return np.minimum(np.maximum((pressure - 0.8) / 0.4, 0.0), 1.0)
 
 
 def _open_assist(
