@@ -18,7 +18,7 @@ from typing import Generic
 
 from gcsim.arrays import BoolOrArray, IntOrArray, NumberOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to_int64, where
-from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, MEAN_SLICE_NS, dedicated_workers
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, MEAN_SLICE_NS
 
 CAPACITY_PER_P_NS = 1_000_000_000  # capacityPerProc
 UPDATE_PERIOD_NS = 10_000_000  # gcCPULimiterUpdatePeriod: scheduling a worker updates after this time
@@ -161,18 +161,24 @@ class Window(Generic[Real]):
     excess_gc_share: Real  # GC's CPU share beyond a half after the bucket is full, of CPU that is not idle
 
 
-def waiting_share(excess_gc_share: Real, gomaxprocs: Real, owed_ns: Real) -> Real:
+def unpaid_share(owed_ns: Real) -> Real:
+    """Part of a goroutine's assist debt, 0 to 1, that it still owes after a time slice; 1 from two slices on.
+
+    ``owed_ns`` is the debt in wall ns of marking.
+    """
+    return minimum(maximum(owed_ns / MEAN_SLICE_NS - 1.0, 0.0), 1.0)
+
+
+def waiting_share(excess_gc_share: Real, gomaxprocs: Real, unpaid: Real) -> Real:
     """Share of CPU on which idle workers mark because goroutines wait for credit, of CPU that is not idle.
 
     When the end of an assist switches the limiter on, assists on other Ps stop. If the pool has no credit, their
-    goroutines wait (``gcParkAssist``). This happens without a dedicated worker, that is on up to three Ps. Of the
-    excess GC time the waiting goroutines' part is (P - 1) / P if they owe (``owed_ns``) two time slices or more, and
-    0 if they pay within one. This is an approximation: in three development programs on two Ps a quarter to three
-    fifths of the excess were idle.
+    goroutines wait (``gcParkAssist``). This happens only without a dedicated worker, that is on up to three Ps
+    (``dedicated_workers``). Of the excess GC time the waiting goroutines' part is ``unpaid`` (``unpaid_share``) times
+    (P - 1) / P. This is an approximation: in three development programs on two Ps a quarter to three fifths of the
+    excess were idle.
     """
-    unpaid = minimum(maximum(owed_ns / MEAN_SLICE_NS - 1.0, 0.0), 1.0)
-    share = unpaid * excess_gc_share * (gomaxprocs - 1) / gomaxprocs
-    return where(dedicated_workers(gomaxprocs) > 0, 0.0, share)
+    return unpaid * excess_gc_share * (gomaxprocs - 1) / gomaxprocs
 
 
 def fluid_window(

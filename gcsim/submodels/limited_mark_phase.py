@@ -12,11 +12,12 @@ from gcsim.goruntime.limiter import (
     Window,
     fluid_window,
     min_assist_ns,
+    unpaid_share,
     waiting_share,
 )
-from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, dedicated_workers
 from gcsim.priors.goroutines import goroutines_per_p
-from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_debt, mark_phase_owing
+from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, Owed, mark_phase_owing
 
 LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
 
@@ -33,8 +34,8 @@ def limited_mark_phase(
     Limited assists make the phase longer, and the limiter is then on for a smaller share of it. So the second solution
     uses the duration of the first.
     """
-    debt = mark_debt(conditions)
-    free = mark_phase_owing(conditions, debt)
+    owed = Owed.under(conditions)
+    free = mark_phase_owing(conditions, owed)
     busy, assisting, gc_share = _demand(conditions, free)
     fill = np.maximum(fill_seconds + (2.0 * gc_share - 1.0) * busy * free.duration_seconds, 0.0)
     full = fill >= LIMITER_SECONDS_PER_PROC * conditions.gomaxprocs
@@ -43,7 +44,7 @@ def limited_mark_phase(
         return free, limited_share, fill
     limiter = _Limiter.of(
         _select(conditions, full),
-        debt=debt[full],
+        owed=owed.select(full),
         busy=busy[full],
         assisting=assisting[full],
         gc_share=gc_share[full],
@@ -82,21 +83,21 @@ class _Limiter:
     """Mark phases whose bucket becomes full, and everything that does not depend on their duration."""
 
     conditions: MarkConditions
-    debt: FloatArray  # mark_debt
+    owed: Owed
     busy: FloatArray  # the results of _demand
     assisting: FloatArray
     gc_share: FloatArray
     fill_seconds: FloatArray  # of the bucket when marking begins
     background: FloatArray  # GC's share of CPU that is not idle, with assists off
-    owed_ns: FloatArray  # assist debt of one goroutine when the limiter switches off, wall time
     min_assist_ns: FloatArray
+    unpaid: FloatArray | None  # unpaid_share where goroutines wait for credit; None where none does
 
     @classmethod
     def of(
         cls,
         conditions: MarkConditions,
         *,
-        debt: FloatArray,
+        owed: Owed,
         busy: FloatArray,
         assisting: FloatArray,
         gc_share: FloatArray,
@@ -104,21 +105,27 @@ class _Limiter:
     ) -> Self:
         """The phases with these conditions and demands.
 
-        The debt of a goroutine is for allocation while the limiter was on, divided equally between the goroutines.
+        When the limiter switches off, a goroutine owes for its allocation while the limiter was on. This debt is
+        divided equally between the goroutines. In an open loop other goroutines run in place of one that waits.
         """
-        background = BACKGROUND_UTILIZATION * conditions.gomaxprocs / busy
+        procs = conditions.gomaxprocs
+        background = BACKGROUND_UTILIZATION * procs / busy
         each = goroutines_per_p(open_loop=conditions.open_loop)
-        owed_ns = UPDATE_PERIOD_NS * (1.0 - background) * debt / each
+        owed_ns = UPDATE_PERIOD_NS * (1.0 - background) * owed.debt / each
+        unpaid = None
+        if not conditions.open_loop:
+            waits = dedicated_workers(procs) == 0
+            unpaid = np.where(waits, unpaid_share(owed_ns), 0.0) if waits.any() else None
         return cls(
             conditions=conditions,
-            debt=debt,
+            owed=owed,
             busy=busy,
             assisting=assisting,
             gc_share=gc_share,
             fill_seconds=fill_seconds,
             background=background,
-            owed_ns=owed_ns,
-            min_assist_ns=min_assist_ns(conditions.gomaxprocs, owed_ns),
+            min_assist_ns=min_assist_ns(procs, owed_ns),
+            unpaid=unpaid,
         )
 
     def phase(self, lasting_seconds: FloatArray) -> tuple[MarkPhase, Window[FloatArray]]:
@@ -137,9 +144,9 @@ class _Limiter:
         )
         limited = window.assist_pass_through < 1.0
         allowed = self.assisting * window.assist_pass_through
-        if not conditions.open_loop:  # in an open loop other goroutines run
-            waits = waiting_share(window.excess_gc_share, procs, self.owed_ns) * self.busy
+        if self.unpaid is not None:
+            waits = waiting_share(window.excess_gc_share, procs, self.unpaid) * self.busy
             waiting = np.where(limited, np.minimum(waits, allowed), 0.0)
             conditions = replace(conditions, busy_procs=conditions.busy_procs - waiting)
             allowed = allowed - waiting
-        return mark_phase_owing(conditions, self.debt, np.where(limited, allowed, np.inf)), window
+        return mark_phase_owing(conditions, self.owed, np.where(limited, allowed, np.inf)), window
