@@ -9,8 +9,8 @@ from gcsim.arrays import BoolArray, FloatArray
 from gcsim.goruntime.limiter import (
     CAPACITY_PER_P_NS,
     UPDATE_PERIOD_NS,
+    Demand,
     Window,
-    fluid_window,
     min_assist_ns,
     unpaid_share,
     waiting_share,
@@ -86,9 +86,7 @@ class _Limiter:
     owed: Owed
     busy: FloatArray  # the results of _demand
     assisting: FloatArray
-    gc_share: FloatArray
-    fill_seconds: FloatArray  # of the bucket when marking begins
-    background: FloatArray  # GC's share of CPU that is not idle, with assists off
+    demand: Demand[FloatArray]
     min_assist_ns: FloatArray
     unpaid: FloatArray | None  # unpaid_share where goroutines wait for credit; None where none does
 
@@ -121,9 +119,12 @@ class _Limiter:
             owed=owed,
             busy=busy,
             assisting=assisting,
-            gc_share=gc_share,
-            fill_seconds=fill_seconds,
-            background=background,
+            demand=Demand.of(
+                fill_seconds,
+                LIMITER_SECONDS_PER_PROC * procs,
+                assisting=gc_share,
+                limited=background,  # with assists off
+            ),
             min_assist_ns=min_assist_ns(procs, owed_ns),
             unpaid=unpaid,
         )
@@ -132,12 +133,8 @@ class _Limiter:
         """The phase with assists limited over a duration of ``lasting_seconds``, and the limiter's window."""
         conditions, procs = self.conditions, self.conditions.gomaxprocs
         mark_ns = np.maximum(lasting_seconds * 1e9, 1.0)
-        window = fluid_window(
-            self.fill_seconds,
-            LIMITER_SECONDS_PER_PROC * procs,
+        window = self.demand.over(
             self.busy * lasting_seconds,
-            gc_share_assisting=self.gc_share,
-            gc_share_limited=self.background,
             # a pause ends both states of the limiter
             off=np.minimum(self.min_assist_ns / mark_ns, 1.0),
             on=np.minimum(UPDATE_PERIOD_NS / mark_ns, 1.0),
