@@ -1,6 +1,7 @@
 """Simulates a model at settings: draws parameters, runs an engine, computes metrics and intervals."""
 
 import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack
@@ -63,6 +64,7 @@ def simulate(
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
             found, totals = _replicas(model, chosen, plan, known=known, executor=executor)
+            found = LaneMetrics(_checked(model, chosen, found.metrics), found.bounds)
             made = [
                 _run(
                     model,
@@ -136,26 +138,34 @@ def _replicas(
     return LaneMetrics(metrics, bounds), totals
 
 
+def _checked(
+    model: Model, settings: Sequence[Settings], metrics: dict[str, FloatArray]
+) -> dict[str, FloatArray]:
+    """The metrics, with shares of at most 1: a run of few cycles has one cycle more in its sums than in its window.
+
+    Raises InputError if a metric is not finite.
+    """
+    for name, values in metrics.items():
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
+            raise InputError(
+                f"{model.name}: {name} at {settings[int(np.argmin(finite))]} is not a finite number; "
+                "check the model's parameters, or calibrate it again"
+            )
+    return {
+        name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
+        for name, values in metrics.items()
+    }
+
+
 def _run(model: Model, settings: Settings, found: LaneMetrics, in_force: Sequence[Settings]) -> Run:
     """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
 
     The intervals are those of the setting in force that is farthest from the calibrated one.
-
-    Shares are clipped to 1, because a run of few cycles has one cycle more in its sums than in its window. Raises
-    InputError if a metric is not finite.
     """
-    for name, values in found.metrics.items():
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"{model.name}: {name} at {settings} is not a finite number; "
-                "check the model's parameters, or calibrate it again"
-            )
-    metrics = {
-        name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
-        for name, values in found.metrics.items()
-    }
-    goal_bytes = float(np.median(metrics["heap_goal_mean_bytes"]))
-    thrashing = float(np.mean(metrics["limiter_time_fraction"]))
+    metrics = found.metrics
+    goal_bytes = statistics.median(metrics["heap_goal_mean_bytes"].tolist())
+    thrashing = statistics.fmean(metrics["limiter_time_fraction"].tolist())
     extrapolation = farthest(
         distance(
             model.settings,
@@ -164,13 +174,14 @@ def _run(model: Model, settings: Settings, found: LaneMetrics, in_force: Sequenc
             and goal_bytes > _LIMIT_NEAR * each.gomemlimit_bytes,
             thrashing=thrashing,
         )
-        for each in in_force
+        for each in dict.fromkeys(in_force)
     )
+    load = load_kind(model)
     estimates = {
         name: prediction_interval(
             name,
             values,
-            load=load_kind(model),
+            load=load,
             extrapolation=extrapolation,
             most=found.bounds.get(name),
             share=_anonymous_share(metrics) if name == "container_peak_bytes" else 1.0,

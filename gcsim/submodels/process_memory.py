@@ -18,31 +18,21 @@ difference between programs:
   falls linearly as allocation fills the slots, down to the slots that no allocation fits (``free_slot_bytes``).
 
 A memory limit therefore acts earlier in programs with many free slots: a cycle starts before allocation has filled the
-slots, at a goal that subtracts them (``limited_trigger_bytes``).
+slots, at a goal that subtracts them (``submodels.limit_goal``).
 
 Sizes are bytes, numbers or arrays. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``mspan.sweep``
 (``sweepLocked.sweep``), ``mheap.allocSpan``, ``runtime/metrics``.
 """
 
-from collections.abc import Callable
-from functools import reduce
 from typing import overload
 
-import numpy as np
-
 from gcsim.arrays import FloatArray, FloatOrArray, Real
-from gcsim.goruntime.arithmetic import maximum, minimum, where
-from gcsim.goruntime.pacer import (
-    DEFAULT_HEAP_MINIMUM_BYTES,
-    TRIGGER_RATIO_DENOMINATOR,
-)
-from gcsim.goruntime.versions import GoRules
+from gcsim.goruntime.arithmetic import maximum, minimum
 from gcsim.priors.records import MemoryPrior
 
 _RECOUNTED_PER_SLOT_GARBAGE = 0.035  # of the live heap, in each cycle
 _LEAST_RECOUNTED = 0.001
 _MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
-_MAX_OVERSHOOT = 1.1  # revise: maxOvershoot
 MOST_SLOT_GARBAGE = 0.95  # values near 1 were measured; at 1 no span would return its pages
 UNFILLED_AT_PEAK = 0.2  # free slots at a run's highest heap over the mean at mark ends
 
@@ -148,113 +138,6 @@ def _recounted_weight(slot_garbage: FloatOrArray, base_share: FloatOrArray) -> F
 def _recounted_weight(slot_garbage: FloatOrArray, base_share: FloatOrArray) -> FloatOrArray:
     """Recounted bytes per byte of live heap in each cycle, at least 0.001."""
     return maximum(base_share + _RECOUNTED_PER_SLOT_GARBAGE * slot_garbage, _LEAST_RECOUNTED)
-
-
-def limited_trigger_bytes(
-    heap_marked_bytes: Real,
-    available_bytes: Real,
-    *,
-    runway_bytes: Real,
-    last_peak_bytes: Real,
-    slot_garbage: Real,
-    rules: GoRules,
-) -> Real:
-    """The trigger in the memory-limit regime after sweeping: heapLive at which a cycle starts, in bytes.
-
-        goal = available - free slots - headroom
-
-    ``available_bytes`` is the limit less metadata, stacks and unfilled slots. The goal rises as the heap grows and
-    fills slots (``free_slot_bytes``). The trigger is the solution of heapLive = trigger(goal), with trigger(goal) =
-    goal - ``runway_bytes`` within its bounds (``pacer.trigger_bytes``). It is at least ``heap_marked_bytes``
-    (continuous collection). Before sweeping ends the runtime's trigger is higher. Source: Go 1.19+
-    ``memoryLimitHeapGoal``, ``gcControllerState.trigger``.
-    """
-
-    bounds = rules.trigger_floor_64ths, rules.trigger_ceiling_64ths
-    shares = [bound / TRIGGER_RATIO_DENOMINATOR for bound in bounds]
-    marked_parts = [heap_marked_bytes * (1.0 - share) for share in shares]
-
-    def met(intercept: Real, slope: Real | None) -> Real:
-        """The solution of heap = trigger(intercept + slope x heap), 0 <= slope < 1, for each bound of the trigger."""
-        lower, upper = (part + share * intercept for part, share in zip(marked_parts, shares, strict=True))
-        at_heap_minimum, at_runway = intercept - DEFAULT_HEAP_MINIMUM_BYTES, intercept - runway_bytes
-        if slope is not None:
-            lower, upper = lower / (1.0 - shares[0] * slope), upper / (1.0 - shares[1] * slope)
-            flatness = 1.0 - slope
-            at_heap_minimum, at_runway = at_heap_minimum / flatness, at_runway / flatness
-        return minimum(maximum(at_runway, lower), maximum(upper, at_heap_minimum))
-
-    return maximum(
-        _intersect_headroom_lines(met, available_bytes, last_peak_bytes, slot_garbage, rules),
-        heap_marked_bytes,
-    )
-
-
-def limit_bound_heap_bytes(
-    available_bytes: Real, *, last_peak_bytes: Real, slot_garbage: Real, rules: GoRules
-) -> Real:
-    """The solution of heapLive = goal(heapLive) under a limit, in bytes: assists stop the heap there.
-
-    The goal is that of ``limited_trigger_bytes``.
-    """
-    return _intersect_headroom_lines(
-        lambda intercept, slope: intercept if slope is None else intercept / (1.0 - slope),
-        available_bytes,
-        last_peak_bytes,
-        slot_garbage,
-        rules,
-    )
-
-
-def limit_stop_bytes(
-    heap_start_bytes: FloatArray,
-    *,
-    limit_goal_bytes: FloatArray,
-    available_bytes: FloatArray,
-    growth: FloatArray,
-) -> FloatArray:
-    """The heap at which assists stop the program in a mark phase that passes its memory limit, in bytes.
-
-        goal(h)  = limit goal - (h - available)                beyond available, at least heap start
-        stop     = 1.1 x (start + growth x (goal(stop) - start)), at least available and 1.1 x start
-
-    ``available_bytes`` is the limit less memory outside the heap. Memory beyond the limit lowers the goal (Go 1.19+
-    ``memoryLimitHeapGoal``, overage), which ``revise`` reads during marking. ``growth`` is the live heap over the
-    expected one, 1 or more: the pacer moves the goal out in that proportion, and by a tenth when the heap passes it.
-    Without this fall the first cycle of GOGC=off has no bound: its planned runway is 4 MiB for a live heap of almost
-    nothing, and it is moved out in proportion to the real one.
-
-    Approximation: assists are taken to act from the start of marking. In 111 cycles of three real development programs
-    (caddy, tsgo, Go compiler) that passed the goal by 2 % or more, the heap ended 7 % below to 4 % above the result.
-    """
-    slope = _MAX_OVERSHOOT * growth
-    room = np.maximum(limit_goal_bytes + available_bytes - heap_start_bytes, 0.0)
-    falling = (_MAX_OVERSHOOT * heap_start_bytes + slope * room) / (1.0 + slope)
-    return np.maximum(np.maximum(falling, available_bytes), _MAX_OVERSHOOT * heap_start_bytes)
-
-
-def _intersect_headroom_lines(
-    met: Callable[[Real, Real | None], Real],
-    available: Real,
-    last_peak: Real,
-    slot_garbage: Real,
-    rules: GoRules,
-) -> Real:
-    """The smallest intersection of heapLive with the lines of the limit's goal, one per kind of headroom.
-
-    ``met`` solves for one line, goal = intercept + slope x heap; a flat line has the slope None. Lines are flat beyond
-    the last peak, where no free slots are left (``memory_limit_heap_goal_bytes``).
-    """
-    lines = [(1.0, rules.limit_headroom_min_bytes)]
-    if rules.limit_headroom_percent:
-        lines.append((1.0 - rules.limit_headroom_percent / 100.0, 0))
-    places = []
-    with_slots = available - slot_garbage * last_peak
-    for keep, headroom in lines:
-        filled = met(keep * available - headroom, None)
-        filling = met(keep * with_slots - headroom, keep * slot_garbage)
-        places.append(where(filling < last_peak, filling, filled))
-    return reduce(minimum, places)
 
 
 def container_bytes(anonymous_bytes: Real, *, file_bytes: Real, hot_share: Real, kernel_bytes: Real) -> Real:

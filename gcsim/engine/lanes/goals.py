@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gcsim.arrays import FloatArray, Int64Array
-from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
+from gcsim.engine.inputs.lane_parameters import FixedParts, LaneParameters
 from gcsim.engine.lanes.state import LaneState
 from gcsim.goruntime.arithmetic import to_float64
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
@@ -19,12 +19,13 @@ from gcsim.goruntime.pacer import (
     trigger_bytes,
 )
 from gcsim.goruntime.versions import GoRules
-from gcsim.submodels.process_memory import (
-    free_slot_bytes,
+from gcsim.submodels.limit_goal import (
+    LimitLines,
     limit_bound_heap_bytes,
     limit_stop_bytes,
     limited_trigger_bytes,
 )
+from gcsim.submodels.process_memory import free_slot_bytes
 from gcsim.units import MAX_INT64
 
 NO_LIMIT_GOAL = MAX_INT64
@@ -49,23 +50,51 @@ class Runway(NamedTuple):
     unlimited: FloatArray  # ``to_goal`` without the memory limit's part
 
 
-def goals_and_triggers(parameters: LaneParameters, state: LaneState, rules: GoRules) -> Goals:
+class InForce(NamedTuple):
+    """GOGC and the memory limit of each lane, with the quantities that follow from them alone; shape (lanes,)."""
+
+    gc_percent: Int64Array
+    memory_limit_bytes: Int64Array
+    heap_minimum_bytes: Int64Array
+    limited: BoolArray | None  # the lanes with a limit; None if there is none
+    periodic: BoolArray  # the lanes with periodic collections: GOGC is on
+
+    @classmethod
+    def of(cls, state: LaneState) -> "InForce":
+        """The setting in force in a state."""
+        limited = state.memory_limit_bytes < MAX_INT64
+        return cls(
+            gc_percent=state.gc_percent,
+            memory_limit_bytes=state.memory_limit_bytes,
+            heap_minimum_bytes=heap_minimum_bytes(state.gc_percent),
+            limited=limited if limited.any() else None,
+            periodic=state.gc_percent >= 0,
+        )
+
+    def still_of(self, state: LaneState) -> bool:
+        """Whether a state has this setting."""
+        return self.gc_percent is state.gc_percent and self.memory_limit_bytes is state.memory_limit_bytes
+
+
+def goals_and_triggers(
+    parameters: LaneParameters, fixed: FixedParts, state: LaneState, in_force: InForce, rules: GoRules
+) -> Goals:
     """The goals and triggers of the next cycles."""
     marked = state.heap_marked_bytes.astype(np.int64)
-    percent = state.gc_percent
     gc_goal = gc_percent_heap_goal_bytes(
-        marked, parameters.root_bytes.astype(np.int64), 0, percent, heap_minimum_bytes(percent)
+        marked, fixed.root_bytes, 0, in_force.gc_percent, in_force.heap_minimum_bytes
     )
     sweep_min = sweep_min_trigger_bytes(marked)
     work = (state.live_bytes + parameters.root_bytes).astype(np.int64)
     runway = runway_bytes(state.memory.cons_mark, work)
     goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
     trigger = trigger_bytes(marked, goal, runway, sweep_min, rules=rules)
-    limited = state.memory_limit_bytes < MAX_INT64
-    if not limited.any():
+    if in_force.limited is None:
         return Goals(goal.astype(np.float64), trigger.astype(np.float64), trigger, None, runway)
-    limit_goal, limit_trigger, available = _limit_goals_and_triggers(parameters, state, rules, marked, runway)
-    binds = limited & (limit_trigger < trigger)
+    limit_goal, limit_trigger, available = _limit_goals_and_triggers(
+        parameters, fixed, state, rules, marked, runway
+    )
+    binds = in_force.limited & (limit_trigger < trigger)
     return Goals(
         np.where(binds, limit_goal, goal).astype(np.float64),
         np.where(binds, limit_trigger, trigger).astype(np.float64),
@@ -78,7 +107,12 @@ def goals_and_triggers(parameters: LaneParameters, state: LaneState, rules: GoRu
 
 
 def _limit_goals_and_triggers(
-    parameters: LaneParameters, state: LaneState, rules: GoRules, marked: Int64Array, runway: Int64Array
+    parameters: LaneParameters,
+    fixed: FixedParts,
+    state: LaneState,
+    rules: GoRules,
+    marked: Int64Array,
+    runway: Int64Array,
 ) -> tuple[Int64Array, Int64Array, FloatArray]:
     """(goal, trigger, available) from the memory limit at a heap that has grown to the trigger.
 
@@ -87,18 +121,14 @@ def _limit_goals_and_triggers(
     the heap meets it.
     """
     peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
-    outside = parameters.outside_heap_bytes(peak, parameters.calibrated_peak_bytes)
+    outside = parameters.outside_heap_bytes(peak, fixed.calibrated_peak_bytes)
     available, slot_garbage = state.memory_limit_bytes - outside, parameters.slot_garbage_share
+    lines = LimitLines.of(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
     trigger = limited_trigger_bytes(
-        to_float64(marked),
-        available,
-        runway_bytes=to_float64(runway),
-        last_peak_bytes=peak,
-        slot_garbage=slot_garbage,
-        rules=rules,
+        to_float64(marked), lines, runway_bytes=to_float64(runway), rules=rules
     ).astype(np.int64)
     # while marking, allocation fills the free slots, which raises the goal until none is left
-    heap_end = limit_bound_heap_bytes(available, last_peak_bytes=peak, slot_garbage=slot_garbage, rules=rules)
+    heap_end = limit_bound_heap_bytes(lines)
     slots = free_slot_bytes(heap_end, last_peak_bytes=peak, slot_garbage=slot_garbage)
     non_heap = (outside + slots).astype(np.int64)
     goal = memory_limit_heap_goal_bytes(marked, state.memory_limit_bytes, non_heap, 0, rules=rules)

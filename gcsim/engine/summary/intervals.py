@@ -1,7 +1,7 @@
 """Prediction intervals: the scatter of replicas combined with the measured error of the model."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -154,7 +154,9 @@ def prediction_interval(
     percentile. ``share``, 0 to 1, is the part of the metric that has the model error.
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
     """
-    ordered = np.sort(values)
+    ordered: list[float] = sorted(
+        values.tolist()
+    )  # for a few replicas Python's numbers are faster than arrays
     value = _median(ordered)
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:
@@ -162,12 +164,12 @@ def prediction_interval(
             return Estimate(value, value, value)
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
-    logs = np.log(values[values > 0] / value)
+    logs = [math.log(each / value) for each in ordered if each > 0]
     own = share * DISCREPANCY[load][measured].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
-    below = math.hypot(_root_mean_square(logs[logs <= 0]), own, lower)
-    above = math.hypot(_root_mean_square(logs[logs >= 0]), own, higher)
+    below = math.hypot(_root_mean_square([each for each in logs if each <= 0]), own, lower)
+    above = math.hypot(_root_mean_square([each for each in logs if each >= 0]), own, higher)
     highest = 1.0 if name.endswith(_SHARES) else math.inf
     if most is not None:
         highest = min(highest, float(np.quantile(most, 0.95, method="higher")))
@@ -181,16 +183,15 @@ def load_kind(model: Model) -> LoadKind:
     return model.loop if model.profile.is_steady and model.growth.is_none else "moving"
 
 
-def _median(ordered: FloatArray) -> float:
-    """The median of sorted values; NumPy's takes ten times as long for a few replicas."""
-    middle = ordered.size // 2
-    if ordered.size % 2:
-        return float(ordered[middle])
-    return float((ordered[middle - 1] + ordered[middle]) / 2.0)
+def _median(ordered: Sequence[float]) -> float:
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return (ordered[middle - 1] + ordered[middle]) / 2.0
 
 
-def _root_mean_square(values: FloatArray) -> float:
-    return math.sqrt(float(np.add.reduce(values * values)) / values.size) if values.size else 0.0
+def _root_mean_square(values: Sequence[float]) -> float:
+    return math.sqrt(math.fsum(value * value for value in values) / len(values)) if values else 0.0
 
 
 def distance(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gcsim.arrays import FloatArray
+from gcsim.distributions import beta_quantile
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.summary.memory import ProcessDraws, memory_bounds, memory_metrics
 from gcsim.engine.summary.totals import LaneTotals
@@ -98,13 +99,11 @@ def _pauses(
     pauses: Pauses, scale: FloatArray, cycles: FloatArray, pause_levels: dict[str, FloatArray]
 ) -> dict[str, FloatArray]:
     """Quantiles of the 2n pauses of a run; the level of the k-th of m draws has a Beta distribution."""
-    from scipy.special import betaincinv  # here: the import takes longer than reading a log
-
     drawn = np.round(2.0 * cycles)
 
     def quantile(name: str) -> FloatArray:
         rank = PAUSE_QUANTILES[name] * (drawn - 1.0) + 1.0
-        levels = np.asarray(betaincinv(rank, drawn - rank + 1.0, pause_levels[name]), dtype=np.float64)
+        levels = beta_quantile(rank, drawn - rank + 1.0, pause_levels[name])
         return scale * pauses.quantile_of_both(levels)
 
     return {name: quantile(name) for name in PAUSE_QUANTILES}
