@@ -221,12 +221,14 @@ def assist_ratio(
     2^63 bytes. Assists then stop, in the runtime and here.
     Source: Go 1.19+ ``gcControllerState.revise``.
     """
-    goal, expected = _goal_once_exceeded(
-        heap_goal_bytes, triggered_bytes, expected_scan_work_bytes, max_scan_work_bytes, gc_percent
-    )
     exceeded = scan_work_bytes > expected_scan_work_bytes
-    goal = where(exceeded, goal, heap_goal_bytes)
-    expected = where(exceeded, expected, expected_scan_work_bytes)
+    goal, expected = heap_goal_bytes, expected_scan_work_bytes
+    if exceeded is not False:  # an array, or True
+        worst_goal, worst_case = _goal_once_exceeded(
+            heap_goal_bytes, triggered_bytes, expected_scan_work_bytes, max_scan_work_bytes, gc_percent
+        )
+        goal = where(exceeded, worst_goal, heap_goal_bytes)
+        expected = where(exceeded, worst_case, expected_scan_work_bytes)
 
     live = wrap_int64(heap_live_bytes)
     overshot = live > goal
