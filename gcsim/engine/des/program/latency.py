@@ -86,13 +86,17 @@ class LatencySums:
             self.cause_ns[cause] += float(values.sum())
         return parts
 
+    def counts(self) -> Int64Array:
+        """A copy of the histogram of latencies, for ``quantile_seconds``."""
+        return self._counts.copy()
+
     def quantile_seconds(self, level: float) -> float:
         """The latency quantile at ``level`` (0 to 1), within 1 %; 0 without requests."""
-        return _quantile_seconds(self._counts, level)
+        return quantile_seconds(self._counts, level)
 
     def served_quantile_seconds(self, level: float) -> float:
         """The quantile at ``level`` of the time from start to end, within 1 %; 0 without requests."""
-        return _quantile_seconds(self._served_counts, level)
+        return quantile_seconds(self._served_counts, level)
 
 
 def _histogram(times_ns: FloatArray) -> Int64Array:
@@ -101,7 +105,8 @@ def _histogram(times_ns: FloatArray) -> Int64Array:
     return np.bincount(bucket, minlength=_PER_OCTAVE * _OCTAVES)
 
 
-def _quantile_seconds(counts: Int64Array, level: float) -> float:
+def quantile_seconds(counts: Int64Array, level: float) -> float:
+    """The quantile at ``level`` (0 to 1) of a histogram of latencies, within 1 %; 0 without requests."""
     total = int(counts.sum())
     if total == 0:
         return 0.0
