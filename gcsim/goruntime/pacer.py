@@ -223,6 +223,11 @@ def assist_ratio(
     """
     exceeded = scan_work_bytes > expected_scan_work_bytes
     goal, expected = heap_goal_bytes, expected_scan_work_bytes
+    scalar = exceeded is False and isinstance(heap_live_bytes, int) and isinstance(goal, int)
+    if scalar and 0 <= heap_live_bytes <= goal:  # the planned case, without a wrap: the rule's last two lines
+        work = float(max(expected - scan_work_bytes, _MIN_SCAN_WORK_REMAINING))
+        heap = float(max(goal - heap_live_bytes, 1))
+        return work / heap, heap / work
     if exceeded is not False:  # an array, or True
         worst_goal, worst_case = _goal_once_exceeded(
             heap_goal_bytes, triggered_bytes, expected_scan_work_bytes, max_scan_work_bytes, gc_percent

@@ -12,6 +12,7 @@ from gcsim.arrays import FloatArray
 from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.length import CHECKS, LATENCY_LEVELS, RunLength
+from gcsim.engine.des.run.memory import rare_garbage_collection
 from gcsim.engine.des.run.parameters import RunParameters, run_parameters
 from gcsim.engine.des.run.recorder import Recording
 from gcsim.engine.des.run.runner import record_run, run_cycles
@@ -134,7 +135,7 @@ def _run_lane(
     def add(cycle: Cycle, start_s: float) -> None:
         totals.add(_step(cycle, start_s), counted)
 
-    with finite_arithmetic(model.name):  # also in another process
+    with finite_arithmetic(model.name), rare_garbage_collection():  # also in another process
         latencies, heap_at_end_bytes = run_cycles(
             model, lane.settings, lane.parameters, add, plan,
             replica=lane.replica, most_cycles=most_cycles, growth=lane.growth, until=length,
