@@ -80,8 +80,15 @@ ReplicasOption = Annotated[
     int, typer.Option("--replicas", metavar="R", parser=whole_number, help="Simulated runs per setting.")
 ]
 DurationOption = Annotated[
-    str, typer.Option("--duration", metavar="TIME", help="Length of each run, such as 10m or 90s.")
+    str | None,
+    typer.Option(
+        "--duration",
+        metavar="TIME",
+        help="Length of each run, such as 90s [default: 10m; the event engine stops a steady run when its metrics"
+        " are known].",
+    ),
 ]
+USUAL_DURATION = "10m"
 SeedOption = Annotated[
     int,
     typer.Option(
@@ -131,9 +138,12 @@ class Simulation:
 
 
 def simulation(
-    *, duration: str, replicas: int, seed: int, engine: str, jobs: int | None = None
+    *, duration: str | None, replicas: int, seed: int, engine: str, jobs: int | None = None
 ) -> Simulation:
-    """The options of every simulating command, checked. Raises InputError."""
+    """The options of every simulating command, checked. Raises InputError.
+
+    Without a duration a run of the event engine has the length that its metrics need.
+    """
     if not 1 <= replicas <= MAX_REPLICAS:
         raise InputError(f"--replicas must be from 1 to {MAX_REPLICAS:,}; got {replicas}")
     if seed < 0:
@@ -142,19 +152,21 @@ def simulation(
         raise InputError(f"--jobs must be from 1 to {MAX_JOBS:,}; got {jobs}")
     if engine not in ("des", "lanes"):
         raise InputError(f"--engine: unknown engine {quoted(engine)}; write lanes or des")
+    length = USUAL_DURATION if duration is None else duration
     plan = Plan(
-        duration_seconds=parse_duration(duration),
+        duration_seconds=parse_duration(length),
         replicas=replicas,
         seed=seed,
         engine="des" if engine == "des" else "lanes",
+        length="needed" if engine == "des" and duration is None else "full",
     )
-    return Simulation(plan=plan, duration=duration, jobs=available_cores() if jobs is None else jobs)
+    return Simulation(plan=plan, duration=length, jobs=available_cores() if jobs is None else jobs)
 
 
 # The arguments of ``simulation`` as options, in the order of the help, with their defaults.
 _SIMULATION_OPTIONS: dict[str, tuple[Any, Any]] = {
     "replicas": (ReplicasOption, 16),
-    "duration": (DurationOption, "10m"),
+    "duration": (DurationOption, None),
     "seed": (SeedOption, 1),
     "engine": (EngineOption, "lanes"),
     "jobs": (JobsOption, None),

@@ -3,7 +3,7 @@
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 import numpy as np
@@ -24,10 +24,16 @@ from gcsim.engine.lanes.equal import KnownLanes
 from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.engine.lanes.run import lane_engine, run_lanes, supported_rules, warm_up
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
-from gcsim.engine.run import Run
-from gcsim.engine.summary.intervals import distance, farthest, load_kind, prediction_interval
+from gcsim.engine.run import Run, Simulated
+from gcsim.engine.summary.intervals import (
+    SamplingError,
+    distance,
+    farthest,
+    load_kind,
+    prediction_interval,
+)
 from gcsim.engine.summary.memory import ProcessDraws
-from gcsim.engine.summary.metrics import LaneMetrics, lane_metrics
+from gcsim.engine.summary.metrics import lane_metrics
 from gcsim.engine.summary.totals import LaneTotals, settings_in_force
 from gcsim.errors import InputError
 from gcsim.metrics import PAUSE_QUANTILES
@@ -63,17 +69,9 @@ def simulate(
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
-            found, totals = _replicas(model, chosen, plan, known=known, executor=executor)
-            found = LaneMetrics(_checked(model, chosen, found.metrics), found.bounds)
-            made = [
-                _run(
-                    model,
-                    one,
-                    LaneMetrics(*({name: values[i] for name, values in one.items()} for one in found)),
-                    settings_in_force(totals, one, slice(i * plan.replicas, (i + 1) * plan.replicas)),
-                )
-                for i, one in enumerate(chosen)
-            ]
+            found = _replicas(model, chosen, plan, known=known, executor=executor)
+            found = replace(found, metrics=_checked(model, chosen, found.metrics))
+            made = [_run(model, one, found.of(i), plan) for i, one in enumerate(chosen)]
         if record:
             made = [replace(run, cycles=_recorded(model, run.settings, plan)) for run in made]
         runs.update(zip(places, made, strict=True))
@@ -94,20 +92,22 @@ def replica_metrics(
     Replica r is the same possible service, with the same random numbers, at every setting and in both engines
     (``CycleDraws``). The metrics of a setting depend neither on other settings nor on the number of replicas.
     """
-    return _replicas(model, settings, plan.changed(**changes), known=known, executor=executor)[0].metrics
+    return _replicas(model, settings, plan.changed(**changes), known=known, executor=executor).metrics
 
 
 def _replicas(
     model: Model, settings: Sequence[Settings], plan: Plan, *, known: KnownLanes | None, executor: Executor
-) -> tuple[LaneMetrics, LaneTotals]:
-    """(``replica_metrics`` with their bounds, sums of all lanes)."""
+) -> "_Replicas":
+    """The ``replica_metrics``, with the sums and sampling errors of all lanes."""
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     parameters = lane_parameters(model, settings, drawn)
     latencies: dict[str, FloatArray] = {}
+    errors: dict[str, FloatArray] = {}
     if plan.engine == "des":
         from gcsim.engine.des.run.replicas import event_totals
 
-        totals, latencies = event_totals(model, settings, parameters, drawn, plan, executor=executor)
+        runs = event_totals(model, settings, parameters, drawn, plan, executor=executor)
+        totals, latencies, errors = runs.totals, runs.latencies, runs.sampling_errors
     else:
         growth = draw_growth(model, drawn, seed=plan.seed)
         known = KnownLanes.none(parameters.lanes) if known is None else known
@@ -131,11 +131,41 @@ def _replicas(
         },
     )
     shape = (repeats, plan.replicas)
-    metrics, bounds = (
-        {name: values.reshape(shape) for name, values in one.items()}
-        for one in (found.metrics | latencies, found.bounds)
+    return _Replicas(
+        metrics={name: values.reshape(shape) for name, values in (found.metrics | latencies).items()},
+        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
+        sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
+        totals=totals,
     )
-    return LaneMetrics(metrics, bounds), totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Replicas:
+    """The replicas of some settings; arrays have the shape (settings, replicas), those of the sums (lanes,)."""
+
+    metrics: dict[str, FloatArray]
+    bounds: dict[str, FloatArray]  # the most that some metrics can be, infinite without a bound
+    sampling_errors: dict[str, FloatArray]  # of replicas that are shorter than the plan's duration
+    totals: LaneTotals
+
+    def of(self, place: int) -> "_Replicas":
+        """The replicas of one setting; arrays of shape (replicas,)."""
+        replicas = next(iter(self.metrics.values())).shape[1]
+        return _Replicas(
+            metrics={name: values[place] for name, values in self.metrics.items()},
+            bounds={name: values[place] for name, values in self.bounds.items()},
+            sampling_errors={name: values[place] for name, values in self.sampling_errors.items()},
+            totals=self.totals.select(slice(place * replicas, (place + 1) * replicas)),
+        )
+
+    def sampling(self, name: str, duration_seconds: float) -> SamplingError | None:
+        """The sampling error of a metric of one setting; None if its replicas have the full length."""
+        if name not in self.sampling_errors:
+            return None
+        expected = np.maximum(self.metrics["gc_rate_hz"] * duration_seconds, 1.0)
+        share = np.minimum(self.totals.cycles / expected, 1.0)
+        variance = self.sampling_errors[name] ** 2
+        return SamplingError(float(variance.mean()), float(share.mean()))
 
 
 def _checked(
@@ -158,12 +188,13 @@ def _checked(
     }
 
 
-def _run(model: Model, settings: Settings, found: LaneMetrics, in_force: Sequence[Settings]) -> Run:
+def _run(model: Model, settings: Settings, found: _Replicas, plan: Plan) -> Run:
     """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
 
     The intervals are those of the setting in force that is farthest from the calibrated one.
     """
     metrics = found.metrics
+    in_force = settings_in_force(found.totals, settings)
     goal_bytes = statistics.median(metrics["heap_goal_mean_bytes"].tolist())
     thrashing = statistics.fmean(metrics["limiter_time_fraction"].tolist())
     extrapolation = farthest(
@@ -185,10 +216,13 @@ def _run(model: Model, settings: Settings, found: LaneMetrics, in_force: Sequenc
             extrapolation=extrapolation,
             most=found.bounds.get(name),
             share=_anonymous_share(metrics) if name == "container_peak_bytes" else 1.0,
+            sampling=found.sampling(name, plan.duration_seconds),
         )
         for name, values in metrics.items()
     }
-    return Run(settings=settings, metrics=estimates)
+    totals = found.totals
+    simulated = Simulated(cycles=float(totals.cycles.mean()), seconds=float(totals.last_start_seconds.mean()))
+    return Run(settings=settings, metrics=estimates, simulated=simulated if plan.engine == "des" else None)
 
 
 def _anonymous_share(metrics: dict[str, FloatArray]) -> float:

@@ -25,6 +25,27 @@ class Extrapolation(NamedTuple):
     green_tea: int = 0  # 1 if only the asked version has Green Tea marking, -1 if only the calibrated one has
 
 
+class SamplingError(NamedTuple):
+    """The sampling error of a metric in replicas that are shorter than the predicted run."""
+
+    variance: float  # relative, mean over the replicas
+    share: float  # of it that a run of the predicted length has
+
+    def corrected(self, values: FloatArray) -> FloatArray:
+        """The values nearer to their median, with the variance of runs of the predicted length.
+
+        variance = max(variance of the values - sampling variance, 0) + share x sampling variance
+        """
+        spread = float(np.var(values, ddof=1)) if values.size > 1 else 0.0
+        if spread == 0.0:
+            return values
+        sampling = self.variance * float(values.mean()) ** 2
+        wanted = max(spread - sampling, 0.0) + self.share * sampling
+        middle = float(np.median(values))
+        nearer: FloatArray = middle + (values - middle) * math.sqrt(min(wanted / spread, 1.0))
+        return nearer
+
+
 class ModelError(NamedTuple):
     """Relative standard deviations: at the calibrated setting, per doubling away from it, and under a limit."""
 
@@ -134,6 +155,12 @@ REPLICAS_ONLY: dict[LoadKind, frozenset[str]] = {
 }
 
 
+def error_at_home(name: str, load: LoadKind) -> float:
+    """The model error of a metric at the calibrated setting, relative; 0 for a metric of ``REPLICAS_ONLY``."""
+    measured = ERROR_OF.get(name, name)
+    return 0.0 if measured in REPLICAS_ONLY[load] else DISCREPANCY[load][measured].at_home
+
+
 def prediction_interval(
     name: str,
     values: FloatArray,
@@ -142,6 +169,7 @@ def prediction_interval(
     extrapolation: Extrapolation,
     most: FloatArray | None = None,
     share: float = 1.0,
+    sampling: SamplingError | None = None,
 ) -> Estimate:
     """Median of ``values`` over replicas, with a 90 % interval of their scatter and the model error.
 
@@ -153,10 +181,14 @@ def prediction_interval(
     ``most`` are upper bounds of ``values``, such as those of a memory limit: the upper end is at most their 95th
     percentile. ``share``, 0 to 1, is the part of the metric that has the model error.
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
+
+    With ``sampling`` the replicas are shorter than the predicted run, and their scatter is corrected for that.
     """
+    if sampling is not None:
+        values = sampling.corrected(values)
     ordered: list[float] = sorted(
         values.tolist()
-    )  # for a few replicas Python's numbers are faster than arrays
+    )  # Python's numbers are faster than arrays of a few replicas
     value = _median(ordered)
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:

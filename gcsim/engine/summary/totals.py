@@ -186,7 +186,7 @@ class LaneTotals:
             lowest_gogc=gogc,
         )
 
-    def select(self, keep: BoolArray | Int64Array) -> Self:
+    def select(self, keep: BoolArray | Int64Array | slice) -> Self:
         """The lanes that ``keep`` marks or numbers."""
         return type(self)(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
@@ -206,14 +206,14 @@ def _weighted(values: FloatArray, weight: FloatArray | float) -> FloatArray:
     return values if isinstance(weight, float) else weight * values
 
 
-def settings_in_force(totals: LaneTotals, settings: Settings, lanes: slice) -> list[Settings]:
+def settings_in_force(totals: LaneTotals, settings: Settings) -> list[Settings]:
     """The settings of a run: the one at its start, and the highest and lowest that a controller chose in its lanes."""
-    counted = totals.cycles[lanes] > 0
+    counted = totals.cycles > 0
     if not counted.any():
         return [settings]
     ends = (
-        (totals.highest_gogc[lanes][counted].max(), totals.highest_limit_bytes[lanes][counted].max()),
-        (totals.lowest_gogc[lanes][counted].min(), totals.lowest_limit_bytes[lanes][counted].min()),
+        (totals.highest_gogc[counted].max(), totals.highest_limit_bytes[counted].max()),
+        (totals.lowest_gogc[counted].min(), totals.lowest_limit_bytes[counted].min()),
     )
     found = [
         replace(
