@@ -59,7 +59,9 @@ class Cluster(OtherProcesses):
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """The results, one for each task, in order; a few tasks of each worker's thread are handed over ahead."""
-        held = _Held(pickled=pickle.dumps(function), versions=versions_here())
+        import cloudpickle  # of Dask; also pickles functions of a script
+
+        held = _Held(pickled=cloudpickle.dumps(function), versions=versions_here())
         left, waiting = iter(tasks), deque["Future"]()
         try:
             with self._faults():

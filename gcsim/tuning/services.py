@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gcsim.engine.environment import versions_here
@@ -25,7 +26,9 @@ from gcsim.tuning.sweep import SWEEP_PLAN, Progress, base_settings, simulate_in_
 from gcsim.tuning.unfinished import Unfinished
 
 _MOST_CYCLES = 50e6  # expected in a task: seconds of work, which a kill at the wrong moment costs
-_ENOUGH_CYCLES = 1e6  # expected in a task: less would cost the scheduler of a cluster more than a worker
+_ENOUGH_CYCLES = (
+    2e5  # expected in a task: with less, the scheduler of a large cluster would limit the workers
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,13 @@ def sweep_services(
     except (KeyboardInterrupt, Terminated):
         return False
     return True
+
+
+def tasks_of(files: Sequence[str], grid: Grid) -> Iterator[int]:
+    """Yields the number of settings of each task of a new sweep; leaves out models that cannot be read."""
+    with TemporaryDirectory() as folder, Unfinished.opened(Path(folder) / "none", {}, resume=False) as kept:
+        for task in _tasks(_parts(files, grid, kept, lambda _done, _total: None), grid.plan):
+            yield sum(len(part.settings) for part in task)
 
 
 def service_settings(grid: Grid, document: Mapping[str, Any]) -> list[Settings]:
