@@ -232,7 +232,7 @@ def simulate_in_chunks(
     if plan.engine == "des":
         return ([simulate(model, [one], plan, executor=executor)[0]] for one in rest)
     outline: Outline | None = None
-    if is_grid and _outline_pays(settings, len(rest), plan):
+    if is_grid and (_outline_pays(settings, len(rest), plan) or (keeper is not None and keeper.edges())):
         plan.check()
         outline = outline_of(
             model, settings, plan, most_lanes=LANES_PER_CHUNK, executor=executor, keeper=keeper
