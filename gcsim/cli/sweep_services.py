@@ -41,6 +41,7 @@ def sweep_many(
     from gcsim.tuning.services import sweep_services
     from gcsim.tuning.services_file import write_services
 
+    grid.check()
     check_sweep_output(output)
     check_parquet(path)
     with keeping(output, grid, files, resume=resume) as kept:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 @contextmanager
 def executor_of(how: Simulation) -> "Iterator[Executor]":
     """A context with the executor that the options ask for; notes peculiarities of a cluster on standard error."""
+    if how.scheduler is not None:
+        from gcsim.engine.cluster import be_silent
+
+        be_silent()
     with workers(how.jobs, how.scheduler) as executor:
         if isinstance(executor, OtherProcesses):
             for line in executor.notes:

@@ -4,9 +4,11 @@ The scheduler, its queue, retries and connections are those of ``distributed``. 
 number ahead, and yields the results in order. A lost worker costs only its tasks: Dask runs them again.
 """
 
+import logging
 import pickle
 import re
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -63,30 +65,35 @@ class Cluster(OtherProcesses):
 
         held = _Held(pickled=cloudpickle.dumps(function), versions=versions_here())
         left, waiting = iter(tasks), deque["Future"]()
+        with self._faults():
+            # a task, not scattered data: Dask makes it again if all workers that hold it are lost
+            loaded = self._client.submit(_Loaded, held, pure=False)
         try:
-            with self._faults():
-                # a task, not scattered data: Dask makes it again if all workers that hold it are lost
-                loaded = self._client.submit(_Loaded, held, pure=False)
             while True:
+                self._top_up(waiting, left, loaded)
+                if not waiting:
+                    return
                 with self._faults():
-                    self._top_up(waiting, left, loaded)
-                    if not waiting:
-                        return
                     results = self._client.gather(self._ready(waiting))
-                yield from results
+                for one in results:
+                    if isinstance(one, _Failed):
+                        raise one.error
+                    yield one
         finally:
             with suppress(Exception):
                 self._client.cancel([loaded, *waiting], force=True)
 
     def _top_up(self, waiting: "deque[Future]", left: Iterator[Any], loaded: "Future") -> None:
         """Hands tasks over, several in one message."""
-        ahead = max(_TASKS_AHEAD * self._thread_count(), _LEAST_AHEAD)
+        with self._faults():
+            ahead = max(_TASKS_AHEAD * self._thread_count(), _LEAST_AHEAD)
         if len(waiting) > ahead // 2:
             return
         for _ in range(2):  # in halves, so that the first results come early
             some = list(islice(left, (ahead - len(waiting) + 1) // 2 or 1))
             if some:
-                waiting.extend(self._client.map(_call, some, loaded=loaded, pure=False))
+                with self._faults():
+                    waiting.extend(self._client.map(_call, some, loaded=loaded, pure=False))
 
     def _ready(self, waiting: "deque[Future]") -> "list[Future]":
         """Waits for the first future; removes and returns it and the finished ones that follow it."""
@@ -117,7 +124,8 @@ class Cluster(OtherProcesses):
             if isinstance(found, Exception):
                 raise InputError(f"--scheduler {self._address}: {who} cannot load gcsim ({found}); {_REMEDY}")
             assert isinstance(found, tuple)
-            self._refuse_difference(who, found[0], own)
+            if difference := _difference(found[0], own):
+                raise InputError(f"--scheduler {self._address}: {who} has {difference}; {_REMEDY}")
         if not here:
             self.notes += (f"{self._address}: the scheduler has no workers yet; gcsim waits for them",)
         if any(found[1] != processor for found in here.values() if isinstance(found, tuple)):
@@ -126,17 +134,9 @@ class Cluster(OtherProcesses):
                 "the last digits of results may depend on the worker",
             )
 
-    def _refuse_difference(self, who: str, theirs: Versions, own: Versions) -> None:
-        for name, version in own.items():
-            if theirs.get(name) != version:
-                raise InputError(
-                    f"--scheduler {self._address}: {who} has {name} {theirs.get(name)}, but this process has "
-                    f"{version}; {_REMEDY}"
-                )
-
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        """Turns errors of the cluster into InputError; leaves those of tasks."""
+        """Turns errors of the cluster into InputError."""
         from distributed import CancelledError, KilledWorker
 
         try:
@@ -152,7 +152,7 @@ class Cluster(OtherProcesses):
             ) from error
         except (ImportError, AttributeError) as error:  # of a worker that joined without this gcsim
             raise InputError(
-                f"--scheduler {self._address}: a worker cannot load gcsim ({error}); {_REMEDY}"
+                f"--scheduler {self._address}: the scheduler or a worker cannot load gcsim ({error}); {_REMEDY}"
             ) from error
 
     def _close(self) -> None:
@@ -190,8 +190,25 @@ class _Loaded:
         return self._function(task)
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """The error of a task, as a value: what Dask itself raises is an error of the cluster."""
+
+    error: Exception
+
+
 def _call(task: object, *, loaded: _Loaded) -> object:
-    return loaded(task)
+    try:
+        return loaded(task)
+    except Exception as error:
+        return _Failed(error)
+
+
+def _difference(theirs: Versions, own: Versions) -> str:
+    """The first version that differs, for a sentence; empty if none does."""
+    differing = (name for name, version in own.items() if theirs.get(name) != version)
+    name = next(differing, None)
+    return "" if name is None else f"{name} {theirs.get(name)}, but the command has {own[name]}"
 
 
 def _processor_here() -> object:
@@ -203,6 +220,16 @@ def _processor_here() -> object:
 
 def _found_here() -> tuple[Versions, object]:
     return versions_here(), _processor_here()
+
+
+def be_silent() -> None:
+    """Hides Dask's own messages in this process: a command reports the errors of a cluster in one sentence."""
+    with suppress(ImportError):
+        import distributed  # noqa: F401  # it sets the levels of its loggers
+    for name in [*logging.root.manager.loggerDict]:
+        if name.split(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module="distributed")
 
 
 def _connected(address: str) -> "Client":
@@ -223,17 +250,8 @@ def _connected(address: str) -> "Client":
             f"--scheduler {address}: Dask's configuration names no certificates; set distributed.comm.tls.ca-file "
             "and distributed.comm.tls.client there"
         )
-    import logging
-    import warnings
-
-    for name in [*logging.root.manager.loggerDict]:  # gcsim reports their errors itself, in one sentence
-        if name.split(".")[0] in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    warnings.filterwarnings("ignore", module="distributed")
     try:
-        return distributed.Client(
-            address, timeout=_CONNECT_SECONDS, set_as_default=False, name="gcsim", heartbeat_interval="5s"
-        )
+        return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="gcsim")
     except (OSError, ValueError) as error:
         raise InputError(
             f"--scheduler {quoted(address)}: no Dask scheduler answers there; write tcp://HOST:PORT of a running one"

@@ -44,6 +44,13 @@ class Grid:
     def __len__(self) -> int:
         return len(self.gogc) * len(self.gomemlimit_bytes)
 
+    def check(self) -> None:
+        """Raises InputError if no service can be simulated so."""
+        self.plan.check()
+        if self.go is not None:
+            supported_rules(self.go)
+        self.settings(Settings(gomaxprocs=1 if self.gomaxprocs is None else self.gomaxprocs))
+
     def settings(self, knobs: Settings) -> list[Settings]:
         """The settings, limit by limit with GOGC fastest, for a service with these processors and this Go."""
         return settings_grid(self.gogc, self.gomemlimit_bytes, gomaxprocs=knobs.gomaxprocs, go=knobs.go)

@@ -157,7 +157,7 @@ def test_a_worker_with_another_gcsim_is_refused(installed: Installed, tmp_path: 
         found = installed.run(*EVENTS, "--scheduler", cluster.address)
     assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1), found.stderr
     assert f"gcsim: --scheduler {cluster.address}: worker tcp://" in found.stderr
-    assert "has gcsim 0.0.9, but this process has " in found.stderr
+    assert "has gcsim 0.0.9, but the command has " in found.stderr
 
 
 @pytest.mark.parametrize(
