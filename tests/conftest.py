@@ -56,7 +56,9 @@ CAPTURES = (
 
 SLOW = (
     "installed/test_bad_input.py",
+    "installed/test_cluster.py",
     "installed/test_jobs.py",
+    "installed/test_resume.py",
     "installed/test_signals.py",
     "installed/test_streams.py",
     "installed/test_terminal.py",
@@ -72,6 +74,7 @@ SLOW = (
     "properties/test_pacer_forms.py::test_scalar_and_array_form_agree",
     "properties/test_tricolor.py::test_a_lost_object_is_found_without_the_barrier",
     "unit/test_api_docs.py::test_the_examples_run",
+    "unit/test_bench_cluster.py::test_a_small_sweep_is_measured",
     "unit/test_bounds.py::test_a_plot_of_a_million_hours_ends",
     "unit/test_bounds.py::test_a_run_without_collections_has_nothing_to_record",
     "unit/test_bounds.py::test_a_timeline_of_too_many_steps_is_refused",
@@ -100,6 +103,7 @@ SLOW = (
     "unit/test_stride.py",
     "unit/test_survivors.py",
     "unit/test_tuning_recommend.py",
+    "unit/test_unfinished.py::test_a_sweep_continues_in_its_edges_and_in_its_chunks",
 )
 
 

@@ -21,7 +21,7 @@ from gcsim.cli.options import (
 )
 from gcsim.cli.service import assessed, exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
-from gcsim.engine.executors import workers
+from gcsim.cli.where import executor_of
 from gcsim.engine.plan import Plan
 from gcsim.errors import InputError
 from gcsim.units import format_seconds, parse_duration
@@ -92,7 +92,7 @@ def simulate(
     from gcsim.engine.simulate import simulate as run_simulation
 
     plan = how.plan.changed(explicit_gc_seconds=force_gc_seconds)
-    with workers(how.jobs) as executor:
+    with executor_of(how) as executor:
         run = run_simulation(service, [settings], plan, executor=executor)[0]
     note_upgrade(service, settings)
     outputs = _Outputs(
