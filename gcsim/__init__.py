@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gcsim.gctrace import read_gctrace
     from gcsim.service.model import Model
     from gcsim.settings import Settings
+    from gcsim.tuning.compare import compare
     from gcsim.tuning.recommend import recommend
     from gcsim.tuning.sweep import sweep
 
@@ -29,6 +30,7 @@ __all__ = [
     "calibrate",
     "calibrate_logs",
     "calibrate_service",
+    "compare",
     "read_gctrace",
     "recommend",
     "simulate",
@@ -45,6 +47,7 @@ _MODULE_OF = {
     "calibrate": "gcsim.api",
     "calibrate_logs": "gcsim.api",
     "calibrate_service": "gcsim.api",
+    "compare": "gcsim.tuning.compare",
     "read_gctrace": "gcsim.gctrace",
     "recommend": "gcsim.tuning.recommend",
     "simulate": "gcsim.engine.simulate",

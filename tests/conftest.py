@@ -80,6 +80,7 @@ SLOW = (
     "unit/test_cli_commands.py::test_recommend_exits_with_0_or_1",
     "unit/test_cli_commands.py::test_report_is_one_page_that_fetches_nothing",
     "unit/test_cli_service.py::test_the_verdict_goes_with_the_model",
+    "unit/test_compare.py",
     "unit/test_controllers.py",
     "unit/test_des.py",
     "unit/test_des_views.py::test_the_command_writes_objects_of_a_file_with_their_pools",
