@@ -87,6 +87,7 @@ SLOW = (
     "unit/test_docs_commands.py::test_the_commands_of_a_page_run",
     "unit/test_engines_agree.py",
     "unit/test_executors.py",
+    "unit/test_fleet.py",
     "unit/test_fit_report.py::test_the_same_fit_gives_the_same_figures",
     "unit/test_live_growth.py::test_engines_agree_on_growth",
     "unit/test_live_growth.py::test_the_memory_of_a_job_includes_its_last_heap",

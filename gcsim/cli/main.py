@@ -16,6 +16,7 @@ from gcsim.cli.calibrate import calibrate
 from gcsim.cli.capture import capture
 from gcsim.cli.compare import compare
 from gcsim.cli.console import emit, lost_output, note
+from gcsim.cli.fleet import fleet
 from gcsim.cli.inspect import inspect
 from gcsim.cli.plot import plot
 from gcsim.cli.recommend import recommend
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 
 for command in (
-    capture, inspect, calibrate, simulate, sweep, recommend, compare, validate, plot, report, versions,
+    capture, inspect, calibrate, simulate, sweep, recommend, compare, fleet, validate, plot, report, versions,
 ):  # fmt: skip
     app.command()(command)
 
