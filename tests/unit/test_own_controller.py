@@ -1,7 +1,9 @@
 """``--controller``: a user's function is a controller, and a fault in it is one sentence with file and line."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from docs_commands import DOCS
@@ -9,11 +11,16 @@ from example_service import example_service
 
 from gcsim.cli.main import run
 from gcsim.engine.controllers import FIXED_SETTING, HeapTarget
-from gcsim.engine.plan import Engine
+from gcsim.engine.executors import Workers
+from gcsim.engine.plan import Engine, Plan
 from gcsim.engine.simulate import simulate
+from gcsim.errors import InputError
 from gcsim.settings import Settings
 from gcsim.tuning.own_controller import OwnController
 from gcsim.units import MIB
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 DEFAULTS = Settings(gogc=100, gomaxprocs=2, go="1.27")
 MEMORY = 512 * MIB
@@ -46,6 +53,31 @@ def test_a_function_gives_the_bytes_of_the_same_policy(engine: Engine, tmp_path:
     )
     assert found == wanted
     assert found != fixed
+
+
+class Pool:
+    """An executor that always uses the processes of a pool."""
+
+    def __init__(self, pool: Workers) -> None:
+        self._pool = pool
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        return self._pool.map(function, tasks)
+
+
+def test_other_processes_load_the_function_again() -> None:
+    """The same bytes, and a fault there is the same sentence."""
+    Path("far.py").write_text(
+        "def tuner(commit, m):\n    return 50, m\ndef late(commit, m):\n    return 1 / 0, m\n"
+    )
+    model, how = example_service(), Plan(duration_seconds=2.0, replicas=2, engine="des")
+    own = OwnController(source="far.py", memory_bytes=MEMORY)
+    faulty = OwnController(source="far.py:late", memory_bytes=MEMORY)
+    with Workers(2) as pool:
+        found = simulate(model, [DEFAULTS], how, controller=own, executor=Pool(pool))
+        with pytest.raises(InputError, match=r"^far\.py:4: ZeroDivisionError"):
+            simulate(model, [DEFAULTS], how, controller=faulty, executor=Pool(pool))
+    assert found == simulate(model, [DEFAULTS], how, controller=own)
 
 
 def test_the_function_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
