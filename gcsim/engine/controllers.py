@@ -11,7 +11,7 @@ policy runs, because ``gcsim --help`` imports the plan. A policy of a user is a 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from gcsim.errors import InputError
 
@@ -49,8 +49,9 @@ class Commit:
 class Controller(Protocol):
     """A policy without state: its setting depends only on the commit.
 
-    A run with another policy than ``FIXED_SETTING`` is simulated to its end. In the lane engine each cycle beyond the
-    first thousand may stand for several (``engine.lanes.stride``); the engine asks the policy once for all of them.
+    A run is simulated to its end, unless the policy is ``FIXED_SETTING`` or has ``looks_at_time = False``. In the lane
+    engine each cycle beyond the first thousand may stand for several (``engine.lanes.stride``); the engine asks the
+    policy once for all of them.
     """
 
     def at_commit(self, commit: Commit) -> GcSetting:
@@ -97,6 +98,7 @@ class HeapTarget:
     Uber's GOGCTuner and the gctuner of bytedance/gopkg work so. The latter keeps GOGC between 50 and 500.
     """
 
+    looks_at_time: ClassVar[bool] = False
     goal_bytes: float
     least_percent: int = 50
     most_percent: int = 500
@@ -118,6 +120,7 @@ class Ballast:
     as a larger GOGC.
     """
 
+    looks_at_time: ClassVar[bool] = False
     size_bytes: float
 
     def at_commit(self, commit: Commit) -> GcSetting:
@@ -135,6 +138,7 @@ class ForcedAt:
     marking. A live heap above ``heap_bytes`` makes the program collect without a pause.
     """
 
+    looks_at_time: ClassVar[bool] = False
     heap_bytes: float
 
     def at_commit(self, commit: Commit) -> GcSetting:

@@ -44,6 +44,11 @@ class Plan:
         """Whether GOGC and the memory limit are the same during the whole run."""
         return self.controller == FIXED_SETTING
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether a steady service stays steady: no controller, or one that does not look at the time."""
+        return self.keeps_setting or not getattr(self.controller, "looks_at_time", True)
+
     def warm_up_over(self, cycles: int, seconds: float) -> bool:
         """Whether the warm-up has ended after some cycles, ``seconds`` after the start of the process."""
         del seconds

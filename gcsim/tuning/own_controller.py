@@ -34,6 +34,7 @@ USUAL_NAME = "tuner"
 _OPTION = "--controller"
 _EXAMPLE = "mytuner.py:tuner"
 _BOUNDS = {"GOGC": (-1, MOST_PERCENT, "percent"), "the memory limit": (0, MAX_INT64, "bytes")}
+_NO_LIMIT = 1 << 62  # bytes: a limit from here on is none; a float cannot hold MAX_INT64
 # Faults of the user's code; KeyboardInterrupt and MemoryError are none
 _FAULTS = (Exception, SystemExit)
 
@@ -210,7 +211,7 @@ def _array(value: object, name: str, lanes: int, where: _Where) -> "Int64Array":
         )
     if not np.isfinite(values).all() or (values < least).any() or (values > most).any():
         raise where.fault(f"returned {name} outside {least} to {most} {unit}")
-    whole = np.where(values >= float(MAX_INT64), MAX_INT64, values) if values.dtype.kind == "f" else values
+    whole = np.where(values >= _NO_LIMIT, MAX_INT64, np.minimum(values, _NO_LIMIT).astype(np.int64))
     return np.broadcast_to(whole, (lanes,)).astype(np.int64)
 
 

@@ -10,7 +10,15 @@ from example_service import example_service
 from matplotlib.text import Text
 
 from gcsim.cli.main import run
-from gcsim.engine.controllers import Ballast, Commit, Controller, ForcedAt, GcSetting, HeapTarget
+from gcsim.engine.controllers import (
+    FIXED_SETTING,
+    Ballast,
+    Commit,
+    Controller,
+    ForcedAt,
+    GcSetting,
+    HeapTarget,
+)
 from gcsim.engine.plan import Engine, Plan
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
@@ -116,6 +124,15 @@ def test_a_forced_collection_starts_near_its_watermark(engine: Engine) -> None:
     """The heap ends between the watermark and 17 MiB above it, the allocation of a mark phase."""
     found = _simulated(engine, ForcedAt(heap_bytes=180 * MIB))
     assert 180.0 <= found.metrics["heap_peak_mean_bytes"].value / MIB <= 197.0
+
+
+def test_a_tuner_that_never_acts_changes_no_byte() -> None:
+    """Also in a run of more cycles than the engine simulates: a watermark above the heap is Go's default."""
+    fixed, never = (
+        simulate(example_service(), [DEFAULTS], duration_seconds=1200.0, replicas=2, controller=policy)
+        for policy in (FIXED_SETTING, ForcedAt(heap_bytes=1e15))
+    )
+    assert fixed == never
 
 
 def _simulated(engine: Engine, controller: Controller) -> Run:

@@ -103,6 +103,21 @@ def test_a_module_is_found_and_one_number_counts_for_all_runs() -> None:
     assert found.metrics[name].value == pytest.approx(wanted.metrics[name].value, rel=0.02)
 
 
+def test_a_limit_of_two_to_the_63_is_no_limit() -> None:
+    """Also as a float, and as the largest integer that Go uses."""
+    Path("large.py").write_text(
+        "def whole(commit, m):\n    return 50, 2**63 - 1\ndef real(commit, m):\n    return 50.0, 2.0**63\n"
+    )
+    found = [
+        simulate(
+            example_service(), [DEFAULTS], duration_seconds=2.0, replicas=2,
+            controller=OwnController.load(f"large.py:{name}", MEMORY),
+        )
+        for name in ("whole", "real")
+    ]  # fmt: skip
+    assert found[0] == found[1]
+
+
 FAULTS = {
     "import": ("import nothing_there\n", ":1: ModuleNotFoundError"),
     "syntax": ("x = 1\ndef tuner(commit m):\n    pass\n", ":2: SyntaxError"),

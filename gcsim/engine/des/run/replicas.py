@@ -54,8 +54,8 @@ def event_totals(
     totals = LaneTotals.zero(lanes.lanes)
     quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
     growth = draw_growth(model, drawn, seed=plan.seed)
-    steady = model.profile.is_steady and growth is None and plan.keeps_setting
-    if not model.profile.is_steady and growth is None and plan.keeps_setting:
+    steady = model.profile.is_steady and growth is None and plan.is_steady
+    if not model.profile.is_steady and growth is None and plan.is_steady:
         whole_periods = MAX_PERIODS * model.profile.period_seconds
         plan = plan.changed(duration_seconds=min(plan.duration_seconds, whole_periods))
     tasks = (
