@@ -56,8 +56,8 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
 
     A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
     profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
-    whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run has very
-    many cycles, each one stands for several (``engine.lanes.stride``).
+    whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run has
+    very many cycles, each one stands for several (``engine.lanes.stride``).
     """
     plan = plan.changed(**changes)
     duration_seconds = plan.duration_seconds
