@@ -103,7 +103,7 @@ RULES: tuple[tuple[str, str, Make], ...] = (
     ("limit 0.8", "OpenTelemetry Collector, NATS, erigon", limit_at(0.8)),
     ("limit 0.7", "Uber's target as a fixed limit", limit_at(0.7)),
     ("1.5 × live heap", "cerbos", times_live),
-    ("ballast of a third", "Twitch; OpenTelemetry Collector until 0.97", ballast),
+    ("ballast of a third", "Twitch; formerly the OpenTelemetry Collector", ballast),
     ("tuner, goal 0.7", "Uber's GOGCTuner; gctuner of bytedance/gopkg", tuner),
     ("forced at 0.9", "tuners with watermarks; OpenTelemetry memory_limiter", forced_at(0.9)),
     ("forced at 0.95", "tuners with watermarks", forced_at(0.95)),
