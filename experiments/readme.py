@@ -15,7 +15,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-IMAGES = {"out/gc-cpu.png": "gc-cpu", "out/heap.png": "heap", "choice/trade-off.png": "trade-off"}
+IMAGES = {
+    "out/gc-cpu.png": "gc-cpu",
+    "out/heap.png": "heap",
+    "choice/trade-off.png": "trade-off",
+    "rules/rules.png": "rules",
+}
 
 
 def main() -> None:
@@ -27,6 +32,7 @@ def main() -> None:
         folder = Path(scratch)
         swept = _run(sweep, folder)
         recommended = _run(recommend + " -o choice", folder, errors=False)
+        _run(recommend.replace("recommend", "compare", 1) + " -o rules", folder)
         for drawn, name in IMAGES.items():
             shutil.copy(folder / drawn, ROOT / "docs" / "images" / f"order-service-{name}.png")
     text = _replaced(text, r"(prints:\n\n```text\n).*?(\n```)", swept)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gcsim.gctrace import read_gctrace
     from gcsim.service.model import Model
     from gcsim.settings import Settings
+    from gcsim.tuning.compare import compare
+    from gcsim.tuning.fleet import Service, divide_memory
     from gcsim.tuning.recommend import recommend
     from gcsim.tuning.sweep import sweep
 
@@ -25,10 +27,13 @@ __all__ = [
     "MemoryReadings",
     "Model",
     "Overrides",
+    "Service",
     "Settings",
     "calibrate",
     "calibrate_logs",
     "calibrate_service",
+    "compare",
+    "divide_memory",
     "read_gctrace",
     "recommend",
     "simulate",
@@ -38,6 +43,7 @@ __all__ = [
 _MODULE_OF = {
     "InputError": "gcsim.errors",
     "Model": "gcsim.service.model",
+    "Service": "gcsim.tuning.fleet",
     "Settings": "gcsim.settings",
     "CalibratedService": "gcsim.api",
     "MemoryReadings": "gcsim.calibration.memory.readings.source",
@@ -45,6 +51,8 @@ _MODULE_OF = {
     "calibrate": "gcsim.api",
     "calibrate_logs": "gcsim.api",
     "calibrate_service": "gcsim.api",
+    "compare": "gcsim.tuning.compare",
+    "divide_memory": "gcsim.tuning.fleet",
     "read_gctrace": "gcsim.gctrace",
     "recommend": "gcsim.tuning.recommend",
     "simulate": "gcsim.engine.simulate",

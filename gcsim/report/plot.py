@@ -7,6 +7,7 @@ from typing import Literal
 from matplotlib.figure import Figure
 
 from gcsim.engine.run import RecordedRun, Run
+from gcsim.tuning.compare import Comparison
 from gcsim.tuning.recommend import Recommendation
 from gcsim.tuning.sweep import Sweep
 
@@ -21,6 +22,7 @@ class Shown:
     sweep: Sweep | None = None
     chosen: Run | None = None  # the setting to mark
     recommendation: Recommendation | None = None
+    comparison: Comparison | None = None
     recorded: Sequence[RecordedRun] = ()
 
 

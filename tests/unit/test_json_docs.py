@@ -34,13 +34,26 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "calibrate": _printed("calibrate", log, "-o", model, "--json"),
         "sweep": _printed("sweep", "order-service", "--gogc", "100,200", *SHORT),
         "recommend": _printed("recommend", "order-service", "--memory", "512MiB", *SHORT),
+        "compare": _printed("compare", "order-service", "--memory", "512MiB", *SHORT),
+        "fleet": _printed("fleet", "order-service", "--memory", "1GiB", *SHORT),
         "validate": _printed("validate", model, log, "--max-error", "0.001%", "--replicas", "2", "--json"),
         "versions": _printed("versions", "--json"),
     }
 
 
 @pytest.mark.parametrize(
-    "section", ["simulate", "inspect", "calibrate", "sweep", "recommend", "validate", "versions"]
+    "section",
+    [
+        "simulate",
+        "inspect",
+        "calibrate",
+        "sweep",
+        "recommend",
+        "compare",
+        "fleet",
+        "validate",
+        "versions",
+    ],
 )
 def test_the_first_example_has_the_keys_of_the_document(section: str, documents: dict[str, Any]) -> None:
     """No key is missing on the page, and none is invented, at any depth."""

@@ -169,6 +169,7 @@ class LaneEngine:
             heap_marked_bytes=state.heap_marked_bytes,
             heap_end_bytes=state.heap_end_bytes,
             live_bytes=state.live_bytes,
+            root_bytes=self.parameters.root_bytes,
             setting=setting,
         )
         state.gc_percent, state.memory_limit_bytes = self._controller.at_commit(commit)

@@ -47,7 +47,7 @@ def lane_engine(
 
 def lane_cycles(model: Model, plan: Plan) -> float:
     """The expected number of cycles that the engine simulates in each lane, from the calibrated cycle rate."""
-    changes = not (model.profile.is_steady and model.growth.is_none and plan.keeps_setting)
+    changes = not (model.profile.is_steady and model.growth.is_none and plan.is_steady)
     most = MAX_MOVING_CYCLES if changes else MAX_STEADY_CYCLES
     return plan.expected_cycles(model.cycles / max(model.duration_seconds, 1e-9), most=most)
 
@@ -57,8 +57,8 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
 
     A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
     profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
-    whose live heap grows, and a run whose controller may change the setting, are simulated to the end. If such a run
-    has very many cycles, each one stands for several (``engine.lanes.stride``).
+    whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run has
+    very many cycles, each one stands for several (``engine.lanes.stride``).
     """
     plan = plan.changed(**changes)
     duration_seconds = plan.duration_seconds
@@ -70,8 +70,8 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
     setting_changes = not plan.keeps_setting
     grows = engine.growth is not None
     load_changes = grows or not engine.profile.is_steady
-    most_cycles = MAX_STEADY_CYCLES if plan.keeps_setting and not load_changes else MAX_MOVING_CYCLES
-    if load_changes and not grows and plan.keeps_setting:
+    most_cycles = MAX_STEADY_CYCLES if plan.is_steady and not load_changes else MAX_MOVING_CYCLES
+    if load_changes and not grows and plan.is_steady:
         duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
     steps, any_done = 0, False
     first_setting = GcSetting(engine.state.gc_percent, engine.state.memory_limit_bytes)

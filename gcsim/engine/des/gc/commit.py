@@ -27,6 +27,7 @@ def ask_controller(
         heap_marked_bytes=np.array([heap_marked_bytes]),
         heap_end_bytes=np.array([heap_end_bytes]),
         live_bytes=np.array([live_bytes]),
+        root_bytes=np.array([process.parameters.root_bytes], dtype=np.float64),
         setting=setting_of(pacer),
     )
     answer = process.controller.at_commit(commit)

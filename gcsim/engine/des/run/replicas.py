@@ -66,8 +66,8 @@ def event_totals(
     quantiles = {name: np.zeros(lanes.lanes) for name in LATENCY_LEVELS}
     errors: dict[str, FloatArray] = {}
     growth = draw_growth(model, drawn, seed=plan.seed)
-    steady = model.profile.is_steady and growth is None and plan.keeps_setting
-    if not model.profile.is_steady and growth is None and plan.keeps_setting:
+    steady = model.profile.is_steady and growth is None and plan.is_steady
+    if not model.profile.is_steady and growth is None and plan.is_steady:
         whole_periods = MAX_PERIODS * model.profile.period_seconds
         plan = plan.changed(duration_seconds=min(plan.duration_seconds, whole_periods))
     tasks = (

@@ -1,0 +1,1 @@
+"""Rules of thumb on real programs in memory cgroups, against the predictions of ``gcsim compare``."""
