@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gcsim.engine.environment import versions_here
 from gcsim.engine.executors import IN_PROCESS, Executor
@@ -23,7 +23,9 @@ from gcsim.settings import Settings
 from gcsim.tuning.grid import settings_grid
 from gcsim.tuning.run_columns import RunColumns
 from gcsim.tuning.sweep import SWEEP_PLAN, Progress, base_settings, simulate_in_chunks
-from gcsim.tuning.unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from gcsim.tuning.unfinished import Unfinished
 
 _MOST_CYCLES = 50e6  # expected in a task: seconds of work, which a kill at the wrong moment costs
 _ENOUGH_CYCLES = (
@@ -135,7 +137,7 @@ class _Done:
 def sweep_services(
     files: Sequence[str],
     grid: Grid,
-    kept: Unfinished,
+    kept: "Unfinished",
     *,
     progress: Progress | None = None,
     executor: Executor = IN_PROCESS,
@@ -169,6 +171,8 @@ def sweep_services(
 
 def tasks_of(files: Sequence[str], grid: Grid) -> Iterator[int]:
     """Yields the number of settings of each task of a new sweep; leaves out models that cannot be read."""
+    from gcsim.tuning.unfinished import Unfinished  # here: a sweep of one part needs no database
+
     with TemporaryDirectory() as folder, Unfinished.opened(Path(folder) / "none", {}, resume=False) as kept:
         for task in _tasks(_parts(files, grid, kept, lambda _done, _total: None), grid.plan):
             yield sum(len(part.settings) for part in task)
@@ -180,7 +184,7 @@ def service_settings(grid: Grid, document: Mapping[str, Any]) -> list[Settings]:
     return grid.settings(knobs)
 
 
-def _parts(files: Sequence[str], grid: Grid, kept: Unfinished, count: Progress) -> Iterator[_Part]:
+def _parts(files: Sequence[str], grid: Grid, kept: "Unfinished", count: Progress) -> Iterator[_Part]:
     """The parts that are still to simulate, service by service; keeps the sentence about an unreadable model."""
     for service, file in enumerate(files):
         known = kept.described(service)
