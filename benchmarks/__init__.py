@@ -1,0 +1,1 @@
+"""Programs that time gcsim; each prints figures and asserts none."""
