@@ -34,6 +34,7 @@ class Goals(NamedTuple):
     gogc_trigger: Int64Array  # without the memory limit
     limit_trigger: Int64Array | None  # without GOGC; None if no lane has a limit
     runway: Int64Array
+    outside: FloatArray | None  # outside_heap_bytes at the last peak; None if no lane has a limit
 
 
 class InForce(NamedTuple):
@@ -76,8 +77,10 @@ def goals_and_triggers(
     goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
     trigger = trigger_bytes(marked, goal, runway, sweep_min, rules=rules)
     if in_force.limited is None:
-        return Goals(goal.astype(np.float64), trigger.astype(np.float64), trigger, None, runway)
-    limit_goal, limit_trigger = _limit_goals_and_triggers(parameters, fixed, state, rules, marked, runway)
+        return Goals(goal.astype(np.float64), trigger.astype(np.float64), trigger, None, runway, None)
+    limit_goal, limit_trigger, outside = _limit_goals_and_triggers(
+        parameters, fixed, state, rules, marked, runway
+    )
     binds = in_force.limited & (limit_trigger < trigger)
     return Goals(
         np.where(binds, limit_goal, goal).astype(np.float64),
@@ -85,6 +88,7 @@ def goals_and_triggers(
         trigger,
         limit_trigger,
         runway,
+        outside,
     )
 
 
@@ -95,8 +99,8 @@ def _limit_goals_and_triggers(
     rules: GoRules,
     marked: Int64Array,
     runway: Int64Array,
-) -> tuple[Int64Array, Int64Array]:
-    """(goal, trigger) from the memory limit at a heap that has grown to the trigger.
+) -> tuple[Int64Array, Int64Array, FloatArray]:
+    """(goal, trigger) from the memory limit at a heap that has grown to the trigger, and memory outside the heap.
 
     The runtime evaluates the goal at every test of the trigger. Free slots of swept spans count as memory outside the
     heap until allocation fills them. The goal therefore rises with the heap, and the trigger is the heap size at which
@@ -114,7 +118,7 @@ def _limit_goals_and_triggers(
     slots = free_slot_bytes(heap_end, last_peak_bytes=peak, slot_garbage=slot_garbage)
     non_heap = (outside + slots).astype(np.int64)
     goal = memory_limit_heap_goal_bytes(marked, state.memory_limit_bytes, non_heap, 0, rules=rules)
-    return np.maximum(goal, trigger), trigger
+    return np.maximum(goal, trigger), trigger, outside
 
 
 def runway_ahead_bytes(
