@@ -1,4 +1,4 @@
-"""Objects a second: the simulated allocation loop beside Go's own allocator, in the same minute on this machine.
+"""Objects a second: the simulated allocation loop and Go's own allocator, in the same minute on this machine.
 
     python benchmarks/bench_allocation_loop.py [--objects N]
 

@@ -1,8 +1,8 @@
 """CPU time of whole commands, start-up included, each over that of starting Python with NumPy in the same minute.
 
 ``python -m benchmarks.bench_commands [NAME ...]`` runs every command of ``COMMANDS``, or the named ones, three times in
-turn with the start of Python. It prints the least CPU seconds (user and system, with worker processes), wall seconds,
-and the ratios of both to those of the start.
+turn with the start of Python. Modules are compiled, as pip installs them. It prints the least CPU seconds (user and
+system, with worker processes), wall seconds, and the ratios of both to those of the start.
 """
 
 import os
@@ -52,10 +52,12 @@ class Cost:
 def measure(arguments: tuple[str, ...], folder: str, rounds: int = ROUNDS) -> Cost:
     """The cost of a command of gcsim; ``{folder}`` in an argument is the folder for its files."""
     command = [sys.executable, "-m", "gcsim", *(one.format(folder=folder) for one in arguments)]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = f"{folder}/compiled"
     runs, starts = [], []
     for _ in range(rounds):
-        runs.append(_run(command))
-        starts.append(_run([sys.executable, "-c", "import numpy"]))
+        runs.append(_run(command, env))
+        starts.append(_run([sys.executable, "-c", "import numpy"], env))
     return Cost(
         cpu_seconds=min(cpu for cpu, _ in runs),
         wall_seconds=min(wall for _, wall in runs),
@@ -64,10 +66,10 @@ def measure(arguments: tuple[str, ...], folder: str, rounds: int = ROUNDS) -> Co
     )
 
 
-def _run(command: list[str]) -> tuple[float, float]:
+def _run(command: list[str], env: dict[str, str]) -> tuple[float, float]:
     """(CPU seconds, wall seconds) of a process and its own processes."""
     before, began = os.times(), time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wall_s, after = time.perf_counter() - began, os.times()
     cpu_s = after.children_user - before.children_user + after.children_system - before.children_system
     return cpu_s, wall_s

@@ -1,4 +1,4 @@
-"""How much faster than real time the event-by-event engine plays a service, beside the machine's own pace.
+"""How much faster than real time the event-by-event engine plays a service, and the machine's own pace.
 
 ``python -m benchmarks.bench_des [SECONDS]`` plays 12,000 requests a second on two Ps with five collections a second,
 and prints simulated seconds per CPU second. A calibration loop of plain Python runs in the same process before and

@@ -1,4 +1,4 @@
-"""How fast logs are read, beside a plain loop that only splits the same lines.
+"""How fast logs are read, compared with a plain loop that only splits the same lines.
 
 ``python -m benchmarks.bench_gctrace_reader [LINES]`` prints lines per second of both, and their ratio, for a
 bare log, one in a container's wrapper, one in which three of four lines are foreign, and one with the

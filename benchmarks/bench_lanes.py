@@ -1,19 +1,29 @@
-"""How fast runs are simulated, beside the same pacer rules driven cycle by cycle on Python numbers.
+"""How fast runs are simulated, compared with the same pacer rules driven cycle by cycle, in Python and in Go.
 
 ``python -m benchmarks.bench_lanes [MODEL]`` simulates 20 x 10 settings x 8 replicas x 10 minutes, and 1,000
-settings x 16 replicas x 10 minutes, each as one sweep in this process. It prints CPU seconds; GC cycles a second of
-the engine alone, with every lane simulated; GC cycles that the runs stand for a second (a steady run stops when more
-cycles would only repeat, and equal lanes are simulated once); and the scalar rules' cycles a second in the same
-process, with the ratios of both.
+settings x 16 replicas x 10 minutes, each as one sweep in this process. It prints for each sweep
+
+- CPU seconds;
+- raw speed: GC cycles a second of the engine alone, with every lane simulated;
+- effective speed: GC cycles in the sums of all lanes, simulated or proved equal to simulated ones, per CPU second of
+  the whole sweep;
+- GC cycles that the runs stand for per CPU second of the sweep: a steady run stops when more cycles would repeat it;
+- the ratio of each speed to that of the same rules on Python numbers and to that of the Go runtime's own pacer, both
+  measured in the same minute. The rules alone have no allocation, marking or scatter.
+
+Last it prints the highest resident memory of a process that sweeps a million lanes.
 """
 
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from gcsim.engine.lanes.run import run_lanes
+from benchmarks.go_pacer import steps_per_second
+from experiments import toolchains
+from gcsim.engine.lanes.run import MAX_STEADY_CYCLES, run_lanes
 from gcsim.engine.simulate import lanes_for
 from gcsim.goruntime.pacer_state import MarkResult, PacerState
 from gcsim.goruntime.versions import rules_for
@@ -33,8 +43,17 @@ class Sweeping:
     settings: int
     replicas: int
     cpu_seconds: float  # of the whole of ``simulate``
-    simulated_cycles_per_second: float  # of the engine alone
-    stood_for_cycles_per_second: float
+    raw_per_second: float  # GC cycles of the engine alone
+    effective_per_second: float  # GC cycles, simulated or proved equal
+    stood_for_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacers:
+    """Cycles a second of the pacer's rules alone."""
+
+    python_per_second: float
+    go_per_second: float | None  # None without a Go toolchain
 
 
 def grid(model: Model, gogc: str, gomemlimit: str) -> list[Settings]:
@@ -55,6 +74,10 @@ def sweep_speed(
     ).finished
     cpu_s = time.process_time() - began
     stood_for = sum(run.metrics["gc_rate_hz"].value for run in runs) * duration_seconds * replicas
+    in_sums = sum(
+        float(np.minimum(run.metrics["gc_rate_hz"].value * duration_seconds, MAX_STEADY_CYCLES))
+        for run in runs
+    )
     engine = lanes_for(model, settings[: max(LANES_PER_CHUNK // replicas, 1)], replicas=replicas)
     began = time.process_time()
     totals = run_lanes(engine, duration_seconds=duration_seconds)
@@ -63,13 +86,14 @@ def sweep_speed(
         settings=len(settings),
         replicas=replicas,
         cpu_seconds=cpu_s,
-        simulated_cycles_per_second=float(totals.cycles.sum()) / engine_s,
-        stood_for_cycles_per_second=stood_for / cpu_s,
+        raw_per_second=float(totals.cycles.sum()) / engine_s,
+        effective_per_second=in_sums * replicas / cpu_s,
+        stood_for_per_second=stood_for / cpu_s,
     )
 
 
 def scalar_cycles_per_second(cycles: int) -> float:
-    """The same pacer rules, a cycle at a time on Python numbers: no allocation, marking or scatter beside them."""
+    """The speed of the same pacer rules, a cycle at a time on Python numbers."""
     state = PacerState.initial(gc_percent=100, memory_limit_bytes=MAX_INT64, rules=rules_for("1.27"))
     live, black = 60 * MIB, 20 * MIB
     began = time.process_time()
@@ -93,29 +117,71 @@ def scalar_cycles_per_second(cycles: int) -> float:
     return cycles / (time.process_time() - began)
 
 
-def report(speed: Sweeping, scalar: float) -> str:
-    """One sweep's figures for a reader."""
-    return (
-        f"{speed.settings} settings x {speed.replicas} replicas x {DURATION_SECONDS / 60:.0f} min:"
-        f" {speed.cpu_seconds:.2f} s of CPU,"
-        f" {speed.simulated_cycles_per_second / 1e6:.1f} M GC cycles/s simulated,"
-        f" {speed.stood_for_cycles_per_second / 1e6:.1f} M/s stood for;"
-        f" scalar rules alone {scalar / 1e6:.3f} M/s, ratio {speed.simulated_cycles_per_second / scalar:.0f}"
-        f" simulated, {speed.stood_for_cycles_per_second / scalar:.0f} stood for"
+def go_cycles_per_second(cycles: int) -> float | None:
+    """The speed of the Go runtime's own pacer; None without a Go toolchain."""
+    try:
+        return steps_per_second(toolchains.default(), cycles)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+
+
+def peak_memory_mib(model_name: str, settings_per_axis: int, replicas: int) -> float:
+    """The highest resident memory of a new process that sweeps a square grid for 20 s of each run, MiB."""
+    program = (
+        "import resource, sys\n"
+        "from gcsim.service.model import Model\n"
+        "from gcsim.tuning.sweep import sweep\n"
+        "name, count, replicas = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])\n"
+        "model = Model.load(name)\n"
+        "limits = [int(model.parameters.live_bytes.value * (1.5 + i * 15.0 / count)) for i in range(count - 1)]\n"
+        "sweep(model, gogc=range(25, 25 + 4 * count, 4), gomemlimit_bytes=[None, *limits], replicas=replicas,\n"
+        "      duration_seconds=20.0)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
+    command = [sys.executable, "-c", program, model_name, str(settings_per_axis), str(replicas)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def report(speed: Sweeping, pacers: Pacers) -> str:
+    """One sweep's figures for a reader, on several lines."""
+    lines = [
+        f"{speed.settings} settings x {speed.replicas} replicas x {DURATION_SECONDS / 60:.0f} min:"
+        f" {speed.cpu_seconds:.2f} s of CPU"
+    ]
+    for name, per_second in (
+        ("raw", speed.raw_per_second),
+        ("effective", speed.effective_per_second),
+        ("stood for", speed.stood_for_per_second),
+    ):
+        line = f"  {name:9} {per_second / 1e6:6.1f} M GC cycles/s, {1e9 / per_second:5.0f} ns each,"
+        line += f" {per_second / pacers.python_per_second:6.0f} times the rules in Python"
+        if pacers.go_per_second is not None:
+            line += f", {per_second / pacers.go_per_second:4.1f} times Go's pacer"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Both sweeps."""
-    model = Model.load(sys.argv[1] if len(sys.argv) > 1 else "order-service")
-    scalar = scalar_cycles_per_second(20_000)
+    """Prints both sweeps and the memory of a large one."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "order-service"
+    model = Model.load(name)
+    pacers = Pacers(
+        python_per_second=scalar_cycles_per_second(20_000), go_per_second=go_cycles_per_second(3_000_000)
+    )
+    print(f"the rules alone: {pacers.python_per_second / 1e6:.3f} M cycles/s in Python", end="")
+    print(
+        ""
+        if pacers.go_per_second is None
+        else f", {pacers.go_per_second / 1e6:.1f} M cycles/s in Go's runtime"
+    )
     live_mib = round(model.parameters.live_bytes.value / MIB)
     ten = f"off,{live_mib * 3 // 2}MiB:{live_mib * 8}MiB:9"
     many = f"off,{live_mib * 3 // 2}MiB:{live_mib * 16}MiB:24"
     for gogc, limits, replicas in (("25:800:20", ten, 8), ("25:800:40", many, 16)):
         settings = grid(model, gogc, limits)
         speed = sweep_speed(model, settings, replicas=replicas, duration_seconds=DURATION_SECONDS)
-        print(report(speed, scalar), flush=True)
+        print(report(speed, pacers), flush=True)
+    print(f"a million lanes: {peak_memory_mib(name, 250, 16):.0f} MiB of resident memory at most")
     print(f"numpy {np.__version__}")
 
 

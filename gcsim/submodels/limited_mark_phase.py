@@ -112,7 +112,8 @@ class _Limiter:
         owed_ns = UPDATE_PERIOD_NS * (1.0 - background) * owed.debt / each
         unpaid = None
         if not conditions.open_loop:
-            waits = dedicated_workers(procs) == 0
+            same = bool((procs == procs[0]).all())
+            waits = dedicated_workers(procs[:1] if same else procs) == 0
             unpaid = np.where(waits, unpaid_share(owed_ns), 0.0) if waits.any() else None
         return cls(
             conditions=conditions,

@@ -23,8 +23,8 @@ from gcsim.tuning.memory_budget import MemoryBudget, memory_budget
 from gcsim.tuning.needed import Needed, needed_for
 from gcsim.tuning.reason import explain, explain_miss
 from gcsim.tuning.search import (
+    COARSE_GOGC,
     MOST_SETTINGS,
-    Evaluate,
     GridPoint,
     backstop_limits,
     candidate_limits,
@@ -184,27 +184,37 @@ class _Evaluation:
         self._plan = plan
         self._progress = progress
         self._done: list[Run] = []
+        self._ahead: dict[Settings, Run] = {}  # simulated, and not asked for yet
         self._report(MOST_SETTINGS)
 
-    def __call__(self, settings: Sequence[Settings]) -> list[Run]:
-        """All runs simulated so far, including those of ``settings``."""
+    def __call__(self, settings: Sequence[Settings], likely: Sequence[Settings] = ()) -> list[Run]:
+        """All runs asked for so far, including those of ``settings``.
+
+        ``likely`` are settings that the next call may ask for. More settings make an engine call little longer.
+        """
         known = {run.settings for run in self._done}
-        new = [each for each in dict.fromkeys(settings) if each not in known]
-        for chunk in simulate_in_chunks(self._model, new, self._plan, self._executor):
-            self._done.extend(chunk)
-            self._report(max(MOST_SETTINGS, len(self._done)))
+        asked = [each for each in dict.fromkeys(settings) if each not in known]
+        wanted = [each for each in asked if each not in self._ahead]
+        if wanted:
+            wanted = list(dict.fromkeys([*wanted, *(each for each in likely if each not in known)]))
+            new = [each for each in wanted if each not in self._ahead]
+            for chunk in simulate_in_chunks(self._model, new, self._plan, self._executor):
+                self._ahead |= {run.settings: run for run in chunk}
+                done = len(self._done) + len(self._ahead)
+                self._report(max(MOST_SETTINGS, done), done)
+        self._done.extend(self._ahead.pop(each) for each in asked)
         return self._done
 
     def finish(self) -> None:
         """Reports the end of the simulation."""
-        self._report(len(self._done))
+        self._report(len(self._done), len(self._done))
 
-    def _report(self, total: int) -> None:
+    def _report(self, total: int, done: int = 0) -> None:
         if self._progress is not None:
-            self._progress(len(self._done), total)
+            self._progress(done, total)
 
 
-def _search(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Constraint]) -> list[Run]:
+def _search(evaluate: _Evaluation, knobs: GridPoint, constraints: Sequence[Constraint]) -> list[Run]:
     """The runs of the search: grid edges, candidate limits, the highest limit that holds, GOGC near the best."""
     runs = evaluate(outline(knobs))
     holding, failing = net_bracket(runs, constraints[0])
@@ -214,12 +224,21 @@ def _search(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Constrai
     runs = evaluate(wanted)
     net, _ = net_bracket(runs, constraints[0])
     if net is not None and net != holding:
-        runs = evaluate([s for s in gogc_column(knobs, net) if s.gogc is not None])
-    starts = [run.settings for run in (choose(runs, constraints), cheapest(runs, constraints))]
-    around = [s for start in starts for s in finer_gogc(knobs, start.gogc, start.gomemlimit_bytes)]
+        row = [s for s in gogc_column(knobs, net) if s.gogc is not None]
+        places = [COARSE_GOGC.index(start.gogc) for start in _best(runs, constraints)]
+        near = dict.fromkeys(g for place in places for g in COARSE_GOGC[max(place - 1, 0) : place + 2])
+        runs = evaluate(row, likely=[s for gogc in near for s in finer_gogc(knobs, gogc, net)])
+    around = [
+        s for start in _best(runs, constraints) for s in finer_gogc(knobs, start.gogc, start.gomemlimit_bytes)
+    ]
     if net is not None:
         around += [replace(s, gomemlimit_bytes=net) for s in around]
     return evaluate(around)
+
+
+def _best(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Settings]:
+    """The settings of the runs around which the search takes finer steps."""
+    return [run.settings for run in (choose(runs, constraints), cheapest(runs, constraints))]
 
 
 def _known(runs: Sequence[Run], settings: Settings) -> Run | None:

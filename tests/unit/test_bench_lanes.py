@@ -3,7 +3,14 @@
 import numpy as np
 from example_service import example_service
 
-from benchmarks.bench_lanes import grid, report, scalar_cycles_per_second, sweep_speed
+from benchmarks.bench_lanes import (
+    Pacers,
+    grid,
+    peak_memory_mib,
+    report,
+    scalar_cycles_per_second,
+    sweep_speed,
+)
 from gcsim.engine.lanes.run import run_lanes
 from gcsim.engine.simulate import lanes_for
 
@@ -21,13 +28,20 @@ def test_cycles_are_those_of_the_runs() -> None:
     np.testing.assert_array_equal(totals.heap_end_mib, again.heap_end_mib)
 
 
-def test_the_report_prints_both_speeds() -> None:
-    """The engine's speed stands beside the scalar rules' of the same process, with their ratio."""
+def test_the_report_prints_every_speed_with_its_ratios() -> None:
+    """Raw, effective and stood-for speed have ratios to the rules in Python, and to Go's pacer where there is one."""
     speed = sweep_speed(
         example_service(), grid(example_service(), "100", "off"), replicas=2, duration_seconds=20.0
     )
-    assert speed.simulated_cycles_per_second > 0
-    line = report(speed, scalar_cycles_per_second(200))
-    assert "simulated" in line
-    assert "scalar rules alone" in line
-    assert "ratio" in line
+    assert speed.raw_per_second > 0
+    python = scalar_cycles_per_second(200)
+    for go in (None, 5e6):
+        lines = report(speed, Pacers(python_per_second=python, go_per_second=go)).splitlines()
+        assert [line.split()[0] for line in lines[1:]] == ["raw", "effective", "stood"]
+        assert all("times the rules in Python" in line for line in lines[1:])
+        assert all(("times Go's pacer" in line) is (go is not None) for line in lines[1:])
+
+
+def test_the_memory_of_a_sweep_is_that_of_a_process() -> None:
+    """A small sweep needs more memory than an empty Python and less than a gigabyte."""
+    assert 20 < peak_memory_mib("order-service", 2, 1) < 1024

@@ -136,7 +136,7 @@ class LaneEngine:
         )
         heap_end = heap_start + allocated_black
         if self.watch is not None:
-            self.watch.add_end(parameters, state, np.maximum(heap_end, heap_start + runway.unlimited))
+            self.watch.add_end(parameters, state, goals, np.maximum(heap_end, heap_start + runway.unlimited))
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
         self._update_cons_mark(live, allocated_black, phase, mark_s)
         self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)

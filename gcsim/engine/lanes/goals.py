@@ -39,8 +39,8 @@ class Goals(NamedTuple):
     gogc_trigger: Int64Array  # without the memory limit
     limit_trigger: Int64Array | None  # without GOGC; None if no lane has a limit
     runway: Int64Array
-    limit_goal: FloatArray | None = None  # without GOGC
-    available: FloatArray | None = None  # the limit less memory outside the heap
+    limit_goal: FloatArray | None  # without GOGC; this and the next one are None if no lane has a limit
+    outside: FloatArray | None  # outside_heap_bytes at the last peak
 
 
 class Runway(NamedTuple):
@@ -90,8 +90,8 @@ def goals_and_triggers(
     goal = heap_goal_bytes(gc_goal, NO_LIMIT_GOAL, sweep_min)
     trigger = trigger_bytes(marked, goal, runway, sweep_min, rules=rules)
     if in_force.limited is None:
-        return Goals(goal.astype(np.float64), trigger.astype(np.float64), trigger, None, runway)
-    limit_goal, limit_trigger, available = _limit_goals_and_triggers(
+        return Goals(goal.astype(np.float64), trigger.astype(np.float64), trigger, None, runway, None, None)
+    limit_goal, limit_trigger, outside = _limit_goals_and_triggers(
         parameters, fixed, state, rules, marked, runway
     )
     binds = in_force.limited & (limit_trigger < trigger)
@@ -102,7 +102,7 @@ def goals_and_triggers(
         limit_trigger,
         runway,
         limit_goal.astype(np.float64),
-        available,
+        outside,
     )
 
 
@@ -114,7 +114,7 @@ def _limit_goals_and_triggers(
     marked: Int64Array,
     runway: Int64Array,
 ) -> tuple[Int64Array, Int64Array, FloatArray]:
-    """(goal, trigger, available) from the memory limit at a heap that has grown to the trigger.
+    """(goal, trigger, memory outside the heap) under the memory limit, at a heap that has grown to the trigger.
 
     The runtime evaluates the goal at every test of the trigger. Free slots of swept spans count as memory outside the
     heap until allocation fills them. The goal therefore rises with the heap, and the trigger is the heap size at which
@@ -132,7 +132,7 @@ def _limit_goals_and_triggers(
     slots = free_slot_bytes(heap_end, last_peak_bytes=peak, slot_garbage=slot_garbage)
     non_heap = (outside + slots).astype(np.int64)
     goal = memory_limit_heap_goal_bytes(marked, state.memory_limit_bytes, non_heap, 0, rules=rules)
-    return np.maximum(goal, trigger), trigger, available
+    return np.maximum(goal, trigger), trigger, outside
 
 
 def runway_ahead(
@@ -147,9 +147,10 @@ def runway_ahead(
     growth = np.maximum(live / np.maximum(state.live_bytes, 1.0), 1.0)
     unlimited: FloatArray = np.maximum(goals.goal - heap_start, 0.0) * growth
     runway = unlimited
-    if goals.available is not None and goals.limit_goal is not None:
+    if goals.outside is not None and goals.limit_goal is not None:
+        available = state.memory_limit_bytes - goals.outside
         stop = limit_stop_bytes(
-            heap_start, limit_goal_bytes=goals.limit_goal, available_bytes=goals.available, growth=growth
+            heap_start, limit_goal_bytes=goals.limit_goal, available_bytes=available, growth=growth
         )
         runway = np.minimum(unlimited, stop - heap_start)
     over = heap_start > goals.goal

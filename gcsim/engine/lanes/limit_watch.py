@@ -32,33 +32,53 @@ class LimitWatch:
     """The bounds of the lanes that an engine still runs, from all its steps until now."""
 
     def __init__(self, lanes: int) -> None:
-        self.least_limit_bytes = np.zeros(lanes)  # lanes at this limit or a higher one have the same run
-        self.least_gogc = np.zeros(lanes)  # lanes at this GOGC or a higher one have the same run
         self._places = np.arange(lanes)
+        self._limits, self._gogcs = np.zeros(lanes), np.zeros(lanes)  # of the lanes that still run
+        self._all_limits, self._all_gogcs = np.zeros(lanes), np.zeros(lanes)
+
+    @property
+    def least_limit_bytes(self) -> FloatArray:
+        """Lanes at this limit or a higher one have the same run; shape (lanes,)."""
+        self._all_limits[self._places] = self._limits
+        return self._all_limits
+
+    @property
+    def least_gogc(self) -> FloatArray:
+        """Lanes at this GOGC or a higher one have the same run; shape (lanes,)."""
+        self._all_gogcs[self._places] = self._gogcs
+        return self._all_gogcs
 
     def keep(self, lanes: BoolArray) -> None:
         """Follows only the lanes that ``lanes`` marks; the bounds of the others stay."""
+        self._all_limits[self._places], self._all_gogcs[self._places] = self._limits, self._gogcs
         self._places = self._places[lanes]
+        self._limits, self._gogcs = self._limits[lanes], self._gogcs[lanes]
 
     def add(self, parameters: LaneParameters, state: LaneState, goals: Goals, rules: GoRules) -> None:
         """Adds the next cycle of every lane; ``state`` is that before it."""
         for bound, found in (
-            (self.least_limit_bytes, least_limit_bytes(parameters, state, goals, rules)),
-            (self.least_gogc, least_gogc(parameters, state, goals, rules)),
+            (self._limits, least_limit_bytes(parameters, state, goals, rules)),
+            (self._gogcs, least_gogc(parameters, state, goals, rules)),
         ):
-            bound[self._places] = np.maximum(bound[self._places], found)
+            np.maximum(bound, found, out=bound)
 
-    def add_end(self, parameters: LaneParameters, state: LaneState, reached_bytes: FloatArray) -> None:
+    def add_end(
+        self, parameters: LaneParameters, state: LaneState, goals: Goals, reached_bytes: FloatArray
+    ) -> None:
         """Adds the highest heap of the next cycle, or its goal if that is higher, in every lane.
 
         At a limit that holds this heap and the memory outside it, the limit does not stop the heap while marking.
         """
         peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
-        outside = parameters.outside_heap_bytes(peak, parameters.calibrated_peak_bytes)
-        bound = self.least_limit_bytes
-        bound[self._places] = np.maximum(
-            bound[self._places], _above(reached_bytes + outside + peak * _MARGIN)
-        )
+        holds = reached_bytes + _outside_bytes(parameters, peak, goals) + peak * _MARGIN
+        np.maximum(self._limits, _above(holds), out=self._limits)
+
+
+def _outside_bytes(parameters: LaneParameters, peak: FloatArray, goals: Goals) -> FloatArray:
+    """Memory outside the heap at the last peak, shape (lanes,)."""
+    if goals.outside is not None:
+        return goals.outside
+    return parameters.outside_heap_bytes(peak, parameters.calibrated_peak_bytes)
 
 
 def least_limit_bytes(
@@ -75,8 +95,7 @@ def least_limit_bytes(
     if rules.limit_headroom_percent:
         room = np.maximum(room, goal / (1.0 - rules.limit_headroom_percent / 100.0))
     slots = free_slot_bytes(trigger, last_peak_bytes=peak, slot_garbage=parameters.slot_garbage_share)
-    outside = parameters.outside_heap_bytes(peak, parameters.calibrated_peak_bytes)
-    return _above(room + slots + outside + peak * _MARGIN)
+    return _above(room + slots + _outside_bytes(parameters, peak, goals) + peak * _MARGIN)
 
 
 def least_gogc(parameters: LaneParameters, state: LaneState, goals: Goals, rules: GoRules) -> FloatArray:
