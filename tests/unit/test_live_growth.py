@@ -10,6 +10,7 @@ from example_service import example_service
 
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.estimate.live_growth import better_clock, find_growth
+from gcsim.calibration.estimate.movement import _level_at_end
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.engine.simulate import record_cycles, replica_metrics, simulate
 from gcsim.errors import InputError
@@ -170,6 +171,13 @@ def test_the_memory_of_a_job_includes_its_last_heap() -> None:
         assert events["rss_peak_bytes"].value == pytest.approx(lanes["rss_peak_bytes"].value, rel=0.1)
         excess.append(lanes["rss_peak_bytes"].value / (lanes["heap_peak_bytes"].value + base))
     assert max(excess) > 1.07  # without the last heap at most 1.03: what the runtime adds to a heap peak
+
+
+def test_the_live_heap_of_a_job_rises_on_after_its_last_cycle() -> None:
+    """At the slope of the second half of the logged work; a heap that falls there stays at its last level."""
+    seconds = np.array([0.0, 4.0, 8.0, 10.0])
+    assert _level_at_end(seconds, np.array([0.0, 0.4, 2.0, 2.8]), 5.0) == pytest.approx(2.8 + 5.0 * 2.0 / 5.0)
+    assert _level_at_end(seconds, np.array([0.0, 3.0, 2.0, 1.0]), 5.0) == 1.0
 
 
 def test_growth_of_a_closed_loop_follows_its_work() -> None:

@@ -63,8 +63,9 @@ def _deviations(name: str, replicas: int, seed: int) -> FloatArray:
 def _with_file_pages(model: Model, drawn: dict[str, FloatArray]) -> dict[str, FloatArray]:
     """Constants of RSS that fit the drawn file pages.
 
-    Where RSS was not measured, more file pages are more RSS (``rss_file_share`` 1), and anonymous memory does not
-    change. Where it was, more file pages are less anonymous memory (0), and RSS does not change.
+    Where anonymous memory was measured, or nothing was, more file pages are more RSS (``rss_file_share`` 1), and
+    anonymous memory does not change. Where RSS alone was, more file pages are less anonymous memory (0), and RSS does
+    not change.
     """
     known = model.parameters
     more = known.rss_file_share.value * (drawn["file_resident_bytes"] - known.file_resident_bytes.value)
