@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "help": ("--help",),
     "inspect": ("inspect", CAPTURE),
     "recommend": ("recommend", "order-service", "--memory", "512MiB"),
+    "simulate-events": ("simulate", "order-service", "--engine", "des"),
+    "simulate-open-events": ("simulate", "order-service-open", "--engine", "des"),
     "readme-sweep": ("sweep", "order-service", *README_SWEEP, "-o", "{folder}/readme"),
     "thousand": ("sweep", "order-service", *THOUSAND, "--json"),
     "thousand-figures": ("sweep", "order-service", *THOUSAND, "--json", "-o", "{folder}/thousand"),
