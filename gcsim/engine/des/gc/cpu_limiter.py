@@ -32,13 +32,12 @@ class CpuLimiter:
     def _hold(self, state: rule.LimiterState) -> None:
         """Takes the limiter's new state."""
         self._state = state
-        self._update_due_ns = int(state.last_update_ns) + rule.UPDATE_PERIOD_NS
         self.enabled = bool(state.enabled)
         self.nearly_full = self.fill_share > _NEARLY_FULL
 
     def poll(self, now_ns: int) -> None:
         """Updates the bucket if the last update is over 10 ms old; called when a P schedules."""
-        if now_ns > self._update_due_ns:  # ``needs_update``
+        if rule.needs_update(self._state, now_ns):
             self._settle(now_ns)
 
     def assisted(self, now_ns: int) -> None:
