@@ -92,6 +92,8 @@ SLOW = (
     "unit/test_recovery.py",
     "unit/test_reuse.py::test_a_longer_period_between_collections_makes_more_hits",
     "unit/test_run_figures.py",
+    "unit/test_run_length.py::test_the_document_says_how_long_was_simulated",
+    "unit/test_run_length.py::test_the_length_depends_on_the_run_alone",
     "unit/test_stride.py",
     "unit/test_survivors.py",
     "unit/test_tuning_recommend.py",
