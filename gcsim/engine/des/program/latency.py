@@ -1,4 +1,4 @@
-"""Request latencies by cause, as running sums; memory does not grow with the number of requests.
+"""Request latencies and their causes; memory does not grow with the number of requests.
 
 A request's latency is the time from its due time to its end. The due time does not depend on when a worker was free,
 so that there is no coordinated omission. The latency is the sum of five parts:
@@ -11,7 +11,7 @@ so that there is no coordinated omission. The latency is the sum of five parts:
     queueing    the rest: every P was busy with other requests, or an idle P had to wake up
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 
 import numpy as np
@@ -35,6 +35,9 @@ class CompletedRequests:
     assist_ns: FloatArray
 
 
+_COLUMNS = tuple(column.name for column in fields(CompletedRequests))
+
+
 class CompletionBuffer:
     """Completed requests that are not drained yet."""
 
@@ -47,8 +50,8 @@ class CompletionBuffer:
         """Adds a block of completed requests."""
         self._blocks.append(block)
 
-    def drain(self) -> list[CompletedRequests]:
-        """Returns the requests completed since the last call and forgets them."""
+    def drain(self) -> CompletedRequests | None:
+        """Returns the requests completed since the last call and forgets them; None if there are none."""
         blocks, self._blocks = self._blocks, []
         if self.rows:
             flat = np.fromiter(chain.from_iterable(self.rows), dtype=np.float64, count=5 * len(self.rows))
@@ -59,31 +62,28 @@ class CompletionBuffer:
                     due_ns=due, start_ns=start, end_ns=end, service_ns=service, assist_ns=assist
                 )
             )
-        return blocks
+        if len(blocks) <= 1:
+            return blocks[0] if blocks else None
+        columns = (np.concatenate([getattr(block, name) for block in blocks]) for name in _COLUMNS)
+        return CompletedRequests(**dict(zip(_COLUMNS, columns, strict=True)))
 
 
 class LatencySums:
-    """A histogram of latencies, and sums of latency by cause in ns."""
+    """Histograms of latencies."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(_PER_OCTAVE * _OCTAVES, dtype=np.int64)
         self._served_counts = np.zeros_like(self._counts)
-        self.cause_ns = dict.fromkeys(CAUSES, 0.0)
 
     @property
     def count(self) -> int:
         """Number of requests."""
         return int(self._counts.sum())
 
-    def add(self, finished: CompletedRequests, interruptions: "Interruptions") -> dict[str, FloatArray]:
-        """Adds requests; returns the parts of their latencies by cause, ns, arrays of shape (n,)."""
-        parts = interruptions.split(finished)
-        latency = finished.end_ns - finished.due_ns
-        self._counts += _histogram(latency)
+    def add(self, finished: CompletedRequests) -> None:
+        """Adds requests."""
+        self._counts += _histogram(finished.end_ns - finished.due_ns)
         self._served_counts += _histogram(finished.end_ns - finished.start_ns)
-        for cause, values in parts.items():
-            self.cause_ns[cause] += float(values.sum())
-        return parts
 
     def counts(self) -> Int64Array:
         """A copy of the histogram of latencies, for ``quantile_seconds``."""

@@ -70,8 +70,8 @@ class Serving(MarkedRequests):
         self._slices: list[float] = []  # drawn ahead, the next one last
         self._ended = CompletionBuffer()
 
-    def finished(self) -> list[CompletedRequests]:
-        """Requests that ended since the last call."""
+    def finished(self) -> CompletedRequests | None:
+        """Requests that ended since the last call; None without any."""
         return self._ended.drain()
 
     def _arrived(self, now_ns: float) -> list[Request]:

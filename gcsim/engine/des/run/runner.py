@@ -203,7 +203,7 @@ class _Run:
     def _cycle_ended(self, cycle: Cycle) -> None:
         """Reports a cycle and its requests, and ends the run after the last cycle."""
         process = self.process
-        finished = [] if process.serving is None else process.serving.finished()
+        finished = None if process.serving is None else process.serving.finished()
         duration_s = self._plan.duration_seconds
         if process.warming_up:
             process.epoch_ns = cycle.end_ns
@@ -213,11 +213,11 @@ class _Run:
                 self._warm_up_cycles = cycle.number
                 self._start_recording()
             return
-        for block in finished:
+        if finished is not None:
             assert self.latencies is not None  # there are requests
-            parts = self.latencies.add(block, process.interruptions)
+            self.latencies.add(finished)
             if self.recorder is not None:
-                self.recorder.add_requests(block, parts)
+                self.recorder.add_requests(finished, process.interruptions.split(finished))
         start_s = (cycle.start_ns - process.epoch_ns) * 1e-9
         over = self._is_over(cycle, start_s > duration_s)
         enough = False
