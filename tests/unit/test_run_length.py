@@ -54,7 +54,7 @@ def _cycles_until_enough(scatter: float) -> int:
 
 
 def test_a_run_ends_when_its_sampling_error_is_small() -> None:
-    """w = scatter / sqrt(cycles) must fall to 1.1 %, so that scatters of 3, 11 and 40 % need ever longer runs."""
+    """w = scatter / sqrt(cycles) must fall to 1.2 %, so that scatters of 3, 11 and 40 % need ever longer runs."""
     assert _cycles_until_enough(0.03) == CHECKS[0]
     assert _cycles_until_enough(0.11) in CHECKS[1:]
     assert _cycles_until_enough(0.40) == 300

@@ -6,10 +6,10 @@ A run of n cycles is cut into ``STRETCHES`` equal stretches. The sampling error 
 
 The run has enough cycles if for every metric, with its model error e (a relative standard deviation),
 
-    w <= max(SHARE_OF_ERROR * e, LEAST_ERROR)   or, for a share of CPU or time,   w * mean <= LEAST_SHARE
+    w <= max(e, LEAST_ERROR)   or, for a share of CPU or time,   w * mean <= LEAST_SHARE
 
-The median of 32 replicas then has a sampling error of at most a tenth of the half width of its interval
-(1.25 w / sqrt(32) <= 0.1 * 1.645 e), or of 0.25 % of its value. The rule reads its own run only. A run is therefore the
+The sampling error of the median of 32 replicas is then at most 0.13 of the half width of its interval
+(1.25 w / sqrt(32) <= 0.13 * 1.645 e), or 0.25 % of its value. The rule reads its own run only. A run is therefore the
 same in every grid and for any number of processes.
 
 No such rule holds for peaks. ``engine.summary.metrics`` extrapolates them, from at least ``CHECKS[0]`` cycles.
@@ -27,9 +27,8 @@ from gcsim.engine.summary.intervals import LoadKind, error_at_home
 
 STRETCHES = 12
 CHECKS = tuple(
-    1 + STRETCHES * cycles for cycles in (5, 7, 10, 14, 20)
+    1 + STRETCHES * cycles for cycles in (4, 5, 7, 10, 14, 20)
 )  # numbers of cycles at which a run may end
-SHARE_OF_ERROR = 0.75
 LEAST_ERROR = 0.011
 LEAST_SHARE = 0.001
 LATENCY_LEVELS = {"request_p50_seconds": 0.50, "request_p99_seconds": 0.99}
@@ -55,7 +54,7 @@ class RunLength:
         if latencies is not None:
             self._counts.append(latencies.counts())
         return len(self._rows) in CHECKS and all(
-            error <= max(SHARE_OF_ERROR * error_at_home(name, self._load), LEAST_ERROR)
+            error <= max(error_at_home(name, self._load), LEAST_ERROR)
             or (name.endswith("_fraction") and error * mean <= LEAST_SHARE)
             for name, (mean, error) in self._measured().items()
         )
