@@ -6,7 +6,9 @@ heap is fragmented and takes some fresh pages while free pages are left. Between
 model is therefore a lower bound.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gcsim.engine.des.run.parameters import RunParameters
 from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes, overage_bytes
@@ -136,6 +138,13 @@ class HeapMemory:
     ) -> int:
         """The heap goal in force; ``triggered_bytes`` is given while marking."""
         return pacer.heap_goal_bytes(self.limit_goal_bytes(pacer, heap_live_bytes), triggered_bytes)
+
+    def goal_while_marking(self, pacer: PacerState, triggered_bytes: int) -> Callable[[int, int], int]:
+        """The heap goal as a function of (heapLive, triggered bytes); without a memory limit it is a constant."""
+        if pacer.memory_limit_bytes < MAX_INT64:
+            return partial(self.heap_goal_bytes, pacer)
+        goal = self.heap_goal_bytes(pacer, triggered_bytes, triggered_bytes)
+        return lambda *_: goal
 
     def trigger_now_bytes(self, pacer: PacerState) -> int:
         """The trigger at the present heap size; under a memory limit it moves while the heap grows."""

@@ -1,4 +1,4 @@
-"""The length of a run of a steady service: the run ends once its sampling error is small against the model's error.
+"""The length of a run of a steady service: the run ends once its sampling error is at most the model's error.
 
 A run of n cycles is cut into ``STRETCHES`` equal stretches. The sampling error of a metric in this run is
 
