@@ -147,14 +147,20 @@ def sweep_services(
     It is not if KeyboardInterrupt or Terminated ended the work. ``service_settings`` and ``kept`` then have the
     results. Raises InputError if the parts cannot be kept.
     """
-    done = dict.fromkeys(range(len(files)), 0)  # settings of each service
+    done = [kept.count(service) for service in range(len(files))]  # settings of each service
+    total = sum(done)
 
     def count(service: int, settings: int) -> None:
-        done[service] = max(done[service], settings)
+        nonlocal total
+        more = max(settings - done[service], 0)
+        done[service] += more
+        total += more
         if progress is not None:
-            progress(sum(done.values()), len(files) * len(grid))
+            progress(total, len(files) * len(grid))
 
     try:
+        if progress is not None:
+            progress(total, len(files) * len(grid))
         tasks = _tasks(_parts(files, grid, kept, count), grid.plan)
         for results in executor.map(partial(_simulate_parts, grid.plan), tasks):
             for one in results:
@@ -190,7 +196,6 @@ def _parts(files: Sequence[str], grid: Grid, kept: "Unfinished", count: Progress
         known = kept.described(service)
         done = kept.finished(service) if known is not None and not known["refused"] else None
         first = 0 if done is None else len(done)
-        count(service, first)
         if first == len(grid):
             continue
         try:
