@@ -1,6 +1,7 @@
 """Rules of thumb on real programs, predicted and observed.
 
     python -m experiments.rules capture                          # the logs that the models come from
+    python -m experiments.rules predict                          # predictions.json, before the runs
     python -m experiments.rules run --program orders --memory 256  # the rules in one container; minutes, quiet machine
     python -m experiments.rules page                             # the table in docs/explanation/rules-of-thumb.md
 
@@ -13,15 +14,15 @@ from collections.abc import Sequence
 
 from experiments.capture import capture_run
 from experiments.rules.page import write_page
-from experiments.rules.predict import predicted
+from experiments.rules.predict import write_predictions
 from experiments.rules.study import (
     CAPTURES,
     CASES,
     RESULTS,
     build,
+    read_predictions,
     read_results,
     results_text,
-    rules_to_run,
     run_rule,
 )
 from gcsim.atomic import write_text_atomically
@@ -30,7 +31,7 @@ from gcsim.atomic import write_text_atomically
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one step of the study."""
     parser = argparse.ArgumentParser(prog="python -m experiments.rules", description=__doc__)
-    parser.add_argument("step", choices=("capture", "run", "page"))
+    parser.add_argument("step", choices=("capture", "predict", "run", "page"))
     parser.add_argument("--program", choices=[case.program for case in CASES])
     parser.add_argument("--memory", type=int, help="MiB of the container")
     parser.add_argument(
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.step == "capture":
         for case in cases:
             capture_run(case.plan, CAPTURES)
+    elif options.step == "predict":
+        write_predictions()
     elif options.step == "run":
         for case in cases:
             for memory in case.memory_mib:
@@ -55,10 +58,10 @@ def _run(program: str, memory_mib: int) -> None:
     """Runs every rule in one container and files the results."""
     case = next(case for case in CASES if case.program == program)
     binary = build(program)
-    rows = rules_to_run(predicted(case, memory_mib).rows)
+    rules = [one for one in read_predictions() if (one.program, one.memory_mib) == (program, memory_mib)]
     found = []
-    for row in rows:
-        one = run_rule(case, binary, memory_mib, row)
+    for rule in rules:
+        one = run_rule(case, binary, rule)
         found.append(one)
         cpu = "" if one.gc_cpu_fraction is None else f"{100 * one.gc_cpu_fraction:.1f} % GC CPU"
         sys.stderr.write(f"{program} {memory_mib} MiB, {one.rule}: {one.end} {cpu}\n")

@@ -4,15 +4,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.rules.predict import predicted
-from experiments.rules.study import CASES, Observed, read_results
+from experiments.rules.study import CASES, Observed, Predicted, read_predictions, read_results
 from gcsim.atomic import write_text_atomically
-from gcsim.tuning.compare import Compared
 from gcsim.units import format_percent
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "rules-of-thumb.md"
 _BEGIN, _END = "<!-- rules: begin -->\n", "<!-- rules: end -->"
-_SURE = 0.5  # the chance from which an end is the predicted one
 
 
 def write_page(*, check: bool) -> bool:
@@ -26,55 +23,49 @@ def write_page(*, check: bool) -> bool:
 
 
 def page_text(results: Sequence[Observed]) -> str:
-    """The tables of all cases, and the counts of agreement."""
-    parts, right, inside, errors = [], 0, 0, []
-    for case in CASES:
-        for memory in case.memory_mib:
-            runs = {
-                one.rule: one for one in results if (one.program, one.memory_mib) == (case.program, memory)
-            }
-            pairs = [
-                (row, runs[row.rule.name]) for row in predicted(case, memory).rows if row.rule.name in runs
-            ]
-            if not pairs:
-                continue
-            right += sum(_end(row) == one.end for row, one in pairs)
-            kept = [(row, one.gc_cpu_fraction) for row, one in pairs if one.gc_cpu_fraction is not None]
-            inside += sum(row.run.metrics["gc_cpu_fraction"].contains(seen) for row, seen in kept)
-            errors += [
-                abs(row.run.metrics["gc_cpu_fraction"].value / seen - 1.0) for row, seen in kept if seen
-            ]
-            parts.append(_table(case.program, memory, pairs))
-    if not parts:
+    """The counts of agreement, and the tables of all cases."""
+    runs = {(one.program, one.memory_mib, one.rule): one for one in results}
+    pairs = [
+        (rule, runs[key])
+        for rule in (read_predictions() if results else [])
+        if (key := (rule.program, rule.memory_mib, rule.rule)) in runs
+    ]
+    if not pairs:
         return ""
-    ordered = sorted(errors)
-    summary = (
-        f"Of {len(results)} runs, {right} ended as the larger chance says. {len(ordered)} runs were kept to their"
-        f" end: GC CPU was off by {100 * ordered[len(ordered) // 2]:.0f} % (median), and inside its 90 % interval in"
-        f" {inside}."
+    tables = [
+        _table(case.program, memory, own)
+        for case in CASES
+        for memory in case.memory_mib
+        if (own := [p for p in pairs if (p[0].program, p[0].memory_mib) == (case.program, memory)])
+    ]
+    return _summary(pairs) + "\n\n" + "\n".join(tables)
+
+
+def _summary(pairs: Sequence[tuple[Predicted, Observed]]) -> str:
+    right = sum(rule.end == one.end for rule, one in pairs)
+    collecting = [(rule.gc_cpu, one) for rule, one in pairs if rule.gc_cpu[0] > 0.0]
+    kept = [(gc_cpu, one.gc_cpu_fraction) for gc_cpu, one in collecting if one.gc_cpu_fraction]
+    inside = sum(low <= found <= high for (_, low, high), found in kept)
+    errors = sorted(abs(value / found - 1.0) for (value, _, _), found in kept)
+    middle, last = errors[len(errors) // 2], errors[int(0.9 * len(errors))]
+    return (
+        f"Of {len(pairs)} runs, {right} ended as the larger chance says. {len(kept)} runs were kept to their end and\n"
+        "have two collections or more, predicted and observed. Their GC CPU was off by\n"
+        f"{100 * middle:.0f} % (median; 90th percentile {100 * last:.0f} %), and inside its 90 % interval in {inside}."
     )
-    return summary + "\n\n" + "\n".join(parts)
 
 
-def _table(program: str, memory: int, pairs: Sequence[tuple[Compared, Observed]]) -> str:
+def _table(program: str, memory: int, pairs: Sequence[tuple[Predicted, Observed]]) -> str:
     lines = [
         f"**{program}** in {memory} MiB:\n",
-        "| rule | predicted fits | observed | GC CPU, predicted | GC CPU, observed |",
-        "|---|---|---|---|---|",
+        "| rule | GOGC | GOMEMLIMIT | fits | observed | GC CPU | observed |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for row, one in pairs:
-        cpu = row.run.metrics["gc_cpu_fraction"]
-        interval = f"{format_percent(cpu.value, 2)} ({100 * cpu.low:.2g} to {100 * cpu.high:.2g})"
-        seen = "" if one.gc_cpu_fraction is None else format_percent(one.gc_cpu_fraction, 2)
-        lines.append(
-            f"| {row.rule.name} | {format_percent(row.chances.fits, 2)} | {one.end} | {interval} | {seen} |"
-        )
+    for rule, one in pairs:
+        value, low, high = rule.gc_cpu
+        knobs = [rule.environment[name] for name in ("GOGC", "GOMEMLIMIT")]
+        found = "" if one.gc_cpu_fraction is None else format_percent(one.gc_cpu_fraction, 2)
+        interval = f"{format_percent(value, 2)} ({100 * low:.2g} to {100 * high:.2g})"
+        cells = [rule.rule, *knobs, format_percent(rule.fits, 2), one.end, interval, found]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _end(row: Compared) -> str:
-    """The end with a chance of more than a half; a stall counts as one where a program keeps neither."""
-    odds = row.chances
-    if odds.fits >= _SURE:
-        return "kept"
-    return "killed" if odds.killed >= odds.stalls else "stalls"

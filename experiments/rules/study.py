@@ -7,26 +7,23 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import toolchains
 from experiments.capture import RunPlan
 from experiments.cgroup import PeakWatch, drop_page_cache, memory_cgroup, wait_bounded
-from gcsim.engine.controllers import Ballast, ForcedAt, HeapTarget
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 from gcsim.metrics import cycle_metrics
-from gcsim.tuning.compare import TODAY, Compared
 from gcsim.units import MIB
 
 HERE = Path(__file__).parent
-CAPTURES, RESULTS = HERE / "captures", HERE / "results.csv"
+CAPTURES, PREDICTIONS, RESULTS = HERE / "captures", HERE / "predictions.json", HERE / "results.csv"
 GO = "1.27.3"
-SECONDS = 8.0  # of the load of a run
+SECONDS = 6.0  # of the load of a run
 _MOST_TIMES = 3.0  # a program that needs more of its time stalls
-_OUTCOMES = ("kept", "killed", "stalls")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +52,32 @@ CASES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """One rule in one container, as ``compare`` predicts it before the run."""
+
+    program: str
+    memory_mib: int
+    rule: str
+    environment: dict[str, str]  # GOGC, GOMEMLIMIT, and the variables of tuners.go
+    fits: float
+    killed: float
+    gc_cpu: tuple[float, float, float]  # median, 5th and 95th percentile
+
+    @property
+    def end(self) -> str:
+        """The end with a chance of more than a half: kept, killed or stalls."""
+        if self.fits >= 0.5:
+            return "kept"
+        return "killed" if self.killed >= 1.0 - self.fits - self.killed else "stalls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """One run of a program under a rule."""
 
     program: str
     memory_mib: int
     rule: str
-    gogc: str
-    gomemlimit: str
     end: str  # one of kept, killed, stalls
     gc_cpu_fraction: float | None  # of a run that was kept
     requests_hz: float | None
@@ -88,17 +103,13 @@ def build(program: str) -> Path:
     return output
 
 
-def run_rule(case: Case, binary: Path, memory_mib: int, row: Compared) -> Observed:
+def run_rule(case: Case, binary: Path, rule: Predicted) -> Observed:
     """Runs the program in a container at the setting of a rule."""
-    settings = row.rule.settings
-    knobs = {
-        **settings.environment, "GOMAXPROCS": str(settings.gomaxprocs), "GODEBUG": "gctrace=1",
-        **_tuner(row),
-    }  # fmt: skip
+    knobs = {**rule.environment, "GOMAXPROCS": "2", "GODEBUG": "gctrace=1"}
     command = [str(binary), "-duration", f"{SECONDS:g}s", *case.args]
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        own = stack.enter_context(memory_cgroup(memory_mib * MIB))
+        own = stack.enter_context(memory_cgroup(rule.memory_mib * MIB))
         drop_page_cache([binary])
         log = stack.enter_context((folder / "run.log").open("wb"))
         process = own.start(command, env={**os.environ, **knobs}, stdout=subprocess.PIPE, stderr=log)
@@ -111,28 +122,13 @@ def run_rule(case: Case, binary: Path, memory_mib: int, row: Compared) -> Observ
         gc_cpu = None if result is None else _gc_cpu(folder / "run.log", float(result["ready_seconds"]))
     return Observed(
         program=case.program,
-        memory_mib=memory_mib,
-        rule=row.rule.name,
-        gogc=settings.environment["GOGC"],
-        gomemlimit=settings.environment["GOMEMLIMIT"],
+        memory_mib=rule.memory_mib,
+        rule=rule.rule,
         end="killed" if killed else "kept" if status == 0 else "stalls",
         gc_cpu_fraction=gc_cpu,
         requests_hz=None if result is None else float(result["rate"]),
         anonymous_mib=watch.peaks.anonymous_bytes / MIB,
     )
-
-
-def _tuner(row: Compared) -> Mapping[str, str]:
-    """The variables that switch a tuner of ``tuners.go`` on."""
-    policy = row.rule.controller
-    found: tuple[str, float] | None = None
-    if isinstance(policy, Ballast):
-        found = ("ballast", policy.size_bytes)
-    elif isinstance(policy, HeapTarget):
-        found = ("heap target", policy.goal_bytes)
-    elif isinstance(policy, ForcedAt):
-        found = ("forced at", policy.heap_bytes)
-    return {} if found is None else {"GCSIM_RULE": found[0], "GCSIM_RULE_BYTES": f"{found[1]:.0f}"}
 
 
 def _gc_cpu(log: Path, ready_seconds: float) -> float | None:
@@ -142,9 +138,11 @@ def _gc_cpu(log: Path, ready_seconds: float) -> float | None:
     return cycle_metrics(served)["gc_cpu_fraction"] if len(served) >= 2 else 0.0
 
 
-def rules_to_run(rows: Sequence[Compared]) -> list[Compared]:
-    """All rules but today's setting, which is Go's defaults here."""
-    return [row for row in rows if row.rule.name != TODAY]
+def read_predictions() -> list[Predicted]:
+    """The committed predictions, in the order of ``compare``."""
+    return [
+        Predicted(**{**one, "gc_cpu": tuple(one["gc_cpu"])}) for one in json.loads(PREDICTIONS.read_text())
+    ]
 
 
 def read_results() -> list[Observed]:
@@ -154,8 +152,8 @@ def read_results() -> list[Observed]:
     with RESULTS.open(newline="") as file:
         return [
             Observed(
-                program=row["program"], memory_mib=int(row["memory_mib"]), rule=row["rule"], gogc=row["gogc"],
-                gomemlimit=row["gomemlimit"], end=row["end"],
+                program=row["program"], memory_mib=int(row["memory_mib"]), rule=row["rule"],
+                end=row["end"],
                 gc_cpu_fraction=float(row["gc_cpu_fraction"]) if row["gc_cpu_fraction"] else None,
                 requests_hz=float(row["requests_hz"]) if row["requests_hz"] else None,
                 anonymous_mib=float(row["anonymous_mib"]),

@@ -5,7 +5,6 @@ services save the same by one more byte, apart from those at an end of their cur
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,15 +14,6 @@ from gcsim.units import GIB, MIB
 
 LEAST_GAIN = 0.01 / GIB  # cores per byte: memory that saves less is left free
 _STEPS = 200  # of a bisection
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A straight piece of one service's curve."""
-
-    gain: float  # cores saved per byte
-    service: int
-    size_bytes: float  # of one replica
 
 
 def least_total(curves: Sequence[MemoryCurve], replicas: Sequence[int]) -> float:
@@ -39,13 +29,17 @@ def divide(
     Memory that saves ``least_gain`` cores per byte or less is left free.
     """
     given = np.array([curve.least_bytes for curve in curves])
+    counts = np.array(replicas, dtype=np.float64)
+    service = np.concatenate([np.full(curve.memory_bytes.size - 1, i) for i, curve in enumerate(curves)])
+    size = np.concatenate([np.diff(curve.memory_bytes) for curve in curves])
+    gain = np.concatenate([-np.diff(curve.cores) for curve in curves]) / size
+    order = np.lexsort((service, -gain))
+    order = order[gain[order] > least_gain]
+    needed = size[order] * counts[service[order]]
+    before = np.cumsum(needed) - needed
     left = memory_bytes - least_total(curves, replicas)
-    for segment in sorted(_segments(curves), key=lambda one: (-one.gain, one.service)):
-        if left <= 0.0 or segment.gain <= least_gain:
-            break
-        taken = min(segment.size_bytes, left / replicas[segment.service])
-        given[segment.service] += taken
-        left -= taken * replicas[segment.service]
+    share = np.clip((left - before) / needed, 0.0, 1.0)
+    np.add.at(given, service[order], share * size[order])
     whole: FloatArray = np.floor(given / MIB) * MIB
     return whole
 
@@ -79,14 +73,3 @@ def total_cores(curves: Sequence[MemoryCurve], replicas: Sequence[int], given: F
     """GC cores of all replicas; NaN if a service does not fit."""
     parts = zip(curves, replicas, given.tolist(), strict=True)
     return sum(count * curve.cores_at(memory) for curve, count, memory in parts)
-
-
-def _segments(curves: Sequence[MemoryCurve]) -> list[Segment]:
-    found = []
-    for service, curve in enumerate(curves):
-        sizes, saved = np.diff(curve.memory_bytes), -np.diff(curve.cores)
-        found += [
-            Segment(gain=cores / size, service=service, size_bytes=size)
-            for size, cores in zip(sizes.tolist(), saved.tolist(), strict=True)
-        ]
-    return found

@@ -26,6 +26,7 @@ from gcsim.units import MIB
 
 # Limits over the memory that Go counts with the live heap alone: dense where GC CPU falls steeply
 _LADDER = (*np.geomspace(1.05, 8.0, 13).tolist(), *np.geomspace(8.0, 64.0, 7)[1:].tolist())
+_PIECES = 16  # of the curve between two points: equal services get nearly equal parts
 _THUMB_SHARE = 0.9  # of the equal share: GOMEMLIMIT of the rule that a division is compared with
 
 
@@ -82,7 +83,7 @@ def memory_curve(model: Model, base: Settings, equal_bytes: float, plan: Plan) -
         for one in ladder
         if _is_kept(runs[one])
     ]
-    memory, cores = lower_hull(points)
+    memory, cores = lower_hull(between(*lower_hull(points)))
     return MemoryCurve(
         memory_bytes=memory,
         cores=cores,
@@ -110,6 +111,22 @@ def gc_cores(run: Run, *, like: Run | None = None) -> float:
         return cores
     done, wanted = (one.metrics["throughput_ratio"].value for one in (run, like))
     return cores * wanted / done if done > 0.0 else cores
+
+
+def between(memory: FloatArray, cores: FloatArray) -> list[tuple[float, float]]:
+    """The points of a hull and ``_PIECES`` - 1 points between two of them, on a power of the memory."""
+    found = []
+    steps = np.linspace(0.0, 1.0, _PIECES, endpoint=False)
+    for place in range(memory.size - 1):
+        ends = slice(place, place + 2)
+        x = np.exp(np.interp(steps, (0.0, 1.0), np.log(memory[ends])))
+        if cores[place + 1] > 0.0:
+            y = np.exp(np.interp(steps, (0.0, 1.0), np.log(cores[ends])))
+        else:
+            y = np.interp(x, memory[ends], cores[ends])
+        x[0], y[0] = memory[place], cores[place]  # exact: a logarithm rounds
+        found += list(zip(x.tolist(), y.tolist(), strict=True))
+    return [*found, *zip(memory[-1:].tolist(), cores[-1:].tolist(), strict=True)]
 
 
 def lower_hull(points: Sequence[tuple[float, float]]) -> tuple[FloatArray, FloatArray]:
