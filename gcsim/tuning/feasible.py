@@ -45,8 +45,8 @@ def keeps_limit(run: Run) -> bool:
 
     The limit is soft. If live memory does not fit under it, the runtime collects continuously until the limiter caps GC
     at half of the CPU, and then lets the heap grow (Go 1.19+ ``gcCPULimiterState``). A run does not keep its limit if
-    the heap peak is above it, or if the limiter is on while anonymous memory is near the limit. A low GOGC alone can
-    also start the limiter; anonymous memory is then far below the limit.
+    the 95th percentile of its heap peak is above it, or if the limiter is on while anonymous memory is near the limit.
+    A low GOGC alone can also start the limiter; anonymous memory is then far below the limit.
     """
     limit = run.settings.gomemlimit_bytes
     if limit is None:
@@ -56,5 +56,5 @@ def keeps_limit(run: Run) -> bool:
     binds = anonymous is None or anonymous.value > SHARE_OF_A_BINDING_LIMIT * limit
     on_limiter = binds and limiter is not None and limiter.value > LIMITER_SHARE_OF_A_KEPT_LIMIT
     peak = run.metrics.get("heap_peak_bytes")
-    over_limit = peak is not None and peak.value > limit
+    over_limit = peak is not None and peak.high > limit
     return not (on_limiter or over_limit)
