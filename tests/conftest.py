@@ -52,6 +52,7 @@ CAPTURES = (
 SLOW = (
     "installed/test_bad_input.py",
     "installed/test_jobs.py",
+    "installed/test_recommend_from_logs.py",
     "installed/test_signals.py",
     "installed/test_streams.py",
     "installed/test_terminal.py",

@@ -1,16 +1,18 @@
 """``gcsim recommend``: a setting for a container, with reasons and costs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gcsim.cli.console import emit, emit_json, emit_reached, note_written
+from gcsim.cli.deploy import TEXT, ContainerOption, FormatOption, check_format, print_snippet
+from gcsim.cli.evidence import Service, SourceArgument, Stated, container_memory, reads_log, service_of
 from gcsim.cli.options import (
     GomaxprocsOption,
     GoOption,
     JsonOption,
-    ModelArgument,
     Simulation,
     constrains,
     parse_memory,
@@ -18,12 +20,14 @@ from gcsim.cli.options import (
 )
 from gcsim.cli.progress import progress
 from gcsim.cli.readings import GivenMemory, reads_memory
-from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading, verdict_parts
+from gcsim.cli.service import assessed, exit_by_verdict, verdict_heading, verdict_parts
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.engine.executors import workers
+from gcsim.errors import InputError
 
 if TYPE_CHECKING:
     from gcsim.service.model import Model
+    from gcsim.tuning.limits_reached import LimitReached
     from gcsim.tuning.recommend import Recommendation
 
 NOTHING_FEASIBLE = 1
@@ -31,37 +35,80 @@ NOTHING_FEASIBLE = 1
 
 @simulates(replicas=16)
 @reads_memory()
+@reads_log(settings=True)
 @constrains()
 def recommend(
-    model: ModelArgument,
+    model: SourceArgument,
     memory: Annotated[
-        str, typer.Option("--memory", metavar="SIZE", help="Memory of the container, such as 512Mi or 2GiB.")
-    ],
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="Memory of the container, such as 512Mi or 2GiB [default: the limit that the evidence shows].",
+        ),
+    ] = None,
+    *,
     most: dict[str, float],
+    form: FormatOption = TEXT,
+    container: ContainerOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the choice.")
     ] = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
-    *,
+    stated: Stated,
     given: GivenMemory,
     how: Simulation,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose GOGC and GOMEMLIMIT for a container; exit status 1 if no setting is feasible."""
+    """Choose GOGC and GOMEMLIMIT for a container; exit status 1 if no setting is feasible.
+
+    A log is calibrated first. The settings options then state the settings of the logged run.
+    """
     from gcsim.atomic import check_folder
 
+    check_format(form, container, as_json=as_json)
     memory_bytes = parse_memory(memory)
-    assert memory_bytes is not None
-    service = load_service(model, given.readings())
+    given, limits = given.split_limits()
     if output is not None:
         check_folder(output)
-    from gcsim.cli.answer import print_miss, print_recommendation
+    source = service_of(model, given, stated, go=go)
+    service = source.model
+    if memory_bytes is None:
+        memory_bytes = container_memory(source, limits, model)
+    if memory_bytes is None:
+        raise InputError("--memory: no evidence shows the memory of the container; pass it, such as 512Mi")
+    found = _chosen(service, memory_bytes, most, gomaxprocs, go, how)
+    note_upgrade(service, found.settings)
+    from gcsim.tuning.limits_reached import limits_reached, reached_json
+
+    reached = limits_reached(service, found.settings, memory_bytes=memory_bytes, seed=how.plan.seed)
+    if as_json:
+        emit_json(assessed({**found.to_json(), **reached_json(reached)}, service))
+    elif form != TEXT:
+        print_snippet(found, service, form, container, reached)
+    else:
+        _print(found, source, how, reached)
+    if output is not None:
+        _write_figures(service, found, output)
+    if not found.feasible:
+        raise typer.Exit(NOTHING_FEASIBLE)
+    exit_by_verdict(service)
+
+
+def _chosen(
+    service: "Model",
+    memory_bytes: int,
+    most: dict[str, float],
+    gomaxprocs: int | None,
+    go: str | None,
+    how: Simulation,
+) -> "Recommendation":
     from gcsim.tuning.constraints import Constraint
     from gcsim.tuning.recommend import recommend as choose
 
     with progress("recommend") as report, workers(how.jobs) as executor:
-        found = choose(
+        return choose(
             service,
             memory_bytes=memory_bytes,
             constraints=[Constraint.at_most(metric, bound) for metric, bound in most.items()],
@@ -71,27 +118,23 @@ def recommend(
             progress=report,
             executor=executor,
         )
-    note_upgrade(service, found.settings)
-    from gcsim.tuning.limits_reached import limits_reached, reached_json
 
-    reached = limits_reached(service, found.settings, memory_bytes=memory_bytes, seed=how.plan.seed)
-    if as_json:
-        emit_json(assessed({**found.to_json(), **reached_json(reached)}, service))
+
+def _print(
+    found: "Recommendation", source: "Service", how: Simulation, reached: "Sequence[LimitReached]"
+) -> None:
+    from gcsim.cli.answer import print_miss, print_recommendation
+
+    service = source.model
+    emit(
+        f"{verdict_heading(service)}{service.name} on Go {found.settings.go},"
+        f" GOMAXPROCS={found.settings.gomaxprocs}; {how}\n{source.about}{verdict_parts(service)}\n"
+    )
+    if found.feasible:
+        print_recommendation(found)
     else:
-        emit(
-            f"{verdict_heading(service)}{service.name} on Go {found.settings.go},"
-            f" GOMAXPROCS={found.settings.gomaxprocs}; {how}\n{verdict_parts(service)}\n"
-        )
-        if found.feasible:
-            print_recommendation(found)
-        else:
-            print_miss(found)
-        emit_reached(reached)
-    if output is not None:
-        _write_figures(service, found, output)
-    if not found.feasible:
-        raise typer.Exit(NOTHING_FEASIBLE)
-    exit_by_verdict(service)
+        print_miss(found)
+    emit_reached(reached)
 
 
 def _write_figures(service: "Model", found: "Recommendation", output: Path) -> None:

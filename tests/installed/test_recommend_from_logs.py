@@ -1,0 +1,117 @@
+"""``gcsim recommend`` on a log, and its answers as snippets, through the installed script."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from installed_script import Installed
+
+QUICK = ("--duration", "5s", "--replicas", "2")
+
+
+@pytest.fixture(scope="module")
+def folder(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a simulated minute as a log, and the model that calibrate makes of it."""
+    made = tmp_path_factory.mktemp("logs")
+    log = ("--duration", "40s", "--replicas", "1", "--trace-out", "app.log")
+    assert installed.run("simulate", "order-service", *log, cwd=made).returncode == 0
+    assert installed.run("calibrate", "app.log", "-o", "app.toml", "--go", "1.26", cwd=made).returncode == 0
+    return made
+
+
+def test_a_log_and_its_model_have_one_answer(installed: Installed, folder: Path) -> None:
+    """From standard input, with lines of the program in between, and from the model."""
+    common = ("--memory", "512Mi", *QUICK, "--json")
+    text = (folder / "app.log").read_text()
+    piped = installed.run("recommend", "-", "--go", "1.26", *common, stdin=f"listening\n{text}")
+    model = installed.run("recommend", "app.toml", *common, cwd=folder)
+    assert (piped.returncode, model.returncode) == (0, 0), piped.stderr
+    assert json.loads(piped.stdout) == json.loads(model.stdout)
+    assert piped.stderr.startswith("standard input: trust with care")
+
+
+def test_the_container_and_the_loop_come_from_the_evidence(installed: Installed, folder: Path) -> None:
+    """From the side file of a capture; options state the loop; the heading shows the log's settings."""
+    (folder / "limited.log").write_text((folder / "app.log").read_text())
+    side = {"gogc": 100, "gomemlimit_bytes": None, "go": "1.27", "cgroup": {"limit_bytes": 768 << 20}}
+    (folder / "limited.log.meta.json").write_text(json.dumps(side))
+    found = installed.run("recommend", "limited.log", "--open-loop", *QUICK, cwd=folder)
+    assert found.returncode == 0, found.stderr
+    assert "limited.log.meta.json: 768 MiB" in found.stderr
+    words = " ".join(found.stdout.split())
+    assert "log: GOGC=100, GOMEMLIMIT=off, GOMAXPROCS=2, Go 1.27" in words
+    assert "load × 1.25" in words
+
+
+def test_a_limit_file_of_the_cgroup_is_the_container(installed: Installed, folder: Path) -> None:
+    """memory.max gives the size and leaves the reading to other files; "max" gives none."""
+    (folder / "memory.max").write_text(f"{768 << 20}\n")
+    found = installed.run("recommend", "app.log", "--memory-file", "memory.max", *QUICK, "--json", cwd=folder)
+    assert json.loads(found.stdout)["memory_bytes"] == 768 << 20
+    (folder / "memory.max").write_text("max\n")
+    refused = installed.run("recommend", "app.log", "--memory-file", "memory.max", cwd=folder)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--memory: no evidence" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [(0, "standard input: is empty"), (4, "standard input: 4 of 4 GC cycles"), (-1, "has no gc line")],
+)
+def test_a_log_that_shows_too_little_is_one_sentence(
+    installed: Installed, folder: Path, lines: int, sentence: str
+) -> None:
+    """Exit status 2, nothing on standard output."""
+    kept = "".join((folder / "app.log").read_text().splitlines(keepends=True)[: max(lines, 0)])
+    text = "listening on :8080\n" if lines < 0 else kept
+    refused = installed.run("recommend", "-", "--memory", "512Mi", "--format", "yaml", stdin=text)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert sentence in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_format_prints_the_setting_and_nothing_else(installed: Installed, folder: Path) -> None:
+    """Go's spelling of the setting, Kubernetes' spelling of the container; verdict and reasons on standard error."""
+    asked = ("recommend", "app.toml", "--memory", "512Mi", "--container", "web", "--gomaxprocs", "4", *QUICK)
+    found = installed.run(*asked, "--format", "patch", cwd=folder)
+    assert found.returncode == 0
+    assert re.fullmatch(
+        r"spec:\n  template:\n    spec:\n      containers:\n        - name: web\n          env:\n"
+        r'            - name: GOGC\n              value: "(\d+|off)"\n'
+        r'            - name: GOMEMLIMIT\n              value: "(\d+MiB|off)"\n'
+        r'            - name: GOMAXPROCS\n              value: "4"\n'
+        r"          resources:\n            requests:\n              memory: \"512Mi\"\n"
+        r"            limits:\n              memory: \"512Mi\"\n",
+        found.stdout,
+    )
+    assert "trust with care" in found.stderr
+    assert "is predicted to peak" in found.stderr
+
+
+def test_a_miss_prints_nothing_to_paste(installed: Installed, folder: Path) -> None:
+    """Exit status 1 and an empty standard output."""
+    found = installed.run("recommend", "app.toml", "--memory", "64Mi", *QUICK, "--format", "env", cwd=folder)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "Not possible" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--format", "toml"), "--format"),
+        (("--format", "env", "--json"), "--json"),
+        (("--format", "env", "--container", "web"), "--container"),
+        (("--format", "patch", "--container", "We b"), "--container"),
+        (("--open-loop",), "--open-loop"),
+        (("--no-job",), "--no-job"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    installed: Installed, folder: Path, options: tuple[str, ...], word: str
+) -> None:
+    """Before any work, in one sentence that names the option."""
+    refused = installed.run("recommend", "app.toml", "--memory", "512Mi", *options, cwd=folder)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.count("\n") == 1
+    assert word in refused.stderr
