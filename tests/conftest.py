@@ -93,6 +93,7 @@ SLOW = (
     "unit/test_recovery.py",
     "unit/test_reuse.py::test_a_longer_period_between_collections_makes_more_hits",
     "unit/test_run_figures.py",
+    "unit/test_smallest.py::test_the_smallest_container_is_the_first_that_keeps_the_bound",
     "unit/test_stride.py",
     "unit/test_survivors.py",
     "unit/test_tuning_recommend.py",

@@ -115,3 +115,20 @@ def test_options_that_do_not_fit_are_refused(
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.count("\n") == 1
     assert word in refused.stderr
+
+
+def test_without_a_container_the_smallest_one_is_the_answer(installed: Installed, folder: Path) -> None:
+    """A table of sizes with one marked, and the setting to paste; without a bound, one sentence asks for either."""
+    found = installed.run("recommend", "app.toml", "--max-gc-cpu", "12%", *QUICK, cwd=folder)
+    assert found.returncode == 0, found.stderr
+    assert re.search(
+        r"^The smallest container for GC CPU of at most 12 % has \d+ MiB \(\d+Mi\)\.$", found.stdout, re.M
+    )
+    rows = re.findall(r"^[\d.]+ [MG]iB .*$", found.stdout, re.M)
+    assert sum(row.endswith(" smallest") for row in rows) == 1
+    assert rows[0].endswith(("over the bound", "no setting fits"))
+    assert re.search(r"^  GOGC=\d+$", found.stdout, re.M)
+    refused = installed.run("recommend", "app.toml", cwd=folder)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--memory" in refused.stderr
+    assert "--max-gc-cpu" in refused.stderr

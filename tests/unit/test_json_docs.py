@@ -19,7 +19,7 @@ COMMON = {  # described once on the page
     "settings", "origins", "findings", "growth", "env", "check", "today", "verdicts", "outside_heap_bytes",
     "not_counted_bytes",
 }  # fmt: skip
-SHORT = ("--duration", "10s", "--replicas", "2", "--json")
+SHORT = ("--duration", "5s", "--replicas", "2", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,26 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "calibrate": _printed("calibrate", log, "-o", model, "--json"),
         "sweep": _printed("sweep", "order-service", "--gogc", "100,200", *SHORT),
         "recommend": _printed("recommend", "order-service", "--memory", "512MiB", *SHORT),
+        "recommend without --memory": {
+            "containers": _printed("recommend", "order-service", "--max-gc-cpu", "20%", *SHORT)["containers"]
+        },
         "validate": _printed("validate", model, log, "--max-error", "0.001%", "--replicas", "2", "--json"),
         "versions": _printed("versions", "--json"),
     }
 
 
 @pytest.mark.parametrize(
-    "section", ["simulate", "inspect", "calibrate", "sweep", "recommend", "validate", "versions"]
+    "section",
+    [
+        "simulate",
+        "inspect",
+        "calibrate",
+        "sweep",
+        "recommend",
+        "recommend without --memory",
+        "validate",
+        "versions",
+    ],
 )
 def test_the_first_example_has_the_keys_of_the_document(section: str, documents: dict[str, Any]) -> None:
     """No key is missing on the page, and none is invented, at any depth."""
