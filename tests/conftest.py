@@ -56,6 +56,7 @@ SLOW = (
     "installed/test_signals.py",
     "installed/test_streams.py",
     "installed/test_terminal.py",
+    "installed/test_whatif_command.py",
     "properties/test_assist_queue.py::test_fluid_limiter_follows_the_bucket",
     "properties/test_des_conservation.py::test_nothing_is_made_or_lost_between_events",
     "properties/test_equal_lanes.py::test_a_filled_grid_is_the_grid_in_full",

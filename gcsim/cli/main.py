@@ -23,6 +23,7 @@ from gcsim.cli.simulate import simulate
 from gcsim.cli.sweep import sweep
 from gcsim.cli.validate import validate
 from gcsim.cli.versions import versions
+from gcsim.cli.whatif import whatif
 from gcsim.errors import InputError
 from gcsim.interrupts import INTERRUPTED, TERMINATED, Terminated
 
@@ -42,7 +43,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (capture, inspect, calibrate, simulate, sweep, recommend, validate, plot, report, versions):
+for command in (
+    capture,
+    inspect,
+    calibrate,
+    simulate,
+    sweep,
+    recommend,
+    whatif,
+    validate,
+    plot,
+    report,
+    versions,
+):
     app.command()(command)
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 import numpy as np
@@ -24,7 +24,13 @@ from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.engine.lanes.run import lane_engine, run_lanes, supported_rules, warm_up
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
-from gcsim.engine.summary.intervals import distance, farthest, load_kind, prediction_interval
+from gcsim.engine.summary.intervals import (
+    Extrapolation,
+    distance,
+    farthest,
+    load_kind,
+    prediction_interval,
+)
 from gcsim.engine.summary.memory import ProcessDraws
 from gcsim.engine.summary.metrics import lane_metrics
 from gcsim.engine.summary.totals import LaneTotals, settings_in_force
@@ -76,6 +82,32 @@ def simulate(
             made = [replace(run, cycles=_recorded(model, run.settings, plan)) for run in made]
         runs.update(zip(places, made, strict=True))
     return [runs[i] for i in range(len(settings))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaRun:
+    """The run of one setting, the metrics of its replicas, and how far it is from calibration."""
+
+    run: Run
+    values: dict[str, FloatArray]  # of each replica, arrays of shape (replicas,)
+    extrapolation: Extrapolation
+
+
+def simulate_replicas(
+    model: Model, settings: Settings, plan: Plan = USUAL_PLAN, *, executor: Executor = IN_PROCESS
+) -> ReplicaRun:
+    """The run of one setting as by ``simulate``, with its replicas. Raises InputError as ``simulate`` does.
+
+    Replica r has the same random numbers at every setting and in every model of one seed.
+    """
+    plan.check()
+    supported_rules(settings.go)
+    with finite_arithmetic(model.name):
+        metrics, totals = _replicas(model, [settings], plan, known=None, executor=executor)
+        values = {name: one[0] for name, one in metrics.items()}
+        in_force = settings_in_force(totals, settings, slice(0, plan.replicas))
+        run = _run(model, settings, values, in_force)
+    return ReplicaRun(run=run, values=values, extrapolation=_extrapolation(model, values, in_force))
 
 
 def replica_metrics(
@@ -152,9 +184,21 @@ def _run(
         name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
         for name, values in metrics.items()
     }
+    extrapolation = _extrapolation(model, metrics, in_force)
+    estimates = {
+        name: prediction_interval(name, values, load=load_kind(model), extrapolation=extrapolation)
+        for name, values in metrics.items()
+    }
+    return Run(settings=settings, metrics=estimates)
+
+
+def _extrapolation(
+    model: Model, metrics: dict[str, FloatArray], in_force: Sequence[Settings]
+) -> Extrapolation:
+    """The distance from calibration of the farthest setting in force."""
     goal_bytes = float(np.median(metrics["heap_goal_mean_bytes"]))
-    thrashing = float(np.mean(metrics["limiter_time_fraction"]))
-    extrapolation = farthest(
+    thrashing = float(np.mean(np.minimum(metrics["limiter_time_fraction"], 1.0)))
+    return farthest(
         distance(
             model.settings,
             each,
@@ -164,11 +208,6 @@ def _run(
         )
         for each in in_force
     )
-    estimates = {
-        name: prediction_interval(name, values, load=load_kind(model), extrapolation=extrapolation)
-        for name, values in metrics.items()
-    }
-    return Run(settings=settings, metrics=estimates)
 
 
 def lanes_for(

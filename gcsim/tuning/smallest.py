@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 from gcsim.engine.executors import IN_PROCESS, Executor
-from gcsim.engine.plan import USUAL_PLAN, Plan
+from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
 from gcsim.service.model import Model
@@ -63,12 +64,15 @@ def smallest_container(
     plan: Plan = USUAL_PLAN,
     progress: Progress | None = None,
     executor: Executor = IN_PROCESS,
+    **fields: Unpack[PlanFields],
 ) -> SmallestContainer:
     """The smallest usual container in which ``recommend`` finds a setting that keeps ``constraints``.
 
     The first estimate is from GOGC=off under limits of rising size, which costs the least GC CPU for its memory. Then
-    ``recommend`` itself decides about neighbouring sizes. Raises InputError on bad settings.
+    ``recommend`` itself decides about neighbouring sizes. ``fields`` replace fields of the plan. Raises InputError on
+    bad settings.
     """
+    plan = plan.changed(**fields)
     asked = _Sizes(model, constraints, gomaxprocs, go, plan, progress, executor)
     first = _estimate(model, constraints, gomaxprocs, go, plan, executor)
     size = asked.smallest_from(first)

@@ -14,7 +14,12 @@ from gcsim.cli.main import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
-NAMED = {"metrics", "parameters", "rules"}  # their keys are names of metrics, parameters and versions
+NAMED = {
+    "metrics",
+    "parameters",
+    "ratios",
+    "rules",
+}  # their keys are names of metrics, parameters and versions
 COMMON = {  # described once on the page
     "settings", "origins", "findings", "growth", "env", "check", "today", "verdicts", "outside_heap_bytes",
     "not_counted_bytes",
@@ -37,6 +42,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "recommend without --memory": {
             "containers": _printed("recommend", "order-service", "--max-gc-cpu", "20%", *SHORT)["containers"]
         },
+        "whatif": _printed("whatif", "order-service", "--scale-live", "2", "--memory", "512MiB", *SHORT),
         "validate": _printed("validate", model, log, "--max-error", "0.001%", "--replicas", "2", "--json"),
         "versions": _printed("versions", "--json"),
     }
@@ -51,6 +57,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "sweep",
         "recommend",
         "recommend without --memory",
+        "whatif",
         "validate",
         "versions",
     ],

@@ -146,6 +146,27 @@ def prediction_interval(
     smaller than its live part. Shares are at most 1. ``extrapolation`` is ``distance`` from calibration to the setting.
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
     """
+    most = 1.0 if name.endswith(_SHARES) else math.inf
+    return _interval(name, values, load=load, extrapolation=extrapolation, most=most)
+
+
+def ratio_interval(
+    name: str, before: FloatArray, after: FloatArray, *, load: LoadKind, extrapolation: Extrapolation
+) -> Estimate | None:
+    """The metric of a new run over that of the calibrated service, with a 90 % interval; None where one is 0.
+
+    Replica r of both arrays is the same possible service with the same random numbers, so the uncertainty about the
+    service cancels in after / before. The model error of ``extrapolation`` stays: it is measured between a run that a
+    model was calibrated on and another run.
+    """
+    if not ((before > 0).all() and (after > 0).all()):
+        return None
+    return _interval(name, after / before, load=load, extrapolation=extrapolation, most=math.inf)
+
+
+def _interval(
+    name: str, values: FloatArray, *, load: LoadKind, extrapolation: Extrapolation, most: float
+) -> Estimate:
     ordered = np.sort(values)
     value = _median(ordered)
     measured = ERROR_OF.get(name, name)
@@ -160,7 +181,6 @@ def prediction_interval(
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
     below = math.hypot(_root_mean_square(logs[logs <= 0]), own, lower)
     above = math.hypot(_root_mean_square(logs[logs >= 0]), own, higher)
-    most = 1.0 if name.endswith(_SHARES) else math.inf
     return Estimate(
         value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), most), value)
     )
