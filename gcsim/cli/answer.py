@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from gcsim.cli.console import emit, emit_table, wrap
 from gcsim.metrics import METRIC_LABELS, format_metric
+from gcsim.report.snippets import kubernetes_bytes
 from gcsim.report.text import format_estimate
 from gcsim.tuning.feasible import container_peak
 from gcsim.units import format_go_bytes, format_gogc, format_mib, format_percent
@@ -11,6 +12,7 @@ from gcsim.units import format_go_bytes, format_gogc, format_mib, format_percent
 if TYPE_CHECKING:
     from gcsim.engine.run import Run
     from gcsim.tuning.recommend import Recommendation
+    from gcsim.tuning.smallest import ContainerCost, SmallestContainer
 
 _ROWS = {  # metric: its label in the table
     "container_peak_bytes": "container, peak",
@@ -24,11 +26,46 @@ _ROWS = {  # metric: its label in the table
 
 def print_recommendation(found: "Recommendation") -> None:
     """Prints the setting, the comparison with today, the reasons, the alternatives and the stress runs."""
+    kept = found.otherwise
+    if kept is not None:
+        emit("No change is worth it. Today's setting:\n\n")
     emit("\n".join(f"  {name}={value}" for name, value in found.env.items()) + "\n\n")
-    _print_comparison(found, "recommended")
+    _print_comparison(found, "recommended" if kept is None else "the change")
     reasons = found.reasons[1:]  # the table shows the prediction
     emit("\n" + "\n".join(wrap(reason) for reason in reasons) + "\n\n")
     _print_others(found)
+
+
+def print_containers(found: "SmallestContainer") -> None:
+    """Prints the smallest container, and GC CPU and setting of smaller and larger ones."""
+    chosen = found.recommendation
+    bounds = [m for m in chosen.margins if m.constraint.metric != "container_peak_bytes"]
+    kept = " and ".join(
+        f"{m.constraint.label} of at most {m.constraint.format(m.constraint.bound)}" for m in bounds
+    )
+    size = format_mib(chosen.memory_bytes)
+    emit(
+        wrap(f"The smallest container for {kept} has {size} ({kubernetes_bytes(chosen.memory_bytes)}).")
+        + "\n\n"
+    )
+    emit_table(
+        ["container", "GOGC", "GOMEMLIMIT", "peak", "95th pct", "GC CPU", "95th pct", ""],
+        [
+            _container_cells(one, is_chosen=one.memory_bytes == chosen.memory_bytes)
+            for one in found.containers
+        ],
+    )
+    emit("\n")
+
+
+def _container_cells(one: "ContainerCost", *, is_chosen: bool) -> list[str]:
+    size = format_mib(one.memory_bytes)
+    if one.run is None:
+        return [size, "—", "—", "—", "—", "—", "—", "no setting fits"]
+    setting, limit, peak, peak_high, cpu = _cells(one.run)
+    mark = "smallest" if is_chosen else "" if one.keeps_bounds else "over the bound"
+    cpu_high = format_percent(one.run.metrics["gc_cpu_fraction"].high, 2)
+    return [size, setting, limit, peak, peak_high, cpu, cpu_high, mark]
 
 
 def print_miss(found: "Recommendation") -> None:
@@ -40,7 +77,7 @@ def print_miss(found: "Recommendation") -> None:
 
 def _print_comparison(found: "Recommendation", name: str) -> None:
     """Prints both runs with their settings, metrics and limits."""
-    today, run = found.today, found.run
+    today, run = found.today, found.run if found.otherwise is None else found.otherwise
     limits = {m.constraint.metric: m.constraint.format(m.constraint.bound) for m in found.margins}
     others = {metric: METRIC_LABELS[metric] for metric in limits if metric not in _ROWS}
     rows = [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcsim.cli.console import emit_json, emit_rich, note, note_written
+from gcsim.cli.evidence import ClosedLoopOption, JobOption, OpenLoopOption, loop_of
 from gcsim.cli.logs import overrides_of, read_logs, warn_about
 from gcsim.cli.options import (
     JsonOption,
@@ -17,12 +18,10 @@ from gcsim.cli.options import (
 )
 from gcsim.cli.readings import GivenMemory, note_measured, reads_memory, with_go_of_binary
 from gcsim.cli.service import exit_by_verdict
-from gcsim.errors import InputError
 from gcsim.printable import printable
 
 if TYPE_CHECKING:
     from gcsim.api import CalibratedService
-    from gcsim.service.model import Loop
 
 
 @reads_memory()
@@ -36,25 +35,9 @@ def calibrate(
     gomemlimit: LoggedGomemlimitOption = None,
     gomaxprocs: LoggedGomaxprocsOption = None,
     go: LoggedGoOption = None,
-    open_loop: Annotated[
-        bool,
-        typer.Option(
-            "--open-loop",
-            help="Arrivals set the load. Pass this near saturation, where a log does not show it.",
-        ),
-    ] = False,
-    closed_loop: Annotated[
-        bool,
-        typer.Option("--closed-loop", help="The program runs at full speed, like a batch job."),
-    ] = False,
-    job: Annotated[
-        bool | None,
-        typer.Option(
-            "--job/--no-job",
-            help="Each log is one whole run of a job: predict the job, do not extrapolate. [default: if the"
-            " captured program kept the CPUs busy and ended by itself while its heap moved]",
-        ),
-    ] = None,
+    open_loop: OpenLoopOption = False,
+    closed_loop: ClosedLoopOption = False,
+    job: JobOption = None,
     *,
     given: GivenMemory,
     figures: Annotated[
@@ -75,9 +58,7 @@ def calibrate(
     """
     from gcsim.atomic import check_folder, check_output
 
-    if open_loop and closed_loop:
-        raise InputError("--open-loop and --closed-loop exclude each other; pass one of them")
-    loop: Loop | None = "open" if open_loop else "closed" if closed_loop else None
+    loop = loop_of(open_loop=open_loop, closed_loop=closed_loop)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go, loop=loop, job=job)
     readings = given.readings()
     check_output(output)

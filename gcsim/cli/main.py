@@ -25,6 +25,7 @@ from gcsim.cli.simulate import simulate
 from gcsim.cli.sweep import sweep
 from gcsim.cli.validate import validate
 from gcsim.cli.versions import versions
+from gcsim.cli.whatif import whatif
 from gcsim.errors import InputError
 from gcsim.interrupts import INTERRUPTED, TERMINATED, Terminated
 
@@ -45,7 +46,8 @@ app = typer.Typer(
 )
 
 for command in (
-    capture, inspect, calibrate, simulate, sweep, recommend, compare, fleet, validate, plot, report, versions,
+    capture, inspect, calibrate, simulate, sweep, recommend, compare, fleet, whatif, validate, plot, report,
+    versions,
 ):  # fmt: skip
     app.command()(command)
 

@@ -76,6 +76,17 @@ class GivenMemory:
             binary=sizes,
         )
 
+    def split_limits(self) -> "tuple[GivenMemory, dict[str, int]]":
+        """The options without files that hold a container's limit only, and the limits in all files by file."""
+        if not self.memory_file:
+            return self, {}
+        from gcsim.calibration.memory.readings.files import is_limit_file, read_limit
+
+        found = {file: read_limit(Path(file)) for file in self.memory_file}
+        kept = [file for file in self.memory_file if not is_limit_file(Path(file))]
+        limits = {file: limit for file, limit in found.items() if limit is not None}
+        return replace(self, memory_file=kept or None), limits
+
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "rss": (RssOption, None),

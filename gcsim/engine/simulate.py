@@ -22,21 +22,18 @@ from gcsim.engine.inputs.draws import (
 from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.equal import KnownLanes
 from gcsim.engine.lanes.recorder import CycleRecorder
-from gcsim.engine.lanes.run import lane_engine, run_lanes, supported_rules, warm_up
+from gcsim.engine.lanes.run import lane_engine, supported_rules, warm_up
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
+from gcsim.engine.replicas import Replicas, replicas_of
 from gcsim.engine.run import Run, Simulated
 from gcsim.engine.summary.intervals import (
-    SamplingError,
+    Extrapolation,
     distance,
     farthest,
     load_kind,
     prediction_interval,
 )
-from gcsim.engine.summary.memory import ProcessDraws
-from gcsim.engine.summary.metrics import lane_metrics
-from gcsim.engine.summary.totals import LaneTotals, settings_in_force
-from gcsim.errors import InputError
-from gcsim.metrics import PAUSE_QUANTILES
+from gcsim.engine.summary.totals import settings_in_force
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.streams import stream
@@ -69,13 +66,36 @@ def simulate(
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
-            found = _replicas(model, chosen, plan, known=known, executor=executor)
-            found = replace(found, metrics=_checked(model, chosen, found.metrics))
+            found = replicas_of(model, chosen, plan, known=known, executor=executor)
             made = [_run(model, one, found.of(i), plan) for i, one in enumerate(chosen)]
         if record:
             made = [replace(run, cycles=_recorded(model, run.settings, plan)) for run in made]
         runs.update(zip(places, made, strict=True))
     return [runs[i] for i in range(len(settings))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaRun:
+    """The run of one setting, the metrics of its replicas, and how far it is from calibration."""
+
+    run: Run
+    values: dict[str, FloatArray]  # of each replica, arrays of shape (replicas,)
+    extrapolation: Extrapolation
+
+
+def simulate_replicas(
+    model: Model, settings: Settings, plan: Plan = USUAL_PLAN, *, executor: Executor = IN_PROCESS
+) -> ReplicaRun:
+    """The run of one setting as by ``simulate``, with its replicas. Raises InputError as ``simulate`` does.
+
+    Replica r has the same random numbers at every setting and in every model of one seed.
+    """
+    plan.check()
+    supported_rules(settings.go)
+    with finite_arithmetic(model.name):
+        found = replicas_of(model, [settings], plan, known=None, executor=executor).of(0)
+        run = _run(model, settings, found, plan)
+    return ReplicaRun(run=run, values=found.metrics, extrapolation=_extrapolation(model, settings, found))
 
 
 def replica_metrics(
@@ -92,121 +112,16 @@ def replica_metrics(
     Replica r is the same possible service, with the same random numbers, at every setting and in both engines
     (``CycleDraws``). The metrics of a setting depend neither on other settings nor on the number of replicas.
     """
-    return _replicas(model, settings, plan.changed(**changes), known=known, executor=executor).metrics
+    return replicas_of(model, settings, plan.changed(**changes), known=known, executor=executor).metrics
 
 
-def _replicas(
-    model: Model, settings: Sequence[Settings], plan: Plan, *, known: KnownLanes | None, executor: Executor
-) -> "_Replicas":
-    """The ``replica_metrics``, with the sums and sampling errors of all lanes."""
-    drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
-    parameters = lane_parameters(model, settings, drawn)
-    latencies: dict[str, FloatArray] = {}
-    errors: dict[str, FloatArray] = {}
-    if plan.engine == "des":
-        from gcsim.engine.des.run.replicas import event_totals
-
-        runs = event_totals(model, settings, parameters, drawn, plan, executor=executor)
-        totals, latencies, errors = runs.totals, runs.latencies, runs.sampling_errors
-    else:
-        growth = draw_growth(model, drawn, seed=plan.seed)
-        known = KnownLanes.none(parameters.lanes) if known is None else known
-        totals = known.totals
-        if not known.is_known.all():
-            rest = parameters.select(~known.is_known)
-            engine = lane_engine(model, rest, settings[0].go, plan, growth)
-            run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
-    repeats = len(settings)
-    found = lane_metrics(
-        totals,
-        parameters,
-        duration_seconds=plan.duration_seconds if model.growth.form != "job" else None,
-        pauses=model.pauses,
-        pause_scale=np.tile(drawn["pause_scale"], repeats),
-        process=ProcessDraws.of(drawn, repeats),
-        calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
-        pause_levels={
-            name: np.tile(stream(plan.seed, f"quantile {name}").random(plan.replicas), repeats)
-            for name in PAUSE_QUANTILES
-        },
-    )
-    shape = (repeats, plan.replicas)
-    return _Replicas(
-        metrics={name: values.reshape(shape) for name, values in (found.metrics | latencies).items()},
-        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
-        sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
-        totals=totals,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Replicas:
-    """The replicas of some settings; arrays have the shape (settings, replicas), those of the sums (lanes,)."""
-
-    metrics: dict[str, FloatArray]
-    bounds: dict[str, FloatArray]  # the most that some metrics can be, infinite without a bound
-    sampling_errors: dict[str, FloatArray]  # of replicas that are shorter than the plan's duration
-    totals: LaneTotals
-
-    def of(self, place: int) -> "_Replicas":
-        """The replicas of one setting; arrays of shape (replicas,)."""
-        replicas = next(iter(self.metrics.values())).shape[1]
-        return _Replicas(
-            metrics={name: values[place] for name, values in self.metrics.items()},
-            bounds={name: values[place] for name, values in self.bounds.items()},
-            sampling_errors={name: values[place] for name, values in self.sampling_errors.items()},
-            totals=self.totals.select(slice(place * replicas, (place + 1) * replicas)),
-        )
-
-    def sampling(self, name: str, duration_seconds: float) -> SamplingError | None:
-        """The sampling error of a metric of one setting; None if its replicas have the full length."""
-        if name not in self.sampling_errors:
-            return None
-        expected = np.maximum(self.metrics["gc_rate_hz"] * duration_seconds, 1.0)
-        share = np.minimum(self.totals.cycles / expected, 1.0)
-        variance = self.sampling_errors[name] ** 2
-        return SamplingError(float(variance.mean()), float(share.mean()))
-
-
-def _checked(
-    model: Model, settings: Sequence[Settings], metrics: dict[str, FloatArray]
-) -> dict[str, FloatArray]:
-    """The metrics, with shares of at most 1: a run of few cycles has one cycle more in its sums than in its window.
-
-    Raises InputError if a metric is not finite.
-    """
-    for name, values in metrics.items():
-        finite = np.isfinite(values).all(axis=1)
-        if not finite.all():
-            raise InputError(
-                f"{model.name}: {name} at {settings[int(np.argmin(finite))]} is not a finite number; "
-                "check the model's parameters, or calibrate it again"
-            )
-    return {
-        name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
-        for name, values in metrics.items()
-    }
-
-
-def _run(model: Model, settings: Settings, found: _Replicas, plan: Plan) -> Run:
+def _run(model: Model, settings: Settings, found: Replicas, plan: Plan) -> Run:
     """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
 
     The intervals are those of the setting in force that is farthest from the calibrated one.
     """
     metrics = found.metrics
-    in_force = settings_in_force(found.totals, settings)
-    goal_bytes = statistics.median(metrics["heap_goal_mean_bytes"].tolist())
-    thrashing = statistics.fmean(metrics["limiter_time_fraction"].tolist())
-    extrapolation = farthest(
-        distance(
-            model.settings,
-            each,
-            limit_binds=each.gomemlimit_bytes is not None
-            and goal_bytes > _LIMIT_NEAR * each.gomemlimit_bytes,
-            thrashing=thrashing,
-        )
-        for each in dict.fromkeys(in_force)
-    )
+    extrapolation = _extrapolation(model, settings, found)
     load = load_kind(model)
     estimates = {
         name: prediction_interval(
@@ -223,6 +138,23 @@ def _run(model: Model, settings: Settings, found: _Replicas, plan: Plan) -> Run:
     totals = found.totals
     simulated = Simulated(cycles=float(totals.cycles.mean()), seconds=float(totals.last_start_seconds.mean()))
     return Run(settings=settings, metrics=estimates, simulated=simulated if plan.engine == "des" else None)
+
+
+def _extrapolation(model: Model, settings: Settings, found: Replicas) -> Extrapolation:
+    """The distance from calibration of the farthest setting in force."""
+    in_force = settings_in_force(found.totals, settings)
+    goal_bytes = statistics.median(found.metrics["heap_goal_mean_bytes"].tolist())
+    thrashing = statistics.fmean(found.metrics["limiter_time_fraction"].tolist())
+    return farthest(
+        distance(
+            model.settings,
+            each,
+            limit_binds=each.gomemlimit_bytes is not None
+            and goal_bytes > _LIMIT_NEAR * each.gomemlimit_bytes,
+            thrashing=thrashing,
+        )
+        for each in dict.fromkeys(in_force)
+    )
 
 
 def _anonymous_share(metrics: dict[str, FloatArray]) -> float:

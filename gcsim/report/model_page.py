@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from gcsim.engine.run import RecordedRun
-from gcsim.report.page import Section, estimate_rows, html_page, kubernetes_env
+from gcsim.report.page import Section, estimate_rows, html_page
 from gcsim.report.plots import Shown, figures_of
+from gcsim.report.snippets import kubernetes_env
 from gcsim.report.sweep_figures import about_model
 from gcsim.service.model import Model
 from gcsim.tuning.reason import short

@@ -60,12 +60,6 @@ def estimate_rows(metrics: Mapping[str, Estimate]) -> tuple[tuple[str, ...], ...
     )
 
 
-def kubernetes_env(env: Mapping[str, str]) -> str:
-    """The settings as a container's ``env`` in a Kubernetes manifest."""
-    lines = [f'  - name: {name}\n    value: "{value}"' for name, value in env.items()]
-    return "env:\n" + "\n".join(lines)
-
-
 def _section(section: Section) -> str:
     parts = [f"<h2>{html.escape(section.title)}</h2>"]
     parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]

@@ -119,21 +119,28 @@ class Model:
             "parameters": self.parameters.to_document(),
         }
 
-    def scaled(self, *, live: float = 1.0, load: float = 1.0, allocation: float = 1.0) -> Self:
+    def scaled(
+        self, *, live: float = 1.0, load: float = 1.0, allocation: float = 1.0, speed: float = 1.0
+    ) -> Self:
         """The model of the same service with its live heap, its load and its allocation per unit of work multiplied.
 
-        Mark CPU scales with the live heap. Load multiplies the arrival rate of an open loop. It has no effect in a
-        closed loop, where the program already runs at full speed. ``allocation`` multiplies the bytes of each request
-        and keeps its CPU time: arrivals and allocation per CPU second change alike, on and off marking.
+        Mark CPU scales with the live heap. Load multiplies the arrival rate of an open loop and the Ps that it keeps
+        busy while marking. It has no effect in a closed loop, where the program already runs at full speed.
+        ``allocation`` multiplies the bytes of each request and keeps its CPU time: arrivals and allocation per CPU
+        second change alike, on and off marking. ``speed`` multiplies the work of each P in a second, of the program
+        and of the collector alike.
         """
         old = self.parameters
         arrivals = load if self.loop == "open" else 1.0
         changed = replace(
             old,
             live_bytes=_times(old.live_bytes, live),
-            mark_cpu_seconds=_times(old.mark_cpu_seconds, live),
+            mark_cpu_seconds=_times(old.mark_cpu_seconds, live / speed),
+            assist_cpu_seconds=_times(old.assist_cpu_seconds, 1.0 / speed),
+            sweep_cpu_seconds_per_byte=_times(old.sweep_cpu_seconds_per_byte, 1.0 / speed),
             alloc_bytes_per_second=_times(old.alloc_bytes_per_second, arrivals * allocation),
-            alloc_bytes_per_cpu_second=_times(old.alloc_bytes_per_cpu_second, allocation),
+            alloc_bytes_per_cpu_second=_times(old.alloc_bytes_per_cpu_second, allocation * speed),
+            mark_mutator_procs=_times(old.mark_mutator_procs, arrivals),
         )
         requests = self.requests
         if requests is not None and allocation != 1.0:

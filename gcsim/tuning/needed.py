@@ -1,17 +1,14 @@
 """Requirements if no setting is feasible: the lowest GC CPU in this memory, and the memory for this GC CPU."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gcsim.engine.run import Run
 from gcsim.tuning.choose import MEMORY_MARGIN, gc_cpu, memory_keeping
 from gcsim.tuning.constraints import Constraint
+from gcsim.tuning.container_sizes import container_size
 from gcsim.tuning.feasible import container_peak, keeps_limit
 from gcsim.tuning.search import Evaluate, GridPoint, between_larger_limits, finer_gogc, larger_limits
-from gcsim.units import MIB
-
-_STEPS_PER_DOUBLING = 8  # of container sizes: 512 MiB, 576 MiB, 640 MiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +22,9 @@ class Needed:
     @property
     def memory_bytes(self) -> int | None:
         """The memory of a container for ``with_more_memory``, rounded up to a usual size; None without such a run."""
-        return None if self.with_more_memory is None else _container_bytes(_highest(self.with_more_memory))
+        if self.with_more_memory is None:
+            return None
+        return container_size(_highest(self.with_more_memory) / (1.0 - MEMORY_MARGIN))
 
     def to_json(self) -> dict[str, object]:
         """The JSON document: the memory in bytes and each run."""
@@ -68,10 +67,3 @@ def _least_memory(runs: Sequence[Run], others: Sequence[Constraint]) -> Run | No
 
 def _highest(run: Run) -> float:
     return container_peak(run).high
-
-
-def _container_bytes(peak_bytes: float) -> int:
-    """Bytes for the peak and the margin, rounded up to an eighth of a power of two, whole MiB."""
-    needed = max(peak_bytes / (1.0 - MEMORY_MARGIN), float(MIB))
-    step = max(2.0 ** math.floor(math.log2(needed)) / _STEPS_PER_DOUBLING, float(MIB))
-    return math.ceil(needed / step) * int(step)

@@ -14,12 +14,17 @@ from gcsim.cli.main import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
-NAMED = {"metrics", "parameters", "rules"}  # their keys are names of metrics, parameters and versions
+NAMED = {
+    "metrics",
+    "parameters",
+    "ratios",
+    "rules",
+}  # their keys are names of metrics, parameters and versions
 COMMON = {  # described once on the page
     "settings", "origins", "findings", "growth", "env", "check", "today", "verdicts", "outside_heap_bytes",
     "not_counted_bytes",
 }  # fmt: skip
-SHORT = ("--duration", "10s", "--replicas", "2", "--json")
+SHORT = ("--duration", "5s", "--replicas", "2", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +41,10 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "recommend": _printed("recommend", "order-service", "--memory", "512MiB", *SHORT),
         "compare": _printed("compare", "order-service", "--memory", "512MiB", *SHORT),
         "fleet": _printed("fleet", "order-service", "--memory", "1GiB", *SHORT),
+        "recommend without --memory": {
+            "containers": _printed("recommend", "order-service", "--max-gc-cpu", "20%", *SHORT)["containers"]
+        },
+        "whatif": _printed("whatif", "order-service", "--scale-live", "2", "--memory", "512MiB", *SHORT),
         "validate": _printed("validate", model, log, "--max-error", "0.001%", "--replicas", "2", "--json"),
         "versions": _printed("versions", "--json"),
     }
@@ -51,6 +60,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "recommend",
         "compare",
         "fleet",
+        "recommend without --memory",
+        "whatif",
         "validate",
         "versions",
     ],

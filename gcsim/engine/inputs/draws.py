@@ -190,6 +190,14 @@ def lane_parameters(
     )
 
 
+def busy_procs(model: Model, gomaxprocs: int) -> float:
+    """Ps that the program keeps busy between collections at a GOMAXPROCS, at the model's central value."""
+    calibrated = np.array([model.parameters.mutator_procs.value])
+    return float(
+        _scaled_procs(calibrated, float(model.settings.gomaxprocs), np.array([float(gomaxprocs)]))[0]
+    )
+
+
 def arrivals_served_share(model: Model) -> float:
     """Allocation per second while marking over the arrival rate of an open loop, as calibration measured both."""
     return float(_shares_served(central_draws(model))[0])

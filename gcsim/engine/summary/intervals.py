@@ -186,9 +186,38 @@ def prediction_interval(
     """
     if sampling is not None:
         values = sampling.corrected(values)
-    ordered: list[float] = sorted(
-        values.tolist()
-    )  # Python's numbers are faster than arrays of a few replicas
+    highest = 1.0 if name.endswith(_SHARES) else math.inf
+    if most is not None:
+        highest = min(highest, float(np.quantile(most, 0.95, method="higher")))
+    return _interval(name, values, load=load, extrapolation=extrapolation, share=share, highest=highest)
+
+
+def ratio_interval(
+    name: str, before: FloatArray, after: FloatArray, *, load: LoadKind, extrapolation: Extrapolation
+) -> Estimate | None:
+    """The metric of a new run over that of the calibrated service, with a 90 % interval; None where one is 0.
+
+    Replica r of both arrays is the same possible service with the same random numbers, so the uncertainty about the
+    service cancels in after / before. The model error of ``extrapolation`` stays: it is measured between a run that a
+    model was calibrated on and another run.
+    """
+    if not ((before > 0).all() and (after > 0).all()):
+        return None
+    return _interval(
+        name, after / before, load=load, extrapolation=extrapolation, share=1.0, highest=math.inf
+    )
+
+
+def _interval(
+    name: str,
+    values: FloatArray,
+    *,
+    load: LoadKind,
+    extrapolation: Extrapolation,
+    share: float,
+    highest: float,
+) -> Estimate:
+    ordered: list[float] = sorted(values.tolist())  # Python's numbers are faster than a few in an array
     value = _median(ordered)
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:
@@ -202,9 +231,6 @@ def prediction_interval(
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
     below = math.hypot(_root_mean_square([each for each in logs if each <= 0]), own, lower)
     above = math.hypot(_root_mean_square([each for each in logs if each >= 0]), own, higher)
-    highest = 1.0 if name.endswith(_SHARES) else math.inf
-    if most is not None:
-        highest = min(highest, float(np.quantile(most, 0.95, method="higher")))
     return Estimate(
         value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), highest), value)
     )

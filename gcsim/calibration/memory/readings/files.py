@@ -7,6 +7,8 @@ from pathlib import Path
 
 from gcsim.calibration.memory.readings.go_stats import go_memory_of, prometheus_reading, record_of_text
 from gcsim.calibration.memory.readings.kernel import (
+    HARD_LIMIT_NAMES,
+    limit_in,
     memory_stat_reading,
     smaps_reading,
     status_reading,
@@ -46,6 +48,24 @@ def read_reading(path: Path) -> Reading:
     file = _saved(path)
     try:
         return _format_of(file).read(file)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def is_limit_file(path: Path) -> bool:
+    """Whether the file's name is that of a cgroup's memory limit, so that it holds no reading."""
+    return path.name in HARD_LIMIT_NAMES
+
+
+def read_limit(path: Path) -> int | None:
+    """The memory limit of the container in a file of its cgroup; None if the file states none.
+
+    ``memory.max``, ``memory.limit_in_bytes`` and the ``memory.stat`` of version 1 state one. Raises InputError for a
+    limit that is no size.
+    """
+    text = _text_of(_saved(path))
+    try:
+        return limit_in(text, file_name=path.name)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

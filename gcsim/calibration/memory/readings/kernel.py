@@ -11,7 +11,9 @@ from gcsim.units import LEAST_MEMORY_BYTES, format_mib
 
 _KERNEL_KEYS = ("kernel_stack", "pagetables", "percpu", "sock", "slab")  # before "kernel" (Linux 5.18)
 _SUMMED = re.compile(r"^(Rss|Anonymous|Pss_Shmem):\s+(\d+) kB", re.MULTILINE)
-_LIMIT_NAMES = ("memory.max", "memory.high", "memory.limit_in_bytes", "memory.soft_limit_in_bytes")
+HARD_LIMIT_NAMES = ("memory.max", "memory.limit_in_bytes")
+_LIMIT_NAMES = (*HARD_LIMIT_NAMES, "memory.high", "memory.soft_limit_in_bytes")
+_LIMIT_OF_STAT = re.compile(r"^hierarchical_memory_limit (\d{1,30})$", re.MULTILINE | re.ASCII)  # version 1
 _PEAK_NAMES = ("memory.peak", "memory.max_usage_in_bytes")
 
 
@@ -87,3 +89,24 @@ def usage_reading(size_bytes: int, origin: str, *, file_name: str) -> Reading:
     if file_name in _PEAK_NAMES:
         return Reading(origin=origin, usage_peak_bytes=size_bytes)
     return Reading(origin=origin, usage_bytes=size_bytes)
+
+
+def limit_in(text: str, *, file_name: str) -> int | None:
+    """The hard limit that a cgroup's file states, in bytes; None without one. Raises InputError for other text."""
+    in_stat = _LIMIT_OF_STAT.search(text)
+    found = None if in_stat is None else int(in_stat[1])
+    if file_name in HARD_LIMIT_NAMES:
+        if text.strip() == "max":
+            return None
+        if not (text.strip().isascii() and text.strip().isdecimal()):
+            raise InputError(
+                "holds no limit of a cgroup; copy the whole of memory.max, or pass --memory SIZE"
+            )
+        found = int(text.strip()[:30])
+    if found is None or found >= UNLIMITED:
+        return None
+    if found < LEAST_MEMORY_BYTES:
+        raise InputError(
+            f"states a limit of {format_mib(found)}, too little for any Go program; pass --memory SIZE"
+        )
+    return found

@@ -1,0 +1,122 @@
+"""The replicas of a model at settings: draws of parameters, sums of cycles, and the metrics of each run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gcsim.arrays import FloatArray
+from gcsim.engine.executors import Executor
+from gcsim.engine.inputs.draws import draw_growth, draw_parameters, lane_parameters
+from gcsim.engine.lanes.equal import KnownLanes
+from gcsim.engine.lanes.run import lane_engine, run_lanes
+from gcsim.engine.plan import Plan
+from gcsim.engine.summary.intervals import SamplingError
+from gcsim.engine.summary.memory import ProcessDraws
+from gcsim.engine.summary.metrics import lane_metrics
+from gcsim.engine.summary.totals import LaneTotals
+from gcsim.errors import InputError
+from gcsim.metrics import PAUSE_QUANTILES
+from gcsim.service.model import Model
+from gcsim.settings import Settings
+from gcsim.streams import stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """The replicas of some settings; arrays have the shape (settings, replicas), those of the sums (lanes,)."""
+
+    metrics: dict[str, FloatArray]
+    bounds: dict[str, FloatArray]  # the most that some metrics can be, infinite without a bound
+    sampling_errors: dict[str, FloatArray]  # of replicas that are shorter than the plan's duration
+    totals: LaneTotals
+
+    def of(self, place: int) -> "Replicas":
+        """The replicas of one setting; arrays of shape (replicas,)."""
+        replicas = next(iter(self.metrics.values())).shape[1]
+        return Replicas(
+            metrics={name: values[place] for name, values in self.metrics.items()},
+            bounds={name: values[place] for name, values in self.bounds.items()},
+            sampling_errors={name: values[place] for name, values in self.sampling_errors.items()},
+            totals=self.totals.select(slice(place * replicas, (place + 1) * replicas)),
+        )
+
+    def sampling(self, name: str, duration_seconds: float) -> SamplingError | None:
+        """The sampling error of a metric of one setting; None if its replicas have the full length."""
+        if name not in self.sampling_errors:
+            return None
+        expected = np.maximum(self.metrics["gc_rate_hz"] * duration_seconds, 1.0)
+        share = np.minimum(self.totals.cycles / expected, 1.0)
+        variance = self.sampling_errors[name] ** 2
+        return SamplingError(float(variance.mean()), float(share.mean()))
+
+
+def replicas_of(
+    model: Model, settings: Sequence[Settings], plan: Plan, *, known: KnownLanes | None, executor: Executor
+) -> Replicas:
+    """The replicas at each setting, by one engine; all settings have one Go version.
+
+    Raises InputError if a metric is not finite.
+    """
+    drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
+    parameters = lane_parameters(model, settings, drawn)
+    latencies: dict[str, FloatArray] = {}
+    errors: dict[str, FloatArray] = {}
+    if plan.engine == "des":
+        from gcsim.engine.des.run.replicas import event_totals
+
+        runs = event_totals(model, settings, parameters, drawn, plan, executor=executor)
+        totals, latencies, errors = runs.totals, runs.latencies, runs.sampling_errors
+    else:
+        growth = draw_growth(model, drawn, seed=plan.seed)
+        known = KnownLanes.none(parameters.lanes) if known is None else known
+        totals = known.totals
+        if not known.is_known.all():
+            rest = parameters.select(~known.is_known)
+            engine = lane_engine(model, rest, settings[0].go, plan, growth)
+            run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
+    repeats = len(settings)
+    found = lane_metrics(
+        totals,
+        parameters,
+        duration_seconds=plan.duration_seconds if model.growth.form != "job" else None,
+        pauses=model.pauses,
+        pause_scale=np.tile(drawn["pause_scale"], repeats),
+        process=ProcessDraws.of(drawn, repeats),
+        calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
+        pause_levels={
+            name: np.tile(stream(plan.seed, f"quantile {name}").random(plan.replicas), repeats)
+            for name in PAUSE_QUANTILES
+        },
+    )
+    shape = (repeats, plan.replicas)
+    return Replicas(
+        metrics=_checked(
+            model,
+            settings,
+            {name: values.reshape(shape) for name, values in (found.metrics | latencies).items()},
+        ),
+        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
+        sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
+        totals=totals,
+    )
+
+
+def _checked(
+    model: Model, settings: Sequence[Settings], metrics: dict[str, FloatArray]
+) -> dict[str, FloatArray]:
+    """The metrics, with shares of at most 1: a run of few cycles has one cycle more in its sums than in its window.
+
+    Raises InputError if a metric is not finite.
+    """
+    for name, values in metrics.items():
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
+            raise InputError(
+                f"{model.name}: {name} at {settings[int(np.argmin(finite))]} is not a finite number; "
+                "check the model's parameters, or calibrate it again"
+            )
+    return {
+        name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
+        for name, values in metrics.items()
+    }
