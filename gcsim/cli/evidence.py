@@ -144,9 +144,24 @@ def service_of(source: str, given: GivenMemory, stated: Stated, *, go: str | Non
             )
         return Service(model=load_service(source, given.readings()))
     fit = _calibrated(source, given, stated, go)
+    _check_simulated(fit, go)
     if fit.model.assessment is not None:
         note_verdict(fit.reference, fit.model.assessment)
     return Service(model=fit.model, fit=fit)
+
+
+def _check_simulated(fit: "CalibratedService", go: str | None) -> None:
+    """Raises InputError for a log of a Go version that the engines do not simulate, if ``--go`` names no other."""
+    from gcsim.engine.inputs.bounds import OLDEST_SIMULATED_MINOR
+    from gcsim.goruntime.versions import rules_for
+
+    logged = fit.model.settings.go
+    if go is None and rules_for(logged).minor < OLDEST_SIMULATED_MINOR:
+        raise InputError(
+            f"{fit.reference}: Go {logged} or older wrote this log, but gcsim simulates Go"
+            f" 1.{OLDEST_SIMULATED_MINOR} and later; log with a newer Go, or run gcsim calibrate with --go if another"
+            " version wrote it"
+        )
 
 
 def _calibrated(source: str, given: GivenMemory, stated: Stated, go: str | None) -> "CalibratedService":

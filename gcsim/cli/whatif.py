@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, emit_table, note_written, wrap
+from gcsim.cli.console import emit, emit_json, emit_reached, emit_table, note_written, wrap
 from gcsim.cli.evidence import SourceArgument, Stated, reads_log, service_of
 from gcsim.cli.options import (
     GogcOption,
@@ -117,10 +117,14 @@ def whatif(
             executor=executor,
         )
     note_upgrade(service, settings)
+    from gcsim.tuning.limits_reached import limits_reached, reached_json
+
+    reached = limits_reached(found.model, settings, memory_bytes=memory_bytes, seed=how.plan.seed)
     if as_json:
-        emit_json(assessed(found.to_json(), service))
+        emit_json(assessed({**found.to_json(), **reached_json(reached)}, service))
     else:
         _print(found, source, how)
+        emit_reached(reached)
     if output is not None:
         _write_figures(service, found, output)
     if found.fault is not None and memory_bytes is not None:

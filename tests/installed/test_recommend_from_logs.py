@@ -71,6 +71,30 @@ def test_a_log_that_shows_too_little_is_one_sentence(
     assert "Traceback" not in refused.stderr
 
 
+def test_a_log_of_an_old_go_is_refused_by_its_name(installed: Installed) -> None:
+    """The engines have no pacer of Go 1.17; the sentence names the log, not an option that nobody gave."""
+    line = (
+        "gc {0} @{0}.100s 1%: 0.02+1.0+0.02 ms clock, 0.04+0/1.0/0+0.04 ms cpu, 7->8->4 MB, 8 MB goal, 2 P\n"
+    )
+    refused = installed.run(
+        "recommend", "-", "--memory", "1Gi", stdin="".join(map(line.format, range(1, 40)))
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "standard input: Go 1.17 or older wrote this log" in refused.stderr
+
+
+def test_a_log_without_allocation_while_marking_is_calibrated(installed: Installed, folder: Path) -> None:
+    """Heaps that print the same size before and after marking: an answer, or a verdict, and no error of gcsim."""
+    line = (
+        "gc {0} @{0}.100s 1%: 0.02+1.0+0.02 ms clock, 0.04+0.1/1.0/0.9+0.04 ms cpu, 7->7->4 MB, 8 MB goal,"
+        " 0 MB stacks, 0 MB globals, 2 P\n"
+    )
+    (folder / "quiet.log").write_text("".join(map(line.format, range(1, 60))))
+    found = installed.run("recommend", "quiet.log", "--open-loop", "--memory", "1Gi", *QUICK, cwd=folder)
+    assert found.returncode in (0, 1), found.stderr
+    assert "internal error" not in found.stderr
+
+
 def test_a_format_prints_the_setting_and_nothing_else(installed: Installed, folder: Path) -> None:
     """Go's spelling of the setting, Kubernetes' spelling of the container; verdict and reasons on standard error."""
     asked = ("recommend", "app.toml", "--memory", "512Mi", "--container", "web", "--gomaxprocs", "4", *QUICK)

@@ -104,7 +104,11 @@ def _assist_cpu(evidence: Evidence, loop: Loop, arrival_bytes_per_second: float 
     mutator = _mutator_procs(chosen)
     per_mutator_s = float(chosen.allocated_bytes.sum()) / mark_s / mutator
     if reached <= _ASSIST_BOUND_REACH:
-        arriving = None if arrival_bytes_per_second is None else arrival_bytes_per_second / per_mutator_s
+        arriving = None
+        if (
+            arrival_bytes_per_second is not None and per_mutator_s > 0
+        ):  # 0: less than a printed MiB while marking
+            arriving = arrival_bytes_per_second / per_mutator_s
         held_share = float((reach > _ASSIST_BOUND_REACH).mean()) if loop == "closed" else 0.0
         return _baseline_assist(chosen, runway, mutator, per_mutator_s, loop, arriving, held_share)
     debt = float(chosen.mark_cpu_seconds.mean()) / float(runway.mean()) * per_mutator_s
