@@ -26,8 +26,11 @@ _ROWS = {  # metric: its label in the table
 
 def print_recommendation(found: "Recommendation") -> None:
     """Prints the setting, the comparison with today, the reasons, the alternatives and the stress runs."""
+    kept = found.otherwise
+    if kept is not None:
+        emit("No change is worth it. Today's setting:\n\n")
     emit("\n".join(f"  {name}={value}" for name, value in found.env.items()) + "\n\n")
-    _print_comparison(found, "recommended")
+    _print_comparison(found, "recommended" if kept is None else "the change")
     reasons = found.reasons[1:]  # the table shows the prediction
     emit("\n" + "\n".join(wrap(reason) for reason in reasons) + "\n\n")
     _print_others(found)
@@ -74,7 +77,7 @@ def print_miss(found: "Recommendation") -> None:
 
 def _print_comparison(found: "Recommendation", name: str) -> None:
     """Prints both runs with their settings, metrics and limits."""
-    today, run = found.today, found.run
+    today, run = found.today, found.run if found.otherwise is None else found.otherwise
     limits = {m.constraint.metric: m.constraint.format(m.constraint.bound) for m in found.margins}
     others = {metric: METRIC_LABELS[metric] for metric in limits if metric not in _ROWS}
     rows = [

@@ -234,7 +234,8 @@ def _print_container(found: "WhatIf") -> None:
             )
         )
         return
-    emit(wrap("Recommended after the change:"))
+    kept = " (no other setting is worth it)" if recommendation.otherwise is not None else ""
+    emit(f"Recommended after the change{kept}:")
     emit("\n".join(f"  {name}={value}" for name, value in recommendation.env.items()))
     emit(wrap(recommendation.reasons[0]))
 

@@ -34,8 +34,12 @@ def explain(
     cheapest: Run,
     growth: Sequence[Growth],
     budget: MemoryBudget,
+    otherwise: Run | None = None,
 ) -> tuple[str, ...]:
-    """Sentences on the prediction, the margins, the choice and the effect of growth."""
+    """Sentences on the prediction, the margins, the choice and the effect of growth.
+
+    ``otherwise`` is the setting that today's one, ``chosen``, is kept instead of.
+    """
     memory = found[0].constraint.bound
     sentences = [_prediction(chosen), _margin_sentence(found), *describe_split(budget, chosen, memory)]
     sentences += describe_gap(budget, memory)
@@ -43,7 +47,7 @@ def explain(
         sentences.append(
             "More than a quarter of all CPU would go to GC: this memory is tight for the live heap."
         )
-    sentences.extend(_why(chosen, cheapest, found))
+    sentences.extend(_why(chosen, cheapest, found) if otherwise is None else _why_not(chosen, otherwise))
     sentences.extend(_growth_sentence(*item) for item in growth)
     return tuple(sentences)
 
@@ -176,6 +180,26 @@ def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
         sentences.append(
             "A memory limit to catch growth would hold this memory only at a much higher cost: watch the memory of the"
             " container."
+        )
+    return sentences
+
+
+def _why_not(today: Run, other: Run) -> list[str]:
+    """Why today's setting stays."""
+    saved = today.metrics["gc_cpu_fraction"].value - other.metrics["gc_cpu_fraction"].value
+    saving = (
+        f"would save {format_number(100 * saved, 2)} percentage points of CPU"
+        if saved > 0
+        else "saves no CPU"
+    )
+    sentences = [
+        f"No change is worth it: today's setting fits, and {short(other.settings)} {saving}, in"
+        f" {format_mib(container_peak(other).value)}."
+    ]
+    if today.settings.gomemlimit_bytes is None and other.settings.gomemlimit_bytes is not None:
+        sentences.append(
+            f"GOMEMLIMIT={format_go_bytes(other.settings.gomemlimit_bytes)} alone would add a safety net against"
+            " growth."
         )
     return sentences
 

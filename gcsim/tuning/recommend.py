@@ -21,6 +21,7 @@ from gcsim.tuning.choose import (
 from gcsim.tuning.constraints import Constraint, Margin, constraints_from, is_met, margins
 from gcsim.tuning.memory_budget import MemoryBudget, memory_budget
 from gcsim.tuning.needed import Needed, needed_for
+from gcsim.tuning.practical import rounded, saves_too_little
 from gcsim.tuning.reason import explain, explain_miss
 from gcsim.tuning.search import (
     MOST_SETTINGS,
@@ -61,6 +62,7 @@ class Recommendation:
 
     feasible: bool
     run: Run
+    otherwise: Run | None  # the choice, if ``run`` is today's because the change would save too little
     today: Run  # the calibrated GOGC and GOMEMLIMIT, with the requested GOMAXPROCS and Go version
     margins: tuple[Margin, ...]
     alternatives: tuple[Alternative, ...]  # by rising memory
@@ -100,6 +102,7 @@ class Recommendation:
             "reason": self.reason,
             "memory_bytes": self.memory_bytes,
             "memory": self.budget.to_json(self.run),
+            "otherwise": None if self.otherwise is None else self.otherwise.to_json(),
             "today": self.today.to_json(),
             "margins": [margin.to_json() for margin in self.margins],
             "stress": [item.to_json() for item in self.stress],
@@ -141,15 +144,23 @@ def recommend(
     explored = _search(evaluate, knobs, constraints)
     chosen = choose(explored, constraints)
     feasible = bool(feasible_runs(explored, constraints))
+    if feasible:
+        chosen = rounded(chosen, evaluate, constraints)
     needed = None if feasible else needed_for(evaluate, knobs, constraints)
     stress = _stresses(model, chosen, constraints, plan, executor) if feasible else ()
     today = _known(explored, base) or simulate(model, [base], plan, executor=executor)[0]
     evaluate.finish()
+    otherwise = None
+    if feasible and saves_too_little(today, chosen, constraints):
+        of_today = _stresses(model, today, constraints, plan, executor)
+        if all(kept.held or not item.held for kept, item in zip(of_today, stress, strict=True)):
+            otherwise, chosen, stress = chosen, today, of_today
     found = margins(chosen, constraints)
     growth = [(item.what, item.factor, item.run, item.held) for item in stress]
     return Recommendation(
         feasible=feasible,
         run=chosen,
+        otherwise=otherwise,
         today=today,
         margins=found,
         alternatives=alternatives_to(chosen, explored, constraints) if feasible else (),
@@ -160,7 +171,14 @@ def recommend(
         plan=plan,
         model=model.name,
         budget=budget,
-        reasons=explain(chosen, found, cheapest=cheapest(explored, constraints), growth=growth, budget=budget)
+        reasons=explain(
+            chosen,
+            found,
+            cheapest=cheapest(explored, constraints),
+            growth=growth,
+            budget=budget,
+            otherwise=otherwise,
+        )
         if needed is None
         else explain_miss(chosen, found, needed, budget),
     )
