@@ -29,6 +29,7 @@ from gcsim.units import MAX_INT64
 # The form of a rule's first argument is the form of its result; others may be arrays where it is one.
 
 _AnyInteger = int | NDArray[np.signedinteger[Any]]
+_AnyArray = NDArray[np.floating[Any]] | NDArray[np.signedinteger[Any]]
 _Value = BoolOrArray | NumberOrArray
 
 MIN_INT64 = -MAX_INT64 - 1
@@ -174,7 +175,7 @@ def truncate_to_uint64(value: NumberOrArray) -> IntOrArray:
     return int(value) if -1.0 < value <= _LARGEST_FLOAT_BELOW_2_63 else MAX_INT64
 
 
-def _is_within(value: NDArray[Any], least: float) -> bool:
+def _is_within(value: _AnyArray, least: float) -> bool:
     """Whether every element is at least ``least`` and below 2^63; False with a NaN or without elements."""
     if not value.size:
         return False

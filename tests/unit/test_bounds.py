@@ -15,7 +15,7 @@ from example_service import example_service
 
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
 from gcsim.engine.plan import Plan
-from gcsim.engine.simulate import _run, record_cycles, simulate
+from gcsim.engine.simulate import _checked, record_cycles, simulate
 from gcsim.errors import InputError
 from gcsim.report.sweep_figures import recorded_curves
 from gcsim.service.model import Model
@@ -52,17 +52,14 @@ def test_both_ends_of_every_range_can_be_simulated(name: str) -> None:
 
 
 def test_a_metric_that_is_not_finite_is_refused() -> None:
-    """Whatever made it so: named with the model and the setting."""
+    """Whatever made it so: named with the model and the setting. Shares above 1 become 1."""
     model = example_service()
-    good = np.ones(3)
-    metrics = {
-        "heap_goal_mean_bytes": good,
-        "limiter_time_fraction": 0 * good,
-        "gc_rate_hz": np.array([1.0, 0.5, 0.0]),
-    }
-    assert _run(model, SETTINGS, metrics, [SETTINGS]).metrics["gc_rate_hz"].value == 0.5
+    metrics = {"gc_cpu_fraction": np.array([[1.0, 1.5, 0.0]]), "gc_rate_hz": np.array([[1.0, 1.5, 0.0]])}
+    checked = _checked(model, [SETTINGS], metrics)
+    assert checked["gc_rate_hz"].tolist() == [[1.0, 1.5, 0.0]]
+    assert checked["gc_cpu_fraction"].tolist() == [[1.0, 1.0, 0.0]]
     with pytest.raises(InputError, match="example: gc_rate_hz at GOGC=100"):
-        _run(model, SETTINGS, metrics | {"gc_rate_hz": np.array([1.0, np.nan, 1.0])}, [SETTINGS])
+        _checked(model, [SETTINGS], metrics | {"gc_rate_hz": np.array([[1.0, np.nan, 1.0]])})
 
 
 @pytest.mark.parametrize("numerator", [1.0, 0.0])
