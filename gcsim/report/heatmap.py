@@ -134,6 +134,7 @@ def _write_cells(axes: Axes, data: HeatMap, norm: Normalize, colours: str) -> No
                 fontsize=size,
                 color=PAPER if luminance < 0.5 and not data.infeasible[row, column] else INK,
                 zorder=4,
+                in_layout=False,  # inside the axes: the layout need not measure it
             )
 
 
