@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 INTERRUPTED, TERMINATED = 130, 143  # exit statuses: 128 + signal number, as in shells
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _EXIT_NOTES = {INTERRUPTED: b"gcsim: interrupted\n", TERMINATED: b"gcsim: terminated\n"}
+_last_status = INTERRUPTED
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 
@@ -28,6 +29,11 @@ def install() -> None:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
     sys.unraisablehook = _in_a_finalizer
+
+
+def ending_status() -> int:
+    """The exit status of a command that ends early: TERMINATED if the last signal was SIGTERM, else INTERRUPTED."""
+    return _last_status
 
 
 def ignore() -> None:
@@ -49,12 +55,16 @@ def stop(status: int) -> NoReturn:
 
 
 def _interrupt(_number: int, frame: FrameType | None) -> None:
+    global _last_status
+    _last_status = INTERRUPTED
     if _is_importing(frame):
         stop(INTERRUPTED)
     raise KeyboardInterrupt
 
 
 def _terminate(_number: int, frame: FrameType | None) -> None:
+    global _last_status
+    _last_status = TERMINATED
     if _is_importing(frame):
         stop(TERMINATED)
     raise Terminated

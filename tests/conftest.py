@@ -4,12 +4,17 @@
 captures is slow. A new test is quick unless a table here names it; name those that take more than two seconds.
 """
 
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
+
+# A shell lets its background jobs ignore Ctrl-C, and their children inherit that. Tests of Ctrl-C need it in children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test fails for want of time: machines that do other things are slow.
 settings.register_profile(
@@ -51,7 +56,9 @@ CAPTURES = (
 
 SLOW = (
     "installed/test_bad_input.py",
+    "installed/test_cluster.py",
     "installed/test_jobs.py",
+    "installed/test_resume.py",
     "installed/test_signals.py",
     "installed/test_streams.py",
     "installed/test_terminal.py",
@@ -67,6 +74,7 @@ SLOW = (
     "properties/test_pacer_forms.py::test_scalar_and_array_form_agree",
     "properties/test_tricolor.py::test_a_lost_object_is_found_without_the_barrier",
     "unit/test_api_docs.py::test_the_examples_run",
+    "unit/test_bench_cluster.py::test_a_small_sweep_is_measured",
     "unit/test_bounds.py::test_a_plot_of_a_million_hours_ends",
     "unit/test_bounds.py::test_a_run_without_collections_has_nothing_to_record",
     "unit/test_bounds.py::test_a_timeline_of_too_many_steps_is_refused",
@@ -98,6 +106,7 @@ SLOW = (
     "unit/test_stride.py",
     "unit/test_survivors.py",
     "unit/test_tuning_recommend.py",
+    "unit/test_unfinished.py::test_a_sweep_continues_in_its_edges_and_in_its_chunks",
 )
 
 

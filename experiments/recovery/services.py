@@ -30,12 +30,12 @@ from gcsim.calibration.estimate.allocation import SWEEP_SMALL_OBJECTS, SWEEP_UNK
 from gcsim.calibration.memory.fit import SLOTS_SMALL_OBJECTS, SLOTS_UNKNOWN_SIZES
 from gcsim.goruntime.workers import background_share
 from gcsim.service.model import Loop, Model
-from gcsim.service.parameters import PARAMETER_NAMES, Parameter, Parameters
+from gcsim.service.parameters import PARAMETER_NAMES, RECOUNT_BASE_SHARE, Parameter, Parameters
 from gcsim.service.pauses import LEVELS, Pauses
 from gcsim.service.profile import Profile
 from gcsim.service.variability import CycleVariability
 from gcsim.settings import Settings
-from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, RECOUNT_BASE_SHARE
+from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE
 from gcsim.units import MIB
 
 BATCH = 20

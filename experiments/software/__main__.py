@@ -1,7 +1,7 @@
 """Capture real Go software over a matrix of settings, and compare predictions with it.
 
 python -m experiments.software capture [LABEL ...] --out DIR [--lock FILE] [--first N]
-python -m experiments.software regret [LABEL ...] --out DIR [--lock FILE]   run recommended settings (Linux, as root)
+python -m experiments.software regret [LABEL ...] --out DIR [--lock FILE] [--again]   run recommended settings (root)
 python -m experiments.software report [--from-table]                   write docs/explanation/accuracy-software.md
 python -m experiments.software report [LABEL ...] --out DIR [--rows]   print the errors of runs in DIR
 """
@@ -31,13 +31,14 @@ def main() -> int:
     parser.add_argument("--from-table", action="store_true", help="write the page of the rows that are kept")
     parser.add_argument("--rows", action="store_true", help="report every run")
     parser.add_argument("--lock", type=Path, default=None, help="hold this file's lock while a program runs")
+    parser.add_argument("--again", action="store_true", help="regret: ask again, and run changed answers")
     parser.add_argument("--first", type=int, default=None, help="stop after this number of runs")
     options = parser.parse_args()
     if options.command == "report":
         _report(options)
         return 0
     if options.command == "regret":
-        for line in capture_regret(set(options.labels), options.out, options.lock):
+        for line in capture_regret(set(options.labels), options.out, options.lock, again=options.again):
             print(line, flush=True)
         return 0
     return _capture(options)

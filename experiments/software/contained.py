@@ -46,6 +46,7 @@ class ContainedPlan:
     warm_seconds: float = 2.0
     load: tuple[str, ...] = ()  # options of the load that replace the case's
     log: Path | None = None  # of the program's standard error
+    drops_cache: bool = True  # the page cache of the program and its data is dropped first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,8 @@ def run_contained(wanted: ContainedPlan) -> Contained:
         command = [str(part) for part in case.command(Places(data=data, scratch=scratch))]
         if not case.is_job:
             packages.load_generator()
-        drop_page_cache(_files_of(Path(command[0]), data))
+        if wanted.drops_cache:
+            drop_page_cache(_files_of(Path(command[0]), data))
         knobs = ("GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG")
         env = {name: value for name, value in os.environ.items() if name not in knobs}
         log = stack.enter_context((wanted.log or Path(os.devnull)).open("wb"))

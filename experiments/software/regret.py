@@ -91,8 +91,11 @@ def grid_plans(labels: set[str]) -> Iterator[tuple[Case, RunPlan]]:
             yield from ((case, plan_of(case, setting, PROCS, 1)) for setting in grid(case))
 
 
-def capture_regret(labels: set[str], out: Path, lock: Path | None) -> Iterator[str]:
-    """Makes the runs of the grid and of all recommendations that are missing; yields a line for each."""
+def capture_regret(labels: set[str], out: Path, lock: Path | None, *, again: bool = False) -> Iterator[str]:
+    """Makes the runs of the grid and of all recommendations that are missing; yields a line for each.
+
+    With ``again``, all recommendations are asked for again, and those with another setting than before are run.
+    """
     for case, plan in grid_plans(labels):
         if not is_captured(plan, out):
             capture_software(SoftwarePlan(case=case, plan=plan, lock=lock), out)
@@ -101,20 +104,22 @@ def capture_regret(labels: set[str], out: Path, lock: Path | None) -> Iterator[s
         if not labels or label in labels:
             for evidence in EVIDENCE:
                 for budget in BUDGETS:
-                    yield from _recommended(CASE[label], evidence, budget, out, lock)
+                    key = _key(CASE[label], evidence, budget)
+                    if again or key not in _answers(out):
+                        yield from _recommended(CASE[label], evidence, budget, out, lock)
 
 
 def _recommended(case: Case, evidence: str, budget: str, out: Path, lock: Path | None) -> Iterator[str]:
     """Asks for a setting and runs the program at it, in a container of the budget; keeps both in one file."""
     key = _key(case, evidence, budget)
-    if key in _answers(out):
-        return
     memory = budget_mib(case, budget, out)
     with held(lock):
         answer = recommend(case, evidence, memory, out)
-    plan = _plan(case, answer)
+    plan, before = _plan(case, answer), _answers(out).get(key)
     outcome: dict[str, Any] = {}
-    if plan is not None:
+    if before is not None and before["answer"]["settings"] == answer["settings"]:
+        outcome = before["outcome"]
+    elif plan is not None:
         with held(lock), tempfile.TemporaryDirectory() as place:
             log = Path(place) / "trace.log"
             environment = plan.settings.environment | {"GOMAXPROCS": str(PROCS), "GODEBUG": "gctrace=1"}

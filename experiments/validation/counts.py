@@ -19,6 +19,7 @@ from gcsim.cycles import CycleTable
 from gcsim.errors import InputError
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.goruntime.arithmetic import to_float64
+from gcsim.service.parameters import RECOUNT_BASE_SHARE
 from gcsim.submodels.process_memory import span_tail_recount_bytes, unfilled_slot_bytes
 from gcsim.units import MIB
 
@@ -115,7 +116,10 @@ def _recounted(one: CountedRun, slot_garbage_share: float) -> Recounted:
     live = cycles.heap_marked_bytes - (cycles.heap_end_bytes - cycles.heap_start_bytes)
     outside = (cycles.heap_start_bytes[1:] - cycles.heap_marked_bytes[:-1])[loaded]
     told = span_tail_recount_bytes(
-        to_float64(outside), to_float64(live[:-1][loaded]), slot_garbage=slot_garbage_share
+        to_float64(outside),
+        to_float64(live[:-1][loaded]),
+        slot_garbage=slot_garbage_share,
+        base_share=RECOUNT_BASE_SHARE,
     )
     seconds = np.ptp(cycles.start_ns[loaded]) * 1e-9
     allocated = run.result["memstats"]["TotalAlloc"] - ready["total_alloc_bytes"]

@@ -88,12 +88,12 @@ def calibrate(
     if natural < MIN_CYCLES:
         raise InputError(
             f"{natural} of {_read(trace)} were started by the pacer, but calibration needs {MIN_CYCLES};"
-            " run the service under load for longer and capture it again"
+            f" {_more(trace, is_job)}"
         )
     evidence = whole.select(window)
     if int(evidence.follows_naturally.sum()) < 2:
         raise InputError(
-            "the log holds no two consecutive cycles that the pacer started; capture the service under load for longer"
+            f"the log holds no two consecutive cycles that the pacer started; {_more(trace, is_job)}"
         )
     refuse_goals(trace, window, log)
     measured = joined(sources_of(trace.info, readings), evidence, settings)
@@ -150,6 +150,20 @@ def _is_captured_job(
         return False
     busy = info.cpu_seconds / info.wall_seconds / settings.gomaxprocs
     return (loop == "closed" or busy >= _BUSY_JOB) and not is_settled(whole)
+
+
+def _more(trace: Trace, is_job: bool) -> str:
+    """The advice for a log with too few cycles. A job cannot run for longer, but it collects more at a lower GOGC."""
+    info = trace.info
+    ended = info is not None and info.was_stopped is False and info.exit_status == 0
+    if is_job:
+        return "capture the job again with a larger input, or at a lower GOGC such as GOGC=25"
+    service = "run the service under load for longer and capture it again"
+    return (
+        f"{service}; for a job, use a larger input or a lower GOGC such as GOGC=25, and --job"
+        if ended
+        else service
+    )
 
 
 def _read(trace: Trace) -> str:

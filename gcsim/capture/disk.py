@@ -10,9 +10,12 @@ def read_ahead_kib(file: Path) -> int | None:
     Linux's default is 128. In a full container each window that comes in pushes out as much of the text that runs.
     """
     try:
-        device = file.stat().st_dev
-        return int(
-            Path(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb").read_text().strip()
-        )
+        return int(read_ahead_file(file).read_text().strip())
     except (OSError, ValueError):
         return None
+
+
+def read_ahead_file(file: Path) -> Path:
+    """The kernel's file with the read-ahead of the disk that a file is on. Raises OSError if there is no such file."""
+    device = file.stat().st_dev
+    return Path(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb")

@@ -1,8 +1,6 @@
 """Output of commands: results on standard output, notes on standard error."""
 
 import errno
-import json
-import math
 import os
 import shutil
 import sys
@@ -11,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from gcsim.cli.json_text import indented
 from gcsim.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
@@ -61,8 +60,7 @@ def emit_json(document: object) -> None:
 
 def to_json_text(document: object) -> str:
     """The document as indented JSON."""
-    text = json.dumps(_without_nan(document), indent=2, allow_nan=False, ensure_ascii=False)
-    return printable_json(text) + "\n"
+    return printable_json(indented(document)) + "\n"
 
 
 def note(text: str) -> None:
@@ -174,13 +172,3 @@ def emit_reached(reached: "Sequence[LimitReached]") -> None:
     """Writes when growth reaches a limit, one sentence each; nothing without growth."""
     for one in reached:
         emit("\n" + wrap(one.sentence))
-
-
-def _without_nan(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return value

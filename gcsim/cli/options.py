@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -35,6 +36,10 @@ def whole_number(text: str | int) -> int:
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")
+]
+ModelsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="MODEL", help="Model files, folders of them, or names of shipped models."),
 ]
 LogsArgument = Annotated[list[str], typer.Argument(metavar="LOG", help="gctrace logs; - is standard input.")]
 GogcOption = Annotated[str | None, typer.Option("--gogc", metavar="G", help="GOGC: a percentage or off.")]
@@ -80,8 +85,15 @@ ReplicasOption = Annotated[
     int, typer.Option("--replicas", metavar="R", parser=whole_number, help="Simulated runs per setting.")
 ]
 DurationOption = Annotated[
-    str, typer.Option("--duration", metavar="TIME", help="Length of each run, such as 10m or 90s.")
+    str | None,
+    typer.Option(
+        "--duration",
+        metavar="TIME",
+        help="Length of each run, such as 90s [default: 10m; the event engine stops a steady run when its metrics"
+        " are known].",
+    ),
 ]
+USUAL_DURATION = "10m"
 SeedOption = Annotated[
     int,
     typer.Option(
@@ -98,6 +110,14 @@ JobsOption = Annotated[
         metavar="N",
         parser=whole_number,
         help="Processes for large simulations; the output is the same for any number [default: all cores].",
+    ),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="Dask cluster for large simulations, in place of --jobs [default: $DASK_SCHEDULER_ADDRESS].",
     ),
 ]
 EngineOption = Annotated[
@@ -124,6 +144,7 @@ class Simulation:
     plan: Plan
     duration: str
     jobs: int = 1
+    scheduler: str | None = None  # address of a Dask scheduler, in place of the processes
 
     def __str__(self) -> str:
         plan = self.plan
@@ -131,33 +152,56 @@ class Simulation:
 
 
 def simulation(
-    *, duration: str, replicas: int, seed: int, engine: str, jobs: int | None = None
+    *,
+    duration: str | None,
+    replicas: int,
+    seed: int,
+    engine: str,
+    jobs: int | None = None,
+    scheduler: str | None = None,
 ) -> Simulation:
-    """The options of every simulating command, checked. Raises InputError."""
+    """The options of every simulating command, checked. Raises InputError.
+
+    Without a duration a run of the event engine has the length that its metrics need.
+    """
     if not 1 <= replicas <= MAX_REPLICAS:
         raise InputError(f"--replicas must be from 1 to {MAX_REPLICAS:,}; got {replicas}")
     if seed < 0:
         raise InputError(f"--seed must be 0 or more; got {seed}")
     if jobs is not None and not 1 <= jobs <= MAX_JOBS:
         raise InputError(f"--jobs must be from 1 to {MAX_JOBS:,}; got {jobs}")
+    if jobs is not None and scheduler is not None:
+        raise InputError(
+            "--jobs and --scheduler: simulations run in processes here or on a cluster; give one"
+        )
     if engine not in ("des", "lanes"):
         raise InputError(f"--engine: unknown engine {quoted(engine)}; write lanes or des")
+    length = USUAL_DURATION if duration is None else duration
     plan = Plan(
-        duration_seconds=parse_duration(duration),
+        duration_seconds=parse_duration(length),
         replicas=replicas,
         seed=seed,
         engine="des" if engine == "des" else "lanes",
+        length="needed" if engine == "des" and duration is None else "full",
     )
-    return Simulation(plan=plan, duration=duration, jobs=available_cores() if jobs is None else jobs)
+    if jobs is None:
+        scheduler = scheduler or os.environ.get("DASK_SCHEDULER_ADDRESS") or None
+    return Simulation(
+        plan=plan,
+        duration=length,
+        jobs=available_cores() if jobs is None else jobs,
+        scheduler=scheduler,
+    )
 
 
 # The arguments of ``simulation`` as options, in the order of the help, with their defaults.
 _SIMULATION_OPTIONS: dict[str, tuple[Any, Any]] = {
     "replicas": (ReplicasOption, 16),
-    "duration": (DurationOption, "10m"),
+    "duration": (DurationOption, None),
     "seed": (SeedOption, 1),
     "engine": (EngineOption, "lanes"),
     "jobs": (JobsOption, None),
+    "scheduler": (SchedulerOption, None),
 }
 
 
@@ -165,11 +209,11 @@ def simulates(*, replicas: int | None) -> Command:
     """Gives a command the options of a simulation in place of its parameter ``how``, a ``Simulation``.
 
     ``replicas`` is the default of ``--replicas``; with None the command simulates one replica in this process and has
-    neither this option nor ``--jobs``.
+    neither this option nor ``--jobs`` and ``--scheduler``.
     """
     options = dict(_SIMULATION_OPTIONS)
     if replicas is None:
-        del options["replicas"], options["jobs"]
+        del options["replicas"], options["jobs"], options["scheduler"]
     else:
         options["replicas"] = (ReplicasOption, replicas)
     return with_options("how", options, lambda chosen: simulation(**{"replicas": 1, **chosen}))

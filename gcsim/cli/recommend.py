@@ -20,7 +20,7 @@ from gcsim.cli.progress import progress
 from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading, verdict_parts
 from gcsim.cli.upgrade import note_upgrade
-from gcsim.engine.executors import workers
+from gcsim.cli.where import executor_of
 
 if TYPE_CHECKING:
     from gcsim.service.model import Model
@@ -60,7 +60,7 @@ def recommend(
     from gcsim.tuning.constraints import Constraint
     from gcsim.tuning.recommend import recommend as choose
 
-    with progress("recommend") as report, workers(how.jobs) as executor:
+    with progress("recommend") as report, executor_of(how) as executor:
         found = choose(
             service,
             memory_bytes=memory_bytes,

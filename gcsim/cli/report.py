@@ -21,7 +21,7 @@ from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import exit_by_verdict, load_service
 from gcsim.cli.sweep import GogcGrid, GomemlimitGrid
 from gcsim.cli.upgrade import note_upgrade
-from gcsim.engine.executors import workers
+from gcsim.cli.where import executor_of
 
 if TYPE_CHECKING:
     from gcsim.engine.executors import Executor
@@ -64,7 +64,7 @@ def report(
     from gcsim.tuning.recorded import record_runs, settings_to_record
     from gcsim.tuning.sweep import sweep
 
-    with progress("report") as show, workers(how.jobs) as executor:
+    with progress("report") as show, executor_of(how) as executor:
         asked = _Asked(gomaxprocs=gomaxprocs, go=go, plan=how.plan, executor=executor)
         found = None if memory_bytes is None else _recommended(service, memory_bytes, asked, show)
         chosen = found.settings if found is not None and found.feasible else None

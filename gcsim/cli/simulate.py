@@ -21,13 +21,14 @@ from gcsim.cli.options import (
 )
 from gcsim.cli.service import assessed, exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
-from gcsim.engine.executors import workers
+from gcsim.cli.where import executor_of
 from gcsim.engine.plan import Plan
 from gcsim.errors import InputError
-from gcsim.units import parse_duration
+from gcsim.units import format_seconds, parse_duration
 
 if TYPE_CHECKING:
     from gcsim.cycles import CycleTable
+    from gcsim.engine.run import Run
     from gcsim.service.model import Model
     from gcsim.settings import Settings
 
@@ -91,7 +92,7 @@ def simulate(
     from gcsim.engine.simulate import simulate as run_simulation
 
     plan = how.plan.changed(explicit_gc_seconds=force_gc_seconds)
-    with workers(how.jobs) as executor:
+    with executor_of(how) as executor:
         run = run_simulation(service, [settings], plan, executor=executor)[0]
     note_upgrade(service, settings)
     outputs = _Outputs(
@@ -107,12 +108,20 @@ def simulate(
     if as_json:
         emit_json(assessed({**run.to_json(), **reached_json(reached)}, service))
     else:
-        emit(f"{service.name} at {settings}; {how}\n\n")
+        emit(f"{service.name} at {settings}; {how}\n{_simulated(run, plan)}\n")
         emit_estimates(run.metrics)
         emit_reached(reached)
     if trace_out is not None or timeline_out is not None or objects_out is not None:
         _write_run(service, settings, plan, outputs)
     exit_by_verdict(service)
+
+
+def _simulated(run: "Run", plan: Plan) -> str:
+    """The line that says how much of each run was simulated, if the command chose that."""
+    if run.simulated is None or plan.length == "full":
+        return ""
+    cycles, seconds = run.simulated.cycles, format_seconds(run.simulated.seconds)
+    return f"simulated {cycles:.0f} GC cycles ({seconds}) of each replica; --duration 10m simulates more\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,26 +7,30 @@ import typer
 
 from gcsim.cli.console import emit, emit_json, emit_reached, note, note_written, to_json_text
 from gcsim.cli.grid_table import print_grid
+from gcsim.cli.kept import check_sweep_output, is_parquet, keeping
 from gcsim.cli.options import (
     GomaxprocsOption,
     GoOption,
     JsonOption,
     MemoryOption,
-    ModelArgument,
+    ModelsArgument,
     Simulation,
     parse_memory,
     simulates,
 )
 from gcsim.cli.progress import progress
 from gcsim.cli.service import assessed, exit_by_verdict, load_service
+from gcsim.cli.sweep_services import sweep_many
 from gcsim.cli.upgrade import note_upgrade
-from gcsim.engine.executors import workers
-from gcsim.interrupts import INTERRUPTED
+from gcsim.cli.where import executor_of
+from gcsim.interrupts import ending_status
 
 if TYPE_CHECKING:
     from gcsim.engine.run import Run
     from gcsim.service.model import Model
+    from gcsim.tuning.services import Grid
     from gcsim.tuning.sweep import Sweep
+    from gcsim.tuning.unfinished import Unfinished
 
 GogcGrid = Annotated[
     str, typer.Option("--gogc", metavar="GRID", help="GOGC values: a list, a range from:to:count, or both.")
@@ -38,12 +42,18 @@ GomemlimitGrid = Annotated[
 
 @simulates(replicas=8)
 def sweep(
-    model: ModelArgument,
+    models: ModelsArgument,
     gogc: GogcGrid = "25:800:12",
     gomemlimit: GomemlimitGrid = "off",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for JSON, CSV and figures.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="Folder for JSON, CSV and figures, or one FILE.parquet."
+        ),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an unfinished sweep into the same output.")
+    ] = False,
     memory: MemoryOption = None,
     gomaxprocs: GomaxprocsOption = None,
     go: GoOption = None,
@@ -51,39 +61,86 @@ def sweep(
     how: Simulation,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict all pairs of a grid of GOGC and GOMEMLIMIT: heat maps, curves, table."""
-    from gcsim.atomic import check_folder
-    from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid
+    """Predict all pairs of a grid of GOGC and GOMEMLIMIT: heat maps, curves, table; or one file of many models."""
+    from gcsim.tuning.grid import check_grid, parse_gogc_grid, parse_gomemlimit_grid
 
     gogcs, limits = parse_gogc_grid(gogc), parse_gomemlimit_grid(gomemlimit)
+    check_grid(gogcs, limits)
     memory_bytes = parse_memory(memory)
-    service = load_service(model)
+    from gcsim.tuning.services import Grid, model_files
+
+    grid = Grid(
+        gogc=tuple(gogcs), gomemlimit_bytes=tuple(limits), gomaxprocs=gomaxprocs, go=go, plan=how.plan
+    )
+    files = model_files(models)
+    if len(files) > 1:
+        sweep_many(files, grid, output, how, memory_bytes=memory_bytes, resume=resume, as_json=as_json)
+        return
+    service = load_service(files[0])
     if output is not None:
-        check_folder(output)
-    from gcsim.tuning.memory_budget import memory_budget
-    from gcsim.tuning.recommend import best_of
+        check_sweep_output(output)
+    with keeping(output, grid, files, resume=resume) as kept:
+        result = _simulated(service, grid, how, kept, memory_bytes)
+        status = ending_status() if len(result.finished) < len(result.runs) else 0
+        if status:
+            _note_interrupted(result, output, kept)
+        _report(service, result, output, files[0], grid, how, as_json=as_json)
+        if kept is not None and not status:
+            kept.remove()
+    if status:
+        raise typer.Exit(status)
+    exit_by_verdict(service)
+
+
+def _simulated(
+    service: "Model", grid: "Grid", how: Simulation, kept: "Unfinished | None", memory_bytes: int | None
+) -> "Sweep":
     from gcsim.tuning.sweep import sweep as run_sweep
 
-    with progress("sweep") as report, workers(how.jobs) as executor:
-        result = run_sweep(
+    keeper = None
+    if kept is not None:
+        from gcsim.tuning.unfinished import ServiceKeeper
+
+        keeper = ServiceKeeper(kept)
+    with progress("sweep") as report, executor_of(how) as executor:
+        return run_sweep(
             service,
-            gogc=gogcs,
-            gomemlimit_bytes=limits,
-            gomaxprocs=gomaxprocs,
-            go=go,
-            plan=how.plan,
+            gogc=grid.gogc,
+            gomemlimit_bytes=grid.gomemlimit_bytes,
+            gomaxprocs=grid.gomaxprocs,
+            go=grid.go,
+            plan=grid.plan,
             memory_bytes=memory_bytes,
             progress=report,
             executor=executor,
+            keeper=keeper,
         )
-    interrupted = len(result.finished) < len(result.runs)
-    if interrupted:
-        finished = f"gcsim: interrupted: {len(result.finished)} of {len(result.runs)} settings finished"
-        note(
-            finished
-            if output is None
-            else f"{finished}; gcsim writes them now, press Ctrl-C again to stop that"
-        )
+
+
+def _note_interrupted(result: "Sweep", output: Path | None, kept: "Unfinished | None") -> None:
+    finished = f"gcsim: interrupted: {len(result.finished)} of {len(result.runs)} settings finished"
+    if output is None:
+        note(finished)
+        return
+    later = "" if kept is None else ", and --resume continues"
+    note(f"{finished}; gcsim writes them now, press Ctrl-C again to stop that{later}")
+
+
+def _report(
+    service: "Model",
+    result: "Sweep",
+    output: Path | None,
+    file: str,
+    grid: "Grid",
+    described: Simulation,
+    *,
+    as_json: bool,
+) -> None:
+    """Prints the sweep and writes its files."""
+    from gcsim.tuning.memory_budget import memory_budget
+    from gcsim.tuning.recommend import best_of
+
+    memory_bytes, plan = result.memory_bytes, result.plan
     settings = result.finished[0].settings
     best = (
         None
@@ -91,26 +148,36 @@ def sweep(
         else best_of(
             result.finished,
             memory_bytes,
-            not_counted_bytes=memory_budget(service, seed=how.plan.seed).not_counted.high,
+            not_counted_bytes=memory_budget(service, seed=plan.seed).not_counted.high,
         )
     )
     note_upgrade(service, settings)
     from gcsim.tuning.limits_reached import first_reached, reached_json
 
     judged = [run.settings for run in result.finished] if best is None else [best.settings]
-    reached = first_reached(service, judged, memory_bytes=memory_bytes, seed=how.plan.seed)
+    reached = first_reached(service, judged, memory_bytes=memory_bytes, seed=plan.seed)
     if as_json:
         emit_json(assessed({**result.to_json(), **reached_json(reached)}, service))
     else:
         setup = f"{service.name} on Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
-        emit(f"{setup}; {how}\n\n")
+        emit(f"{setup}; {described}\n\n")
         print_grid(result, best)
         emit_reached(reached)
-    if output is not None:
+    if output is None:
+        return
+    if is_parquet(output):
+        _write_parquet(service, result, output, file, grid)
+    else:
         _write_files(service, result, best, output)
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
-    exit_by_verdict(service)
+
+
+def _write_parquet(service: "Model", result: "Sweep", output: Path, file: str, grid: "Grid") -> None:
+    from gcsim.tuning.services_file import write_sweep
+
+    write_sweep(
+        output, result, file, grid, verdict=None if service.assessment is None else service.assessment.verdict
+    )
+    note(f"wrote {output}")
 
 
 def _write_files(service: "Model", result: "Sweep", best: "Run | None", output: Path) -> None:

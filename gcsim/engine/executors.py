@@ -1,4 +1,4 @@
-"""Where independent simulations run: in this process, or in worker processes on all cores.
+"""Where independent simulations run: in this process, in worker processes on all cores, or on a Dask cluster.
 
 A caller hands over its tasks and does not know where they are done. The results are the same bytes everywhere.
 """
@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
@@ -52,7 +52,13 @@ class InProcess:
 IN_PROCESS = InProcess()
 
 
-class Workers:
+class OtherProcesses:
+    """Base of the executors whose tasks leave this process: small work stays here instead."""
+
+    notes: Sequence[str] = ()  # one line each that the user should know
+
+
+class Workers(OtherProcesses):
     """Runs tasks in worker processes, which start with the first task and end with the ``with`` block.
 
     An exception in the block ends the workers at once. A worker also ends when this process does.
@@ -116,8 +122,8 @@ class Workers:
 
 
 def executor_for(executor: Executor, engine: "Engine", cycles: float) -> Executor:
-    """The executor for so many expected cycles of an engine: workers only if they save more time than their start."""
-    is_small = isinstance(executor, Workers) and cycles < LEAST_CYCLES[engine]
+    """The executor for so many expected cycles of an engine: this process if the work is too small for others."""
+    is_small = isinstance(executor, OtherProcesses) and cycles < LEAST_CYCLES[engine]
     return IN_PROCESS if is_small else executor
 
 
@@ -129,8 +135,17 @@ def available_cores() -> int:
 
 
 @contextmanager
-def workers(jobs: int) -> Iterator[Executor]:
-    """A context with the executor for ``--jobs``: this process for 1."""
+def workers(jobs: int, scheduler: str | None = None) -> Iterator[Executor]:
+    """A context with the executor for ``--jobs``, this process for 1, or for the address of a Dask scheduler.
+
+    Raises InputError if the scheduler cannot be used.
+    """
+    if scheduler is not None:
+        from gcsim.engine.cluster import Cluster  # here: it is an extra, and most commands use no cluster
+
+        with Cluster(scheduler) as cluster:
+            yield cluster
+        return
     if jobs <= 1:
         yield IN_PROCESS
         return

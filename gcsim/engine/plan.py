@@ -10,6 +10,7 @@ from gcsim.engine.controllers import FIXED_SETTING, Controller, controller_json,
 from gcsim.errors import InputError
 
 Engine = Literal["lanes", "des"]
+Length = Literal["full", "needed"]
 
 WARM_UP_CYCLES = 8  # before a run's time 0: the pacer remembers five cycles
 _ALWAYS_WRITTEN = ("duration_seconds", "replicas", "seed", "engine")
@@ -22,6 +23,7 @@ class PlanFields(TypedDict, total=False):
     replicas: int
     seed: int
     engine: Engine
+    length: Length
     warm_up_cycles: int
     explicit_gc_seconds: float | None
     controller: Controller
@@ -35,6 +37,9 @@ class Plan:
     replicas: int = 16  # simulated runs of a setting
     seed: int = 1
     engine: Engine = "lanes"  # "des" simulates every event, "lanes" one GC cycle per step
+    length: Length = (
+        "full"  # "needed": the event engine ends a run of a steady service once its metrics are known
+    )
     warm_up_cycles: int = WARM_UP_CYCLES  # before time 0; with fewer, a run includes the start of the process
     explicit_gc_seconds: float | None = None  # interval of calls of runtime.GC; needs the engine "des"
     controller: Controller = FIXED_SETTING  # sets GOGC and the memory limit at each commit
@@ -48,6 +53,12 @@ class Plan:
     def is_steady(self) -> bool:
         """Whether a steady service stays steady: no controller, or one that does not look at the time."""
         return self.keeps_setting or not getattr(self.controller, "looks_at_time", True)
+
+    @property
+    def may_stop_early(self) -> bool:
+        """Whether a run of a steady service may end before its time; not if it has a start-up or explicit cycles."""
+        warm = self.warm_up_cycles >= WARM_UP_CYCLES and self.explicit_gc_seconds is None
+        return self.length == "needed" and warm and self.is_steady
 
     def warm_up_over(self, cycles: int, seconds: float) -> bool:
         """Whether the warm-up has ended after some cycles, ``seconds`` after the start of the process."""
@@ -105,7 +116,11 @@ class Plan:
         }
         if "controller" in document:
             known["controller"] = controller_of(table_of(document, "controller"))
-        return cls(engine="des" if document.get("engine") == "des" else "lanes", **known)
+        return cls(
+            engine="des" if document.get("engine") == "des" else "lanes",
+            length="needed" if document.get("length") == "needed" else "full",
+            **known,
+        )
 
 
 USUAL_PLAN = Plan()

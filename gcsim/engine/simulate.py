@@ -1,8 +1,9 @@
 """Simulates a model at settings: draws parameters, runs an engine, computes metrics and intervals."""
 
 import itertools
+import statistics
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 import numpy as np
@@ -23,8 +24,14 @@ from gcsim.engine.lanes.equal import KnownLanes
 from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.engine.lanes.run import lane_engine, run_lanes, supported_rules, warm_up
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
-from gcsim.engine.run import Run
-from gcsim.engine.summary.intervals import distance, farthest, load_kind, prediction_interval
+from gcsim.engine.run import Run, Simulated
+from gcsim.engine.summary.intervals import (
+    SamplingError,
+    distance,
+    farthest,
+    load_kind,
+    prediction_interval,
+)
 from gcsim.engine.summary.memory import ProcessDraws
 from gcsim.engine.summary.metrics import lane_metrics
 from gcsim.engine.summary.totals import LaneTotals, settings_in_force
@@ -62,16 +69,9 @@ def simulate(
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
-            metrics, totals = _replicas(model, chosen, plan, known=known, executor=executor)
-            made = [
-                _run(
-                    model,
-                    one,
-                    {name: values[i] for name, values in metrics.items()},
-                    settings_in_force(totals, one, slice(i * plan.replicas, (i + 1) * plan.replicas)),
-                )
-                for i, one in enumerate(chosen)
-            ]
+            found = _replicas(model, chosen, plan, known=known, executor=executor)
+            found = replace(found, metrics=_checked(model, chosen, found.metrics))
+            made = [_run(model, one, found.of(i), plan) for i, one in enumerate(chosen)]
         if record:
             made = [replace(run, cycles=_recorded(model, run.settings, plan)) for run in made]
         runs.update(zip(places, made, strict=True))
@@ -92,20 +92,22 @@ def replica_metrics(
     Replica r is the same possible service, with the same random numbers, at every setting and in both engines
     (``CycleDraws``). The metrics of a setting depend neither on other settings nor on the number of replicas.
     """
-    return _replicas(model, settings, plan.changed(**changes), known=known, executor=executor)[0]
+    return _replicas(model, settings, plan.changed(**changes), known=known, executor=executor).metrics
 
 
 def _replicas(
     model: Model, settings: Sequence[Settings], plan: Plan, *, known: KnownLanes | None, executor: Executor
-) -> tuple[dict[str, FloatArray], LaneTotals]:
-    """(``replica_metrics``, sums of all lanes)."""
+) -> "_Replicas":
+    """The ``replica_metrics``, with the sums and sampling errors of all lanes."""
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     parameters = lane_parameters(model, settings, drawn)
     latencies: dict[str, FloatArray] = {}
+    errors: dict[str, FloatArray] = {}
     if plan.engine == "des":
         from gcsim.engine.des.run.replicas import event_totals
 
-        totals, latencies = event_totals(model, settings, parameters, drawn, plan, executor=executor)
+        runs = event_totals(model, settings, parameters, drawn, plan, executor=executor)
+        totals, latencies, errors = runs.totals, runs.latencies, runs.sampling_errors
     else:
         growth = draw_growth(model, drawn, seed=plan.seed)
         known = KnownLanes.none(parameters.lanes) if known is None else known
@@ -115,7 +117,7 @@ def _replicas(
             engine = lane_engine(model, rest, settings[0].go, plan, growth)
             run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
     repeats = len(settings)
-    metrics = lane_metrics(
+    found = lane_metrics(
         totals,
         parameters,
         duration_seconds=plan.duration_seconds if model.growth.form != "job" else None,
@@ -129,31 +131,72 @@ def _replicas(
         },
     )
     shape = (repeats, plan.replicas)
-    return {name: values.reshape(shape) for name, values in (metrics | latencies).items()}, totals
+    return _Replicas(
+        metrics={name: values.reshape(shape) for name, values in (found.metrics | latencies).items()},
+        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
+        sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
+        totals=totals,
+    )
 
 
-def _run(
-    model: Model, settings: Settings, metrics: dict[str, FloatArray], in_force: Sequence[Settings]
-) -> Run:
-    """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Replicas:
+    """The replicas of some settings; arrays have the shape (settings, replicas), those of the sums (lanes,)."""
 
-    The intervals are those of the setting in force that is farthest from the calibrated one.
+    metrics: dict[str, FloatArray]
+    bounds: dict[str, FloatArray]  # the most that some metrics can be, infinite without a bound
+    sampling_errors: dict[str, FloatArray]  # of replicas that are shorter than the plan's duration
+    totals: LaneTotals
 
-    Shares are clipped to 1, because a run of few cycles has one cycle more in its sums than in its window. Raises
-    InputError if a metric is not finite.
+    def of(self, place: int) -> "_Replicas":
+        """The replicas of one setting; arrays of shape (replicas,)."""
+        replicas = next(iter(self.metrics.values())).shape[1]
+        return _Replicas(
+            metrics={name: values[place] for name, values in self.metrics.items()},
+            bounds={name: values[place] for name, values in self.bounds.items()},
+            sampling_errors={name: values[place] for name, values in self.sampling_errors.items()},
+            totals=self.totals.select(slice(place * replicas, (place + 1) * replicas)),
+        )
+
+    def sampling(self, name: str, duration_seconds: float) -> SamplingError | None:
+        """The sampling error of a metric of one setting; None if its replicas have the full length."""
+        if name not in self.sampling_errors:
+            return None
+        expected = np.maximum(self.metrics["gc_rate_hz"] * duration_seconds, 1.0)
+        share = np.minimum(self.totals.cycles / expected, 1.0)
+        variance = self.sampling_errors[name] ** 2
+        return SamplingError(float(variance.mean()), float(share.mean()))
+
+
+def _checked(
+    model: Model, settings: Sequence[Settings], metrics: dict[str, FloatArray]
+) -> dict[str, FloatArray]:
+    """The metrics, with shares of at most 1: a run of few cycles has one cycle more in its sums than in its window.
+
+    Raises InputError if a metric is not finite.
     """
     for name, values in metrics.items():
-        if not np.isfinite(values).all():
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
             raise InputError(
-                f"{model.name}: {name} at {settings} is not a finite number; "
+                f"{model.name}: {name} at {settings[int(np.argmin(finite))]} is not a finite number; "
                 "check the model's parameters, or calibrate it again"
             )
-    metrics = {
+    return {
         name: np.minimum(values, 1.0) if name.endswith("_fraction") else values
         for name, values in metrics.items()
     }
-    goal_bytes = float(np.median(metrics["heap_goal_mean_bytes"]))
-    thrashing = float(np.mean(metrics["limiter_time_fraction"]))
+
+
+def _run(model: Model, settings: Settings, found: _Replicas, plan: Plan) -> Run:
+    """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
+
+    The intervals are those of the setting in force that is farthest from the calibrated one.
+    """
+    metrics = found.metrics
+    in_force = settings_in_force(found.totals, settings)
+    goal_bytes = statistics.median(metrics["heap_goal_mean_bytes"].tolist())
+    thrashing = statistics.fmean(metrics["limiter_time_fraction"].tolist())
     extrapolation = farthest(
         distance(
             model.settings,
@@ -162,13 +205,30 @@ def _run(
             and goal_bytes > _LIMIT_NEAR * each.gomemlimit_bytes,
             thrashing=thrashing,
         )
-        for each in in_force
+        for each in dict.fromkeys(in_force)
     )
+    load = load_kind(model)
     estimates = {
-        name: prediction_interval(name, values, load=load_kind(model), extrapolation=extrapolation)
+        name: prediction_interval(
+            name,
+            values,
+            load=load,
+            extrapolation=extrapolation,
+            most=found.bounds.get(name),
+            share=_anonymous_share(metrics) if name == "container_peak_bytes" else 1.0,
+            sampling=found.sampling(name, plan.duration_seconds),
+        )
         for name, values in metrics.items()
     }
-    return Run(settings=settings, metrics=estimates)
+    totals = found.totals
+    simulated = Simulated(cycles=float(totals.cycles.mean()), seconds=float(totals.last_start_seconds.mean()))
+    return Run(settings=settings, metrics=estimates, simulated=simulated if plan.engine == "des" else None)
+
+
+def _anonymous_share(metrics: dict[str, FloatArray]) -> float:
+    """Anonymous memory over container memory: the model error is of the heap, and not of file pages."""
+    anonymous, container = (np.median(metrics[f"{of}_peak_bytes"]) for of in ("anonymous", "container"))
+    return float(anonymous / max(container, 1.0))
 
 
 def lanes_for(

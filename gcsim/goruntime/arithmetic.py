@@ -33,6 +33,7 @@ _Value = BoolOrArray | NumberOrArray
 
 MIN_INT64 = -MAX_INT64 - 1
 _LARGEST_FLOAT_BELOW_2_63 = float(2**63 - 1024)
+_ABOVE_MINUS_1 = math.nextafter(-1.0, 0.0)
 _MASK_64 = 2**64 - 1
 
 
@@ -146,6 +147,8 @@ def truncate_to_int64(value: NumberOrArray) -> IntOrArray: ...
 def truncate_to_int64(value: NumberOrArray) -> IntOrArray:
     """Go's ``int64(float64)`` on amd64 (CVTTSD2SQ): truncates; MIN_INT64 for a value out of range or NaN."""
     if isinstance(value, np.ndarray):
+        if _is_within(value, float(MIN_INT64)):
+            return value.astype(np.int64)
         in_range = (value >= float(MIN_INT64)) & (value <= _LARGEST_FLOAT_BELOW_2_63)
         return np.where(in_range, value, float(MIN_INT64)).astype(np.int64)
     return int(value) if MIN_INT64 <= value <= _LARGEST_FLOAT_BELOW_2_63 else MIN_INT64
@@ -164,10 +167,19 @@ def truncate_to_uint64(value: NumberOrArray) -> IntOrArray:
     other architectures differ). No heap size reaches that, and this function returns MAX_INT64 for all of them.
     """
     if isinstance(value, np.ndarray):
+        if _is_within(value, _ABOVE_MINUS_1):
+            return value.astype(np.int64)
         in_range = (value > -1.0) & (value <= _LARGEST_FLOAT_BELOW_2_63)
-        truncated = np.where(in_range, value, 0.0).astype(np.int64)
-        return truncated if in_range.all() else np.where(in_range, truncated, MAX_INT64)
+        return np.where(in_range, np.where(in_range, value, 0.0).astype(np.int64), MAX_INT64)
     return int(value) if -1.0 < value <= _LARGEST_FLOAT_BELOW_2_63 else MAX_INT64
+
+
+def _is_within(value: NDArray[Any], least: float) -> bool:
+    """Whether every element is at least ``least`` and below 2^63; False with a NaN or without elements."""
+    if not value.size:
+        return False
+    lowest, highest = np.minimum.reduce(value, axis=None), np.maximum.reduce(value, axis=None)
+    return bool(lowest >= least and highest <= _LARGEST_FLOAT_BELOW_2_63)
 
 
 @overload

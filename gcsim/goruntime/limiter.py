@@ -13,14 +13,18 @@ State transitions are pure: each takes the time and returns a new state. Every f
 with one element per lane. The rules are the same in Go 1.19 to 1.27. Source: ``runtime/mgclimit.go``.
 """
 
+import math
 from dataclasses import dataclass, replace
-from typing import Generic
+from typing import Generic, Self
+
+import numpy as np
 
 from gcsim.arrays import BoolOrArray, IntOrArray, NumberOrArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, to_float64, truncate_to_int64, where
-from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, MEAN_SLICE_NS, dedicated_workers
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, MEAN_SLICE_NS
 
 CAPACITY_PER_P_NS = 1_000_000_000  # capacityPerProc
+_SHORTEST_STRETCH = 1e-300  # avoids 0/0 for a stretch of 0
 UPDATE_PERIOD_NS = 10_000_000  # gcCPULimiterUpdatePeriod: scheduling a worker updates after this time
 
 
@@ -147,13 +151,13 @@ def limiter_duty_cycle(gc_share_limited: Real, stretch: Real, *, off: Real, on: 
     turns = stretch / turn
     whole = truncate_to_int64(turns)
     on_time = on * whole + minimum((turns - whole) * turn, on)
-    share = on_time / where(stretch > 0.0, stretch, 1.0)
+    share = on_time / maximum(stretch, _SHORTEST_STRETCH)
     return where(gc_share_limited >= 0.5, 1.0, share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Generic[Real]):
-    """The result of ``fluid_window`` for a stretch; scalars, or arrays of one shape."""
+    """The result of ``Demand.over`` for a stretch; scalars, or arrays of one shape."""
 
     fill: Real  # of the bucket at the end, in the unit of the fill at the start
     limited_share: Real  # of the stretch, with the limiter on
@@ -161,49 +165,75 @@ class Window(Generic[Real]):
     excess_gc_share: Real  # GC's CPU share beyond a half after the bucket is full, of CPU that is not idle
 
 
-def waiting_share(excess_gc_share: Real, gomaxprocs: Real, owed_ns: Real) -> Real:
+def unpaid_share(owed_ns: Real) -> Real:
+    """Part of a goroutine's assist debt, 0 to 1, that it still owes after a time slice; 1 from two slices on.
+
+    ``owed_ns`` is the debt in wall ns of marking.
+    """
+    return minimum(maximum(owed_ns / MEAN_SLICE_NS - 1.0, 0.0), 1.0)
+
+
+def waiting_share(excess_gc_share: Real, gomaxprocs: Real, unpaid: Real) -> Real:
     """Share of CPU on which idle workers mark because goroutines wait for credit, of CPU that is not idle.
 
     When the end of an assist switches the limiter on, assists on other Ps stop. If the pool has no credit, their
-    goroutines wait (``gcParkAssist``). This happens without a dedicated worker, that is on up to three Ps. Of the
-    excess GC time the waiting goroutines' part is (P - 1) / P if they owe (``owed_ns``) two time slices or more, and
-    0 if they pay within one. This is an approximation: in three development programs on two Ps a quarter to three
-    fifths of the excess were idle.
+    goroutines wait (``gcParkAssist``). This happens only without a dedicated worker, that is on up to three Ps
+    (``dedicated_workers``). Of the excess GC time the waiting goroutines' part is ``unpaid`` (``unpaid_share``) times
+    (P - 1) / P. This is an approximation: in three development programs on two Ps a quarter to three fifths of the
+    excess were idle.
     """
-    unpaid = minimum(maximum(owed_ns / MEAN_SLICE_NS - 1.0, 0.0), 1.0)
-    share = unpaid * excess_gc_share * (gomaxprocs - 1) / gomaxprocs
-    return where(dedicated_workers(gomaxprocs) > 0, 0.0, share)
+    return unpaid * excess_gc_share * (gomaxprocs - 1) / gomaxprocs
 
 
-def fluid_window(
-    fill_ns: Real,
-    capacity_ns: Real,
-    busy_cpu_ns: Real,
-    *,
-    gc_share_assisting: Real,
-    gc_share_limited: Real,
-    off: Real,
-    on: Real,
-) -> Window[Real]:
-    """The bucket over a stretch of constant demand: the fluid form of many ``update`` calls.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand(Generic[Real]):
+    """A bucket and a constant demand, whose ``over`` is the fluid form of many ``update`` calls.
 
-    ``busy_cpu_ns`` is the CPU time of the stretch that is not idle. The two shares are GC's shares of it, as ``update``
-    counts them, with assists and with assists off. Outside marking both are 0, or the share of pauses. ``off`` and
-    ``on`` are those of ``limiter_duty_cycle``, as shares of the stretch. Filling is exact; the turns of a full bucket
-    are taken as regular.
+    The two shares are GC's shares of CPU time that is not idle, as ``update`` counts them, with assists and with
+    assists off. Outside marking both are 0, or the share of pauses.
     """
-    rate = 2.0 * gc_share_assisting - 1.0
-    headroom = capacity_ns - fill_ns
-    to_capacity_cpu_ns = where(rate > 0.0, headroom / where(rate > 0.0, rate, 1.0), busy_cpu_ns)
-    before = minimum(to_capacity_cpu_ns, busy_cpu_ns)
-    after_share = where(busy_cpu_ns > 0, 1.0 - before / where(busy_cpu_ns > 0, busy_cpu_ns, 1.0), 0.0)
-    limited = limiter_duty_cycle(gc_share_limited, after_share, off=off, on=on)
-    most = 1.0 - limited * (1.0 - gc_share_limited)  # GC's share if it uses all CPU while the limiter is off
-    demanded = maximum(gc_share_assisting - gc_share_limited, 1e-9)
-    allowed = minimum(maximum(most - gc_share_limited, 0.0) / demanded, 1.0)
-    return Window(
-        fill=maximum(minimum(fill_ns + rate * busy_cpu_ns, capacity_ns), 0.0),
-        limited_share=after_share * limited,
-        assist_pass_through=1.0 - after_share * (1.0 - allowed),
-        excess_gc_share=after_share * maximum(minimum(most, gc_share_assisting) - 0.5, 0.0),
-    )
+
+    fill_ns: Real
+    capacity_ns: Real
+    assisting: Real
+    limited: Real
+    rate: Real  # at which the bucket fills, per busy CPU time
+    to_capacity_cpu_ns: Real  # infinite if it does not fill
+    demanded: Real  # by assists
+
+    @classmethod
+    def of(cls, fill_ns: Real, capacity_ns: Real, *, assisting: Real, limited: Real) -> Self:
+        """The demand of a bucket at a level and of the two shares."""
+        rate = 2.0 * assisting - 1.0
+        fills = rate > 0.0
+        return cls(
+            fill_ns=fill_ns,
+            capacity_ns=capacity_ns,
+            assisting=assisting,
+            limited=limited,
+            rate=rate,
+            to_capacity_cpu_ns=where(fills, (capacity_ns - fill_ns) / where(fills, rate, 1.0), math.inf),
+            demanded=maximum(assisting - limited, 1e-9),
+        )
+
+    def over(self, busy_cpu_ns: Real, *, off: Real, on: Real) -> Window[Real]:
+        """The bucket over a stretch in which ``busy_cpu_ns`` of CPU time are not idle.
+
+        ``off`` and ``on`` are those of ``limiter_duty_cycle``, as shares of the stretch. Filling is exact; the turns of
+        a full bucket are taken as regular.
+        """
+        before = minimum(self.to_capacity_cpu_ns, busy_cpu_ns)
+        is_busy = busy_cpu_ns > 0
+        if is_busy.all() if isinstance(is_busy, np.ndarray) else is_busy:
+            after_share = 1.0 - before / busy_cpu_ns
+        else:
+            after_share = where(is_busy, 1.0 - before / where(is_busy, busy_cpu_ns, 1.0), 0.0)
+        on_share = limiter_duty_cycle(self.limited, after_share, off=off, on=on)
+        most = 1.0 - on_share * (1.0 - self.limited)  # GC's share if it uses all CPU while the limiter is off
+        allowed = minimum(maximum(most - self.limited, 0.0) / self.demanded, 1.0)
+        return Window(
+            fill=maximum(minimum(self.fill_ns + self.rate * busy_cpu_ns, self.capacity_ns), 0.0),
+            limited_share=after_share * on_share,
+            assist_pass_through=1.0 - after_share * (1.0 - allowed),
+            excess_gc_share=after_share * maximum(minimum(most, self.assisting) - 0.5, 0.0),
+        )

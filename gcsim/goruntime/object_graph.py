@@ -11,8 +11,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order
 
 from gcsim.arrays import Int64Array
 
@@ -101,6 +99,9 @@ def depths(graph: ObjectGraph) -> Int64Array:
     The method is a breadth-first search from one node that points to every root. A list of 10^6 objects takes no longer
     than a tree of 10^6.
     """
+    from scipy.sparse import csr_array  # here: the event engine needs this module, but not its searches
+    from scipy.sparse.csgraph import breadth_first_order
+
     count = len(graph)
     live = graph.slots != NIL
     kept = np.concatenate([[0], np.cumsum(live)])[graph.first_slot]

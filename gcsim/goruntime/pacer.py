@@ -221,12 +221,18 @@ def assist_ratio(
     2^63 bytes. Assists then stop, in the runtime and here.
     Source: Go 1.19+ ``gcControllerState.revise``.
     """
-    goal, expected = _goal_once_exceeded(
-        heap_goal_bytes, triggered_bytes, expected_scan_work_bytes, max_scan_work_bytes, gc_percent
-    )
     exceeded = scan_work_bytes > expected_scan_work_bytes
-    goal = where(exceeded, goal, heap_goal_bytes)
-    expected = where(exceeded, expected, expected_scan_work_bytes)
+    goal, expected = heap_goal_bytes, expected_scan_work_bytes
+    scalar = exceeded is False and isinstance(heap_live_bytes, int) and isinstance(goal, int)
+    if scalar and 0 <= heap_live_bytes <= goal:  # the planned case, without a wrap: the rule's last two lines
+        work = float(max(expected - scan_work_bytes, _MIN_SCAN_WORK_REMAINING))
+        heap = float(max(goal - heap_live_bytes, 1))
+        return work / heap, heap / work
+    if exceeded.any() if isinstance(exceeded, np.ndarray) else exceeded:
+        worst_goal, worst_case = _goal_once_exceeded(
+            heap_goal_bytes, triggered_bytes, expected_scan_work_bytes, max_scan_work_bytes, gc_percent
+        )
+        goal, expected = where(exceeded, worst_goal, goal), where(exceeded, worst_case, expected)
 
     live = wrap_int64(heap_live_bytes)
     overshot = live > goal

@@ -16,6 +16,15 @@ FILE_RESIDENT_BYTES = LogNormalPrior(
     experiment="real Go servers have 15 to 65 MiB resident outside the heap, programs with a binary of 2 MB have 2 to"
     " 4 MiB; caddy of experiments.software has 46 MiB of file pages",
 )
+#: Another run of the same program, with another state of the page cache.
+FILE_PAGES_OF_ANOTHER_RUN = LogNormalPrior(
+    median=1.0,
+    rel_sd=0.05,
+    unit="1",
+    definition="peak of RssFile + RssShmem of a run / that of another run of the same program at the same load",
+    experiment="python -m experiments.software.page_cache, 2026-11-30: caddy, tsgo and the Go compiler with their"
+    " binary wholly, partly and not in the page cache, at read-aheads of 128 KiB and 8 MiB: up to 8 % apart",
+)
 _HOT_SHARE = (
     "(limit - anonymous memory - kernel memory) / FILE_RESIDENT_BYTES at the smallest memory cgroup in which the"
     " program keeps 90 % of its speed"

@@ -212,9 +212,13 @@ RANGES: dict[str, Range] = {
     "kernel_bytes": _SIZE,
 }
 
+#: Growth of heapLive between two cycles that is not allocation, per byte of live heap, without refilled slots
+#: (``submodels.process_memory.span_tail_recount_bytes``).
+RECOUNT_BASE_SHARE = 0.008
+
 #: Parameters that model files of an older gcsim lack, each with the value at which a model predicts what it did before.
 #: A new parameter with such a value leaves older model files valid.
-NEUTRAL: dict[str, float] = {"recount_base_share": 0.008}
+NEUTRAL: dict[str, float] = {"recount_base_share": RECOUNT_BASE_SHARE}
 _ABSENT = {"rel_sd": 0.0, "origin": "derived", "source": "not in the model file"}
 
 PARAMETER_NAMES = tuple(field.name for field in fields(Parameters))

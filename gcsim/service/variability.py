@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from gcsim.arrays import FloatArray
+from gcsim.distributions import normal_cdf
 from gcsim.documents import number, numbers
 from gcsim.errors import InputError
 from gcsim.service.pauses import LEVELS
@@ -119,14 +120,12 @@ class CycleVariability:
         A Gaussian copula; arrays of one shape. It is computed element by element, because a matrix product may change
         the last bit of one phase with the draws of another.
         """
-        from scipy.special import ndtr  # imported here: the import takes longer than reading a model
-
         cpu_time, cpu_bytes, time_bytes = self.mark_correlations
         matrix = np.array([[1, cpu_time, cpu_bytes], [cpu_time, 1, time_bytes], [cpu_bytes, time_bytes, 1]])
         values, vectors = np.linalg.eigh(matrix)  # rounding can make an eigenvalue negative
         weights = vectors * np.sqrt(np.maximum(values, 0.0))
         cpu, time, black = (
-            np.interp(ndtr(a * first + b * second + c * third), LEVELS, getattr(self, name))
+            np.interp(normal_cdf(a * first + b * second + c * third), LEVELS, getattr(self, name))
             for name, (a, b, c) in zip(MARK_FACTORS, weights.tolist(), strict=True)
         )
         return cpu, time, black

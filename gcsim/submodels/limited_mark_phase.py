@@ -1,7 +1,7 @@
 """A mark phase under the GC CPU limiter, which disables a part of the assists."""
 
-from dataclasses import fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -9,16 +9,15 @@ from gcsim.arrays import BoolArray, FloatArray
 from gcsim.goruntime.limiter import (
     CAPACITY_PER_P_NS,
     UPDATE_PERIOD_NS,
+    Demand,
     Window,
-    fluid_window,
     min_assist_ns,
+    unpaid_share,
     waiting_share,
 )
-from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
+from gcsim.goruntime.workers import BACKGROUND_UTILIZATION, dedicated_workers
 from gcsim.priors.goroutines import goroutines_per_p
-from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_debt, mark_phase
-
-_Record = TypeVar("_Record", MarkConditions, MarkPhase)
+from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, Owed, mark_phase_owing
 
 LIMITER_SECONDS_PER_PROC = CAPACITY_PER_P_NS * 1e-9
 
@@ -35,75 +34,116 @@ def limited_mark_phase(
     Limited assists make the phase longer, and the limiter is then on for a smaller share of it. So the second solution
     uses the duration of the first.
     """
-    free = mark_phase(conditions)
-    busy, gc_share = _busy_and_gc_share(conditions, free)
+    owed = Owed.under(conditions)
+    free = mark_phase_owing(conditions, owed)
+    busy, assisting, gc_share = _demand(conditions, free)
     fill = np.maximum(fill_seconds + (2.0 * gc_share - 1.0) * busy * free.duration_seconds, 0.0)
     full = fill >= LIMITER_SECONDS_PER_PROC * conditions.gomaxprocs
-    limited_share = np.zeros_like(fill)
+    limited_share = np.zeros(fill.shape)
     if not full.any():
         return free, limited_share, fill
-    limited, unlimited, before = _select(conditions, full), _select(free, full), fill_seconds[full]
-    phase, window = _limited(limited, unlimited, unlimited, before)
-    phase, window = _limited(limited, unlimited, phase, before)
+    limiter = _Limiter.of(
+        _select(conditions, full),
+        owed=owed.select(full),
+        busy=busy[full],
+        assisting=assisting[full],
+        gc_share=gc_share[full],
+        fill_seconds=fill_seconds[full],
+    )
+    phase, _ = limiter.phase(free.duration_seconds[full])
+    phase, window = limiter.phase(phase.duration_seconds)
     limited_share[full], fill[full] = window.limited_share, window.fill
     return _replaced(free, full, phase), limited_share, fill
 
 
-def _select(record: _Record, lanes: BoolArray) -> _Record:
-    """The record of the chosen lanes; fields that are not arrays stay."""
-    values = {f.name: getattr(record, f.name) for f in fields(record)}
+def _select(conditions: MarkConditions, lanes: BoolArray) -> MarkConditions:
+    """The conditions of the chosen lanes; fields that are not arrays stay."""
+    values = {f.name: getattr(conditions, f.name) for f in fields(conditions)}
     chosen: dict[str, Any] = {name: a[lanes] for name, a in values.items() if isinstance(a, np.ndarray)}
-    return replace(record, **chosen)
+    return replace(conditions, **chosen)
 
 
 def _replaced(phase: MarkPhase, lanes: BoolArray, by: MarkPhase) -> MarkPhase:
-    arrays = {f.name: getattr(phase, f.name).copy() for f in fields(phase)}
-    for name, array in arrays.items():
-        array[lanes] = getattr(by, name)
-    return MarkPhase(**arrays)
+    """The phase, with the chosen lanes replaced in place."""
+    for f in fields(phase):
+        getattr(phase, f.name)[lanes] = getattr(by, f.name)
+    return phase
 
 
-def _busy_and_gc_share(conditions: MarkConditions, free: MarkPhase) -> tuple[FloatArray, FloatArray]:
-    """Ps that are not idle, and the GC share of them as the limiter counts it, with unlimited assists."""
-    busy = np.maximum(conditions.gomaxprocs - free.idle_cpu_seconds / free.duration_seconds, 1e-9)
-    marking = BACKGROUND_UTILIZATION * conditions.gomaxprocs + free.assist_cpu_seconds / free.duration_seconds
-    return busy, marking / busy
+def _demand(conditions: MarkConditions, free: MarkPhase) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Ps that are not idle, Ps on assists, and the GC share of the former as the limiter counts it; without a limit."""
+    duration = free.duration_seconds
+    busy = np.maximum(conditions.gomaxprocs - free.idle_cpu_seconds / duration, 1e-9)
+    assisting = free.assist_cpu_seconds / duration
+    return busy, assisting, (BACKGROUND_UTILIZATION * conditions.gomaxprocs + assisting) / busy
 
 
-def _limited(
-    conditions: MarkConditions, free: MarkPhase, lasting: MarkPhase, fill_seconds: FloatArray
-) -> tuple[MarkPhase, Window[FloatArray]]:
-    """The phase with the assists of ``free`` limited over the duration of ``lasting``, and the limiter's window."""
-    procs = conditions.gomaxprocs
-    busy, gc_share = _busy_and_gc_share(conditions, free)
-    assisting = free.assist_cpu_seconds / free.duration_seconds
-    background = BACKGROUND_UTILIZATION * procs / busy
-    mark_ns = np.maximum(lasting.duration_seconds * 1e9, 1.0)
-    owed_ns = _owed_ns(conditions, background)
-    window = fluid_window(
-        fill_seconds,
-        LIMITER_SECONDS_PER_PROC * procs,
-        busy * lasting.duration_seconds,
-        gc_share_assisting=gc_share,
-        gc_share_limited=background,
-        # a pause ends both states of the limiter
-        off=np.minimum(min_assist_ns(procs, owed_ns) / mark_ns, 1.0),
-        on=np.minimum(UPDATE_PERIOD_NS / mark_ns, 1.0),
-    )
-    limited = window.assist_pass_through < 1.0
-    allowed = assisting * window.assist_pass_through
-    waiting = np.zeros_like(allowed)
-    if not conditions.open_loop:  # in an open loop other goroutines run
-        waits = np.minimum(waiting_share(window.excess_gc_share, procs, owed_ns) * busy, allowed)
-        waiting = np.where(limited, waits, 0.0)
-    met = replace(conditions, busy_procs=conditions.busy_procs - waiting)
-    return mark_phase(met, np.where(limited, allowed - waiting, np.inf)), window
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limiter:
+    """Mark phases whose bucket becomes full, and everything that does not depend on their duration."""
 
+    conditions: MarkConditions
+    owed: Owed
+    busy: FloatArray  # the results of _demand
+    assisting: FloatArray
+    demand: Demand[FloatArray]
+    min_assist_ns: FloatArray
+    unpaid: FloatArray | None  # unpaid_share where goroutines wait for credit; None where none does
 
-def _owed_ns(conditions: MarkConditions, background: FloatArray) -> FloatArray:
-    """Assist debt of one goroutine when the limiter switches off, in ns of wall time.
+    @classmethod
+    def of(
+        cls,
+        conditions: MarkConditions,
+        *,
+        owed: Owed,
+        busy: FloatArray,
+        assisting: FloatArray,
+        gc_share: FloatArray,
+        fill_seconds: FloatArray,
+    ) -> Self:
+        """The phases with these conditions and demands.
 
-    The debt is for allocation while the limiter was on, divided equally between the goroutines.
-    """
-    each = goroutines_per_p(open_loop=conditions.open_loop)
-    return UPDATE_PERIOD_NS * (1.0 - background) * mark_debt(conditions) / each
+        When the limiter switches off, a goroutine owes for its allocation while the limiter was on. This debt is
+        divided equally between the goroutines. In an open loop other goroutines run in place of one that waits.
+        """
+        procs = conditions.gomaxprocs
+        background = BACKGROUND_UTILIZATION * procs / busy
+        each = goroutines_per_p(open_loop=conditions.open_loop)
+        owed_ns = UPDATE_PERIOD_NS * (1.0 - background) * owed.debt / each
+        unpaid = None
+        if not conditions.open_loop:
+            waits = dedicated_workers(procs) == 0
+            unpaid = np.where(waits, unpaid_share(owed_ns), 0.0) if waits.any() else None
+        return cls(
+            conditions=conditions,
+            owed=owed,
+            busy=busy,
+            assisting=assisting,
+            demand=Demand.of(
+                fill_seconds,
+                LIMITER_SECONDS_PER_PROC * procs,
+                assisting=gc_share,
+                limited=background,  # with assists off
+            ),
+            min_assist_ns=min_assist_ns(procs, owed_ns),
+            unpaid=unpaid,
+        )
+
+    def phase(self, lasting_seconds: FloatArray) -> tuple[MarkPhase, Window[FloatArray]]:
+        """The phase with assists limited over a duration of ``lasting_seconds``, and the limiter's window."""
+        conditions, procs = self.conditions, self.conditions.gomaxprocs
+        mark_ns = np.maximum(lasting_seconds * 1e9, 1.0)
+        window = self.demand.over(
+            self.busy * lasting_seconds,
+            # a pause ends both states of the limiter
+            off=np.minimum(self.min_assist_ns / mark_ns, 1.0),
+            on=np.minimum(UPDATE_PERIOD_NS / mark_ns, 1.0),
+        )
+        limited = window.assist_pass_through < 1.0
+        allowed = self.assisting * window.assist_pass_through
+        if self.unpaid is not None:
+            waits = waiting_share(window.excess_gc_share, procs, self.unpaid) * self.busy
+            waiting = np.where(limited, np.minimum(waits, allowed), 0.0)
+            conditions = replace(conditions, busy_procs=conditions.busy_procs - waiting)
+            allowed = allowed - waiting
+        return mark_phase_owing(conditions, self.owed, np.where(limited, allowed, np.inf)), window

@@ -50,9 +50,11 @@ class GrowthCourses:
         return self.growth.clock == "work"
 
     @property
-    def job_bytes(self) -> FloatArray | None:
-        """The bytes that one whole run of the job allocates, shape (replicas,); None for another form."""
-        return self.growth.log_seconds * self.bytes_per_second if self.growth.form == "job" else None
+    def job_bytes(self) -> FloatArray:
+        """The bytes that one whole run of the job allocates, shape (replicas,); infinite for another form."""
+        if self.growth.form != "job":
+            return np.full_like(self.bytes_per_second, np.inf)
+        return self.growth.log_seconds * self.bytes_per_second
 
     def factor(self, seconds: FloatArray, replica: Int64Array) -> FloatArray:
         """The factor on the live heap at times of the clock, 0 or more; arrays of one shape."""
@@ -73,10 +75,7 @@ class GrowthCourses:
 
     def is_job_over(self, replica: Int64Array, worked_bytes: FloatArray) -> BoolArray:
         """Whether the program has done the work of its job, arrays of one shape; never for another form."""
-        whole = self.job_bytes
-        if whole is None:
-            return np.zeros(replica.shape, dtype=np.bool_)
-        over: BoolArray = worked_bytes >= whole[replica]
+        over: BoolArray = worked_bytes >= self.job_bytes[replica]
         return over
 
     def job_end(
@@ -85,14 +84,11 @@ class GrowthCourses:
         """(whether the job ends before the next cycle, the part of the way to that cycle), arrays of one shape.
 
         ``worked_bytes`` is the work at the end of the last cycle, ``to_allocate_bytes`` the allocation until the next
-        one starts. The part is 0 to 1 where the job ends.
+        one starts. The part is 0 to 1 where the job ends, and 0 in other lanes.
         """
-        whole = self.job_bytes
-        if whole is None:
-            return np.zeros(replica.shape, dtype=np.bool_), np.zeros(replica.shape)
-        left = whole[replica] - worked_bytes
+        left = self.job_bytes[replica] - worked_bytes
         ends = (left > 0) & (left <= to_allocate_bytes)
-        return ends, left / np.maximum(to_allocate_bytes, 1.0)
+        return ends, np.where(ends, left, 0.0) / np.maximum(to_allocate_bytes, 1.0)
 
     def of(self, replica: int) -> "GrowthCourses":
         """The course of one replica alone."""

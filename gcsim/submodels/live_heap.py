@@ -21,7 +21,7 @@ def doublings(growth: Real, calibrated: Real) -> Real:
     collections over reachable bytes.
     """
     ratio = np.maximum(growth - 1.0, _LEAST_GROWTH) / np.maximum(calibrated - 1.0, _LEAST_GROWTH)
-    times: Real = np.clip(np.log2(ratio), -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
+    times: Real = np.minimum(np.maximum(np.log2(ratio), -_MOST_DOUBLINGS), _MOST_DOUBLINGS)
     return times
 
 

@@ -6,11 +6,13 @@ calibrated log, includes the net effect. The rise of the assist ratio late in a 
 heap reaches its goal when marking ends.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from gcsim.arrays import FloatArray, Real
+from gcsim.arrays import BoolArray, FloatArray, Real
+from gcsim.goruntime.arithmetic import maximum, minimum
 
 # With an empty runway an assist cannot pay its debt; it marks until marking ends.
 _MAX_DEBT = 1e6
@@ -47,10 +49,12 @@ class MarkPhase:
         Allocation grows with the duration up to the runway, where assists stop it.
         """
         within = np.maximum(self.allocated_bytes, runway_bytes)
-        return replace(
-            self,
+        return MarkPhase(
             duration_seconds=self.duration_seconds * factor,
             allocated_bytes=np.minimum(self.allocated_bytes * factor, within),
+            assist_cpu_seconds=self.assist_cpu_seconds,
+            background_cpu_seconds=self.background_cpu_seconds,
+            idle_cpu_seconds=self.idle_cpu_seconds,
         )
 
 
@@ -70,9 +74,38 @@ def mark_phase(conditions: MarkConditions, assist_procs_limit: FloatArray | None
     ``assist_procs_limit`` is the mean number of Ps that the GC CPU limiter allows to assists, infinite with the limiter
     off.
     """
-    debt = mark_debt(conditions)
+    return mark_phase_owing(conditions, Owed.under(conditions), assist_procs_limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """The work that a phase owes under its conditions, whatever part of the Ps is on the mutator."""
+
+    debt: FloatArray  # mark_debt
+    debt_plus_1: FloatArray
+    baseline_share: FloatArray  # of all marking: that of assists in a cycle that the goal does not limit
+
+    @classmethod
+    def under(cls, conditions: MarkConditions) -> Self:
+        """The work that these conditions owe.
+
+        The baseline assists' share is that in the calibrated log, ``assist_cpu_share``, times ``assist_debt_factor``:
+        with less debt, goroutines assist less.
+        """
+        debt = mark_debt(conditions)
+        return cls(debt, 1.0 + debt, conditions.assist_cpu_share * assist_debt_factor(debt))
+
+    def select(self, lanes: BoolArray) -> Self:
+        """The lanes that ``lanes`` marks."""
+        return type(self)(self.debt[lanes], self.debt_plus_1[lanes], self.baseline_share[lanes])
+
+
+def mark_phase_owing(
+    conditions: MarkConditions, owed: Owed, assist_procs_limit: FloatArray | None = None
+) -> MarkPhase:
+    """The ``mark_phase`` of conditions that owe ``owed``."""
     share = _open_shares if conditions.open_loop else _closed_shares
-    mutator, assist, idle = share(conditions, debt, assist_procs_limit)
+    mutator, assist, idle = share(conditions, owed, assist_procs_limit)
     duration = conditions.mark_cpu_seconds / (conditions.background_procs + assist + idle)
     return MarkPhase(
         duration_seconds=duration,
@@ -92,45 +125,40 @@ def mark_debt(conditions: MarkConditions) -> FloatArray:
 Shares = tuple[FloatArray, FloatArray, FloatArray]  # Ps on mutator, assists and idle workers
 
 
-def _closed_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: FloatArray | None) -> Shares:
+def _closed_shares(conditions: MarkConditions, owed: Owed, assist_limit: FloatArray | None) -> Shares:
     """Shares in a closed loop: mutator and assists use ``busy_procs`` Ps, idle workers the rest."""
     busy = conditions.busy_procs
     idle = np.maximum(conditions.gomaxprocs - conditions.background_procs - busy, 0.0)
-    baseline = _baseline_assist_procs(conditions, debt, workers=conditions.background_procs + idle)
-    by_goal = (debt * busy - conditions.background_procs - idle) / (1.0 + debt)
-    assist = np.clip(np.maximum(baseline, by_goal), 0.0, busy)
+    baseline = _baseline_assist_procs(owed, workers=conditions.background_procs + idle)
+    by_goal = (owed.debt * busy - conditions.background_procs - idle) / owed.debt_plus_1
+    assist = np.minimum(np.maximum(np.maximum(baseline, by_goal), 0.0), busy)
     if assist_limit is not None:
         assist = np.minimum(assist, assist_limit)
     return busy - assist, assist, idle
 
 
-def _baseline_assist_procs(
-    conditions: MarkConditions, debt: FloatArray, *, workers: FloatArray
-) -> FloatArray:
-    """Ps on baseline assists: the assists of a cycle whose runway is long enough.
+def _baseline_assist_procs(owed: Owed, *, workers: FloatArray) -> FloatArray:
+    """Ps on baseline assists, the assists of a cycle whose runway is long enough; ``workers`` Ps do the rest.
 
-        x = workers * share / (1 - share)
-
-    ``share`` is the baseline assists' share of all marking, and ``workers`` Ps do the rest. It is the share in the
-    calibrated log, ``assist_cpu_share``, times ``assist_debt_factor(debt)``: with less debt, goroutines assist less.
-    ``debt`` is ``mark_debt``.
+    x = workers * share / (1 - share)
     """
-    share = conditions.assist_cpu_share * assist_debt_factor(debt)
-    return workers * share / (1.0 - share)
+    return workers * owed.baseline_share / (1.0 - owed.baseline_share)
 
 
-def _open_shares(conditions: MarkConditions, debt: FloatArray, assist_limit: FloatArray | None) -> Shares:
+def _open_shares(conditions: MarkConditions, owed: Owed, assist_limit: FloatArray | None) -> Shares:
     """Shares in an open loop: the mutator uses the demanded Ps within the heap goal, idle workers use the rest.
 
     Baseline assists come first: if arrivals use every P, assists take Ps from the mutator, as in a closed loop.
     """
     free = conditions.gomaxprocs - conditions.background_procs
     asked = np.minimum(conditions.mutator_procs, free)
-    baseline = _baseline_assist_procs(conditions, debt, workers=conditions.background_procs)
+    baseline = _baseline_assist_procs(owed, workers=conditions.background_procs)
     wanted = np.minimum(asked, np.maximum(free - baseline, 0.0))
-    allowed = conditions.gomaxprocs / (1.0 + debt)  # Ps on the mutator with which marking ends at the goal
+    allowed = (
+        conditions.gomaxprocs / owed.debt_plus_1
+    )  # Ps on the mutator with which marking ends at the goal
     mutator = np.minimum(wanted, allowed)
-    assist = _open_assist(conditions, mutator, debt, wanted / allowed)
+    assist = _open_assist(conditions, mutator, owed, wanted / allowed)
     if assist_limit is not None:
         limited = assist_limit < assist
         assist = np.where(limited, assist_limit, assist)
@@ -144,17 +172,17 @@ def assist_debt_factor(debt: Real) -> Real:
     With the pacer's runway the debt per mutator CPU second is 1/3, because a quarter of the CPU on workers pays for
     three quarters on the mutator. The trigger's upper bound leaves a longer runway and a smaller debt.
     """
-    share: Real = np.clip(4.0 * debt / (1.0 + debt), 0.05, 1.0)
+    share: Real = minimum(maximum(4.0 * debt / (1.0 + debt), 0.05), 1.0)
     return share
 
 
 def idle_displaced(pressure: FloatArray) -> FloatArray:
     """The share of idle workers' Ps that assists take, 0 to 1; ``pressure`` as in ``_open_assist``."""
-    return np.clip((pressure - 0.8) / 0.4, 0.0, 1.0)
+    return np.minimum(np.maximum((pressure - 0.8) / 0.4, 0.0), 1.0)
 
 
 def _open_assist(
-    conditions: MarkConditions, mutator: FloatArray, debt: FloatArray, pressure: FloatArray
+    conditions: MarkConditions, mutator: FloatArray, owed: Owed, pressure: FloatArray
 ) -> FloatArray:
     """Ps on assists in an open loop, where idle workers and assists share the marking.
 
@@ -165,5 +193,5 @@ def _open_assist(
     displaced = idle_displaced(pressure)
     marking = conditions.gomaxprocs - mutator
     room = marking - conditions.background_procs
-    baseline = np.minimum(conditions.assist_cpu_share * assist_debt_factor(debt) * marking, room)
+    baseline = np.minimum(owed.baseline_share * marking, room)
     return baseline + (room - baseline) * displaced

@@ -18,26 +18,19 @@ difference between programs:
   falls linearly as allocation fills the slots, down to the slots that no allocation fits (``free_slot_bytes``).
 
 A memory limit therefore acts earlier in programs with many free slots: a cycle starts before allocation has filled the
-slots, at a goal that subtracts them (``limited_trigger_bytes``).
+slots, at a goal that subtracts them (``submodels.limit_goal``).
 
 Sizes are bytes, numbers or arrays. Source: Go 1.19+ ``memoryLimitHeapGoal``, ``mspan.sweep``
 (``sweepLocked.sweep``), ``mheap.allocSpan``, ``runtime/metrics``.
 """
 
-from collections.abc import Callable
-from functools import reduce
 from typing import overload
 
 from gcsim.arrays import FloatArray, FloatOrArray, Real
-from gcsim.goruntime.arithmetic import maximum, minimum, where
-from gcsim.goruntime.pacer import (
-    DEFAULT_HEAP_MINIMUM_BYTES,
-    TRIGGER_RATIO_DENOMINATOR,
-)
-from gcsim.goruntime.versions import GoRules
+from gcsim.goruntime.arithmetic import maximum, minimum
 from gcsim.priors.records import MemoryPrior
 
-RECOUNT_BASE_SHARE, _RECOUNTED_PER_SLOT_GARBAGE = 0.008, 0.035  # of the live heap, in each cycle
+_RECOUNTED_PER_SLOT_GARBAGE = 0.035  # of the live heap, in each cycle
 _LEAST_RECOUNTED = 0.001
 _MOST_RECOUNTED = 0.5  # of heapLive's growth between two cycles
 MOST_SLOT_GARBAGE = 0.95  # values near 1 were measured; at 1 no span would return its pages
@@ -82,7 +75,7 @@ def span_tail_recount_bytes(
     live_bytes: Real,
     *,
     slot_garbage: Real | float,
-    base_share: Real | float = RECOUNT_BASE_SHARE,
+    base_share: Real | float,
 ) -> Real:
     """Growth of heapLive between two cycles that is not allocation, in bytes.
 
@@ -93,10 +86,10 @@ def span_tail_recount_bytes(
     a fresh span, and in every cycle in a span with slots that a sweep freed, whose share of the live heap depends on
     ``slot_garbage``. And the spans that Ps hold when a cycle starts are not full: marking counts their objects alone.
 
-    ``base_share`` is 0.008 in development programs on Go 1.27, fitted to the growth of heapLive less the growth of
-    ``MemStats.TotalAlloc``: in all 0.01 of the live heap per cycle with few refilled slots, 0.03 with many
-    (docs/explanation/memory.md; the code is the same from Go 1.19 on). A capture measures it: servers with many size
-    classes and a small heap hold more. Tails of fresh spans in a growing heap count as allocation, as in a log.
+    ``base_share`` is ``RECOUNT_BASE_SHARE`` in development programs on Go 1.27, fitted to the growth of heapLive less
+    the growth of ``MemStats.TotalAlloc``: in all 0.01 of the live heap per cycle with few refilled slots, 0.03 with
+    many (docs/explanation/memory.md; the code is the same from Go 1.19 on). A capture measures it: servers with many
+    size classes and a small heap hold more. Tails of fresh spans in a growing heap count as allocation, as in a log.
 
     ``grown_bytes`` is the growth outside marking. The engines spread the recount over the way to the trigger, so that a
     cycle forced before the trigger counts less; the runtime would count nearly as much.
@@ -106,7 +99,7 @@ def span_tail_recount_bytes(
 
 @overload
 def without_span_tails(
-    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float, base_share: float = ...
+    recounted_share: float, *, slot_garbage: float, known_slot_garbage: float, base_share: float
 ) -> float: ...
 @overload
 def without_span_tails(
@@ -114,14 +107,14 @@ def without_span_tails(
     *,
     slot_garbage: FloatArray,
     known_slot_garbage: FloatOrArray,
-    base_share: float = ...,
+    base_share: float,
 ) -> FloatArray: ...
 def without_span_tails(
     recounted_share: FloatOrArray,
     *,
     slot_garbage: FloatOrArray,
     known_slot_garbage: FloatOrArray,
-    base_share: float = RECOUNT_BASE_SHARE,
+    base_share: float,
 ) -> FloatOrArray:
     """Allocation of a log with ``slot_garbage`` over its allocation with ``known_slot_garbage``.
 
@@ -145,86 +138,6 @@ def _recounted_weight(slot_garbage: FloatOrArray, base_share: FloatOrArray) -> F
 def _recounted_weight(slot_garbage: FloatOrArray, base_share: FloatOrArray) -> FloatOrArray:
     """Recounted bytes per byte of live heap in each cycle, at least 0.001."""
     return maximum(base_share + _RECOUNTED_PER_SLOT_GARBAGE * slot_garbage, _LEAST_RECOUNTED)
-
-
-def limited_trigger_bytes(
-    heap_marked_bytes: Real,
-    available_bytes: Real,
-    *,
-    runway_bytes: Real,
-    last_peak_bytes: Real,
-    slot_garbage: Real,
-    rules: GoRules,
-) -> Real:
-    """The trigger in the memory-limit regime after sweeping: heapLive at which a cycle starts, in bytes.
-
-        goal = available - free slots - headroom
-
-    ``available_bytes`` is the limit less metadata, stacks and unfilled slots. The goal rises as the heap grows and
-    fills slots (``free_slot_bytes``). The trigger is the solution of heapLive = trigger(goal), with trigger(goal) =
-    goal - ``runway_bytes`` within its bounds (``pacer.trigger_bytes``). It is at least ``heap_marked_bytes``
-    (continuous collection). Before sweeping ends the runtime's trigger is higher. Source: Go 1.19+
-    ``memoryLimitHeapGoal``, ``gcControllerState.trigger``.
-    """
-
-    bounds = rules.trigger_floor_64ths, rules.trigger_ceiling_64ths
-    shares = [bound / TRIGGER_RATIO_DENOMINATOR for bound in bounds]
-    marked_parts = [heap_marked_bytes * (1.0 - share) for share in shares]
-
-    def met(intercept: Real, slope: Real | None) -> Real:
-        """The solution of heap = trigger(intercept + slope x heap), 0 <= slope < 1, for each bound of the trigger."""
-        lower, upper = (part + share * intercept for part, share in zip(marked_parts, shares, strict=True))
-        at_heap_minimum, at_runway = intercept - DEFAULT_HEAP_MINIMUM_BYTES, intercept - runway_bytes
-        if slope is not None:
-            lower, upper = lower / (1.0 - shares[0] * slope), upper / (1.0 - shares[1] * slope)
-            flatness = 1.0 - slope
-            at_heap_minimum, at_runway = at_heap_minimum / flatness, at_runway / flatness
-        return minimum(maximum(at_runway, lower), maximum(upper, at_heap_minimum))
-
-    return maximum(
-        _intersect_headroom_lines(met, available_bytes, last_peak_bytes, slot_garbage, rules),
-        heap_marked_bytes,
-    )
-
-
-def limit_bound_heap_bytes(
-    available_bytes: Real, *, last_peak_bytes: Real, slot_garbage: Real, rules: GoRules
-) -> Real:
-    """The solution of heapLive = goal(heapLive) under a limit, in bytes: assists stop the heap there.
-
-    The goal is that of ``limited_trigger_bytes``.
-    """
-    return _intersect_headroom_lines(
-        lambda intercept, slope: intercept if slope is None else intercept / (1.0 - slope),
-        available_bytes,
-        last_peak_bytes,
-        slot_garbage,
-        rules,
-    )
-
-
-def _intersect_headroom_lines(
-    met: Callable[[Real, Real | None], Real],
-    available: Real,
-    last_peak: Real,
-    slot_garbage: Real,
-    rules: GoRules,
-) -> Real:
-    """The smallest intersection of heapLive with the lines of the limit's goal, one per kind of headroom.
-
-    ``met`` solves for one line, goal = intercept + slope x heap; a flat line has the slope None. Lines are flat beyond
-    the last peak, where no free slots are left (``memory_limit_heap_goal_bytes``).
-    """
-    lines = [(1.0, rules.limit_headroom_min_bytes)]
-    if rules.limit_headroom_percent:
-        lines.append((1.0 - rules.limit_headroom_percent / 100.0, 0))
-    places = []
-    with_slots = available - slot_garbage * last_peak
-    for keep, headroom in lines:
-        filled = met(keep * available - headroom, None)
-        filling = met(keep * with_slots - headroom, keep * slot_garbage)
-        places.append(where(filling < last_peak, filling, filled))
-    return reduce(minimum, places)
 
 
 def container_bytes(anonymous_bytes: Real, *, file_bytes: Real, hot_share: Real, kernel_bytes: Real) -> Real:

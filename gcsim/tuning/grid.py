@@ -5,7 +5,7 @@ Values between them are rounded to whole percent or whole MiB. Duplicates are dr
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from gcsim.errors import InputError
 from gcsim.printable import quoted
@@ -49,16 +49,21 @@ def parse_gomemlimit_grid(text: str, *, what: str = "--gomemlimit") -> list[int 
     )
 
 
+def check_grid(gogc: Sequence[int | None], gomemlimit_bytes: Sequence[int | None]) -> None:
+    """Raises InputError above 100,000 pairs."""
+    if len(gogc) * len(gomemlimit_bytes) > MAX_SETTINGS:
+        raise InputError(
+            f"--gogc and --gomemlimit make {len(gogc)} × {len(gomemlimit_bytes)} settings;"
+            f" give fewer values, at most {MAX_SETTINGS:,} settings in all"
+        )
+
+
 def settings_grid(
     gogc: Iterable[int | None], gomemlimit_bytes: Iterable[int | None], *, gomaxprocs: int, go: str
 ) -> list[Settings]:
     """All pairs of the two axes, limit by limit with GOGC fastest. Raises InputError above 100,000 pairs."""
     gogc, limits = list(gogc), list(gomemlimit_bytes)
-    if len(gogc) * len(limits) > MAX_SETTINGS:
-        raise InputError(
-            f"--gogc and --gomemlimit make {len(gogc)} × {len(limits)} settings;"
-            f" give fewer values, at most {MAX_SETTINGS:,} settings in all"
-        )
+    check_grid(gogc, limits)
     return [
         Settings(gogc=percent, gomemlimit_bytes=limit, gomaxprocs=gomaxprocs, go=go)
         for limit in limits

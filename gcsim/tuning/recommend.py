@@ -207,13 +207,12 @@ class _Evaluation:
 def _search(evaluate: Evaluate, knobs: GridPoint, constraints: Sequence[Constraint]) -> list[Run]:
     """The runs of the search: grid edges, candidate limits, the highest limit that holds, GOGC near the best."""
     runs = evaluate(outline(knobs))
-    rows = candidate_limits(runs, net_bracket(runs, constraints[0])[0])
-    runs = evaluate([s for limit in rows for s in gogc_column(knobs, limit)])
     holding, failing = net_bracket(runs, constraints[0])
-    net = holding
+    wanted = [s for limit in candidate_limits(runs, holding) for s in gogc_column(knobs, limit)]
     if holding is not None and failing is not None:
-        runs = evaluate(backstop_limits(knobs, holding, failing))
-        net, _ = net_bracket(runs, constraints[0])
+        wanted += backstop_limits(knobs, holding, failing)
+    runs = evaluate(wanted)
+    net, _ = net_bracket(runs, constraints[0])
     if net is not None and net != holding:
         runs = evaluate([s for s in gogc_column(knobs, net) if s.gogc is not None])
     starts = [run.settings for run in (choose(runs, constraints), cheapest(runs, constraints))]

@@ -5,27 +5,41 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Unpack
+from typing import Protocol, Unpack
 
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray
 from gcsim.engine.executors import IN_PROCESS, Executor, executor_for
-from gcsim.engine.lanes.equal import KnownLanes, Outline, outline_of
+from gcsim.engine.lanes.equal import EdgeKeeper, KnownLanes, Outline, outline_of
 from gcsim.engine.lanes.run import lane_cycles
 from gcsim.engine.plan import Plan, PlanFields
 from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
 from gcsim.goruntime.versions import rules_for
+from gcsim.interrupts import Terminated
 from gcsim.metrics import METRICS, Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
+from gcsim.tuning.csv_cells import as_text, figure_cells, knob_cells
 from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.grid import settings_grid
-from gcsim.units import format_go_bytes, format_gogc
 
 #: Called after each chunk with the number of finished settings and the number of all settings.
 Progress = Callable[[int, int], None]
+
+
+class Keeper(EdgeKeeper, Protocol):
+    """Keeps the finished runs of a sweep, so that a later sweep can continue it."""
+
+    def finished(self, settings: Sequence[Settings]) -> Sequence[Run]:
+        """The finished runs at the first of the settings of the grid."""
+        ...
+
+    def keep(self, first: int, runs: Sequence[Run]) -> None:
+        """Keeps the runs of consecutive settings of the grid. Raises InputError if they cannot be kept."""
+        ...
+
 
 SWEEP_PLAN = Plan(replicas=8)  # a grid has many settings
 LANES_PER_CHUNK = 4096  # simulated in an engine call: large enough for NumPy, small enough to interrupt
@@ -116,7 +130,7 @@ class Sweep:
     def to_csv(self) -> str:
         """CSV text, one row per finished setting: the setting as Go spells it; value, low and high of each metric."""
         names, about = self.metric_names, self._about()
-        values = ["" if value is None else _as_text(str(value)) for value in about.values()]
+        values = ["" if value is None else as_text(str(value)) for value in about.values()]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         knobs = ["gogc", "gomemlimit", "gomaxprocs", "go"]
@@ -124,7 +138,7 @@ class Sweep:
         writer.writerow([*knobs, *ends, "feasible", *about])
         for run in self.finished:
             feasible = str(is_feasible(run, self.memory_bytes)).lower()
-            writer.writerow([*_knobs(run.settings), *_figures(run, names), feasible, *values])
+            writer.writerow([*knob_cells(run.settings), *figure_cells(run, names), feasible, *values])
         return text.getvalue()
 
     def _about(self) -> dict[str, object]:
@@ -159,24 +173,32 @@ def sweep(
     memory_bytes: int | None = None,
     progress: Progress | None = None,
     executor: Executor = IN_PROCESS,
+    keeper: Keeper | None = None,
     **changes: Unpack[PlanFields],
 ) -> Sweep:
     """The sweep over all pairs of the two axes.
 
     GOMAXPROCS and the Go version default to those of the calibrated run. ``memory_bytes``, the memory of the container,
-    determines the feasible settings. ``changes`` replace fields of the plan. On KeyboardInterrupt the result holds the
-    finished settings. Raises InputError on bad settings.
+    determines the feasible settings. ``keeper`` receives each finished part before ``progress`` counts it, and has the
+    parts of an earlier, unfinished sweep. ``changes`` replace fields of the plan. On KeyboardInterrupt and Terminated
+    the result holds the finished settings. Raises InputError on bad settings.
     """
     plan = plan.changed(**changes)
     knobs = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     settings = settings_grid(gogc, gomemlimit_bytes, gomaxprocs=knobs.gomaxprocs, go=knobs.go)
-    runs: list[Run | None] = []
+    runs: list[Run | None] = [] if keeper is None else [*keeper.finished(settings)]
     try:
-        for chunk in simulate_in_chunks(model, settings, plan, executor, is_grid=True):
+        if progress is not None:
+            progress(len(runs), len(settings))
+        for chunk in simulate_in_chunks(
+            model, settings, plan, executor, is_grid=True, first=len(runs), keeper=keeper
+        ):
+            if keeper is not None:
+                keeper.keep(len(runs), chunk)
             runs.extend(chunk)
             if progress is not None:
                 progress(len(runs), len(settings))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         if not runs:
             raise
     runs.extend([None] * (len(settings) - len(runs)))
@@ -197,35 +219,43 @@ def simulate_in_chunks(
     executor: Executor = IN_PROCESS,
     *,
     is_grid: bool = False,
+    first: int = 0,
+    keeper: EdgeKeeper | None = None,
 ) -> Iterator[list[Run]]:
-    """Yields the runs of many settings in order, one chunk at a time.
+    """Yields the runs of many settings in order, from ``first`` on, one chunk at a time.
 
     ``settings`` of a grid are all pairs of two axes. In a grid of several chunks, lanes that are equal to lanes of its
     outline are not simulated (``engine.lanes.equal``). The bytes are the same, also with any executor: it runs chunks
     of the lane engine, and the replicas of each setting of the event engine.
     """
+    rest = settings[first:]
     if plan.engine == "des":
-        return ([simulate(model, [one], plan, executor=executor)[0]] for one in settings)
-    outline = _worthwhile_outline(model, settings, plan, executor) if is_grid else None
-    lanes = [plan.replicas if outline is None else outline.unknown_lanes(one) for one in settings]
+        return ([simulate(model, [one], plan, executor=executor)[0]] for one in rest)
+    outline: Outline | None = None
+    if is_grid and (_outline_pays(settings, len(rest), plan) or (keeper is not None and keeper.edges())):
+        plan.check()
+        outline = outline_of(
+            model, settings, plan, most_lanes=LANES_PER_CHUNK, executor=executor, keeper=keeper
+        )
+    lanes = [plan.replicas if outline is None else outline.unknown_lanes(one) for one in rest]
     executor = executor_for(executor, "lanes", sum(lanes) * lane_cycles(model, plan))
     chunks = (
         _Chunk(settings=part, known=None if outline is None else outline.known(part))
-        for part in _parts(settings, lanes, most_settings=max(_KNOWN_PER_CHUNK // plan.replicas, 1))
+        for part in _parts(rest, lanes, most_settings=max(_KNOWN_PER_CHUNK // plan.replicas, 1))
     )
     return executor.map(partial(_simulate_chunk, model, plan), chunks)
 
 
-def _worthwhile_outline(
-    model: Model, settings: Sequence[Settings], plan: Plan, executor: Executor
-) -> Outline | None:
-    """The outline of a grid; None for grids that one engine call simulates as fast."""
+def is_one_chunk(settings: int, plan: Plan) -> bool:
+    """Whether one engine call simulates so many settings: such a sweep has no parts."""
+    return settings == 1 or (plan.engine == "lanes" and settings * plan.replicas <= LANES_PER_CHUNK)
+
+
+def _outline_pays(settings: Sequence[Settings], wanted: int, plan: Plan) -> bool:
+    """Whether the outline of a grid saves time; not if one engine call simulates the wanted settings as fast."""
     edges = len({one.gogc for one in settings}) + len({one.gomemlimit_bytes for one in settings})
-    few = len(settings) * plan.replicas <= LANES_PER_CHUNK
-    if few or edges > _MOST_OUTLINED * len(settings) or not plan.keeps_setting:
-        return None
-    plan.check()
-    return outline_of(model, settings, plan, most_lanes=LANES_PER_CHUNK, executor=executor)
+    few = wanted * plan.replicas <= LANES_PER_CHUNK
+    return not few and edges <= _MOST_OUTLINED * wanted and plan.keeps_setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,23 +282,3 @@ def _parts(
 
 def _simulate_chunk(model: Model, plan: Plan, chunk: _Chunk) -> list[Run]:
     return simulate(model, chunk.settings, plan, known=chunk.known)
-
-
-def _knobs(settings: Settings) -> list[str]:
-    limit = format_go_bytes(settings.gomemlimit_bytes)
-    return [format_gogc(settings.gogc), limit, str(settings.gomaxprocs), settings.go]
-
-
-def _as_text(cell: str) -> str:
-    """The cell, quoted if a spreadsheet would read it as a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
-
-
-def _figures(run: Run, names: Sequence[str]) -> list[str]:
-    cells: list[str] = []
-    for name in names:
-        found = run.metrics.get(name)
-        cells.extend(
-            ["", "", ""] if found is None else [f"{x:.9g}" for x in (found.value, found.low, found.high)]
-        )
-    return cells

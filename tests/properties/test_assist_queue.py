@@ -81,15 +81,10 @@ def test_fluid_limiter_follows_the_bucket(
         settles_ns = limiter.UPDATE_PERIOD_NS if state.enabled else off_ms * 1_000_000 if was_on else 0
         gc_ns, unsettled_ns = 0.0, 0
     now_ns = seconds * 1e9
-    window = limiter.fluid_window(
-        float(start.fill_ns),
-        float(start.capacity_ns),
-        now_ns * gomaxprocs,
-        gc_share_assisting=assisting,
-        gc_share_limited=limited,
-        off=off_ms * 1e6 / now_ns,
-        on=limiter.UPDATE_PERIOD_NS / now_ns,
+    demand = limiter.Demand.of(
+        float(start.fill_ns), float(start.capacity_ns), assisting=assisting, limited=limited
     )
+    window = demand.over(now_ns * gomaxprocs, off=off_ms * 1e6 / now_ns, on=limiter.UPDATE_PERIOD_NS / now_ns)
     expected = limited + (assisting - limited) * window.assist_pass_through
     assert gc_total / now_ns == pytest.approx(expected, abs=0.05)
     assert state.fill_ns == pytest.approx(window.fill, rel=0.05)

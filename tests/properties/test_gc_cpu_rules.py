@@ -20,6 +20,7 @@ from gcsim.goruntime.study import (
 )
 from gcsim.goruntime.versions import rules_for
 from gcsim.priors.process_memory import MEMORY_PRIORS, memory_prior
+from gcsim.submodels import limit_goal
 from gcsim.submodels import process_memory as memory
 from gcsim.units import MAX_INT64, MIB
 
@@ -211,16 +212,10 @@ def test_a_limit_triggers_where_the_heap_meets_its_own_trigger(
     last_peak = max(marked, available - fallen)
 
     def trigger(slots: float) -> float:
-        return float(
-            memory.limited_trigger_bytes(
-                marked,
-                available,
-                runway_bytes=runway,
-                last_peak_bytes=last_peak,
-                slot_garbage=slots,
-                rules=rules,
-            )
+        lines = limit_goal.LimitLines.of(
+            float(available), last_peak_bytes=float(last_peak), slot_garbage=slots, rules=rules
         )
+        return limit_goal.limited_trigger_bytes(float(marked), lines, runway_bytes=float(runway), rules=rules)
 
     found = trigger(slot_garbage)
     assert marked <= found <= trigger(0.0) + 1
@@ -237,8 +232,10 @@ def test_a_heap_that_fills_its_slots_ends_at_the_goal_there(
 ) -> None:
     """Where the heap meets the limit's goal, the goal with the slots left free is that size."""
     rules = rules_for(go)
-    end = memory.limit_bound_heap_bytes(
-        available, last_peak_bytes=last_peak, slot_garbage=slot_garbage, rules=rules
+    end = limit_goal.limit_bound_heap_bytes(
+        limit_goal.LimitLines.of(
+            float(available), last_peak_bytes=float(last_peak), slot_garbage=slot_garbage, rules=rules
+        )
     )
     free = memory.free_slot_bytes(end, last_peak_bytes=last_peak, slot_garbage=slot_garbage)
     goal = memory_limit.memory_limit_heap_goal_bytes(0, available, int(free), 0, rules=rules)

@@ -20,7 +20,7 @@ from gcsim.goruntime.pacer import (
     trigger_bytes,
 )
 from gcsim.goruntime.versions import rules_for
-from gcsim.submodels.process_memory import limited_trigger_bytes
+from gcsim.submodels.limit_goal import LimitLines, limited_trigger_bytes
 from gcsim.units import KIB, MAX_INT64, MIB, TIB
 
 SIZES = st.one_of(st.sampled_from([0, 1, MIB, 4 * MIB]), st.integers(0, TIB))
@@ -87,8 +87,7 @@ def test_the_rules_hold_the_bounds_of_the_trigger(marked: int, room: int, floor:
     rules = replace(rules_for("1.27"), trigger_floor_64ths=floor)
     trigger = trigger_bytes(marked, marked + room, TIB, 0, rules=rules)
     assert trigger == marked + room // 64 * floor
-    limited = limited_trigger_bytes(
-        marked, marked + room, runway_bytes=TIB, last_peak_bytes=0, slot_garbage=0.0,
-        rules=replace(rules, limit_headroom_percent=0, limit_headroom_min_bytes=0),
-    )  # fmt: skip
+    bare = replace(rules, limit_headroom_percent=0, limit_headroom_min_bytes=0)
+    lines = LimitLines.of(float(marked + room), last_peak_bytes=0.0, slot_garbage=0.0, rules=bare)
+    limited = limited_trigger_bytes(float(marked), lines, runway_bytes=float(TIB), rules=bare)
     assert abs(limited - trigger) <= 64

@@ -2,9 +2,11 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import active_children, get_context
+from pathlib import Path
 
 import pytest
 from example_service import example_service
@@ -18,10 +20,12 @@ from gcsim.engine.executors import (
     Task,
     Workers,
     executor_for,
+    workers,
 )
 from gcsim.engine.plan import Engine, Plan
 from gcsim.errors import InputError
 from gcsim.tuning import sweep as sweep_module
+from gcsim.tuning.parquet_file import check_parquet
 from gcsim.tuning.recommend import recommend
 from gcsim.tuning.sweep import sweep
 
@@ -106,6 +110,16 @@ def test_a_killed_worker_is_one_sentence() -> None:
     with pytest.raises(InputError, match="pass a smaller --jobs"), Workers(2) as two:
         list(two.map(os._exit, [1]))
     assert active_children() == []
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how to install the extra."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"pip install 'gcsim\[dask\]'"), workers(2, "tcp://127.0.0.1:8786"):
+        pass
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"a.parquet: .*pip install 'gcsim\[parquet\]'"):
+        check_parquet(Path("a.parquet"))
 
 
 def refuse(text: str) -> float:

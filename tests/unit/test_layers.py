@@ -11,7 +11,8 @@ import pytest
 import gcsim
 
 PACKAGE = Path(gcsim.__file__).parent
-BASE = ("units", "arrays", "settings", "cycles", "metrics", "errors", "streams", "atomic", "documents", "interrupts",
+BASE = ("units", "arrays", "distributions", "settings", "cycles", "metrics", "errors", "streams", "atomic", "documents",
+        "interrupts",
         "printable")  # fmt: skip
 # Rooms from the top down; those of one entry do not import each other. See docs/contributing/architecture.md.
 LAYERS: tuple[tuple[str, ...], ...] = (

@@ -24,6 +24,7 @@ OTHER = Plan(
     replicas=2,
     seed=9,
     engine="des",
+    length="needed",
     warm_up_cycles=3,
     explicit_gc_seconds=0.5,
     controller=ChangeAt(seconds=1.0, gc_percent=50),

@@ -34,6 +34,7 @@ from gcsim.engine.simulate import record_cycles
 from gcsim.gctrace import Trace, read_gctrace
 from gcsim.gctrace.numbers import printed_step_ns, quantize_ms, untruncated_ms
 from gcsim.gctrace.writer import format_gctrace
+from gcsim.service.parameters import RECOUNT_BASE_SHARE
 from gcsim.settings import Settings
 from gcsim.submodels.process_memory import MOST_SLOT_GARBAGE, without_span_tails
 
@@ -186,6 +187,7 @@ def test_dearer_sweeping_makes_allocation_faster_and_more_counted_again_makes_it
         p.recounted_share.value,
         slot_garbage=np.minimum(drawn["slot_garbage_share"], MOST_SLOT_GARBAGE),
         known_slot_garbage=p.slot_garbage_share.value,
+        base_share=RECOUNT_BASE_SHARE,
     )
     as_logged = drawn["alloc_bytes_per_cpu_second"] * (1.0 - swept) / once
     spread = float(np.std(np.log(as_logged[usual])))

@@ -23,6 +23,8 @@ def test_a_result_beside_the_log_gives_a_model_its_requests(tmp_path: Path) -> N
     beside.write_text(json.dumps(RESULT))
     assert result_file(tmp_path / "orders.log.gz") == beside
     assert result_file(tmp_path / "other.log") is None
+    (tmp_path / "job.result.json").write_text(json.dumps({"loop": "closed", "rate": 0.4, "job_seconds": 2.5}))
+    assert result_file(tmp_path / "job.log") is None  # another program's result
     closed = example_service()
     looped = with_requests(closed, beside).requests
     assert looped is not None

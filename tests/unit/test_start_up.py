@@ -47,10 +47,10 @@ def loaded_by(*arguments: str) -> tuple[int, list[str]]:
         (("inspect", "{folder}/a.log", "--json"), ["numpy"]),
         (("inspect", "{folder}/a.log"), ["numpy", "rich"]),
         (("inspect", "{folder}/a.log", "-o", "{folder}/figures", "--json"), ["matplotlib", "numpy"]),
-        (("simulate", *ONE_SHORT_RUN, "--json"), ["numpy", "scipy"]),
-        (("simulate", *ONE_SHORT_RUN), ["numpy", "rich", "scipy"]),
-        (("sweep", *ONE_SHORT_RUN, *GRID, "--json"), ["numpy", "scipy"]),
-        (("recommend", *ONE_SHORT_RUN, "--memory", "512Mi", "--json"), ["numpy", "scipy"]),
+        (("simulate", *ONE_SHORT_RUN, "--json"), ["numpy"]),
+        (("simulate", *ONE_SHORT_RUN), ["numpy", "rich"]),
+        (("sweep", *ONE_SHORT_RUN, *GRID, "--json"), ["numpy"]),
+        (("recommend", *ONE_SHORT_RUN, "--memory", "512Mi", "--json"), ["numpy"]),
     ],
 )
 def test_a_command_loads_only_the_libraries_that_it_uses(

@@ -10,6 +10,7 @@ from gcsim.arrays import FloatArray
 from gcsim.calibration.estimate.live_growth import better_clock, find_growth
 from gcsim.calibration.evidence import Evidence
 from gcsim.capture.info import CaptureInfo
+from gcsim.priors.process_memory import HEAP_FRAGMENTS
 from gcsim.service.growth import GrowthClock, LiveGrowth
 from gcsim.service.model import Loop
 from gcsim.service.profile import Profile
@@ -23,7 +24,6 @@ _LEAST_JOB_CYCLES = 3
 _ABOVE = (
     1.05  # resident memory of the heap over its highest logged peak: more is heap that the log does not show
 )
-_FRAGMENTS = 1.025  # resident memory of the heap over the heap peak (``memory.resident``)
 _LIVE_MOVES = 0.06  # relative standard deviation between blocks
 _ALLOCATION_MOVES = 0.20
 _BURSTS = 0.35  # relative standard deviation of single cycles' rates; 0.1 to 0.2 in steady programs
@@ -68,7 +68,7 @@ class JobRun:
             resident = float(info.rss_peak_bytes - info.rss_outside_heap_bytes)
             highest = float(evidence.heap_end_bytes.max())
             if resident > _ABOVE * highest:  # the heap was at its highest at the end of the run
-                return cls._ending(marked, max(resident / _FRAGMENTS - marked, 0.0))
+                return cls._ending(marked, max(resident / (1.0 + HEAP_FRAGMENTS.median) - marked, 0.0))
             ahead = min(ahead, max(highest - marked, 0.0))
         return cls._ending(marked, 0.5 * ahead)
 

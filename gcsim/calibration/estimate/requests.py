@@ -19,6 +19,7 @@ from gcsim.service.model import Loop, Model
 from gcsim.service.requests import Requests, requests_from_result
 
 _SUFFIX = ".result.json"
+_FIGURES = ("workers", "service_seconds")  # of a load driver alone
 _LONGEST_MEMORY_S = 5.0
 _STALL_SHARES = (0.002, 0.3)
 _SHORTEST_STALL_S = 2e-4  # the longest is the prior's: longer tails come from time slices or assists
@@ -30,11 +31,15 @@ _MOST_CYCLES = 200
 
 
 def result_file(log: str | Path) -> Path | None:
-    """The path of ``NAME.result.json`` next to ``NAME.log`` or ``NAME.log.gz``; None if there is none."""
+    """The path of ``NAME.result.json`` next to ``NAME.log`` or ``NAME.log.gz``; None if there is none.
+
+    A JSON object with none of the driver's figures is another program's result and counts as none. Raises InputError
+    for a file that is not JSON.
+    """
     path = Path(log)
     stem = path.name.removesuffix(".gz").removesuffix(".log")
     result = path.with_name(stem + _SUFFIX)
-    return result if result.is_file() else None
+    return result if result.is_file() and not _is_of_another(_read(result)) else None
 
 
 def loop_of(result: Path) -> Loop | None:
@@ -87,6 +92,11 @@ def _read(result: Path) -> dict[str, Any]:
         what="a load driver's result",
         advice="move it away, or run the driver again",
     )
+
+
+def _is_of_another(document: Mapping[str, Any]) -> bool:
+    """Whether a result has none of the figures that every load driver's result has."""
+    return not any(name in document for name in _FIGURES)
 
 
 def _table(document: object) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gcsim.priors.file_pages import (
     FILE_HOT_SHARE_LARGE_READ_AHEAD,
     FILE_HOT_SHARE_SMALL_READ_AHEAD,
     FILE_OF_BINARY,
+    FILE_PAGES_OF_ANOTHER_RUN,
     FILE_RESIDENT_BYTES,
     KERNEL_BYTES,
     LARGE_READ_AHEAD_KIB,
@@ -23,7 +24,6 @@ from gcsim.service.parameters import Parameter
 from gcsim.streams import stream
 from gcsim.units import MIB
 
-_MEASURED_ERROR = 0.03  # relative: resident file pages of two runs of one program
 _LEAST_BYTES = 64 * 1024.0
 _LIBRARY_BYTES = 2.0 * MIB  # the C library and its linker, where the binary needs them
 
@@ -59,7 +59,7 @@ def file_pages(evidence: MemoryEvidence) -> Parameter:
     measured = None if evidence.process is None else _measured_bytes(evidence.process)
     if measured is not None and evidence.process is not None:
         origin = origin_of(evidence.process)
-        return Parameter(max(measured, _LEAST_BYTES), _MEASURED_ERROR, origin, origin)
+        return Parameter(max(measured, _LEAST_BYTES), FILE_PAGES_OF_ANOTHER_RUN.rel_sd, origin, origin)
     return FILE_RESIDENT if evidence.binary is None else _of_binary(evidence.binary)
 
 

@@ -15,8 +15,8 @@ from gcsim.calibration.memory.parts import (
 )
 from gcsim.calibration.memory.resident import resident_parameters
 from gcsim.priors.records import MemoryPrior
-from gcsim.service.parameters import Parameter, ParameterOrigin, Parameters
-from gcsim.submodels.process_memory import RECOUNT_BASE_SHARE, recount_base_share
+from gcsim.service.parameters import RECOUNT_BASE_SHARE, Parameter, ParameterOrigin, Parameters
+from gcsim.submodels.process_memory import recount_base_share
 
 _LOG_SD_OF_RANGE = 2.0 * 1.645  # 5th to 95th percentile, in standard deviations
 _LIMIT_GOALS = "the limit's goals"

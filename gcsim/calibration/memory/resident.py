@@ -23,13 +23,14 @@ from gcsim.calibration.memory.parts import (
     log_normal,
 )
 from gcsim.calibration.stats.random_effects import pooled
+from gcsim.priors.process_memory import HEAP_FRAGMENTS
 from gcsim.priors.records import MemoryPrior
 from gcsim.service.parameters import Parameter
 from gcsim.units import MIB
 
 # relative: error of one peak; scatter between runs of one program
 _RESIDENT_ERROR, _RESIDENT_SCATTER = 0.005, 0.01
-_FRAGMENTS, _FRAGMENTS_ERROR = 0.025, 0.05  # of the heap peak, where resident memory was not measured
+_FRAGMENTS_ERROR = 0.05  # of the heap peak, where resident memory was not measured
 _FRAGMENTS_CHANGE = 0.5  # relative error of fragments at another setting
 _BASE_ERROR = 0.5  # relative error of the constant without file pages, where resident memory was not measured
 _NON_GO_ERROR_BYTES = 1.0 * MIB  # of C memory less untouched memory
@@ -77,7 +78,9 @@ def _unknown(outside: Mapping[str, Parameter], file: Parameter, prior: MemoryPri
     source = f"prior: measured on Go {prior.go}"
     return {
         "rss_base_bytes": Parameter(base, _BASE_ERROR * go / base, f"{source}, and file pages", "prior"),
-        "rss_ratio": Parameter(1.0 + prior.metadata_share + _FRAGMENTS, _FRAGMENTS_ERROR, source, "prior"),
+        "rss_ratio": Parameter(
+            1.0 + prior.metadata_share + HEAP_FRAGMENTS.median, _FRAGMENTS_ERROR, source, "prior"
+        ),
         "rss_beside_bytes": Parameter(
             non_go, min(_NON_GO_ERROR_BYTES / non_go, 1.0), "prior: file pages and C memory", "prior"
         ),
@@ -111,7 +114,7 @@ def _from_parts(
     source = _SOURCES[origin]
     rss, pages = posterior.rss_bytes(peak), posterior.file_resident_bytes
     measured = process.rss_peak_bytes if process.peak_error == 0 else None
-    follows = 0.0 if measured is not None else _slope(rss, pages)
+    follows = _file_share(process, measured, rss, pages)
     own_error = 0.0 if measured is not None else float((rss - follows * pages).std())
     non_go = np.maximum(posterior.rss_beside_bytes, LEAST_NON_GO_BYTES)
     size = float(non_go.mean())
@@ -135,6 +138,18 @@ def _from_parts(
         "file_hot_share": log_normal(posterior.file_hot_share, f"{hot.source}; {updated}", "prior"),
         "kernel_bytes": log_normal(posterior.kernel_bytes, f"{KERNEL.source}; {updated}", "prior"),
     }
+
+
+def _file_share(process: ProcessMemory, measured: float | None, rss: FloatArray, pages: FloatArray) -> float:
+    """The change of RSS with file pages, 0 to 1.
+
+    With peaks of anonymous memory and file pages, another run has this anonymous memory and other file pages. With RSS
+    alone, more file pages are less anonymous memory.
+    """
+    if measured is None:
+        return _slope(rss, pages)
+    parts = (process.anonymous_peak_bytes, process.file_peak_bytes)
+    return 0.0 if any(one is None for one in parts) else 1.0
 
 
 def _least_base(posterior: Parts, process: ProcessMemory, measured: float | None) -> float:

@@ -41,6 +41,19 @@ class CycleDraws:
         """The factors of a mark phase in the order of ``MARK_FACTORS``, shape (3, replicas)."""
         return self._row(cycle, _MARKING)
 
+    @property
+    def names(self) -> list[str]:
+        """The factors in the order of ``next_block``."""
+        return [name for name in self._streams if name != _MARKING] + list(MARK_FACTORS)
+
+    def next_block(self) -> FloatArray:
+        """All factors of the next cycles, shape (cycles, factors, replicas).
+
+        The first block begins with cycle 0. A caller that reads blocks must not call ``at`` or ``marking_at``.
+        """
+        single = [self._levels(name) for name in self._streams if name != _MARKING]
+        return np.concatenate([np.stack(single, axis=1), self._marking()], axis=1)
+
     def _row(self, cycle: int, name: str) -> FloatArray:
         while cycle >= self._first[name] + self._per_block:
             self._blocks[name] = self._marking() if name == _MARKING else self._levels(name)

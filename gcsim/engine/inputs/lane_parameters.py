@@ -1,5 +1,6 @@
 """The parameters of each lane: one service at one setting, in arrays."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -61,10 +62,31 @@ class LaneParameters(OutsideHeap[FloatArray]):
         return self.mark_alloc_bytes_per_cpu_second * mutator * seconds
 
     @property
+    def fixed(self) -> "FixedParts":
+        """The quantities that follow from the parameters alone and are the same in each cycle."""
+        return FixedParts(
+            open_loop=self.open_loop,
+            root_bytes=self.root_bytes.astype(np.int64),
+            calibrated_peak_bytes=self.calibrated_peak_bytes,
+            unhindered_mark_bytes=self.unhindered_mark_bytes,
+        )
+
+    @property
     def open_loop(self) -> bool:
         """Whether arrivals set the allocation rate; the same in every lane, because lanes share their model."""
-        return bool(np.isfinite(self.arrival_bytes_per_second[:1]).any())
+        arrivals = self.arrival_bytes_per_second
+        return arrivals.size > 0 and math.isfinite(arrivals[0])
 
     def select(self, keep: BoolArray) -> Self:
         """The lanes that ``keep`` marks."""
         return type(self)(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedParts:
+    """The result of ``LaneParameters.fixed``; arrays of shape (lanes,)."""
+
+    open_loop: bool
+    root_bytes: Int64Array
+    calibrated_peak_bytes: FloatArray
+    unhindered_mark_bytes: FloatArray

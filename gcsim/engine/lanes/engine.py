@@ -12,12 +12,13 @@ import numpy as np
 from gcsim.arrays import BoolArray, FloatArray
 from gcsim.engine.controllers import FIXED_SETTING, Commit, Controller, GcSetting
 from gcsim.engine.cycle_step import CycleStep
-from gcsim.engine.inputs.cycle_draws import CycleDraws
 from gcsim.engine.inputs.lane_parameters import LaneParameters
-from gcsim.engine.lanes.goals import goals_and_triggers, runway_ahead_bytes
+from gcsim.engine.lanes.draws import CycleFactors, LaneDraws
+from gcsim.engine.lanes.goals import InForce, goals_and_triggers, runway_ahead
 from gcsim.engine.lanes.limit_watch import LimitWatch
 from gcsim.engine.lanes.mark_conditions import conditions_for
 from gcsim.engine.lanes.state import initial_state
+from gcsim.engine.lanes.waiting import allocate_until
 from gcsim.goruntime.cons_mark import measured_cons_mark, next_cons_mark
 from gcsim.goruntime.versions import GoRules
 from gcsim.goruntime.workers import BACKGROUND_UTILIZATION
@@ -27,13 +28,8 @@ from gcsim.submodels.heap_growth import heap_growth
 from gcsim.submodels.limited_mark_phase import LIMITER_SECONDS_PER_PROC, limited_mark_phase
 from gcsim.submodels.live_growth import GrowthCourses
 from gcsim.submodels.live_heap import live_heap_scale
-from gcsim.submodels.mark_cost import mark_cpu_factor, program_slowness
+from gcsim.submodels.mark_cost import mark_cpu_factor
 from gcsim.submodels.mark_phase import MarkConditions, MarkPhase, mark_phase
-from gcsim.submodels.process_memory import span_tail_recount_bytes
-
-FORCED_GC_PERIOD_SECONDS = 120.0  # Go 1.2+ runtime.forcegcperiod
-_MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill, so that a page is allocated between two
-_LARGEST_SIZE = float(1 << 62)
 
 
 class LaneEngine:
@@ -50,23 +46,35 @@ class LaneEngine:
         controller: Controller = FIXED_SETTING,
         growth: GrowthCourses | None = None,
     ) -> None:
-        self.parameters = parameters
+        self._take(parameters, profile)
         self._controller = controller
-        self.profile = profile
         self.growth = growth
         self.watch: LimitWatch | None = None  # follows every step until the engine drops a lane
         self._warming_up = True  # time 0: at the start of the growth, and for the controller
         self.rules = rules
         self.state = initial_state(parameters, rules)
-        self._cpu_factors = scatter.mark_cpu_factor
+        self._in_force = InForce.of(self.state)
         self._most_black = float(scatter.most_allocated_black)
         self._most_past_goal = float(scatter.most_past_goal)
-        self._draws = CycleDraws(scatter, seed=seed, replicas=range(int(parameters.replica.max()) + 1))
-        self._cycle = 0
+        self._draws = LaneDraws(
+            scatter,
+            seed=seed,
+            replicas=int(parameters.replica.max()) + 1,
+            with_slowness=profile.is_steady and self._fixed.open_loop,
+        )
+
+    def _take(self, parameters: LaneParameters, profile: Profile) -> None:
+        """Takes the lanes to simulate, with the quantities that are the same in each of their cycles."""
+        self.parameters = parameters
+        self.profile = profile
+        self._fixed = parameters.fixed
+        start = np.zeros(parameters.lanes)
+        self._start_live_bytes = parameters.live_bytes * profile.live_at(start)
+        self._start_pace = profile.alloc_at(start)
 
     def keep(self, lanes: BoolArray) -> None:
         """Keeps only the lanes that ``lanes`` marks."""
-        self.parameters = self.parameters.select(lanes)
+        self._take(self.parameters.select(lanes), self.profile)
         if self.watch is not None:
             self.watch.keep(lanes)
         self.state = self.state.select(lanes)
@@ -99,27 +107,36 @@ class LaneEngine:
 
     def step(self) -> CycleStep:
         """Advances every lane to the end of its next cycle."""
-        parameters, state = self.parameters, self.state
+        parameters, fixed, state = self.parameters, self._fixed, self.state
         setting = GcSetting(state.gc_percent, state.memory_limit_bytes)
-        goals = goals_and_triggers(parameters, state, self.rules)
+        if not self._in_force.still_of(state):
+            self._in_force = InForce.of(state)
+        factors = self._draws.next_cycle(parameters.replica)
+        goals = goals_and_triggers(parameters, fixed, state, self._in_force, self.rules)
         if self.watch is not None:
             self.watch.add(parameters, state, goals, self.rules)
         goal, trigger = goals.goal, goals.trigger
-        wait_s, grown, allocated = self._allocate_until(trigger)
+        wait_s, grown, allocated = allocate_until(
+            trigger, parameters=parameters, fixed=fixed, state=state, in_force=self._in_force,
+            profile=self.profile, factors=factors,
+        )  # fmt: skip
         start_s = state.now_seconds + wait_s
         heap_start = state.heap_marked_bytes + grown
-        live = parameters.live_bytes * self.profile.live_at(start_s) * self._draw("live_factor")
+        live = self._live_bytes(start_s) * factors.live_factor
         if self.growth is not None:
             live = live * self._grown(self.growth, start_s, state.worked_bytes + allocated)
         live = np.minimum(live * self._live_heap_scale(), heap_start)
-        cpu_factor, time_factor, black_factor = self._draws.marking_at(self._cycle)[:, parameters.replica]
-        mark_cpu_s = self._mark_cpu_seconds(live) * cpu_factor
-        runway = runway_ahead_bytes(parameters, state, goal=goal, heap_start=heap_start, live=live)
-        conditions = self._conditions(start_s, mark_cpu_s, runway, cpu_factor)
+        mark_cpu_s = self._mark_cpu_seconds(live) * factors.mark_cpu_factor
+        runway = runway_ahead(parameters, state, goals, heap_start=heap_start, live=live)
+        conditions = self._conditions(start_s, mark_cpu_s, runway.to_goal, factors)
         phase, limited_share = self._mark(wait_s, conditions)
-        phase = phase.prolonged(time_factor, conditions.runway_bytes)
-        allocated_black = self._allocated_black(phase.allocated_bytes, black_factor, runway)
+        phase = phase.prolonged(factors.mark_time_factor, conditions.runway_bytes)
+        allocated_black = self._allocated_black(
+            phase.allocated_bytes, factors.allocated_black_factor, runway.to_goal
+        )
         heap_end = heap_start + allocated_black
+        if self.watch is not None:
+            self.watch.add_end(parameters, state, np.maximum(heap_end, heap_start + runway.unlimited))
         mark_s = phase.duration_seconds + parameters.sweep_term_seconds
         self._update_cons_mark(live, allocated_black, phase, mark_s)
         self._queue_arrivals(start_s, mark_s + parameters.mark_term_seconds, allocated_black)
@@ -129,7 +146,6 @@ class LaneEngine:
         state.live_bytes = live
         state.worked_bytes = state.worked_bytes + allocated + allocated_black
         self._commit(setting)
-        self._cycle += 1
         return CycleStep(
             start_seconds=start_s,
             trigger_bytes=trigger,
@@ -145,6 +161,8 @@ class LaneEngine:
 
     def _commit(self, setting: GcSetting) -> None:
         """Takes the setting of the next cycle from the controller."""
+        if self._controller == FIXED_SETTING:
+            return
         state = self.state
         commit = Commit(
             now_seconds=np.zeros_like(state.now_seconds) if self._warming_up else state.now_seconds,
@@ -162,54 +180,11 @@ class LaneEngine:
         scattered = np.minimum(expected * factor, self._most_black * within)
         if math.isinf(self._most_past_goal):
             return scattered
-        beyond = self._most_past_goal * self.parameters.unhindered_mark_bytes
+        beyond = self._most_past_goal * self._fixed.unhindered_mark_bytes
         return np.minimum(scattered, within + beyond)
 
-    def _draw(self, name: str) -> FloatArray:
-        """The factor ``name`` of this cycle in each lane."""
-        return self._draws.at(self._cycle, name)[self.parameters.replica]
-
-    def _allocate_until(self, trigger: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(seconds until the next cycle starts, growth of heapLive until then, bytes allocated until then)."""
-        parameters, state = self.parameters, self.state
-        grown = trigger + self._draw("heap_start_slack_bytes") - state.heap_marked_bytes
-        grown = np.clip(grown, _MIN_STEP_BYTES, _LARGEST_SIZE)
-        wanted = grown - span_tail_recount_bytes(
-            grown,
-            state.live_bytes,
-            slot_garbage=parameters.slot_garbage_share,
-            base_share=parameters.recount_base_share,
-        )
-        slowness = np.maximum(self._draw("alloc_time_factor"), 1e-3)
-        sweep_s = parameters.sweep_seconds_per_byte * state.heap_end_bytes
-        at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second + sweep_s
-        if parameters.open_loop:
-            wait_s = self._wait_for_arrivals(wanted, slowness, at_capacity_s)
-        else:
-            wait_s = self.profile.wait_seconds(state.now_seconds, at_capacity_s)
-        due = (wait_s > FORCED_GC_PERIOD_SECONDS) & (state.gc_percent >= 0)
-        if not due.any():
-            return wait_s, grown, wanted
-        share = np.where(due, FORCED_GC_PERIOD_SECONDS / wait_s, 1.0)
-        return wait_s * share, grown * share, wanted * share
-
-    def _wait_for_arrivals(
-        self, wanted: FloatArray, slowness: FloatArray, at_capacity_s: FloatArray
-    ) -> FloatArray:
-        """Seconds until arrivals, with the backlog first, have allocated ``wanted`` bytes; at most at full speed."""
-        parameters, state = self.parameters, self.state
-        missing = np.maximum(wanted - state.backlog_bytes, 0.0)
-        arriving_s = missing * slowness / parameters.arrival_bytes_per_second
-        wait_s = self.profile.wait_seconds(state.now_seconds, arriving_s)
-        at_full_speed = at_capacity_s > wait_s
-        pace = self.profile.mean_alloc(state.now_seconds, at_capacity_s)
-        rate = parameters.arrival_bytes_per_second * pace / slowness
-        left = np.maximum(state.backlog_bytes + rate * at_capacity_s - wanted, 0.0)
-        state.backlog_bytes = np.where(at_full_speed, left, 0.0)
-        return np.maximum(wait_s, at_capacity_s)
-
     def _conditions(
-        self, start_s: FloatArray, mark_cpu_s: FloatArray, runway: FloatArray, cpu_factor: FloatArray
+        self, start_s: FloatArray, mark_cpu_s: FloatArray, runway: FloatArray, factors: CycleFactors
     ) -> MarkConditions:
         """The conditions of the mark phase, at the mean allocation rate of its duration."""
 
@@ -219,19 +194,19 @@ class LaneEngine:
                 mark_cpu_seconds=mark_cpu_s,
                 runway_bytes=runway,
                 pace=pace,
-                slowness=self._slowness(cpu_factor),
+                slowness=factors.slowness,
             )
 
-        first = at(self.profile.alloc_at(start_s))
         if self.profile.is_steady:
-            return first
+            return at(self._start_pace)
+        first = at(self.profile.alloc_at(start_s))
         return at(self.profile.mean_alloc(start_s, mark_phase(first).duration_seconds))
 
-    def _slowness(self, cpu_factor: FloatArray) -> FloatArray | None:
-        """CPU time per allocated byte over its mean, for a steady open loop; else None."""
-        if not (self.profile.is_steady and self.parameters.open_loop):
-            return None
-        return program_slowness(cpu_factor, self._cpu_factors)
+    def _live_bytes(self, start_s: FloatArray) -> FloatArray:
+        """The mean live heap at the start of a cycle, without growth."""
+        if self.profile.is_steady:
+            return self._start_live_bytes
+        return self.parameters.live_bytes * self.profile.live_at(start_s)
 
     def _grown(self, growth: GrowthCourses, start_s: FloatArray, worked_bytes: FloatArray) -> FloatArray:
         """The factor of growth on the live heap at the start of a cycle."""
@@ -292,6 +267,6 @@ class LaneEngine:
         the arrival rate.
         """
         parameters, state = self.parameters, self.state
-        if parameters.open_loop:
+        if self._fixed.open_loop:
             arrived = parameters.arrival_bytes_per_second * self.profile.mean_alloc(start_s, mark_s) * mark_s
             state.backlog_bytes = state.backlog_bytes + arrived - allocated

@@ -9,9 +9,9 @@ GOGC=off is left out: it has no periodic collection, and other unusable free slo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -86,6 +86,18 @@ class Outline:
         return np.where(by_limit, column * self.replicas + lanes, row_or_none)
 
 
+class EdgeKeeper(Protocol):
+    """Keeps the simulated edges of a grid, so that a later sweep need not simulate them again."""
+
+    def edges(self) -> Sequence[FloatArray]:
+        """The kept parts of the edges, in order."""
+        ...
+
+    def keep_edges(self, part: FloatArray) -> None:
+        """Keeps the next part of the edges."""
+        ...
+
+
 def outline_of(
     model: Model,
     settings: Sequence[Settings],
@@ -93,10 +105,12 @@ def outline_of(
     *,
     most_lanes: int = 4096,
     executor: Executor = IN_PROCESS,
+    keeper: EdgeKeeper | None = None,
 ) -> Outline | None:
     """The outline of a full grid of settings with one Go version and GOMAXPROCS; None if it has no finite GOGC.
 
-    An engine call simulates at most ``most_lanes``, or one setting.
+    An engine call simulates at most ``most_lanes``, or one setting. ``keeper`` receives the result of each call, and
+    has those of an earlier sweep.
     """
     gogcs = sorted({one.gogc for one in settings if one.gogc is not None})
     if not gogcs or not settings:
@@ -106,9 +120,16 @@ def outline_of(
     edges = [_at(settings[0], gogc, highest_limit) for gogc in gogcs]
     edges += [_at(settings[0], gogcs[-1], limit) for limit in limits if limit != highest_limit]
     step = max(most_lanes // plan.replicas, 1)
-    parts = (edges[first : first + step] for first in range(0, len(edges), step))
-    executor = executor_for(executor, "lanes", len(edges) * plan.replicas * lane_cycles(model, plan))
-    found = list(executor.map(partial(_simulate_edges, model, plan), parts))
+    found = [] if keeper is None else [_Edges.from_array(one, plan.replicas) for one in keeper.edges()]
+    first = sum(len(one.least_gogc) for one in found)
+    parts = (edges[start : start + step] for start in range(first, len(edges), step))
+    executor = executor_for(
+        executor, "lanes", (len(edges) - first) * plan.replicas * lane_cycles(model, plan)
+    )
+    for one in executor.map(partial(_simulate_edges, model, plan), parts):
+        if keeper is not None:
+            keeper.keep_edges(one.to_array())
+        found.append(one)
     return Outline(
         places={one: place for place, one in enumerate(edges)},
         highest_gogc=gogcs[-1],
@@ -127,6 +148,23 @@ class _Edges:
     totals: LaneTotals
     least_limit_bytes: FloatArray
     least_gogc: FloatArray
+
+    @classmethod
+    def from_array(cls, array: FloatArray, replicas: int) -> Self:
+        """The inverse of ``to_array``."""
+        shape = (-1, replicas)
+        return cls(
+            totals=LaneTotals(
+                **{one.name: row for one, row in zip(fields(LaneTotals), array[:-2], strict=True)}
+            ),
+            least_limit_bytes=array[-2].reshape(shape),
+            least_gogc=array[-1].reshape(shape),
+        )
+
+    def to_array(self) -> FloatArray:
+        """All values, a row for each sum and for both bounds, a column for each lane."""
+        sums = [getattr(self.totals, one.name) for one in fields(self.totals)]
+        return np.stack([*sums, self.least_limit_bytes.ravel(), self.least_gogc.ravel()])
 
 
 def _simulate_edges(model: Model, plan: Plan, edges: Sequence[Settings]) -> _Edges:

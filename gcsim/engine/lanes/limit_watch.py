@@ -48,6 +48,18 @@ class LimitWatch:
         ):
             bound[self._places] = np.maximum(bound[self._places], found)
 
+    def add_end(self, parameters: LaneParameters, state: LaneState, reached_bytes: FloatArray) -> None:
+        """Adds the highest heap of the next cycle, or its goal if that is higher, in every lane.
+
+        At a limit that holds this heap and the memory outside it, the limit does not stop the heap while marking.
+        """
+        peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
+        outside = parameters.outside_heap_bytes(peak, parameters.calibrated_peak_bytes)
+        bound = self.least_limit_bytes
+        bound[self._places] = np.maximum(
+            bound[self._places], _above(reached_bytes + outside + peak * _MARGIN)
+        )
+
 
 def least_limit_bytes(
     parameters: LaneParameters, state: LaneState, goals: Goals, rules: GoRules

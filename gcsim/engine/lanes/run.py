@@ -4,6 +4,7 @@ from typing import Unpack
 
 import numpy as np
 
+from gcsim.engine.controllers import GcSetting
 from gcsim.engine.inputs.bounds import OLDEST_SIMULATED_MINOR
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.engine import LaneEngine
@@ -66,18 +67,22 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
     whole, active = LaneTotals.zero(lanes), LaneTotals.zero(lanes)
     places = np.arange(lanes)
     done = np.zeros(lanes, dtype=np.bool_)
+    setting_changes = not plan.keeps_setting
     grows = engine.growth is not None
     load_changes = grows or not engine.profile.is_steady
     most_cycles = MAX_STEADY_CYCLES if plan.is_steady and not load_changes else MAX_MOVING_CYCLES
     if load_changes and not grows and plan.is_steady:
         duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
-    steps = 0
+    steps, any_done = 0, False
+    first_setting = GcSetting(engine.state.gc_percent, engine.state.memory_limit_bytes)
     while True:
         began = engine.state
         since, fill, marked = began.now_seconds, began.limiter_fill_seconds, began.heap_marked_bytes
         worked = began.worked_bytes
         step = engine.step()
-        ended = ~done & (step.start_seconds > duration_seconds)
+        ended = step.start_seconds > duration_seconds
+        if any_done:
+            ended &= ~done
         if engine.growth is not None:
             job_ends, share = engine.growth.job_end(
                 engine.parameters.replica,
@@ -88,7 +93,10 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
             ended |= job_ends & ~done
             share = (duration_seconds - since) / np.maximum(step.start_seconds - since, 1e-9)
             active.end_between(step, ended, marked_bytes=marked, share=share)
-        done |= ended
+        if any_done or ended.any():
+            done |= ended
+            any_done = True
+        counted = ~done if any_done else None
         steps += 1
         if load_changes or steps > EXACT_CYCLES:
             now = engine.state.now_seconds
@@ -96,19 +104,22 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
             engine.repeat_last(
                 stands_for, since_seconds=since, since_fill_seconds=fill, worked_bytes=step.mutator_bytes
             )
-            active.add(step, ~done, stands_for)
+            active.add(step, counted, stands_for, setting_changes=setting_changes)
         else:
-            active.add(step, ~done)
+            active.add(step, counted, setting_changes=setting_changes)
         if engine.growth is not None:
             done |= engine.growth.is_job_over(engine.parameters.replica, engine.state.worked_bytes)
-        if done.all() or steps == most_cycles:
+            any_done = any_done or bool(done.any())
+        finished = np.count_nonzero(done) if any_done else 0
+        if finished == done.size or steps == most_cycles:
             active.scatter_into(whole, places)
-            return whole
-        if done.mean() > _COMPACT_SHARE:
+            return whole if setting_changes else whole.with_setting(first_setting)
+        if finished > _COMPACT_SHARE * done.size:
             active.scatter_into(whole, places)
             keep = ~done
             engine.keep(keep)
             active, places, done = active.select(keep), places[keep], done[keep]
+            any_done = False
 
 
 def warm_up(engine: LaneEngine, plan: Plan) -> None:

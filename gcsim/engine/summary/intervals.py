@@ -1,7 +1,7 @@
 """Prediction intervals: the scatter of replicas combined with the measured error of the model."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +23,27 @@ class Extrapolation(NamedTuple):
     limited: bool  # whether a memory limit that the calibrated run did not have may set heap goals
     thrashing: float = 0.0  # share of the time with the GC CPU limiter on
     green_tea: int = 0  # 1 if only the asked version has Green Tea marking, -1 if only the calibrated one has
+
+
+class SamplingError(NamedTuple):
+    """The sampling error of a metric in replicas that are shorter than the predicted run."""
+
+    variance: float  # relative, mean over the replicas
+    share: float  # of it that a run of the predicted length has
+
+    def corrected(self, values: FloatArray) -> FloatArray:
+        """The values nearer to their median, with the variance of runs of the predicted length.
+
+        variance = max(variance of the values - sampling variance, 0) + share x sampling variance
+        """
+        spread = float(np.var(values, ddof=1)) if values.size > 1 else 0.0
+        if spread == 0.0:
+            return values
+        sampling = self.variance * float(values.mean()) ** 2
+        wanted = max(spread - sampling, 0.0) + self.share * sampling
+        middle = float(np.median(values))
+        nearer: FloatArray = middle + (values - middle) * math.sqrt(min(wanted / spread, 1.0))
+        return nearer
 
 
 class ModelError(NamedTuple):
@@ -134,8 +155,21 @@ REPLICAS_ONLY: dict[LoadKind, frozenset[str]] = {
 }
 
 
+def error_at_home(name: str, load: LoadKind) -> float:
+    """The model error of a metric at the calibrated setting, relative; 0 for a metric of ``REPLICAS_ONLY``."""
+    measured = ERROR_OF.get(name, name)
+    return 0.0 if measured in REPLICAS_ONLY[load] else DISCREPANCY[load][measured].at_home
+
+
 def prediction_interval(
-    name: str, values: FloatArray, *, load: LoadKind, extrapolation: Extrapolation
+    name: str,
+    values: FloatArray,
+    *,
+    load: LoadKind,
+    extrapolation: Extrapolation,
+    most: FloatArray | None = None,
+    share: float = 1.0,
+    sampling: SamplingError | None = None,
 ) -> Estimate:
     """Median of ``values`` over replicas, with a 90 % interval of their scatter and the model error.
 
@@ -144,9 +178,17 @@ def prediction_interval(
     s and t combine the model error with the replicas' root mean square below and above the median, as relative and
     independent errors. They differ because some results are bounded on one side: under a tight limit the heap cannot be
     smaller than its live part. Shares are at most 1. ``extrapolation`` is ``distance`` from calibration to the setting.
+    ``most`` are upper bounds of ``values``, such as those of a memory limit: the upper end is at most their 95th
+    percentile. ``share``, 0 to 1, is the part of the metric that has the model error.
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
+
+    With ``sampling`` the replicas are shorter than the predicted run, and their scatter is corrected for that.
     """
-    ordered = np.sort(values)
+    if sampling is not None:
+        values = sampling.corrected(values)
+    ordered: list[float] = sorted(
+        values.tolist()
+    )  # Python's numbers are faster than arrays of a few replicas
     value = _median(ordered)
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:
@@ -154,15 +196,17 @@ def prediction_interval(
             return Estimate(value, value, value)
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
-    logs = np.log(values[values > 0] / value)
-    own = DISCREPANCY[load][measured].at(extrapolation)
+    logs = [math.log(each / value) for each in ordered if each > 0]
+    own = share * DISCREPANCY[load][measured].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
-    below = math.hypot(_root_mean_square(logs[logs <= 0]), own, lower)
-    above = math.hypot(_root_mean_square(logs[logs >= 0]), own, higher)
-    most = 1.0 if name.endswith(_SHARES) else math.inf
+    below = math.hypot(_root_mean_square([each for each in logs if each <= 0]), own, lower)
+    above = math.hypot(_root_mean_square([each for each in logs if each >= 0]), own, higher)
+    highest = 1.0 if name.endswith(_SHARES) else math.inf
+    if most is not None:
+        highest = min(highest, float(np.quantile(most, 0.95, method="higher")))
     return Estimate(
-        value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), most), value)
+        value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), highest), value)
     )
 
 
@@ -171,16 +215,15 @@ def load_kind(model: Model) -> LoadKind:
     return model.loop if model.profile.is_steady and model.growth.is_none else "moving"
 
 
-def _median(ordered: FloatArray) -> float:
-    """The median of sorted values; NumPy's takes ten times as long for a few replicas."""
-    middle = ordered.size // 2
-    if ordered.size % 2:
-        return float(ordered[middle])
-    return float((ordered[middle - 1] + ordered[middle]) / 2.0)
+def _median(ordered: Sequence[float]) -> float:
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return (ordered[middle - 1] + ordered[middle]) / 2.0
 
 
-def _root_mean_square(values: FloatArray) -> float:
-    return math.sqrt(float(np.add.reduce(values * values)) / values.size) if values.size else 0.0
+def _root_mean_square(values: Sequence[float]) -> float:
+    return math.sqrt(math.fsum(value * value for value in values) / len(values)) if values else 0.0
 
 
 def distance(

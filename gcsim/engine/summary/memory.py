@@ -43,8 +43,7 @@ def memory_metrics(
     totals: LaneTotals, parameters: LaneParameters, process: ProcessDraws, peak_bytes: FloatArray
 ) -> dict[str, FloatArray]:
     """The memory metrics of each lane for its highest heap, arrays of shape (lanes,)."""
-    limit_bytes = np.where(totals.cycles > 0, totals.highest_limit_bytes, parameters.memory_limit_bytes)
-    most_mapped = _most_mapped(parameters, limit_bytes, peak_bytes)
+    most_mapped = _most_mapped(parameters, _limit_bytes(totals, parameters), peak_bytes)
     resident = np.minimum(
         process.rss_base_bytes
         + np.maximum(
@@ -52,6 +51,40 @@ def memory_metrics(
         ),
         process.rss_beside_bytes + most_mapped,
     )
+    return _process_metrics(resident, process)
+
+
+def memory_bounds(
+    totals: LaneTotals, parameters: LaneParameters, process: ProcessDraws, peak_bytes: FloatArray
+) -> dict[str, FloatArray]:
+    """The most that each lane's memory metrics can be under its limit, arrays of shape (lanes,).
+
+    While a run keeps its limit, the memory that GOMEMLIMIT counts is at most the limit, or the need of the lane's own
+    highest heap if that is more: assists stop a mark phase near the limit (``limit_stop_bytes``). Memory that the limit
+    does not count comes on top. Infinite without a limit, and in lanes with the GC CPU limiter on, which lets the heap
+    pass.
+    """
+    limit = _limit_bytes(totals, parameters)
+    most_mapped = _most_mapped(parameters, limit, peak_bytes)
+    outside = parameters.outside_heap_bytes(peak_bytes, parameters.calibrated_peak_bytes)
+    found = {
+        "heap_peak_bytes": np.maximum(limit - outside, peak_bytes),
+        **_process_metrics(process.rss_beside_bytes + most_mapped, process),
+    }
+    is_bounded = (limit < MAX_INT64) & (totals.limited_seconds == 0.0)
+    return {name: np.where(is_bounded, values, np.inf) for name, values in found.items()}
+
+
+def _limit_bytes(totals: LaneTotals, parameters: LaneParameters) -> FloatArray:
+    """The highest limit in force in each lane, MAX_INT64 without one."""
+    limit: FloatArray = np.where(
+        totals.cycles > 0, totals.highest_limit_bytes, parameters.memory_limit_bytes
+    ).astype(np.float64)
+    return limit
+
+
+def _process_metrics(resident: FloatArray, process: ProcessDraws) -> dict[str, FloatArray]:
+    """The three memory metrics of lanes with ``resident`` bytes of RSS."""
     anonymous = np.maximum(resident - process.file_resident_bytes, 0.0)
     return {
         "rss_peak_bytes": resident,

@@ -1,14 +1,24 @@
 """The metrics of lanes from their sums, with the definitions of ``gcsim.metrics``."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from gcsim.arrays import FloatArray
+from gcsim.distributions import beta_quantile
 from gcsim.engine.inputs.lane_parameters import LaneParameters
-from gcsim.engine.summary.memory import ProcessDraws, memory_metrics
+from gcsim.engine.summary.memory import ProcessDraws, memory_bounds, memory_metrics
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.metrics import PAUSE_QUANTILES
 from gcsim.service.pauses import Pauses
 from gcsim.units import MIB
+
+
+class LaneMetrics(NamedTuple):
+    """Arrays of shape (lanes,) by the name of the metric."""
+
+    metrics: dict[str, FloatArray]
+    bounds: dict[str, FloatArray]  # the most that some of them can be, infinite without a bound
 
 
 def lane_metrics(
@@ -21,8 +31,8 @@ def lane_metrics(
     process: ProcessDraws,
     calibrated_bytes_per_second: FloatArray,
     pause_levels: dict[str, FloatArray],
-) -> dict[str, FloatArray]:
-    """The metrics of each lane, arrays of shape (lanes,).
+) -> LaneMetrics:
+    """The metrics of each lane, and the bounds that its memory limit gives.
 
     A lane with fewer than two collections has rates and shares of 0. A lane without collections, as with GOGC=off and
     no limit, has a heap of all allocated bytes. ``pause_levels`` holds a uniform draw, 0 to 1, for each of
@@ -44,7 +54,8 @@ def lane_metrics(
     kept_bytes = np.where(uncollected, parameters.live_bytes + rate * seconds, 0.0)
     peak_bytes = np.maximum(peak_bytes, kept_bytes)
     mutator_rate = np.where(has_window, totals.mutator_bytes * per_window, rate)
-    return {
+    highest = np.maximum(peak_bytes, totals.heap_at_end_bytes)
+    metrics = {
         "gc_rate_hz": rate_hz,
         **_heap(totals, cycles, peak_bytes, kept_bytes),
         "gc_cpu_fraction": worked * per_capacity + pause_cpu,
@@ -52,10 +63,11 @@ def lane_metrics(
         "gc_idle_cpu_fraction": totals.idle_cpu_seconds * per_capacity,
         **_pauses(pauses, pause_scale, expected_cycles, pause_levels),
         "stw_time_fraction": pause_cpu,
-        **memory_metrics(totals, parameters, process, np.maximum(peak_bytes, totals.heap_at_end_bytes)),
+        **memory_metrics(totals, parameters, process, highest),
         "limiter_time_fraction": totals.limited_seconds * per_window,
         "throughput_ratio": mutator_rate / calibrated_bytes_per_second,
     }
+    return LaneMetrics(metrics, memory_bounds(totals, parameters, process, highest))
 
 
 def _heap(
@@ -87,13 +99,11 @@ def _pauses(
     pauses: Pauses, scale: FloatArray, cycles: FloatArray, pause_levels: dict[str, FloatArray]
 ) -> dict[str, FloatArray]:
     """Quantiles of the 2n pauses of a run; the level of the k-th of m draws has a Beta distribution."""
-    from scipy.special import betaincinv  # here: the import takes longer than reading a log
-
     drawn = np.round(2.0 * cycles)
 
     def quantile(name: str) -> FloatArray:
         rank = PAUSE_QUANTILES[name] * (drawn - 1.0) + 1.0
-        levels = np.asarray(betaincinv(rank, drawn - rank + 1.0, pause_levels[name]), dtype=np.float64)
+        levels = beta_quantile(rank, drawn - rank + 1.0, pause_levels[name])
         return scale * pauses.quantile_of_both(levels)
 
     return {name: quantile(name) for name in PAUSE_QUANTILES}

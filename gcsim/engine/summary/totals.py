@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray, Int64Array
+from gcsim.engine.controllers import GcSetting
 from gcsim.engine.cycle_step import CycleStep
 from gcsim.settings import Settings
 from gcsim.units import MAX_INT64, MIB
@@ -24,7 +25,6 @@ class LaneTotals:
     first_start_seconds: FloatArray
     last_start_seconds: FloatArray
     heap_end_mib: FloatArray
-    heap_end_max_mib: FloatArray
     heap_end_max_bytes: FloatArray
     heap_at_end_bytes: (
         FloatArray  # when the run or its job ends between two cycles; 0 for a program that does not grow
@@ -60,19 +60,42 @@ class LaneTotals:
         """The sums of all lanes of the parts, in order."""
         return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
-    def add(self, step: CycleStep, counted: BoolArray, times: FloatArray | None = None) -> None:
-        """Adds one cycle to each lane that ``counted`` marks; it counts ``times`` times if given."""
-        weight = counted.astype(np.float64)
-        if times is not None:
-            weight *= times
-        first = counted & (self.cycles == 0)
-        self.first_start_seconds = np.where(first, step.start_seconds, self.first_start_seconds)
-        self.last_start_seconds = np.where(counted, step.start_seconds, self.last_start_seconds)
-        self.cycles = self.cycles + weight
-        self._add_setting(step, counted, weight, first)
-        self._add_heap(step, counted, weight)
+    def add(
+        self,
+        step: CycleStep,
+        counted: BoolArray | None,
+        times: FloatArray | None = None,
+        *,
+        setting_changes: bool = True,
+    ) -> None:
+        """Adds one cycle to each lane that ``counted`` marks, or to all; it counts ``times`` times if given.
+
+        Without ``setting_changes`` the sums of settings are left to ``with_setting``.
+        """
+        if counted is None and times is None:
+            weight: FloatArray | float = 1.0
+        else:
+            weight = np.ones(step.start_seconds.shape) if counted is None else counted.astype(np.float64)
+            if times is not None:
+                weight *= times
+        first = self.cycles == 0
+        if counted is None:
+            self.last_start_seconds = step.start_seconds
+        else:
+            first &= counted
+            self.last_start_seconds = np.where(counted, step.start_seconds, self.last_start_seconds)
+        mutator = _weighted(step.mutator_bytes, weight)
+        if first.any():
+            self.first_start_seconds = np.where(first, step.start_seconds, self.first_start_seconds)
+            mutator = np.where(first, 0.0, mutator)
+        self.mutator_bytes += mutator
+        self.cycles += weight
+        marked_mib = np.floor(step.heap_marked_bytes / MIB)
+        goal_mib = np.floor(step.heap_goal_bytes / MIB)
+        if setting_changes:
+            self._add_setting(step, first, counted, weight, marked_mib=marked_mib, goal_mib=goal_mib)
+        self._add_heap(step, counted, weight, marked_mib=marked_mib, goal_mib=goal_mib)
         self._add_cpu(step, counted, weight)
-        self.mutator_bytes += np.where(first, 0.0, weight * step.mutator_bytes)
 
     def end_between(
         self, step: CycleStep, ended: BoolArray, *, marked_bytes: FloatArray, share: FloatArray
@@ -85,20 +108,37 @@ class LaneTotals:
         heap = marked_bytes + np.clip(share, 0.0, 1.0) * (step.heap_start_bytes - marked_bytes)
         self.heap_at_end_bytes = np.where(ended & (self.heap_at_end_bytes == 0), heap, self.heap_at_end_bytes)
 
-    def _add_heap(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
+    def _add_heap(
+        self,
+        step: CycleStep,
+        counted: BoolArray | None,
+        weight: FloatArray | float,
+        *,
+        marked_mib: FloatArray,
+        goal_mib: FloatArray,
+    ) -> None:
         start_mib = np.floor(step.heap_start_bytes / MIB)
         end_mib = np.floor(step.heap_end_bytes / MIB)
-        marked_mib = np.floor(step.heap_marked_bytes / MIB)
-        self.heap_end_mib += weight * end_mib
-        self.heap_end_max_mib = np.maximum(self.heap_end_max_mib, counted * end_mib)
-        self.heap_end_max_bytes = np.maximum(self.heap_end_max_bytes, counted * step.heap_end_bytes)
-        self.heap_marked_mib += weight * marked_mib
-        self.heap_goal_mib += weight * np.floor(step.heap_goal_bytes / MIB)
-        self.heap_live_mib += weight * np.maximum(marked_mib - (end_mib - start_mib), 0.0)
+        end_bytes = step.heap_end_bytes if counted is None else counted * step.heap_end_bytes
+        live_mib = np.maximum(marked_mib - (end_mib - start_mib), 0.0)
+        np.maximum(self.heap_end_max_bytes, end_bytes, out=self.heap_end_max_bytes)
+        self.heap_end_mib += _weighted(end_mib, weight)
+        self.heap_marked_mib += _weighted(marked_mib, weight)
+        self.heap_goal_mib += _weighted(goal_mib, weight)
+        self.heap_live_mib += _weighted(live_mib, weight)
 
-    def _add_setting(self, step: CycleStep, counted: BoolArray, weight: FloatArray, first: BoolArray) -> None:
-        limit = step.setting.memory_limit_bytes.astype(np.float64)
-        gogc = np.where(step.setting.gc_percent < 0, np.inf, step.setting.gc_percent)
+    def _add_setting(
+        self,
+        step: CycleStep,
+        first: BoolArray,
+        counted: BoolArray | None,
+        weight: FloatArray | float,
+        *,
+        marked_mib: FloatArray,
+        goal_mib: FloatArray,
+    ) -> None:
+        counted = np.ones(first.shape, dtype=np.bool_) if counted is None else counted
+        limit, gogc = _as_order(step.setting)
         same_limit = limit == self.highest_limit_bytes
         higher = (limit > self.highest_limit_bytes) | (same_limit & (gogc > self.highest_gogc))
         start = first | (counted & higher)
@@ -107,8 +147,8 @@ class LaneTotals:
         mine = weight * ((limit == self.highest_limit_bytes) & (gogc == self.highest_gogc))
         for name, size in (
             ("highest_cycles", 1.0),
-            ("highest_marked_mib", np.floor(step.heap_marked_bytes / MIB)),
-            ("highest_goal_mib", np.floor(step.heap_goal_bytes / MIB)),
+            ("highest_marked_mib", marked_mib),
+            ("highest_goal_mib", goal_mib),
         ):
             setattr(self, name, np.where(start, 0.0, getattr(self, name)) + mine * size)
         lower = first | (counted & (limit < self.lowest_limit_bytes))
@@ -116,15 +156,25 @@ class LaneTotals:
         lower = first | (counted & (gogc < self.lowest_gogc))
         self.lowest_gogc = np.where(lower, gogc, self.lowest_gogc)
 
-    def _add_cpu(self, step: CycleStep, counted: BoolArray, weight: FloatArray) -> None:
-        self.assist_cpu_seconds += counted * self.last_assist_cpu_seconds
-        self.background_cpu_seconds += counted * self.last_background_cpu_seconds
-        self.idle_cpu_seconds += counted * self.last_idle_cpu_seconds
-        self.limited_seconds += weight * step.limited_seconds
+    def _add_cpu(self, step: CycleStep, counted: BoolArray | None, weight: FloatArray | float) -> None:
         phase = step.phase
-        self.last_assist_cpu_seconds = weight * phase.assist_cpu_seconds
-        self.last_background_cpu_seconds = weight * phase.background_cpu_seconds
-        self.last_idle_cpu_seconds = weight * phase.idle_cpu_seconds
+        self.limited_seconds += _weighted(step.limited_seconds, weight)
+        for kind in ("assist_cpu_seconds", "background_cpu_seconds", "idle_cpu_seconds"):
+            last = getattr(self, f"last_{kind}")
+            total = getattr(self, kind)
+            total += last if counted is None else counted * last
+            setattr(self, f"last_{kind}", _weighted(getattr(phase, kind), weight))
+
+    def with_setting(self, setting: GcSetting) -> Self:
+        """The sums of lanes that were added without ``setting_changes`` and had ``setting`` in every cycle."""
+        ran = self.cycles > 0
+        limit, gogc = (np.where(ran, value, 0.0) for value in _as_order(setting))
+        return replace(
+            self.with_fixed_setting(limit, gogc),
+            highest_cycles=self.cycles,
+            highest_marked_mib=self.heap_marked_mib,
+            highest_goal_mib=self.heap_goal_mib,
+        )
 
     def with_fixed_setting(self, limit_bytes: FloatArray, gogc: FloatArray) -> Self:
         """The sums of runs that had one setting each; GOGC=off is infinite, no limit is MAX_INT64."""
@@ -136,7 +186,7 @@ class LaneTotals:
             lowest_gogc=gogc,
         )
 
-    def select(self, keep: BoolArray | Int64Array) -> Self:
+    def select(self, keep: BoolArray | Int64Array | slice) -> Self:
         """The lanes that ``keep`` marks or numbers."""
         return type(self)(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
@@ -146,14 +196,24 @@ class LaneTotals:
             getattr(whole, f.name)[places] = getattr(self, f.name)
 
 
-def settings_in_force(totals: LaneTotals, settings: Settings, lanes: slice) -> list[Settings]:
+def _as_order(setting: GcSetting) -> tuple[FloatArray, FloatArray]:
+    """(limit, GOGC) of each lane as numbers that order them."""
+    gogc = np.where(setting.gc_percent < 0, np.inf, setting.gc_percent)
+    return setting.memory_limit_bytes.astype(np.float64), gogc
+
+
+def _weighted(values: FloatArray, weight: FloatArray | float) -> FloatArray:
+    return values if isinstance(weight, float) else weight * values
+
+
+def settings_in_force(totals: LaneTotals, settings: Settings) -> list[Settings]:
     """The settings of a run: the one at its start, and the highest and lowest that a controller chose in its lanes."""
-    counted = totals.cycles[lanes] > 0
+    counted = totals.cycles > 0
     if not counted.any():
         return [settings]
     ends = (
-        (totals.highest_gogc[lanes][counted].max(), totals.highest_limit_bytes[lanes][counted].max()),
-        (totals.lowest_gogc[lanes][counted].min(), totals.lowest_limit_bytes[lanes][counted].min()),
+        (totals.highest_gogc[counted].max(), totals.highest_limit_bytes[counted].max()),
+        (totals.lowest_gogc[counted].min(), totals.lowest_limit_bytes[counted].min()),
     )
     found = [
         replace(

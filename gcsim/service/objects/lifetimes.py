@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
-from scipy.special import gammainc, gammaln, xlogy
 
 from gcsim.arrays import FloatArray, Int64Array
 
@@ -58,6 +57,8 @@ class Lifetime:
             return _poisson(np.arange(self.phases), 0.0)
         if np.isinf(expected):
             return np.zeros(self.phases)
+        from scipy.special import gammainc  # here: the import takes longer than reading a model
+
         died_later = gammainc(np.arange(self.phases) + 1.0, expected)
         return np.asarray(died_later / expected, dtype=np.float64)
 
@@ -88,5 +89,7 @@ def _poisson(counts: Int64Array, expected: float) -> FloatArray:
     """Poisson probability of each count; 0 for an infinite expectation."""
     if np.isinf(expected):
         return np.zeros(len(counts))
+    from scipy.special import gammaln, xlogy
+
     logs = np.asarray(xlogy(counts, expected) - expected - gammaln(counts + 1.0), dtype=np.float64)
     return np.exp(logs)

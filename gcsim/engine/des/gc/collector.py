@@ -24,6 +24,7 @@ from gcsim.streams import stream
 from gcsim.submodels.heap_growth import heap_growth
 from gcsim.submodels.live_heap import live_heap_scale
 from gcsim.submodels.mark_cost import mark_cpu_factor, program_slowness
+from gcsim.units import MAX_INT64
 
 # A goroutine becomes ready for each quarter of a marking step's arrivals, and for at least 64 B
 _GRAIN_STEPS = 0.25
@@ -174,7 +175,7 @@ class Collector:
             pacer=process.pacer,
             begin_ns=start_ns,
             triggered_bytes=int(heap_start),
-            heap_goal_now=partial(process.heap.heap_goal_bytes, process.pacer),
+            heap_goal_now=self._heap_goal_now(int(heap_start)),
             scan_work_bytes=work_bytes,
             max_scan_work_bytes=int(
                 p.scannable_share * heap_start + max(p.root_bytes, p.allocated_stack_bytes)
@@ -188,6 +189,14 @@ class Collector:
             limiter=process.limiter,
             periodic=reason == "periodic",
         )
+
+    def _heap_goal_now(self, triggered_bytes: int) -> Callable[[int, int], int]:
+        """The heap goal while this cycle marks; without a memory limit it is the same for every heap."""
+        heap, pacer = self.process.heap, self.process.pacer
+        if pacer.memory_limit_bytes < MAX_INT64:
+            return partial(heap.heap_goal_bytes, pacer)
+        goal = heap.heap_goal_bytes(pacer, triggered_bytes, triggered_bytes)
+        return lambda *_: goal
 
     @property
     def _served_share(self) -> float:

@@ -5,9 +5,10 @@ workers earn credit as they mark. Goroutines that allocate owe work at the pacer
 revises when a goroutine pays.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import ceil
+from typing import NamedTuple
 
 from gcsim.engine.des.gc.cpu_limiter import CpuLimiter
 from gcsim.engine.des.heap.machine import Machine
@@ -32,10 +33,11 @@ LARGE_OBJECT_NS = 1_500_000
 _EARLY_ASSIST_NS = 400_000.0
 # An assist stops as soon as the limiter switches on; with the bucket nearly full the engine checks at this interval
 _NEAR_CAPACITY_STEP_NS = 200_000.0
+_NEVER_NS = 1 << 62
+FINISHED_NS = 0.5  # no more mark work than rounding leaves
 
 
-@dataclass(frozen=True, slots=True)
-class AssistedRun:
+class AssistedRun(NamedTuple):
     """The next stretch of a goroutine: its length, its own CPU time, its assist time and its allocation."""
 
     duration_ns: int
@@ -105,7 +107,7 @@ class Marking:
     @property
     def finished(self) -> bool:
         """Whether no work is left."""
-        return self.machine.remaining_ns <= 0.5
+        return self.machine.remaining_ns <= FINISHED_NS
 
     def batch_limit_ns(self) -> int:
         """CPU time of the requests that a P may serve as one batch, without the scheduler between them, ns.
@@ -117,8 +119,9 @@ class Marking:
 
     def until_finished_ns(self) -> int:
         """Time until marking ends if every P continues its present activity, ns."""
-        rate = self.machine.mark_rate
-        return math.ceil(self.machine.remaining_ns / rate) if rate > 0 else 1 << 62
+        machine = self.machine
+        rate = machine.assist_rate + machine.background_rate + machine.idle_mark_rate
+        return ceil(machine.remaining_ns / rate) if rate > 0 else _NEVER_NS
 
     def paced_live_bytes(self) -> int:
         """The heap size that assists respond to: triggered + growth / ``black_factor``.
@@ -182,7 +185,10 @@ class Marking:
         """
         machine, rate = self.machine, self.alloc_bytes_per_cpu_ns
         balance = self.balance_bytes.get(goroutine, 0.0)
-        if self._limited(goroutine):
+        if goroutine in self.ended:  # an ended assist updates the bucket first
+            self.ended.discard(goroutine)
+            self.limiter.assisted(machine.now_ns)
+        if self.limiter.enabled:
             if self._parks(goroutine):
                 return None
             self.balance_bytes[goroutine] = balance - rate * at_most_ns
@@ -193,35 +199,36 @@ class Marking:
             self.balance_bytes[goroutine] = -need_bytes
             return AssistedRun(at_most_ns, at_most_ns, 0.0, self._heap_bytes(at_most_ns))
         owed = self.work_per_byte()
-        unit, credit = self.over_assist_ns, max(machine.credit_ns, 0.0)
+        unit, credit = self.over_assist_ns, machine.credit_ns
+        if credit < 0.0:
+            credit = 0.0
         if self.baseline_assist_left_ns > 0.0 and self.large_objects_found:
             unit, credit = max(unit, min(_EARLY_ASSIST_NS, self.baseline_assist_left_ns)), 0.0
-        bought = unit * math.ceil(need_bytes * owed / unit)
+        bought = unit * ceil(need_bytes * owed / unit)
         run_ns = float(at_most_ns)
         if bought > credit:
             run_ns = min((at_most_ns + balance * owed + credit) / (1.0 + rate * owed), run_ns)
             run_ns = max(run_ns, 0.0)
             need_bytes = rate * run_ns - balance
-            bought = unit * max(math.ceil(need_bytes * owed / unit), 0)
-        stolen = min(bought, credit)
+            bought = unit * max(ceil(need_bytes * owed / unit), 0)
+        stolen = bought if bought <= credit else credit
         machine.credit_ns -= stolen
         # a large debt is paid in pieces, so that the limiter and the end of marking are checked between them
         most_ns = max(at_most_ns - run_ns, 0.0) + unit
         if self.limiter.nearly_full:
             most_ns = min(most_ns, _NEAR_CAPACITY_STEP_NS)
-        marked_ns = min(bought - stolen, most_ns, max(machine.remaining_ns, 0.0))
-        self.baseline_assist_left_ns -= marked_ns
-        self.assists += marked_ns > 0
+        to_mark = bought - stolen
+        marked_ns = min(to_mark, most_ns, max(machine.remaining_ns, 0.0)) if to_mark > 0.0 else 0.0
         self.balance_bytes[goroutine] = balance - rate * run_ns + (stolen + marked_ns) / owed
-        self._note_assist(goroutine, marked_ns, under_way=run_ns == 0.0 and marked_ns < bought - stolen)
-        return AssistedRun(max(math.ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
-
-    def _limited(self, goroutine: int) -> bool:
-        """Whether the limiter has switched assists off; an ended assist updates the bucket first."""
-        if goroutine in self.ended:
-            self.ended.discard(goroutine)
-            self.limiter.assisted(self.machine.now_ns)
-        return self.limiter.enabled
+        self.under_way.discard(goroutine)
+        if marked_ns > 0.0:
+            self.baseline_assist_left_ns -= marked_ns
+            self.assists += 1
+        if run_ns == 0.0 and marked_ns < to_mark:  # the assist continues after this stretch
+            self.under_way.add(goroutine)
+        elif marked_ns > 0.0:
+            self.ended.add(goroutine)
+        return AssistedRun(max(ceil(run_ns + marked_ns), 1), run_ns, marked_ns, self._heap_bytes(run_ns))
 
     def _parks(self, goroutine: int) -> bool:
         """Whether the goroutine must wait: the limiter switched on during its assist and the pool has no credit."""
@@ -233,14 +240,6 @@ class Marking:
             return False
         self.waiting.add(goroutine)
         return True
-
-    def _note_assist(self, goroutine: int, marked_ns: float, *, under_way: bool) -> None:
-        """Records whether the assist continues after this stretch or has ended with it."""
-        self.under_way.discard(goroutine)
-        if under_way:
-            self.under_way.add(goroutine)
-        elif marked_ns > 0.0:
-            self.ended.add(goroutine)
 
     def _heap_bytes(self, run_ns: float) -> float:
         """Bytes that the program allocates in ``run_ns`` of its own CPU time."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from simpy import Environment, Event
 
-from gcsim.engine.des.gc.marking import LARGE_OBJECT_NS, AssistedRun, Marking
+from gcsim.engine.des.gc.marking import FINISHED_NS, LARGE_OBJECT_NS, AssistedRun, Marking
 from gcsim.engine.des.heap.machine import DEDICATED, FRACTIONAL, IDLE, IDLE_WORKER, Activity
 from gcsim.engine.des.program.mutator import Mutator
 from gcsim.engine.des.run.order import Order, after, now_ns
@@ -56,7 +56,8 @@ class Processor:
             self._machine.begin(self.index, DEDICATED)
             yield from self._scan_first_oblet()
             while not self._done.triggered:
-                yield from self._wait(marking.step_ns)
+                yield self._until(marking.step_ns)
+                self._wake()
         elif self._fractional_worker_is_due():
             yield from self._fractional()
         else:
@@ -87,34 +88,32 @@ class Processor:
             return
         self.goroutine = goroutine
         marking, machine, mutator = self._marking, self._machine, self._mutator
+        index, done = self.index, self._done
+        rate = marking.alloc_bytes_per_cpu_ns * marking.black_factor
         began_ns = machine.now_ns
-        while not self._done.triggered:
+        while not done.triggered:
             # a goroutine enters the scheduler between requests, but not during an assist, which only sysmon preempts
             longest_ns = max(slice_ns, MEAN_SLICE_NS) if goroutine in marking.under_way else slice_ns
             left_ns = began_ns + longest_ns - machine.now_ns
             if left_ns <= 0:
                 break
-            most = mutator.longest_run_ns(self.index, marking.alloc_bytes_per_cpu_ns * marking.black_factor)
+            most = mutator.longest_run_ns(index, rate)
             if most <= 0:
                 break
             wanted = min(most, left_ns, marking.step_ns, marking.until_finished_ns() + 1)
             stretch = marking.run(goroutine, wanted)
             if stretch is None:
                 break
-            length = stretch.duration_ns
-            machine.begin(
-                self.index,
-                Activity(
-                    "mutator",
-                    mutator=min(stretch.mutator_ns / length, 1.0 - stretch.assist_ns / length),
-                    assist=stretch.assist_ns / length,
-                    alloc_bytes_per_ns=stretch.allocated_bytes / length,
-                ),
-            )
+            length, mutator_ns, assist_ns, allocated = stretch
+            assist = assist_ns / length
+            alone = min(mutator_ns / length, 1.0 - assist)
+            machine.begin(index, Activity("mutator", alone, assist, 0.0, 0.0, allocated / length))
             started_ns = machine.now_ns
+            end_ns = started_ns + length
             self._under_way = stretch, started_ns
-            while machine.now_ns < started_ns + length and not self._done.triggered:
-                yield from self._wait(started_ns + length - machine.now_ns)
+            while machine.now_ns < end_ns and not done.triggered:
+                yield self._until(end_ns - machine.now_ns)
+                self._wake()
             if self.goroutine is None:  # the collector has settled this P
                 return
             self._account()
@@ -171,7 +170,8 @@ class Processor:
         if works:
             yield from self._scan_first_oblet()
         while not self._done.triggered:
-            yield from self._wait(self._next_check_ns(works=works))
+            yield self._until(self._next_check_ns(works=works))
+            self._wake()
             if self._done.triggered or not works or machine.now_ns >= end_ns:
                 break
             if self._mutator.stops_idle(self.index):
@@ -198,12 +198,18 @@ class Processor:
         """Continues the P's activity for ``delay_ns`` or until marking ends."""
         end_ns = self._machine.now_ns + delay_ns
         while self._machine.now_ns < end_ns and not self._done.triggered:
-            yield from self._wait(end_ns - self._machine.now_ns)
+            yield self._until(end_ns - self._machine.now_ns)
+            self._wake()
 
-    def _wait(self, delay_ns: int) -> Generator[Event, Any, None]:
-        """Continues the P's activity for at most ``delay_ns``; triggers ``done`` if marking has ended."""
-        delay = max(min(delay_ns, self._marking.until_finished_ns()), 1)
-        yield after(self._env, delay, Order.PROCESSOR)
-        self._machine.advance(now_ns(self._env))
-        if self._marking.finished and not self._done.triggered:
+    def _until(self, delay_ns: int) -> Event:
+        """The event at the end of ``delay_ns`` or of marking; the P's activity continues until then, then ``_wake``."""
+        finished_ns = self._marking.until_finished_ns()
+        delay = delay_ns if delay_ns < finished_ns else finished_ns
+        return after(self._env, delay if delay > 1 else 1, Order.PROCESSOR)
+
+    def _wake(self) -> None:
+        """Brings the machine to the present; triggers ``done`` if marking has ended."""
+        machine = self._machine
+        machine.advance(now_ns(self._env))
+        if machine.remaining_ns <= FINISHED_NS and not self._done.triggered:
             self._done.succeed()

@@ -9,7 +9,7 @@ model is therefore a lower bound.
 from dataclasses import dataclass
 
 from gcsim.engine.des.run.parameters import RunParameters
-from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes
+from gcsim.goruntime.memory_limit import memory_limit_heap_goal_bytes, overage_bytes
 from gcsim.goruntime.pacer_state import PacerState
 from gcsim.units import MAX_INT64
 
@@ -124,12 +124,11 @@ class HeapMemory:
         grown = heap_live_bytes - self.heap_live_bytes
         slots = max(self.free_slot_bytes + freed - self._slot_share * grown, 0.0)
         slots += max(self.unswept_slot_bytes - self._slots_per_span_byte * swept, 0.0)
+        non_heap = int(self.outside_bytes + slots)
+        # free pages are returned before an allocation passes the limit, so that only the heap counts
+        overage = overage_bytes(int(heap_live_bytes) + non_heap, pacer.memory_limit_bytes)
         return memory_limit_heap_goal_bytes(
-            pacer.heap_marked_bytes,
-            pacer.memory_limit_bytes,
-            int(self.outside_bytes + slots),
-            0,
-            rules=pacer.rules,
+            pacer.heap_marked_bytes, pacer.memory_limit_bytes, non_heap, overage, rules=pacer.rules
         )
 
     def heap_goal_bytes(

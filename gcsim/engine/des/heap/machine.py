@@ -6,16 +6,14 @@ used therefore never exceeds Ps x time.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gcsim.engine.des.heap.heap_memory import HeapMemory
 
 Kind = Literal["mutator", "program", "dedicated", "fractional", "idle_worker", "idle", "stopped"]
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """A P's activity: its kind, its CPU shares (their sum is 0 or 1), and its allocation in bytes per wall ns."""
 
     kind: Kind
@@ -74,9 +72,6 @@ class Machine:
         self.credit_ns = 0.0  # mark work of background workers that no assist has taken
         self.credit_earned_ns = 0.0
         self.mutator_ns = self.assist_ns = self.background_ns = self.idle_mark_ns = 0.0
-        self._zero_rates()
-
-    def _zero_rates(self) -> None:
         self.mutator_rate = self.assist_rate = self.background_rate = self.idle_mark_rate = 0.0
         self.alloc_rate = 0.0
 
@@ -91,8 +86,9 @@ class Machine:
         allocated = self.alloc_rate * elapsed
         worked = (self.background_rate + self.idle_mark_rate) * elapsed
         assisted = self.assist_rate * elapsed
-        self.allocated_bytes += allocated
-        self.heap.allocate(allocated)
+        if allocated:
+            self.allocated_bytes += allocated
+            self.heap.allocate(allocated)
         self.backlog_bytes += self.arrival_rate * elapsed - allocated
         self.mutator_ns += self.mutator_rate * elapsed
         self.assist_ns += assisted
@@ -116,13 +112,15 @@ class Machine:
         self.activities[processor] = activity
         if self.observer is not None:
             self.observer(self.now_ns, processor, activity)
-        self._zero_rates()
-        for a in self.activities:
-            self.mutator_rate += a.mutator
-            self.assist_rate += a.assist
-            self.background_rate += a.background
-            self.idle_mark_rate += a.idle_mark
-            self.alloc_rate += a.alloc_bytes_per_ns
+        mutator_rate = assist_rate = background_rate = idle_mark_rate = alloc_rate = 0.0
+        for _, mutator, assist, background, idle_mark, alloc in self.activities:
+            mutator_rate += mutator
+            assist_rate += assist
+            background_rate += background
+            idle_mark_rate += idle_mark
+            alloc_rate += alloc
+        self.mutator_rate, self.assist_rate, self.alloc_rate = mutator_rate, assist_rate, alloc_rate
+        self.background_rate, self.idle_mark_rate = background_rate, idle_mark_rate
 
     @property
     def heap_live_bytes(self) -> float:

@@ -15,7 +15,7 @@ class Arrivals:
 
     __slots__ = (
         "_arrival_draws", "_last_seconds", "_mean_seconds", "_profile", "_rate_per_second", "_requests",
-        "_service_draws", "_wake_draws", "due", "next", "service", "wakes",
+        "_service_draws", "_wake_draws", "due", "due_ns", "next", "service", "service_ns", "wakes",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +37,7 @@ class Arrivals:
         self.due: list[float] = []
         self.service: list[float] = []  # at full speed
         self.wakes: list[float] = []  # wake-up time of a P for this arrival if all Ps are idle
+        self.due_ns, self.service_ns = np.zeros(0), np.zeros(0)  # ``due`` and ``service`` as arrays
         self.next = 0
 
     def refill(self) -> None:
@@ -53,8 +54,9 @@ class Arrivals:
         self._last_seconds = float(due[-1])
         service = service_seconds(requests, self._service_draws, _BLOCK, mean_seconds=self._mean_seconds)
         wakes = requests.wake_seconds * self._wake_draws.standard_exponential(_BLOCK)
-        self.due = self.due[taken:] + (due * 1e9).tolist()
-        self.service = self.service[taken:] + np.maximum(service * 1e9, 1.0).tolist()
+        self.due_ns = np.concatenate([self.due_ns[taken:], due * 1e9])
+        self.service_ns = np.concatenate([self.service_ns[taken:], np.maximum(service * 1e9, 1.0)])
+        self.due, self.service = self.due_ns.tolist(), self.service_ns.tolist()
         self.wakes = self.wakes[taken:] + (wakes * 1e9).tolist()
         self.next = 0
 
@@ -68,15 +70,18 @@ class Arrivals:
     def due_by(self, now_ns: float) -> list[Request]:
         """Takes the requests that are due by ``now_ns``."""
         taken: list[Request] = []
-        due, place = self.due, self.next
+        due, services, place = self.due, self.service, self.next
+        count = len(due)
         while True:
-            if place == len(due):
+            if place == count:
                 self.next = place
                 self.refill()
-                due, place = self.due, 0
-            if due[place] > now_ns:
+                due, services, place = self.due, self.service, 0
+                count = len(due)
+            due_ns = due[place]
+            if due_ns > now_ns:
                 self.next = place
                 return taken
-            service = self.service[place]
-            taken.append(Request(due[place], -1.0, service, service))
+            service = services[place]
+            taken.append(Request(due_ns, -1.0, service, service))
             place += 1

@@ -8,7 +8,6 @@ process with exponential correlation, mapped to the distribution of the log's ma
 import math
 
 import numpy as np
-from scipy.special import ndtr
 
 from gcsim.arrays import FloatArray
 from gcsim.service.pauses import LEVELS
@@ -24,6 +23,9 @@ class HostSpeed:
         self._factors, self._draws = factors, draws
         self._memory_ns = memory_seconds * 1e9
         self._state = float(draws.standard_normal())
+        from scipy.special import ndtr  # here: only a model with requests needs it
+
+        self._ndtr = ndtr
         self._now_ns = 0
 
     def request_slowness(self, now_ns: int) -> float:
@@ -38,4 +40,4 @@ class HostSpeed:
             fresh = math.sqrt(1.0 - kept * kept) * float(self._draws.standard_normal())
             self._state = kept * self._state + fresh
             self._now_ns = now_ns
-        return max(float(np.interp(ndtr(self._state), LEVELS, self._factors)), 1e-3)
+        return max(float(np.interp(self._ndtr(self._state), LEVELS, self._factors)), 1e-3)

@@ -12,6 +12,7 @@ so that there is no coordinated omission. The latency is the sum of five parts:
 """
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -38,12 +39,9 @@ class CompletionBuffer:
     """Completed requests that are not drained yet."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[float, float, float, float, float]] = []
+        # single requests, in the order of the fields of CompletedRequests; append here
+        self.rows: list[tuple[float, float, float, float, float]] = []
         self._blocks: list[CompletedRequests] = []
-
-    def add(self, due_ns: float, start_ns: float, end_ns: float, service_ns: float, assist_ns: float) -> None:
-        """Adds one completed request."""
-        self._rows.append((due_ns, start_ns, end_ns, service_ns, assist_ns))
 
     def add_block(self, block: CompletedRequests) -> None:
         """Adds a block of completed requests."""
@@ -52,9 +50,10 @@ class CompletionBuffer:
     def drain(self) -> list[CompletedRequests]:
         """Returns the requests completed since the last call and forgets them."""
         blocks, self._blocks = self._blocks, []
-        if self._rows:
-            due, start, end, service, assist = np.array(self._rows, dtype=np.float64).T
-            self._rows = []
+        if self.rows:
+            flat = np.fromiter(chain.from_iterable(self.rows), dtype=np.float64, count=5 * len(self.rows))
+            due, start, end, service, assist = flat.reshape(-1, 5).T
+            self.rows.clear()
             blocks.append(
                 CompletedRequests(
                     due_ns=due, start_ns=start, end_ns=end, service_ns=service, assist_ns=assist
@@ -86,13 +85,17 @@ class LatencySums:
             self.cause_ns[cause] += float(values.sum())
         return parts
 
+    def counts(self) -> Int64Array:
+        """A copy of the histogram of latencies, for ``quantile_seconds``."""
+        return self._counts.copy()
+
     def quantile_seconds(self, level: float) -> float:
         """The latency quantile at ``level`` (0 to 1), within 1 %; 0 without requests."""
-        return _quantile_seconds(self._counts, level)
+        return quantile_seconds(self._counts, level)
 
     def served_quantile_seconds(self, level: float) -> float:
         """The quantile at ``level`` of the time from start to end, within 1 %; 0 without requests."""
-        return _quantile_seconds(self._served_counts, level)
+        return quantile_seconds(self._served_counts, level)
 
 
 def _histogram(times_ns: FloatArray) -> Int64Array:
@@ -101,7 +104,8 @@ def _histogram(times_ns: FloatArray) -> Int64Array:
     return np.bincount(bucket, minlength=_PER_OCTAVE * _OCTAVES)
 
 
-def _quantile_seconds(counts: Int64Array, level: float) -> float:
+def quantile_seconds(counts: Int64Array, level: float) -> float:
+    """The quantile at ``level`` (0 to 1) of a histogram of latencies, within 1 %; 0 without requests."""
     total = int(counts.sum())
     if total == 0:
         return 0.0
@@ -120,9 +124,11 @@ class Interruptions:
 
     def __init__(self) -> None:
         self._times, self._stopped, self._marked = [0.0], [0.0], [0.0]
+        self._arrays: list[FloatArray] = []  # the three columns, until the next stretch is added
 
     def add(self, start_ns: int, end_ns: int, *, stopped: float, marking: float) -> None:
         """Adds a stretch: ``stopped`` is 1 in a pause, else 0; ``marking`` is the share of all Ps that mark."""
+        self._arrays = []
         for time, elapsed in ((start_ns, 0), (end_ns, end_ns - start_ns)):
             self._times.append(float(time))
             self._stopped.append(self._stopped[-1] + stopped * elapsed)
@@ -133,7 +139,9 @@ class Interruptions:
 
     def split(self, finished: CompletedRequests) -> dict[str, FloatArray]:
         """Parts of each request's latency by cause, ns; their sum is the latency."""
-        times, stopped, marked = (np.array(c) for c in (self._times, self._stopped, self._marked))
+        if not self._arrays:
+            self._arrays = [np.array(column) for column in (self._times, self._stopped, self._marked)]
+        times, stopped, marked = self._arrays
 
         def between(column: FloatArray, first: FloatArray, last: FloatArray) -> FloatArray:
             return np.asarray(np.interp(last, times, column) - np.interp(first, times, column))

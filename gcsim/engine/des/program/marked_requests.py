@@ -86,11 +86,14 @@ class MarkedRequests(ABC):
             request = batch[0]
             if request.start_ns < 0:
                 request.start_ns = since + done * per_ns
-            progress = min(request.left_ns, total - done)
-            request.assist_ns += assist_ns * progress / total
-            request.left_ns -= progress
+            left_ns, progress = request.left_ns, total - done
+            if left_ns < progress:
+                progress = left_ns
+            if assist_ns:
+                request.assist_ns += assist_ns * progress / total
+            request.left_ns = left_ns = left_ns - progress
             done += progress
-            if request.left_ns > _ROUNDING_NS:
+            if left_ns > _ROUNDING_NS:
                 break
             self._ended_on(processor, request, since + done * per_ns)
             del batch[0]

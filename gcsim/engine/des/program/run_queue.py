@@ -90,8 +90,10 @@ class RunQueue:
 
     def next(self, processor: int, now_ns: float) -> Request | None:
         """The next request of a P whose request has ended or that has none; None if there is none."""
-        own, self.own[processor] = self.own[processor], None
-        if own is None and self.channel and self.working[processor]:
+        own = self.own[processor]
+        if own is not None:
+            self.own[processor] = None
+        elif self.channel and self.working[processor]:
             own = self.channel.popleft()
         if own is not None:
             if now_ns < self._slice_end_ns[processor]:
@@ -150,12 +152,14 @@ class RunQueue:
         """Admits the arrivals due by ``now_ns`` on a P: parked workers take the first, the channel the others."""
         self._admits_on = None
         self._polled_ns = now_ns
-        self.channel.extend(self._arrivals(now_ns))
-        if self.channel:
+        channel = self.channel
+        channel.extend(self._arrivals(now_ns))
+        if channel:
             mine = self._local[processor]
-            busy = len(self.ready) + sum(map(len, self._local)) + sum(self.working)
-            for _ in range(min(self._workers - busy, len(self.channel))):
-                mine.append(self.channel.popleft())
+            free = self._workers - len(self.ready) - sum(map(len, self._local)) - sum(self.working)
+            while free > 0 and channel:
+                mine.append(channel.popleft())
+                free -= 1
 
     def park(self) -> None:
         """Stops all workers for a pause; their next requests are ready when the world starts again."""

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from gcsim.arrays import FloatArray
 from gcsim.engine.des.heap.machine import Machine
 from gcsim.engine.des.program.arrivals import Arrivals
 from gcsim.engine.des.program.host import HostSpeed
@@ -28,6 +29,7 @@ from gcsim.streams import stream
 # logs of every request (order service, two Ps, GOGC=100) the time is exponential, 60 us on average with both Ps idle
 # and 160 us with one busy
 _BUSY_WAKE = 2.5
+_SLICES = 1024  # time slices drawn together; the number changes only the speed
 
 
 class Serving(MarkedRequests):
@@ -65,6 +67,7 @@ class Serving(MarkedRequests):
             self._servers = min(self._servers, math.ceil(p.busy_procs - 1e-9))
         self._awake_ns = 0.0  # when the P that wakes up now admits arrivals
         self._slice_draws = stream(seed, "des slices of workers", replica)
+        self._slices: list[float] = []  # drawn ahead, the next one last
         self._ended = CompletionBuffer()
 
     def finished(self) -> list[CompletedRequests]:
@@ -81,7 +84,10 @@ class Serving(MarkedRequests):
         sysmon preempts a goroutine that has run for 10 ms. It checks every 10 ms, so that the preemption is up to
         10 ms late (Go 1.14+ ``retake``).
         """
-        return FORCE_PREEMPT_NS * (1.0 + float(self._slice_draws.random()))
+        if not self._slices:
+            drawn = FORCE_PREEMPT_NS * (1.0 + self._slice_draws.random(_SLICES))
+            self._slices = drawn[::-1].tolist()
+        return self._slices.pop()
 
     # between two collections
 
@@ -133,7 +139,6 @@ class Serving(MarkedRequests):
         )
         begun = stretch.begun_bytes
         starts: list[float] = []
-        ends: list[float] = []
         arrivals = self._arrivals
         due, service, wakes, first = arrivals.due, arrivals.service, arrivals.wakes, arrivals.next
         place, count, awake = first, len(due), self._awake_ns
@@ -142,9 +147,9 @@ class Serving(MarkedRequests):
         while True:
             if place + behind >= count:
                 arrivals.next = place
-                self._append_block(stretch, first, starts, ends)
+                self._append_block(stretch, first, starts)
                 arrivals.refill()
-                starts, ends = [], []
+                starts = []
                 due, service, wakes, first = arrivals.due, arrivals.service, arrivals.wakes, arrivals.next
                 place, count = first, len(due)
             earliest, processor = free[0]
@@ -168,23 +173,21 @@ class Serving(MarkedRequests):
                 stretch.over = True
                 break
             length = service[place] * slowness
-            end = start + length
             begun += rate * length
             starts.append(start)
-            ends.append(end)
             place += 1
-            replace_earliest(free, (end, processor))
+            replace_earliest(free, (start + length, processor))
         arrivals.next, self._awake_ns = place, awake
         stretch.begun_bytes = begun
-        self._append_block(stretch, first, starts, ends)
+        self._append_block(stretch, first, starts)
         if not stretch.over:
             self._queue.admit(free[0][1], free[0][0])
 
-    def _append_block(self, stretch: Stretch, first: int, starts: list[float], ends: list[float]) -> None:
+    def _append_block(self, stretch: Stretch, first: int, starts: list[float]) -> None:
         """Adds the requests from index ``first`` on, which began at ``starts``, to the stretch."""
         last = first + len(starts)
         arrivals = self._arrivals
-        stretch.in_order.append((arrivals.due[first:last], arrivals.service[first:last], starts, ends))
+        stretch.in_order.append((arrivals.due_ns[first:last], arrivals.service_ns[first:last], starts))
 
     def _serve_backlog(self, stretch: Stretch, slowness: float) -> None:
         """Serves through the run queue until no request waits or the stretch ends."""
@@ -205,18 +208,13 @@ class Serving(MarkedRequests):
             heapq.heapreplace(free, (now + length, processor))
 
     def _record_in_order(
-        self,
-        dues: list[float],
-        services: list[float],
-        starts: list[float],
-        ends: list[float],
-        stop: float,
-        slowness: float,
+        self, due: FloatArray, service: FloatArray, starts: list[float], stop: float, slowness: float
     ) -> None:
         """Adds requests that ended by ``stop`` to the completed ones, and the others to the run queue."""
         if not starts:
             return
-        due, service, start, end = (np.array(column) for column in (dues, services, starts, ends))
+        start = np.array(starts)
+        end = start + service * slowness
         over = end <= stop
         self._ended.add_block(
             CompletedRequests(
@@ -228,13 +226,16 @@ class Serving(MarkedRequests):
             )
         )
         for i in np.flatnonzero(~over).tolist():
-            left = min((ends[i] - stop) / slowness, services[i])
-            self._queue.preempted(0, [Request(dues[i], starts[i], services[i], left)])
+            needed = float(service[i])
+            left = min((float(end[i]) - stop) / slowness, needed)
+            self._queue.preempted(0, [Request(float(due[i]), starts[i], needed, left)])
 
     def _ended_on(self, processor: int, request: Request, end_ns: float) -> None:
         """Records that a request has ended on a P."""
         del processor
-        self._ended.add(request.due_ns, request.start_ns, end_ns, request.service_ns, request.assist_ns)
+        self._ended.rows.append(
+            (request.due_ns, request.start_ns, end_ns, request.service_ns, request.assist_ns)
+        )
 
     def draw_host_factors(self, now_ns: int) -> tuple[float, float]:
         """The host's factors on the CPU time of marking and of requests for the cycle that begins at ``now_ns``."""

@@ -1,5 +1,6 @@
 """A stretch of serving between two collections: the time at which each P is free, and the allocated bytes."""
 
+from gcsim.arrays import FloatArray
 from gcsim.engine.des.program.run_queue import Request
 
 
@@ -14,8 +15,8 @@ class Stretch:
         self.budget_bytes, self.until_ns = budget_bytes, until_ns
         self.begun_bytes = 0.0
         self.over = False
-        # (due, service, start, end) of requests served in order; (request, P, end) of requests of a backlog
-        self.in_order: list[tuple[list[float], list[float], list[float], list[float]]] = []
+        # (due, service, start) of requests served in order; (request, P, end) of requests of a backlog
+        self.in_order: list[tuple[FloatArray, FloatArray, list[float]]] = []
         self.single: list[tuple[Request, int, float]] = []
 
     def allocated_bytes(self, now_ns: float) -> float:

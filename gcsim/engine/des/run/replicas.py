@@ -11,6 +11,8 @@ import numpy as np
 from gcsim.arrays import FloatArray
 from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.des.run.cycle import Cycle
+from gcsim.engine.des.run.length import CHECKS, LATENCY_LEVELS, RunLength
+from gcsim.engine.des.run.memory import rare_garbage_collection
 from gcsim.engine.des.run.parameters import RunParameters, run_parameters
 from gcsim.engine.des.run.recorder import Recording
 from gcsim.engine.des.run.runner import record_run, run_cycles
@@ -20,6 +22,7 @@ from gcsim.engine.inputs.bounds import MAX_REQUESTS_PER_SECOND, finite_arithmeti
 from gcsim.engine.inputs.draws import draw_growth
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
+from gcsim.engine.summary.intervals import load_kind
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.service.model import Model
@@ -30,7 +33,15 @@ from gcsim.submodels.mark_phase import MarkPhase
 
 MAX_STEADY_CYCLES = 300  # of a steady service; more cycles would only repeat them
 MAX_PERIODS = 1  # of a service whose load changes
-_QUANTILES = {"request_p50_seconds": 0.50, "request_p99_seconds": 0.99}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRuns:
+    """The results of all lanes; each array has shape (lanes,)."""
+
+    totals: LaneTotals
+    latencies: dict[str, FloatArray]  # quantiles by metric; empty without requests
+    sampling_errors: dict[str, FloatArray]  # relative, by metric; empty for runs of full length
 
 
 def event_totals(
@@ -41,18 +52,19 @@ def event_totals(
     plan: Plan,
     *,
     executor: Executor = IN_PROCESS,
-) -> tuple[LaneTotals, dict[str, FloatArray]]:
-    """Runs every lane, setting by setting and replica by replica; returns the cycle sums and latency quantiles.
+) -> EventRuns:
+    """Runs every lane, setting by setting and replica by replica.
 
-    A run of a steady service stops after MAX_STEADY_CYCLES cycles, a run of a service whose load changes after
-    MAX_PERIODS periods. A run whose live heap grows is simulated to the end. Raises InputError if the requests are too
-    many to simulate.
+    A run of a steady service stops after MAX_STEADY_CYCLES cycles, or, if the plan asks for the needed length, as soon
+    as it has enough cycles (``RunLength``). A run of a service whose load changes stops after MAX_PERIODS periods. A
+    run whose live heap grows is simulated to the end. Raises InputError if the requests are too many to simulate.
     """
     replicas = lanes.lanes // len(settings)
     _refuse_too_many_requests(model, lanes)
     knobs = fit_scheduler_parameters(model, seed=plan.seed)
     totals = LaneTotals.zero(lanes.lanes)
-    quantiles = {name: np.zeros(lanes.lanes) for name in _QUANTILES}
+    quantiles = {name: np.zeros(lanes.lanes) for name in LATENCY_LEVELS}
+    errors: dict[str, FloatArray] = {}
     growth = draw_growth(model, drawn, seed=plan.seed)
     steady = model.profile.is_steady and growth is None and plan.is_steady
     if not model.profile.is_steady and growth is None and plan.is_steady:
@@ -74,15 +86,20 @@ def event_totals(
         for lane in range(lanes.lanes)
     )
     most_cycles = MAX_STEADY_CYCLES if steady else None
-    most = math.inf if most_cycles is None else most_cycles
+    stops_early = steady and plan.may_stop_early
+    most = math.inf if most_cycles is None else CHECKS[0] if stops_early else most_cycles
     expected = plan.expected_cycles(model.cycles / max(model.duration_seconds, 1e-9), most=most)
     executor = executor_for(executor, "des", lanes.lanes * expected)
-    run_lane = partial(_run_lane, model, plan, most_cycles)
-    for lane, (one, latencies) in enumerate(executor.map(run_lane, tasks)):
+    run_lane = partial(_run_lane, model, plan, most_cycles, stops_early)
+    for lane, (one, latencies, sampling_errors) in enumerate(executor.map(run_lane, tasks)):
         one.scatter_into(totals, np.array([lane]))
         for name, seconds in latencies.items():
             quantiles[name][lane] = seconds
-    return totals, quantiles if model.requests is not None else {}
+        for name, error in sampling_errors.items():
+            errors.setdefault(name, np.zeros(lanes.lanes))[lane] = error
+    return EventRuns(
+        totals=totals, latencies=quantiles if model.requests is not None else {}, sampling_errors=errors
+    )
 
 
 def _refuse_too_many_requests(model: Model, lanes: LaneParameters) -> None:
@@ -109,24 +126,27 @@ class _Lane:
 
 
 def _run_lane(
-    model: Model, plan: Plan, most_cycles: int | None, lane: _Lane
-) -> tuple[LaneTotals, dict[str, float]]:
-    """The sums over one run's cycles after the warm-up, and the latency quantiles of its requests, if it has any."""
+    model: Model, plan: Plan, most_cycles: int | None, stops_early: bool, lane: _Lane
+) -> tuple[LaneTotals, dict[str, float], dict[str, float]]:
+    """The sums over one run's cycles after the warm-up, latency quantiles of requests if any, and sampling errors."""
     totals, counted = LaneTotals.zero(1), np.ones(1, dtype=np.bool_)
+    length = RunLength(load_kind(model), gomaxprocs=lane.settings.gomaxprocs) if stops_early else None
 
     def add(cycle: Cycle, start_s: float) -> None:
         totals.add(_step(cycle, start_s), counted)
 
-    with finite_arithmetic(model.name):  # also in another process
+    with finite_arithmetic(model.name), rare_garbage_collection():  # also in another process
         latencies, heap_at_end_bytes = run_cycles(
             model, lane.settings, lane.parameters, add, plan,
-            replica=lane.replica, most_cycles=most_cycles, growth=lane.growth,
+            replica=lane.replica, most_cycles=most_cycles, growth=lane.growth, until=length,
         )  # fmt: skip
     if lane.growth is not None:
         totals.heap_at_end_bytes = np.array([heap_at_end_bytes])
+    errors = {} if length is None else length.errors()
     if latencies is None:
-        return totals, {}
-    return totals, {name: latencies.quantile_seconds(level) for name, level in _QUANTILES.items()}
+        return totals, {}, errors
+    quantiles = {name: latencies.quantile_seconds(level) for name, level in LATENCY_LEVELS.items()}
+    return totals, quantiles, errors
 
 
 def _step(cycle: Cycle, start_s: float) -> CycleStep:

@@ -12,6 +12,7 @@ from gcsim.engine.des.heap.objects import ObjectFollower
 from gcsim.engine.des.program.latency import LatencySums
 from gcsim.engine.des.run.bounded import BoundedEnvironment
 from gcsim.engine.des.run.cycle import Cycle
+from gcsim.engine.des.run.length import RunLength
 from gcsim.engine.des.run.order import Order, after, now_ns
 from gcsim.engine.des.run.parameters import RunParameters, SchedulerParameters, central_parameters
 from gcsim.engine.des.run.process import GoProcess
@@ -39,16 +40,18 @@ def run_cycles(
     replica: int,
     most_cycles: int | None,
     growth: GrowthCourses | None = None,
+    until: RunLength | None = None,
     **changes: Unpack[PlanFields],
 ) -> tuple[LatencySums | None, float]:
     """Simulates one run; returns the latencies of its requests and the heap at its end.
 
     Without requests the latencies are None. The heap is in bytes, and 0 if the run ends after a number of cycles.
 
-    ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up.
+    ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up. With
+    ``until`` the run ends as soon as it has enough cycles.
     """
     plan = plan.changed(**changes)
-    run = _Run(model, settings, parameters, on_cycle, plan, replica=replica, growth=growth)
+    run = _Run(model, settings, parameters, on_cycle, plan, replica=replica, growth=growth, length=until)
     run.play(most_cycles=most_cycles)
     return run.latencies, run.heap_at_end_bytes
 
@@ -117,12 +120,14 @@ class _Run:
         record: bool = False,
         objects: Objects | None = None,
         growth: GrowthCourses | None = None,
+        length: RunLength | None = None,
     ) -> None:
         self.env = BoundedEnvironment()
         self._stop = self.env.event()
         self._on_cycle = on_cycle
         self._plan = plan
         self._most_cycles: int | None = None
+        self._length = length
         self._last_cycle: Cycle | None = None
         self._worked_bytes = 0.0  # by the end of the last cycle
         self.heap_at_end_bytes = 0.0  # of a run that ends between two cycles
@@ -215,11 +220,13 @@ class _Run:
                 self.recorder.add_requests(block, parts)
         start_s = (cycle.start_ns - process.epoch_ns) * 1e-9
         over = self._is_over(cycle, start_s > duration_s)
+        enough = False
         if not over:
             self._on_cycle(cycle, start_s)
+            enough = self._length is not None and self._length.add(cycle, start_s, self.latencies)
         self._keep(cycle)
         counted = cycle.number - self._warm_up_cycles
-        done = over or counted == self._most_cycles or self._is_job_done()
+        done = over or enough or counted == self._most_cycles or self._is_job_done()
         if done and not self._stop.triggered:
             self._stop.succeed()
 
