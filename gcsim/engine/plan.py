@@ -50,15 +50,15 @@ class Plan:
         return self.controller == FIXED_SETTING
 
     @property
-    def may_stop_early(self) -> bool:
-        """Whether a run of a steady service may end before its time; not if it has a start-up or explicit cycles."""
-        warm = self.warm_up_cycles >= WARM_UP_CYCLES and self.explicit_gc_seconds is None
-        return self.length == "needed" and warm and self.keeps_setting
-
-    @property
     def is_steady(self) -> bool:
         """Whether a steady service stays steady: no controller, or one that does not look at the time."""
         return self.keeps_setting or not getattr(self.controller, "looks_at_time", True)
+
+    @property
+    def may_stop_early(self) -> bool:
+        """Whether a run of a steady service may end before its time; not if it has a start-up or explicit cycles."""
+        warm = self.warm_up_cycles >= WARM_UP_CYCLES and self.explicit_gc_seconds is None
+        return self.length == "needed" and warm and self.is_steady
 
     def warm_up_over(self, cycles: int, seconds: float) -> bool:
         """Whether the warm-up has ended after some cycles, ``seconds`` after the start of the process."""
