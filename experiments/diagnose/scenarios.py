@@ -45,11 +45,11 @@ def _fault(name: str, expected: str, switches: str, settings: str = "", **more: 
 
 FAULTS = (
     _fault("assists", "assists-slow-program", "-live 100 -rate 0 -workers 4 -work 0"),
-    _fault("ballast", "heap-ballast", "-live 2 -rate 1000 -fault ballast"),
+    _fault("ballast", "heap-ballast", "-live 2 -rate 10000 -size 16 -fault ballast"),
     _fault(
         "blocked-finalizer",
         "finalizer-blocked",
-        "-live 20 -rate 1000 -fault finalizer",
+        "-live 20 -rate 6000 -fault finalizer",
         evidence=("dump",),
     ),
     _fault(
@@ -60,68 +60,68 @@ FAULTS = (
         cpus=0.6,
     ),
     _fault(
-        "death-spiral", "memory-limit-below-live-heap", "-live 80 -rate 2000", "GOMEMLIMIT=70MiB GOGC=100"
+        "death-spiral", "memory-limit-below-live-heap", "-live 80 -rate 5000", "GOMEMLIMIT=70MiB GOGC=100"
     ),
-    _fault("forced-gc", "forced-collections", "-live 40 -rate 1000 -fault forced"),
+    _fault("forced-gc", "forced-collections", "-live 40 -rate 4000 -fault forced"),
     _fault(
         "fragmentation",
         "fragmentation",
         "-live 5 -rate 300 -size 2 -fault fragmentation",
         evidence=("memstats",),
     ),
-    _fault("gogc-low", "gogc-too-low", "-live 60 -rate 4000", "GOGC=10"),
-    _fault("goroutine-leak", "goroutine-leak", "-live 20 -rate 1500 -fault goroutines"),
+    _fault("gogc-low", "gogc-too-low", "-live 60 -rate 6000", "GOGC=10"),
+    _fault("goroutine-leak", "goroutine-leak", "-live 20 -rate 6000 -fault goroutines"),
     _fault("heap-minimum", "heap-minimum", "-live 0 -rate 0 -workers 2 -work 2", seconds=12.0),
     _fault(
         "http-bodies",
         "goroutine-leak",
-        "-live 20 -rate 1500 -fault http-bodies",
+        "-live 20 -rate 6000 -fault http-bodies",
         evidence=("goroutine",),
     ),
     _fault("large-allocations", "large-allocations", "-live 10 -rate 500 -fault large"),
-    _fault("leak-fast", "heap-leak", "-live 20 -rate 1500 -fault leak -leak 10"),
-    _fault("leak-slow", "heap-leak", "-live 30 -rate 2500 -fault leak -leak 0.6", seconds=25.0),
+    _fault("leak-fast", "heap-leak", "-live 20 -rate 8000 -fault leak -leak 10"),
+    _fault("leak-slow", "heap-leak", "-live 30 -rate 8000 -fault leak -leak 0.6", seconds=25.0),
     _fault(
         "leak-under-limit",
         "heap-leak",
-        "-live 20 -rate 1500 -fault leak -leak 4",
+        "-live 20 -rate 8000 -fault leak -leak 4",
         "GOMEMLIMIT=75MiB",
     ),
-    _fault("limit-missing", "memory-limit-missing", "-live 60 -rate 1500", options=("--memory", "135Mi")),
-    _fault("limit-near-live", "memory-limit-near-live-heap", "-live 60 -rate 2000", "GOMEMLIMIT=82MiB"),
+    _fault("limit-missing", "memory-limit-missing", "-live 60 -rate 8000", options=("--memory", "135Mi")),
+    _fault("limit-near-live", "memory-limit-near-live-heap", "-live 60 -rate 10000", "GOMEMLIMIT=82MiB"),
     _fault(
         "limit-over-container",
         "memory-limit-too-near-container",
-        "-live 60 -rate 4000",
+        "-live 60 -rate 10000",
         "GOMEMLIMIT=255MiB GOGC=off",
         options=("--memory", "256Mi"),
     ),
-    _fault("pauses", "long-pauses", "-live 30 -rate 3000 -fault loops", "GODEBUG=asyncpreemptoff=1"),
+    _fault("pauses", "long-pauses", "-live 30 -rate 10000 -fault loops", "GODEBUG=asyncpreemptoff=1"),
     _fault("pool-misses", "pool-misses", "-live 4 -rate 500 -size 2 -fault pool", evidence=("allocs",)),
 )
 HEALTHY_SERVICES = (
     _fault("batch", HEALTHY, "-live 40 -rate 0 -workers 2 -work 30"),
-    _fault("bursts", HEALTHY, "-live 40 -rate 3000 -fault bursts"),
-    _fault("gogc-400", HEALTHY, "-live 30 -rate 2000", "GOGC=400"),
+    _fault("bursts", HEALTHY, "-live 40 -rate 12000 -fault bursts"),
+    _fault("gogc-400", HEALTHY, "-live 30 -rate 12000", "GOGC=400"),
     _fault(
         "gogc-off-under-a-limit",
         HEALTHY,
-        "-live 60 -rate 2000",
+        "-live 60 -rate 10000",
         "GOGC=off GOMEMLIMIT=360MiB",
         options=("--memory", "512Mi"),
     ),
-    _fault("large-live", HEALTHY, "-live 200 -rate 1500"),
-    _fault("many-goroutines", HEALTHY, "-live 20 -rate 1500 -fault steady-goroutines"),
+    _fault("large-live", HEALTHY, "-live 200 -rate 8000"),
+    _fault("many-goroutines", HEALTHY, "-live 20 -rate 6000 -fault steady-goroutines"),
     _fault("quiet", HEALTHY, "-live 20 -rate 60"),
     _fault(
         "roomy-limit",
         HEALTHY,
-        "-live 40 -rate 1500",
+        "-live 40 -rate 8000",
         "GOMEMLIMIT=400MiB",
         options=("--memory", "512Mi"),
     ),
-    _fault("steady", HEALTHY, "-live 40 -rate 2000"),
-    _fault("warm-up", HEALTHY, "-live 10 -rate 2000 -fault cache"),
+    _fault("steady", HEALTHY, "-live 40 -rate 8000"),
+    _fault("warm-up", HEALTHY, "-live 10 -rate 8000 -fault cache"),
 )
 SCENARIOS = FAULTS + HEALTHY_SERVICES
 
