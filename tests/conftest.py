@@ -51,6 +51,7 @@ CAPTURES = (
 
 SLOW = (
     "installed/test_bad_input.py",
+    "installed/test_diagnose.py",
     "installed/test_jobs.py",
     "installed/test_signals.py",
     "installed/test_streams.py",

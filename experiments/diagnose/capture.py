@@ -10,6 +10,7 @@ import argparse
 import gzip
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -33,10 +34,17 @@ def stem(scenario: Scenario, go: str) -> str:
 
 
 def build(go: str) -> Path:
-    """The program, built by one Go version."""
+    """The program, built by one Go version; profiles name no folder of this machine."""
     output = toolchains.cache_dir() / "programs" / go / "diagnose"
     output.parent.mkdir(parents=True, exist_ok=True)
-    return toolchains.find(go).build(PROGRAM, output)
+    toolchain = toolchains.find(go)
+    command = [str(toolchain.go), "build", "-trimpath", "-o", str(output.absolute()), "."]
+    built = subprocess.run(
+        command, cwd=PROGRAM, env=toolchain.environment, capture_output=True, text=True, check=False
+    )
+    if built.returncode != 0:
+        raise InputError(f"Go {go} does not build the program: {built.stderr.strip()}")
+    return output
 
 
 def capture(scenario: Scenario, go: str, out: Path) -> Path:
@@ -59,9 +67,7 @@ def capture(scenario: Scenario, go: str, out: Path) -> Path:
         target.write_bytes(gzip.compress(log.read_bytes(), mtime=0))
         replace(done.info, command=[binary.name, *scenario.switches]).save(side_file(target))
         for file in sorted(written.iterdir()):
-            content = file.read_bytes()
-            packed = content if content.startswith(b"\x1f\x8b") else gzip.compress(content, mtime=0)
-            (out / f"{stem(scenario, go)}.{file.name}.gz").write_bytes(packed)
+            shutil.copyfile(file, out / f"{stem(scenario, go)}.{file.name}")
     return target
 
 

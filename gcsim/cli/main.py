@@ -15,6 +15,7 @@ import typer
 from gcsim.cli.calibrate import calibrate
 from gcsim.cli.capture import capture
 from gcsim.cli.console import emit, lost_output, note
+from gcsim.cli.diagnose import diagnose
 from gcsim.cli.inspect import inspect
 from gcsim.cli.plot import plot
 from gcsim.cli.recommend import recommend
@@ -42,7 +43,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (capture, inspect, calibrate, simulate, sweep, recommend, validate, plot, report, versions):
+for command in (
+    capture, inspect, diagnose, calibrate, simulate, sweep, recommend, validate, plot, report, versions
+):  # fmt: skip
     app.command()(command)
 
 

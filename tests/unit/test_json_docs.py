@@ -31,6 +31,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "simulate": _printed("simulate", "order-service", *SHORT),
         "inspect": _printed("inspect", log, "--json"),
+        "diagnose": _printed("diagnose", log, "--json", "--memory", "512Mi"),
         "calibrate": _printed("calibrate", log, "-o", model, "--json"),
         "sweep": _printed("sweep", "order-service", "--gogc", "100,200", *SHORT),
         "recommend": _printed("recommend", "order-service", "--memory", "512MiB", *SHORT),
@@ -40,7 +41,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "section", ["simulate", "inspect", "calibrate", "sweep", "recommend", "validate", "versions"]
+    "section", ["simulate", "inspect", "diagnose", "calibrate", "sweep", "recommend", "validate", "versions"]
 )
 def test_the_first_example_has_the_keys_of_the_document(section: str, documents: dict[str, Any]) -> None:
     """No key is missing on the page, and none is invented, at any depth."""

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("report",),
-    ("api",),
+    ("api", "diagnosis"),
     ("tuning", "calibration"),
     ("engine",),
     ("submodels",),
