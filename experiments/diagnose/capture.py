@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments import toolchains
-from experiments.diagnose.scenarios import GO_VERSIONS, SCENARIOS, Scenario
+from experiments.diagnose.scenarios import CONFIRMATION_GO, GO_VERSIONS, SCENARIOS, Scenario, confirmation
 from gcsim.capture.info import side_file
 from gcsim.capture.run import run_capture
 from gcsim.errors import InputError
@@ -106,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if scenario.name not in wanted or (options.out / f"{stem(scenario, go)}.log.gz").exists():
                 continue
             try:
-                done = capture(scenario, go, options.out)
+                run = confirmation(scenario) if go == CONFIRMATION_GO else scenario
+                done = capture(run, go, options.out)
             except InputError as error:
                 print(f"experiments.diagnose: {error}", file=sys.stderr)
                 continue

@@ -5,11 +5,12 @@ healthy service belong to the design half, on which rules and thresholds were ch
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Half = Literal["design", "reported"]
 GO_VERSIONS = ("1.27.3", "1.21.13")
+CONFIRMATION_GO = "1.24.11"  # the runs after the rules were changed for misses of the reported half
 HEALTHY = "healthy"
 
 
@@ -123,6 +124,18 @@ HEALTHY_SERVICES = (
     _fault("steady", HEALTHY, "-live 40 -rate 8000"),
     _fault("warm-up", HEALTHY, "-live 10 -rate 8000 -fault cache"),
 )
+
+
+def confirmation(scenario: Scenario) -> Scenario:
+    """The scenario for the confirmation runs: twice the workers, and requests twice as large at half the rate."""
+    switches = dict(zip(scenario.switches[::2], scenario.switches[1::2], strict=True))
+    switches["-workers"] = str(2 * int(switches.get("-workers", "2")))
+    switches["-size"] = str(2 * int(switches.get("-size", "8")))
+    if int(switches.get("-rate", "0")):
+        switches["-rate"] = str(int(switches["-rate"]) // 2)
+    return replace(scenario, switches=tuple(word for pair in switches.items() for word in pair))
+
+
 SCENARIOS = FAULTS + HEALTHY_SERVICES
 
 

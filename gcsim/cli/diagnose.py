@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, wrap
+from gcsim.cli.console import emit, emit_json, note, note_written, wrap
 from gcsim.cli.logs import overrides_of, warn_about
 from gcsim.cli.options import (
     JsonOption,
@@ -22,6 +23,7 @@ from gcsim.printable import quoted
 
 if TYPE_CHECKING:
     from gcsim.diagnosis.records import Cause, Sign, Verdicts
+    from gcsim.gctrace.trace import Trace
 
 FilesArgument = Annotated[
     list[str],
@@ -37,6 +39,12 @@ _MOST_CPUS = 1e6
 @reads_memory()
 def diagnose(
     files: FilesArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="Folder for a figure of the heap with the findings marked."
+        ),
+    ] = None,
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", help="Memory of the container, such as 512Mi.")
     ] = None,
@@ -57,6 +65,10 @@ def diagnose(
     The exit status is 1 if a finding is serious.
     """
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
+    from gcsim.atomic import check_folder
+
+    if output is not None:
+        check_folder(output)
     memory_bytes, quota = parse_memory(memory), parse_cpus(cpus)
     readings = given.readings()
     from gcsim.diagnosis.evidence import diagnose_files
@@ -74,8 +86,23 @@ def diagnose(
         print_diagnosis(found)
     for log, trace in traces.items():
         warn_about(log, trace)
+    if output is not None:
+        _draw(traces, found, output)
     if found.is_serious:
         raise typer.Exit(1)
+
+
+def _draw(traces: "dict[str, Trace]", found: "Verdicts", output: Path) -> None:
+    """Writes the figure; a note says that it needs a log."""
+    if not traces:
+        note("gcsim: no figure is drawn, because the evidence holds no log")
+        return
+    from gcsim.atomic import replacing_set
+    from gcsim.report.diagnosis_figure import write_diagnosis_figure
+
+    with replacing_set(output) as files:
+        written = write_diagnosis_figure(traces, found, files)
+    note_written(output, written)
 
 
 def parse_cpus(text: str | None) -> float | None:

@@ -16,6 +16,13 @@ from gcsim.diagnosis.subject import Subject
 from gcsim.diagnosis.thresholds import FEW_CYCLES, HEALTHY_GC_CPU, LEAK_SECONDS, LONG_PAUSE_SECONDS
 from gcsim.units import MIB, format_mib, format_number, format_percent, format_seconds
 
+_OF_COST = {
+    "gc-cpu-high",
+    "gogc-too-low",
+    "assists-slow-program",
+    "heap-minimum",
+    "memory-limit-near-live-heap",
+}
 _RULES = (growth_causes, limit_causes, pacing_causes, cpu_causes, pause_causes, memory_causes)
 
 
@@ -32,7 +39,7 @@ def diagnosis(subjects: Sequence[Subject], others: Sequence[Cause] = ()) -> Verd
     causes = joined([cause for found in by_log.values() for cause in found], others)
     for subject in subjects:
         if not any(cause.severity == "serious" for cause in (*others, *by_log[subject.name])):
-            causes += _healthy(subject)
+            causes += _healthy(subject, {cause.name for cause in by_log[subject.name]})
     return Verdicts(
         causes=ranked(causes),
         excluded=tuple(
@@ -79,9 +86,9 @@ def _pointing(cause: Cause, others: set[str]) -> Cause:
     return replace(cause, sentence=f"{cause.sentence} The finding before this one may be the reason.")
 
 
-def _healthy(subject: Subject) -> Iterator[Cause]:
-    """The positive finding, with its figures, if GC is cheap."""
-    if len(subject.window) < FEW_CYCLES or not subject.gc_cpu < HEALTHY_GC_CPU:
+def _healthy(subject: Subject, names: set[str]) -> Iterator[Cause]:
+    """The positive finding, with its figures, if GC is cheap and no finding in ``names`` says the contrary."""
+    if len(subject.window) < FEW_CYCLES or not subject.gc_cpu < HEALTHY_GC_CPU or names & _OF_COST:
         return
     pause, worst = subject.metric("stw_p99_seconds"), subject.metric("stw_max_seconds")
     coarse = subject.clock_is_coarse

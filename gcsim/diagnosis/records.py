@@ -121,7 +121,7 @@ class Verdicts:
 
 
 def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """The causes in the order of severity, then causes before their effects, then confidence."""
+    """The causes in the order of severity; in one severity, those of low confidence last, and causes before effects."""
     severities, confidences = list(get_args(Severity)), list(get_args(Confidence))
     names = list(KINDS)
     return tuple(
@@ -129,6 +129,7 @@ def ranked(causes: Iterable[Cause]) -> tuple[Cause, ...]:
             causes,
             key=lambda one: (
                 severities.index(one.severity),
+                one.confidence == "low",
                 names.index(one.name),
                 confidences.index(one.confidence),
             ),

@@ -22,7 +22,6 @@ STACKS_LEAD = 0.25  # stacks grow at this share of the live heap's rate or more:
 GOAL_BELOW_LIVE_SHARE = (
     0.25  # of late cycles whose goal is not above heapMarked: GOGC alone never sets such a goal
 )
-LIMITED_SHARE = 0.5  # of late cycles in which the limit sets the goal
 LITTLE_ROOM = 0.5  # goal less heapMarked, over heapMarked: half of the room of GOGC=100
 SPIRAL_SHARE = 0.5  # of late cycles: the limit is broken even if marking is cheap
 FEW_LIMITED_CYCLES = 4
@@ -45,7 +44,9 @@ GC_CPU_SERIOUS = (
 )
 GC_CPU_WORTH = 0.10  # twice the usual 5 % of services at GOGC=100
 GC_OF_USED_SERIOUS = 0.35  # of the CPU that the process used: more than a third of the bill
-GC_OF_USED_LEAST_CPU = 0.05  # a process that uses almost no CPU has no CPU problem
+GC_OF_USED_LEAST_CPU = (
+    0.08  # of all CPU, idle marking included: a process that uses almost no CPU has no CPU problem
+)
 GOGC_LOW = 75  # percent: below it, the setting is a choice to spend CPU on memory
 HEALTHY_GC_CPU = 0.10
 IDLE_MARKING_WORTH = 0.05
@@ -88,7 +89,6 @@ BALLAST_BYTES = 64.0 * MIB
 BALLAST_SPREAD = 0.03  # relative spread of the live heap
 BALLAST_MARK_SECONDS_PER_MIB = 0.00015  # CPU of marking: pointer-free objects are not scanned
 BALLAST_SCANNED = 0.1  # scan work over marked bytes
-BALLAST_RATIO = 0.8  # of the live heap in the constant part
 FRAGMENTED_SHARE = 0.5  # of spans in use that holds no object, after garbage of a cycle is allowed for
 FRAGMENTED_BYTES = 32.0 * MIB
 OUTSIDE_SHARE = 0.4  # of resident memory

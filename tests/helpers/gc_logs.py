@@ -21,6 +21,9 @@ class GcLog:
     idle_share: float = 0.1
     pause_ms: Course | float = 0.05
     forced_every: float | None = None
+    large_mib: float = (
+        0.0  # allocated at once when the heap is near its goal; Go prints the goal that it raises
+    )
     procs: int = 2
 
     @property
@@ -42,6 +45,11 @@ class GcLog:
             start = marked + self.alloc_per_second * (self.forced_every or 0.0) if forced else goal
             marked = live + 0.2
             pause = _at(self.pause_ms, now)
+            start, goal = (
+                (start + self.large_mib, max(goal, start + self.large_mib))
+                if self.large_mib
+                else (start, goal)
+            )
             lines.append(
                 f"gc {number} @{now:.3f}s 1%: {pause:.3g}+{1e3 * mark:.3g}+0.05 ms clock,"
                 f" {self.procs * pause:.3g}+{1e3 * self.assist_share * self.procs * mark:.3g}/{1e3 * background:.3g}"

@@ -53,6 +53,7 @@ def names(verdicts: Verdicts, severity: str | None = None) -> list[str]:
             "assists-slow-program",
             {},
         ),
+        (GcLog(live=20.0, large_mib=48.0, mark_cpu_per_mib=0.0005), "large-allocations", {"gogc": 100}),
         (GcLog(pause_ms=lambda t: 30.0 if int(t) % 2 else 0.05), "long-pauses", {}),
         (
             GcLog(live=60.0, alloc_per_second=500.0, seconds=20.0, mark_cpu_per_mib=0.005, idle_share=0.0),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gcsim.arrays import BoolArray
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.calibration.checks.diagnosis import regimes
 from gcsim.diagnosis.records import Cause, Sign, Step
 from gcsim.diagnosis.subject import Subject
@@ -137,7 +137,7 @@ def _large(subject: Subject) -> Iterator[Cause]:
     evidence = subject.window
     if len(evidence) < FEW_CYCLES or subject.trace.generation not in ("1.6", "1.18"):
         return
-    goals = np.where(np.isfinite(evidence.heap_goal_bytes), evidence.heap_goal_bytes, np.inf)
+    goals = _goals_before_jump(subject)
     jump = np.maximum(evidence.heap_start_bytes - goals, 0.0)
     jumped = (jump >= LARGE_JUMP_BYTES) & evidence.natural & ~subject.goal_below_live
     share = float(jumped.mean())
@@ -179,10 +179,28 @@ def _large(subject: Subject) -> Iterator[Cause]:
     )
 
 
+def _goals_before_jump(subject: Subject) -> FloatArray:
+    """The heap goal of each cycle before an allocation carried the heap past it, window rows, shape (n,).
+
+    The runtime raises a goal to heapLive if heapLive is past it when the cycle starts, and prints the raised goal. GOGC
+    and heapMarked of the cycle before give the goal without that; a lower printed goal, as of a memory limit, counts.
+    """
+    evidence, gogc = subject.window, subject.settings.gogc
+    goals = np.where(np.isfinite(evidence.heap_goal_bytes), evidence.heap_goal_bytes, np.inf)
+    if gogc is None or subject.case.log.origins.gogc == "assumed":
+        return goals
+    roots = evidence.stack_bytes[:-1] + evidence.globals_bytes[:-1]
+    marked = evidence.heap_marked_bytes[:-1]
+    by_gogc = np.maximum(marked + (marked + roots) * gogc / 100.0, float(heap_minimum_bytes(gogc)))
+    goals[1:] = np.where(evidence.follows, np.minimum(goals[1:], by_gogc), goals[1:])
+    return goals
+
+
 def _is_costly(subject: Subject, cpu: float) -> bool:
     """Whether GC CPU is above a share of all CPU, or of the CPU that the process used."""
-    used = subject.gc_of_used_cpu
-    return subject.gc_cpu >= cpu or (used >= GC_OF_USED_SERIOUS and subject.gc_cpu >= GC_OF_USED_LEAST_CPU)
+    all_of_it = subject.gc_cpu + subject.metric("gc_idle_cpu_fraction")
+    of_used = subject.gc_of_used_cpu >= GC_OF_USED_SERIOUS and all_of_it >= GC_OF_USED_LEAST_CPU
+    return subject.gc_cpu >= cpu or of_used
 
 
 def _gogc_low(subject: Subject) -> Iterator[Cause]:
@@ -245,7 +263,7 @@ def general_cpu_causes(subject: Subject, found: set[str]) -> Iterator[Cause]:
 
 def _of_used(subject: Subject) -> str:
     used = subject.gc_of_used_cpu
-    return "" if math.isnan(used) else f", {format_percent(used, 2)} of the CPU that the process used"
+    return "" if math.isnan(used) else f" and, with idle marking, {format_percent(used, 2)} of the CPU in use"
 
 
 def _cpu_signs(subject: Subject) -> Iterator[Sign]:
