@@ -15,17 +15,19 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from experiments import toolchains
 from experiments.diagnose.scenarios import CONFIRMATION_GO, GO_VERSIONS, SCENARIOS, Scenario, confirmation
-from gcsim.capture.info import side_file
+from gcsim.capture.info import CaptureInfo, side_file
 from gcsim.capture.run import run_capture
+from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.errors import InputError
 
 PROGRAM = Path(__file__).parent / "program"
 _PERIOD_US = 100_000
+_SAMPLES = 40
 
 
 def stem(scenario: Scenario, go: str) -> str:
@@ -65,10 +67,20 @@ def capture(scenario: Scenario, go: str, out: Path) -> Path:
                 f"{target.name}: exit status {done.info.exit_status}: {log.read_bytes()[-300:]!r}"
             )
         target.write_bytes(gzip.compress(log.read_bytes(), mtime=0))
-        replace(done.info, command=[binary.name, *scenario.switches]).save(side_file(target))
+        thinned(replace(done.info, command=[binary.name, *scenario.switches])).save(side_file(target))
         for file in sorted(written.iterdir()):
             shutil.copyfile(file, out / f"{stem(scenario, go)}.{file.name}")
     return target
+
+
+def thinned(info: CaptureInfo) -> CaptureInfo:
+    """The side file with at most some forty samples of the runtime's counts, so that the repository stays small."""
+    accounts = info.heap_accounts
+    if accounts is None:
+        return info
+    step = max(len(accounts.seconds) // _SAMPLES, 1)
+    columns = {column.name: getattr(accounts, column.name)[::step] for column in fields(accounts)}
+    return replace(info, heap_accounts=HeapAccounts(**columns))
 
 
 @contextmanager

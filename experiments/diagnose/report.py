@@ -7,13 +7,13 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.archive import unpacked
 from experiments.diagnose.capture import stem
-from experiments.diagnose.scenarios import GO_VERSIONS, SCENARIOS, Scenario, half_of
+from experiments.diagnose.scenarios import CONFIRMATION_GO, GO_VERSIONS, SCENARIOS, Scenario, half_of
 from gcsim.atomic import write_text_atomically
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.diagnosis.evidence import diagnose_files
@@ -62,7 +62,7 @@ def outcomes(runs: Path, half: str | None = None) -> Iterator[Outcome]:
             continue
         options = dict(zip(scenario.options[::2], scenario.options[1::2], strict=True))
         memory = options.get("--memory")
-        for go in GO_VERSIONS:
+        for go in (*GO_VERSIONS, CONFIRMATION_GO):
             files = files_of(scenario, go, runs)
             if not Path(files[0]).exists():
                 continue
@@ -77,8 +77,10 @@ def outcomes(runs: Path, half: str | None = None) -> Iterator[Outcome]:
 def table(found: Sequence[Outcome]) -> str:
     """The table: one row per scenario and half, one column per Go version."""
     lines = [
-        "| half | scenario | expected | " + " | ".join(f"Go {go}" for go in GO_VERSIONS) + " |",
-        "|---|---|---|" + "---|" * len(GO_VERSIONS),
+        "| half | scenario | expected | "
+        + " | ".join(f"Go {go}" for go in (*GO_VERSIONS, CONFIRMATION_GO))
+        + " |",
+        "|---|---|---|" + "---|" * (len(GO_VERSIONS) + 1),
     ]
     for half in ("design", "reported"):
         for scenario in sorted(
@@ -90,7 +92,12 @@ def table(found: Sequence[Outcome]) -> str:
             expected = (
                 "nothing serious" if scenario.is_healthy else " or ".join(f"`{n}`" for n in scenario.expected)
             )
-            row = [half, f"`{scenario.name}`", expected, *(cells.get(go, "") for go in GO_VERSIONS)]
+            row = [
+                half,
+                f"`{scenario.name}`",
+                expected,
+                *(cells.get(go, "") for go in (*GO_VERSIONS, CONFIRMATION_GO)),
+            ]
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n\n" + _summary(found) + "\n"
 
@@ -102,18 +109,26 @@ def _cell(one: Outcome) -> str:
 
 
 def _summary(found: Sequence[Outcome]) -> str:
-    parts = []
-    for half in ("design", "reported"):
-        for healthy in (False, True):
-            chosen = [o for o in found if half_of(o.scenario) == half and o.scenario.is_healthy is healthy]
-            right = sum(o.is_right for o in chosen)
-            what = (
-                "healthy runs without a serious finding"
-                if healthy
-                else "faulty runs with the right first finding"
-            )
-            parts.append(f"{half} half: {right} of {len(chosen)} {what}")
-    return ". ".join(part[0].upper() + part[1:] for part in parts) + "."
+    """The counts of each set of runs, as a table."""
+    sets: dict[str, Callable[[Outcome], bool]] = {
+        "design half": lambda one: one.go != CONFIRMATION_GO and half_of(one.scenario) == "design",
+        "reported half, after the corrections": lambda one: (
+            one.go != CONFIRMATION_GO and half_of(one.scenario) == "reported"
+        ),
+        "confirmation runs": lambda one: one.go == CONFIRMATION_GO,
+    }
+    lines = [
+        "| runs | first finding right, of faulty runs | nothing serious, of healthy runs |",
+        "|---|---|---|",
+    ]
+    for name, is_in in sets.items():
+        counts = [
+            [one.is_right for one in found if is_in(one) and one.scenario.is_healthy is healthy]
+            for healthy in (False, True)
+        ]
+        cells = [f"{sum(right)} of {len(right)}" for right in counts]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

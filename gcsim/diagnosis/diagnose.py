@@ -13,7 +13,13 @@ from gcsim.diagnosis.rules.memory import memory_causes
 from gcsim.diagnosis.rules.pacing import general_cpu_causes, pacing_causes
 from gcsim.diagnosis.rules.pauses import pause_causes
 from gcsim.diagnosis.subject import Subject
-from gcsim.diagnosis.thresholds import FEW_CYCLES, HEALTHY_GC_CPU, LEAK_SECONDS, LONG_PAUSE_SECONDS
+from gcsim.diagnosis.thresholds import (
+    FEW_CYCLES,
+    HEALTHY_GC_CPU,
+    LEAK_SECONDS,
+    LONG_PAUSE_SECONDS,
+    STEADY,
+)
 from gcsim.units import MIB, format_mib, format_number, format_percent, format_seconds
 
 _OF_COST = {
@@ -105,8 +111,8 @@ def _healthy(subject: Subject, names: set[str]) -> Iterator[Cause]:
         confidence="high" if len(subject.window) >= FEW_CYCLES * 2 and not coarse else "medium",
         sentence=(
             f"GC takes {format_percent(subject.gc_cpu, 2)} of all CPU in"
-            f" {format_number(subject.metric('gc_rate_hz'))}"
-            f" cycles a second; {pauses}. If the service is slow, the reason is probably not GC."
+            f" {format_number(subject.metric('gc_rate_hz'))} cycles a second; {pauses}. If the service is"
+            " slow, the reason is probably not GC."
         ),
         signs=(
             subject.sign("GC CPU over all CPU", value=subject.gc_cpu, unit="fraction"),
@@ -123,9 +129,10 @@ def _excluded(subject: Subject, causes: Sequence[Cause], *, is_alone: bool) -> I
     if len(subject.window) < FEW_CYCLES:
         return
     growing = {"heap-leak", "heap-warm-up", "goroutine-leak"}
-    first, last = subject.window.live_bytes[0], subject.live_bytes
-    if not names & growing:
-        yield f"{where}heap leak: the live heap is {format_mib(float(first))} at first and {format_mib(last)} later"
+    first, last = float(subject.window.live_bytes[: FEW_CYCLES // 2].mean()), subject.live_bytes
+    steady = last <= STEADY * first and subject.whole_seconds >= LEAK_SECONDS
+    if not names & growing and subject.has_times and steady:
+        yield f"{where}heap leak: the live heap is {format_mib(first)} at first and {format_mib(last)} later"
     if "goroutine-leak" not in names and (subject.trace.cycles.stack_bytes >= 0).any():
         most = format_mib(max(subject.stack_bytes, MIB))
         yield f"{where}goroutine leak: scanned stacks are at most {most} and do not grow"
@@ -157,6 +164,11 @@ def _unknown_of(subject: Subject, where: str) -> Iterator[Unknown]:
         yield Unknown(
             question=f"{where}trends and rates, because only {len(subject.window)} cycles are usable",
             shown_by="a longer log under normal load",
+        )
+    elif not subject.has_times:
+        yield Unknown(
+            question=f"{where}whether memory grows, because the log prints no times",
+            shown_by="a log of Go 1.5 or later",
         )
     elif subject.whole_seconds < LEAK_SECONDS:
         yield Unknown(

@@ -17,7 +17,7 @@ from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.capture.cpu_quota import CpuQuota, parse_cpu_max, parse_cpu_stat
 from gcsim.diagnosis.diagnose import diagnosis
 from gcsim.diagnosis.pages import Page, page_of
-from gcsim.diagnosis.profiles.bounds import MOST_BYTES
+from gcsim.diagnosis.profiles.bounds import MOST_BYTES, looks_like_profile
 from gcsim.diagnosis.profiles.goroutines import (
     Goroutines,
     goroutines_of_profile,
@@ -32,14 +32,13 @@ from gcsim.diagnosis.rules.profiles import profile_causes
 from gcsim.diagnosis.subject import Subject
 from gcsim.errors import InputError
 from gcsim.gctrace.reader import read_gctrace
-from gcsim.gctrace.source import standard_input_bytes
+from gcsim.gctrace.source import MAX_BYTES, standard_input_bytes
 from gcsim.gctrace.trace import Trace
 
 _HEAD = 1 << 20
 MOST_TEXT_BYTES = 40 << 20  # a dump of 80,000 goroutines
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a]")
 _OTHERS = "a pprof profile, goroutine dump, MemStats, metrics page, or file of /proc or a cgroup"
-_BINARY = re.compile(rb"[\x01-\x08]")
 _GC_LINE = re.compile(rb"gc ?#?\d+ ?@|gc\d+\(\d+\)")
 _STANDARD_INPUT = "standard input"
 _MEMSTATS = ('"HeapReleased"', '"HeapSys"', '"memstats"')
@@ -48,9 +47,11 @@ _KERNEL = ("VmRSS:", "\nRss:", "inactive_file ", "Name:\t")
 
 
 class _Named(io.BytesIO):
-    """Bytes with the name of standard input, for messages."""
+    """Bytes that a pipe held, with its name for messages."""
 
-    name = _STANDARD_INPUT
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ def diagnose_files(
 
 def _add(found: Gathered, file: str) -> None:
     """Reads one file into the evidence. A file that nothing else matches is read as a log."""
-    data = standard_input_bytes() if file == "-" else b""
+    data = standard_input_bytes() if file == "-" else _piped(file)
     head = _head(data, file)
     name = _STANDARD_INPUT if file == "-" else file
     if _GC_LINE.search(head) is not None or not head:
@@ -120,7 +121,7 @@ def _add(found: Gathered, file: str) -> None:
     if is_goroutine_text(text):
         found.goroutines.append(goroutines_of_text(_text(data, file), name))
         found.kinds[name] = "goroutines"
-    elif _looks_packed(head):
+    elif looks_like_profile(head):
         profile = read_profile(data or _bytes(file), name)
         found.kinds[name] = f"{profile.kind} profile"
         if profile.kind == "goroutine":
@@ -128,7 +129,7 @@ def _add(found: Gathered, file: str) -> None:
         else:
             found.profiles.append(profile)
     elif any(mark in text for mark in (*_MEMSTATS, *_PAGES)):
-        _refuse_piped(file)
+        _refuse_piped(name, data)
         found.pages.append(page_of(_reading(file), _text(data, file)))
         found.kinds[name] = "page"
     elif (counts := parse_cpu_stat(text)) is not None:
@@ -138,7 +139,7 @@ def _add(found: Gathered, file: str) -> None:
         found.cpus = quota
         found.kinds[name] = "cpu.max"
     elif any(mark in text for mark in _KERNEL) or (len(text) < 30 and text.strip().isdecimal()):
-        _refuse_piped(file)
+        _refuse_piped(name, data)
         found.readings.append(_reading(file))
         found.kinds[name] = "memory"
     elif _is_binary(head):
@@ -151,14 +152,10 @@ def _add(found: Gathered, file: str) -> None:
 
 
 def _add_log(found: Gathered, file: str, data: bytes) -> None:
-    source: str | IO[bytes] = _Named(data) if file == "-" else file
+    name = _STANDARD_INPUT if file == "-" else file
+    source: str | IO[bytes] = _Named(data, name) if data or file == "-" else file
     found.logs[file] = read_gctrace(source)
-    found.kinds[_STANDARD_INPUT if file == "-" else file] = "log"
-
-
-def _looks_packed(head: bytes) -> bool:
-    """Whether a file may be a protobuf message whose first field is a sample type, as in every profile."""
-    return head[:1] == b"\n" and _BINARY.search(head[1:64]) is not None
+    found.kinds[name] = "log"
 
 
 def _is_binary(head: bytes) -> bool:
@@ -171,18 +168,33 @@ def _reading(file: str) -> Reading:
     return read_reading(Path(file))
 
 
-def _refuse_piped(file: str) -> None:
-    if file == "-":
+def _refuse_piped(name: str, data: bytes) -> None:
+    if data:
         raise InputError(
-            "standard input: holds a page or a reading, which gcsim reads from a file only; save it and name the file"
+            f"{name}: holds a page or a reading, which gcsim reads from a file only; save it and name the file"
         )
 
 
-def _head(data: bytes, file: str) -> bytes:
-    """The first bytes of a file, unpacked; empty for a file that cannot be read, which the reader of logs"
-    " explains."""
+def _piped(file: str) -> bytes:
+    """The bytes of a named pipe, which can be read only once; empty for any other file."""
     try:
-        if file == "-":
+        if not stat.S_ISFIFO(os.stat(file).st_mode):  # noqa: PTH116  # names with a null character raise here, too
+            return b""
+        with Path(file).open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+    except (OSError, ValueError):
+        return b""
+    if len(data) > MAX_BYTES:
+        raise InputError(
+            f"{file}: holds more than {MAX_BYTES >> 20} MiB, the most that is read; pass a shorter log"
+        )
+    return data
+
+
+def _head(data: bytes, file: str) -> bytes:
+    """The first bytes of a file, unpacked; empty if it cannot be read: the reader of logs then says why."""
+    try:
+        if data or file == "-":
             return _unpacked_head(io.BytesIO(data))
         if not stat.S_ISREG(os.stat(file).st_mode):  # noqa: PTH116  # a pipe can be read only once
             return b""
@@ -231,7 +243,7 @@ def _text(data: bytes, file: str) -> str:
             raise InputError(f"{file}: its gzip data are damaged or cut short; save the file again") from None
     if len(raw) > MOST_TEXT_BYTES:
         raise InputError(
-            f"{file}: holds more than {MOST_TEXT_BYTES >> 20} MiB, the most that is read of such a file;"
-            " save /debug/pprof/goroutine?debug=1"
+            f"{file}: holds more than {MOST_TEXT_BYTES >> 20} MiB, the most that is read of such a file; save"
+            " /debug/pprof/goroutine?debug=1"
         )
     return raw.decode("utf-8", errors="replace")

@@ -17,12 +17,12 @@ from gcsim.capture.cpu_quota import CpuQuota
 from gcsim.capture.info import CaptureInfo
 from gcsim.cycles import NOT_LOGGED
 from gcsim.diagnosis.records import Sign, Unit
-from gcsim.diagnosis.thresholds import COARSE_CLOCK_SHARE, TWO_GOGC
+from gcsim.diagnosis.thresholds import COARSE_CLOCK_SHARE, CROWDED_CPU, TWO_GOGC
 from gcsim.gctrace.source import source_name
 from gcsim.gctrace.trace import Trace
 from gcsim.metrics import cycle_metrics
 from gcsim.settings import Settings
-from gcsim.units import MIB
+from gcsim.units import MIB, format_gogc
 
 _LATE = 0.5  # of the time of the log
 
@@ -109,6 +109,23 @@ class Subject:
         return None if cgroup is None else cgroup.limit_bytes
 
     @property
+    def is_crowded(self) -> bool:
+        """Whether other processes used much of the CPU during the capture."""
+        foreign = None if self.info is None else self.info.foreign_cpu_fraction
+        return foreign is not None and foreign >= CROWDED_CPU
+
+    @property
+    def has_times(self) -> bool:
+        """Whether the log prints the time of each cycle (Go 1.5 and later)."""
+        return self.trace.older is None or self.trace.generation in ("1.5beta", "1.5")
+
+    @property
+    def gogc_text(self) -> str:
+        """GOGC as a part of a sentence; an assumed value says so."""
+        mark = " (assumed)" if self.case.log.origins.gogc == "assumed" else ""
+        return f"GOGC={format_gogc(self.settings.gogc)}{mark}"
+
+    @property
     def has_cpu(self) -> bool:
         """Whether the log prints CPU times of marking (Go 1.5 and later)."""
         return bool((self.trace.cycles.background_cpu_ns != NOT_LOGGED).any())
@@ -117,7 +134,7 @@ class Subject:
     def clock_is_coarse(self) -> bool:
         """Whether most mark phases print 0, as with the clock of Windows."""
         mark = self.trace.cycles.mark_ns
-        return bool(mark.size) and float((mark == 0).mean()) > COARSE_CLOCK_SHARE
+        return self.has_times and bool(mark.size) and float((mark == 0).mean()) > COARSE_CLOCK_SHARE
 
     def metric(self, name: str) -> float:
         """A metric of the window; NaN if the log has too few cycles for it."""

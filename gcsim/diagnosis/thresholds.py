@@ -9,12 +9,15 @@ from gcsim.units import MIB
 # --- evidence ---
 FEW_CYCLES = 6  # fewer cycles show neither a rate nor a trend
 MANY_CYCLES = 20  # from here on a trend has high confidence
+CROWDED_CPU = 0.25  # of all CPU, used by other processes during a capture: pauses and slow marking are theirs
+START_SECONDS = 5.0  # a shorter log shows the start of the process only: high rates there mean little
 LEAK_SECONDS = 10.0  # a shorter log does not separate a leak from start-up
 COARSE_CLOCK_SHARE = 0.5  # mark phases that print 0: a clock of Windows, whose pauses are multiples of 0.5 ms
 
 # --- growth ---
 SURE_LEAK_SECONDS = 60.0  # from here on start-up is an unlikely reason
 FALLS_BACK = 0.6  # of the rise: a leak does not give back what it took
+STEADY = 1.3  # times the live heap at the start: up to this, a live heap is called steady
 LEVELLED_OFF = 0.9  # of the whole rise lies within the log: a cache that has filled
 STACKS_LEAD = 0.25  # stacks grow at this share of the live heap's rate or more: goroutines hold the heap
 

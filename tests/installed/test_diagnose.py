@@ -55,6 +55,14 @@ def test_standard_input_is_read(installed: Installed, folder: Path) -> None:
     assert "goroutine leak" in profiles.stdout
 
 
+def test_a_named_pipe_is_read_once(installed: Installed, folder: Path) -> None:
+    """As a shell makes it for <(kubectl logs ...)."""
+    command = f"{installed.script} diagnose --json <(cat leak.log) <(cat g1) <(cat g2)"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=300)
+    kinds = [one["kind"] for one in json.loads(done.stdout)["files"]]
+    assert kinds == ["log", "goroutines", "goroutines"]
+
+
 def test_json_is_one_document(installed: Installed, folder: Path) -> None:
     """Nothing else is on standard output, and the kinds of the files are named."""
     found = installed.run("diagnose", "leak.log", "g1", "g2", "--json", cwd=folder)

@@ -42,7 +42,7 @@ def names(verdicts: Verdicts, severity: str | None = None) -> list[str]:
             {"gomemlimit_bytes": 74 * MIB},
         ),
         (
-            GcLog(live=0.5, alloc_per_second=400.0, seconds=5.0, mark_cpu_per_mib=0.002),
+            GcLog(live=0.5, alloc_per_second=400.0, seconds=8.0, mark_cpu_per_mib=0.002),
             "heap-minimum",
             {"gogc": 100},
         ),

@@ -67,6 +67,13 @@ def test_two_heap_profiles_name_the_site_that_grows(tmp_path: Path) -> None:
         assert cause.signs[0].value == 40 * MIB
 
 
+def test_a_profile_may_start_with_any_field(tmp_path: Path) -> None:
+    """Go writes the period type (field 11) first."""
+    stacks = {("main.newBuffer", "sync.(*Pool).Get", "main.handle"): (9, 900 * MIB, 0, 0)}
+    content = b"\x5a\x04\x08\x05\x10\x02" + gzip.decompress(profile(HEAP, stacks))
+    assert [one.name for one in diagnosed(tmp_path, allocs=content).causes] == ["pool-misses"]
+
+
 def test_equal_heap_profiles_show_no_leak(tmp_path: Path) -> None:
     """Nor does a small rise."""
     old = profile(HEAP, {("main.cache",): (9, 9, 1, 50 * MIB)}, seconds=1)

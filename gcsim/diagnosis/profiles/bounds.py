@@ -21,6 +21,26 @@ _BOUNDS = {
     6: ("strings", 600_000, 32 * MIB),
 }
 _MOST_OTHERS = 100_000
+_FIELDS_LOOKED_AT, _LAST_FIELD = 20, 15  # profile.proto has fields 1 to 15
+
+
+def looks_like_profile(head: bytes) -> bool:
+    """Whether the first fields of a message are those of a profile, with a sample type among them."""
+    place = 0
+    try:
+        for _ in range(_FIELDS_LOOKED_AT):
+            tag, place = _varint(head, place)
+            number, kind = tag >> 3, tag & 7
+            if not 1 <= number <= _LAST_FIELD or kind not in (_VARINT, _BYTES):
+                return False
+            size, place = _varint(head, place)
+            if kind == _BYTES:
+                if number == 1 and head[place : place + 1] in (b"\x08", b"\x10"):
+                    return True
+                place += size
+    except ValueError:
+        return False
+    return False
 
 
 def check_bounds(data: bytes, source: str) -> None:
@@ -48,8 +68,8 @@ def check_bounds(data: bytes, source: str) -> None:
         name, most, most_bytes = _BOUNDS.get(number, ("other fields", _MOST_OTHERS, MIB))
         if counts[number] > most or sizes[number] > most_bytes:
             raise InputError(
-                f"{source}: holds more {name} than gcsim reads ({most:,}, or {most_bytes >> 20} MiB); take a shorter"
-                " profile, or reduce it with go tool pprof -proto -focus=…"
+                f"{source}: holds more {name} than gcsim reads ({most:,}, or {most_bytes >> 20} MiB); take a"
+                " shorter profile, or reduce it with go tool pprof -proto -focus=…"
             )
 
 

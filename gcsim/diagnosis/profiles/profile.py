@@ -204,7 +204,7 @@ def _unpacked(data: bytes, source: str) -> bytes:
             ) from None
     if len(data) > MOST_BYTES:
         raise InputError(
-            f"{source}: holds more than {MOST_BYTES >> 20} MiB, the most that is read of a profile; take a shorter"
-            " profile, or reduce it with go tool pprof -proto -focus=…"
+            f"{source}: holds more than {MOST_BYTES >> 20} MiB, the most that is read of a profile; take a"
+            " shorter profile, or reduce it with go tool pprof -proto -focus=…"
         )
     return data

@@ -50,17 +50,14 @@ def _quota(subject: Subject) -> Iterator[Cause]:
             confidence="high",
             sentence=(
                 f"GOMAXPROCS={procs}, but the CPU quota is {format_number(quota)} CPUs: marking and the"
-                " program use up the"
-                " quota early in each period of 100 ms, and the kernel stops all threads until the period"
-                " ends, in pauses"
-                " too."
+                " program use up the quota early in each period of 100 ms, and the kernel stops all threads"
+                " until the period ends, in pauses too."
             ),
             signs=tuple(signs),
             steps=(
                 Step(
                     text=f"Set GOMAXPROCS={math.ceil(quota)} (Go 1.25 and later do so by themselves if"
-                    " GOMAXPROCS is not"
-                    " set), or raise the quota.",
+                    " GOMAXPROCS is not set), or raise the quota.",
                 ),
                 Step(text="Watch the throttled periods.", command="cat /sys/fs/cgroup/cpu.stat"),
             ),
@@ -74,10 +71,9 @@ def _quota(subject: Subject) -> Iterator[Cause]:
             severity="serious",
             confidence=confidence,
             sentence=(
-                "A CPU quota stops the process: cycles start and end in step with the quota's period of"
-                " 100 ms, and marking"
-                " across the end of a period takes longer. GC times and pauses include the time that the process was"
-                " stopped."
+                "A CPU quota stops the process: cycles start and end in step with the quota's period of 100"
+                " ms, and marking across the end of a period takes longer. GC times and pauses include the"
+                " time that the process was stopped."
                 if throttled is None
                 else f"The kernel stopped the process at its CPU quota in {format_percent(throttled, 2)} of periods."
             ),
@@ -85,8 +81,7 @@ def _quota(subject: Subject) -> Iterator[Cause]:
             steps=(
                 Step(
                     text=f"Set GOMAXPROCS (now {procs}) to the quota, or raise the quota; then log again."
-                    " nr_throttled"
-                    " counts the throttled periods.",
+                    " nr_throttled counts the throttled periods.",
                     command="cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu.max",
                 ),
             ),
@@ -144,13 +139,14 @@ def _starved(subject: Subject) -> Iterator[Cause]:
     place = int(np.argmax(np.where(slow, concurrent, 0.0)))
     yield Cause(
         name="cpu-starved",
-        severity="serious",
-        confidence="medium",
+        severity="worth knowing" if subject.is_crowded else "serious",
+        confidence="low" if subject.is_crowded else "medium",
         sentence=(
             f"Marking {format_number(float(marked[place]) / MIB)} MiB takes up to"
-            f" {format_seconds(float(concurrent[place]))}, a hundred times as long as usual: the process"
-            " does not get the"
-            " CPU. A CPU quota, a CPU request that is too low on a full node, or swapping does that."
+            f" {format_seconds(float(concurrent[place]))}, a hundred times as long as usual: the process does"
+            " not get the CPU. A CPU quota, a CPU request that is too low on a full node, or swapping does"
+            " that."
+            + (" Other processes used much of the CPU during this capture." if subject.is_crowded else "")
         ),
         signs=(
             subject.sign(
@@ -195,10 +191,10 @@ def _assists(subject: Subject) -> Iterator[Cause]:
         severity="serious" if cpu >= ASSIST_CPU_SERIOUS and len(assists) >= MANY_CYCLES else "worth knowing",
         confidence="high" if len(assists) >= MANY_CYCLES else "medium",
         sentence=(
-            f"Assists take {format_percent(cpu, 2)} of all CPU, and {format_percent(phase, 2)} of the CPU while GC"
-            " marks: the program allocates faster than background workers mark, so goroutines that allocate must mark"
-            f" first. Requests in a mark phase are slower by that. GC takes {format_percent(subject.gc_cpu, 2)} of all"
-            " CPU in total."
+            f"Assists take {format_percent(cpu, 2)} of all CPU, and {format_percent(phase, 2)} of the CPU"
+            " while GC marks: the program allocates faster than background workers mark, so goroutines that"
+            " allocate must mark first. Requests in a mark phase are slower by that. GC takes"
+            f" {format_percent(subject.gc_cpu, 2)} of all CPU in total."
         ),
         signs=(
             subject.sign(
@@ -230,9 +226,8 @@ def _idle_marking(subject: Subject) -> Iterator[Cause]:
         severity="worth knowing",
         confidence="high",
         sentence=(
-            f"Idle Ps spend {format_percent(idle, 2)} of all CPU on marking. They stop when the program"
-            " needs them, so"
-            " this does not slow it. It counts as CPU usage on dashboards and against a CPU quota."
+            f"Idle Ps spend {format_percent(idle, 2)} of all CPU on marking. They stop when the program needs"
+            " them, so this does not slow it. It counts as CPU usage on dashboards and against a CPU quota."
         ),
         signs=(subject.sign("CPU of idle mark workers over all CPU", value=idle, unit="fraction"),),
         steps=(Step(text="Fewer cycles (a higher GOGC) or a lower GOMAXPROCS reduce it."),),

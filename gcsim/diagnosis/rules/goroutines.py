@@ -87,8 +87,7 @@ def _growth(first: Goroutines, last: Goroutines) -> Iterator[Cause]:
         confidence="high",
         sentence=(
             f"Goroutines grow from {first.total:,} to {last.total:,}; {format_percent(rise / grown, 2)} of"
-            " the new ones"
-            f" {_waits(group)}.{because}"
+            f" the new ones {_waits(group)}.{because}"
         ),
         signs=tuple(_sign(last, one, f"{more:,} more goroutines") for one, more in named),
         steps=(
@@ -109,8 +108,8 @@ def _large(profile: Goroutines) -> Iterator[Cause]:
         severity="worth knowing",
         confidence="low",
         sentence=(
-            f"{group.count:,} of {profile.total:,} goroutines {_waits(group)}: a leak, or a service with that many"
-            f" connections or tasks.{f' The usual reason of a leak: {reason}.' if reason else ''}"
+            f"{group.count:,} of {profile.total:,} goroutines {_waits(group)}: a leak, or a service with that"
+            f" many connections or tasks.{f' The usual reason of a leak: {reason}.' if reason else ''}"
         ),
         signs=(_sign(profile, group, f"{group.count:,} goroutines"),),
         steps=(Step(text="A second profile a minute later shows whether their number grows."),),
@@ -140,9 +139,9 @@ def _finalizers(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
             confidence="high" if sure else "medium",
             sentence=(
                 f"A finalizer waits{waited} in"
-                f" {group.stack[0].place}{f' ({group.state})' if group.state else ''}. The runtime"
-                " runs finalizers one after the other, so no object with a finalizer is freed after it,"
-                " and the heap grows."
+                f" {group.stack[0].place}{f' ({group.state})' if group.state else ''}. The runtime runs"
+                " finalizers one after the other, so no object with a finalizer is freed after it, and the"
+                " heap grows."
             ),
             signs=(_sign(last, group, "the goroutine that runs finalizers"),),
             steps=(

@@ -46,6 +46,8 @@ class Rise:
 
 def growth_causes(subject: Subject) -> Iterator[Cause]:
     """The causes of growing memory."""
+    if not subject.has_times:
+        return
     rises = {one.part.what: one for one in _rises(subject)}
     stacks, heap = rises.get("stacks"), rises.get("live heap")
     if stacks is not None and stacks.part.continues:
@@ -77,7 +79,8 @@ def _goroutines(subject: Subject, rise: Rise, heap: Rise | None) -> Cause:
         confidence="medium" if long_enough else "low",
         sentence=(
             f"Scanned stacks grow {_rate(part)}, from {format_mib(max(part.first_bytes, MIB))} to"
-            f" {format_mib(part.last_bytes)}{also}: goroutines accumulate, or goroutines recurse deeper and deeper."
+            f" {format_mib(part.last_bytes)}{also}: goroutines accumulate, or goroutines recurse deeper and"
+            " deeper."
         ),
         signs=_ends(subject, rise, "scanned stacks"),
         steps=(
@@ -187,8 +190,8 @@ def _reached(subject: Subject, rise: Rise) -> Iterator[str]:
     if limit is not None:
         when = seconds_until(rise, limit - outside)
         yield (
-            f"The live heap reaches GOMEMLIMIT of {format_mib(limit)} {_when(when)}; from then on GC takes up to half"
-            " of the CPU."
+            f"The live heap reaches GOMEMLIMIT of {format_mib(limit)} {_when(when)}; from then on GC takes up"
+            " to half of the CPU."
         )
     if memory is not None:
         held = memory - outside

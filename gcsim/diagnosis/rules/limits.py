@@ -67,9 +67,8 @@ def _spiral(subject: Subject, below: float) -> Cause:
         confidence="high" if limit is not None else "medium",
         sentence=(
             f"{named} is below what the service needs: the live heap of {format_mib(subject.live_bytes)}"
-            " fills the heap"
-            f" goal in {format_percent(below, 2)} of late cycles, so a cycle starts as soon as one ends. GC takes"
-            f" {format_percent(cpu, 2)} of all CPU (death spiral).{limiter}"
+            f" fills the heap goal in {format_percent(below, 2)} of late cycles, so a cycle starts as soon as"
+            f" one ends. GC takes {format_percent(cpu, 2)} of all CPU (death spiral).{limiter}"
         ),
         signs=(
             subject.sign(
@@ -96,12 +95,10 @@ def _near(subject: Subject, room: float) -> Cause:
         severity="serious" if cpu >= NEAR_LIMIT_SERIOUS_CPU else "worth knowing",
         confidence="high" if limit is not None else "medium",
         sentence=(
-            f"GOMEMLIMIT={format_go_bytes(limit)} leaves room for {format_percent(max(room, 0.0), 2)} of"
-            " the live heap of"
-            f" {format_mib(subject.live_bytes)} between two cycles, so GC runs"
-            f" {subject.metric('gc_rate_hz'):.2g} times a"
-            f" second and takes {format_percent(cpu, 2)} of all CPU. A little more load or live heap makes"
-            " a death spiral."
+            f"GOMEMLIMIT={format_go_bytes(limit)} leaves room for {format_percent(max(room, 0.0), 2)} of the"
+            f" live heap of {format_mib(subject.live_bytes)} between two cycles, so GC runs"
+            f" {subject.metric('gc_rate_hz'):.2g} times a second and takes {format_percent(cpu, 2)} of all"
+            " CPU. A little more load or live heap makes a death spiral."
         ),
         signs=(
             subject.sign(
@@ -185,10 +182,10 @@ def _against_container(subject: Subject) -> Iterator[Cause]:
             severity="serious" if over or full else "worth knowing",
             confidence="high",
             sentence=(
-                f"GOMEMLIMIT={format_go_bytes(limit)} is {format_percent(limit / memory, 3)} of the container's"
-                f" {format_mib(memory)}. The limit does not count the binary's pages, C memory and kernel"
-                " memory; when"
-                " the heap reaches the limit, the container is full and the kernel kills the process."
+                f"GOMEMLIMIT={format_go_bytes(limit)} is {format_percent(limit / memory, 3)} of the"
+                f" container's {format_mib(memory)}. The limit does not count the binary's pages, C memory"
+                " and kernel memory; when the heap reaches the limit, the container is full and the kernel"
+                " kills the process."
             ),
             signs=signs,
             steps=(
@@ -214,8 +211,9 @@ def _missing(subject: Subject, memory: int, peak: float, signs: tuple[Sign, ...]
         severity="serious" if share >= CONTAINER_FULL else "worth knowing",
         confidence="high" if known and share >= CONTAINER_ROOMY else "medium" if known else "low",
         sentence=(
-            f"GOMEMLIMIT is off{unsure}, and the container has {format_mib(memory)}: the heap follows GOGC alone, and"
-            f" memory peaks at {format_mib(peak)} or more, {format_percent(share, 2)} of the container{fits}."
+            f"GOMEMLIMIT is off{unsure}, and the container has {format_mib(memory)}: the heap follows GOGC"
+            f" alone, and memory peaks at {format_mib(peak)} or more, {format_percent(share, 2)} of the"
+            f" container{fits}."
         ),
         signs=signs,
         steps=(

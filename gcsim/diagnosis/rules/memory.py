@@ -64,20 +64,17 @@ def fragmentation_cause(
         confidence="high",
         sentence=(
             f"Spans in use hold {format_mib(spans_bytes)}, and objects only {format_mib(object_bytes)} of"
-            f" it{grows}: a few"
-            " live objects keep each span, and other sizes cannot use the free slots. RSS counts the"
-            " spans; GC does not"
-            " free them."
+            f" it{grows}: a few live objects keep each span, and other sizes cannot use the free slots. RSS"
+            " counts the spans; GC does not free them."
         ),
         signs=signs,
         steps=(
             Step(
                 text="Find long-lived small objects that are allocated among many short-lived ones of"
-                " their size (caches,"
-                " interned strings, map entries); copy them into one slice, or allocate them first.",
+                " their size (caches, interned strings, map entries); copy them into one slice, or allocate"
+                " them first.",
                 command="curl -s localhost:6060/debug/pprof/heap > heap.pb.gz; go tool pprof"
-                " -sample_index=inuse_objects"
-                " -top heap.pb.gz",
+                " -sample_index=inuse_objects -top heap.pb.gz",
             ),
         ),
         log=log,
@@ -102,10 +99,9 @@ def _outside(subject: Subject) -> Iterator[Cause]:
         severity="worth knowing",
         confidence="high" if measured is not None else "medium",
         sentence=(
-            f"Resident memory is {format_mib(rss)}, and the heap with its stacks peaks at {format_mib(heap)}: about"
-            f" {format_mib(outside)} lie outside. C libraries, mapped files and free pages of fragmented"
-            " spans are not in"
-            " gctrace, and GOGC does not change them."
+            f"Resident memory is {format_mib(rss)}, and the heap with its stacks peaks at {format_mib(heap)}:"
+            f" about {format_mib(outside)} lie outside. C libraries, mapped files and free pages of"
+            " fragmented spans are not in gctrace, and GOGC does not change them."
         ),
         signs=(
             subject.sign(f"heap peak with stacks {format_mib(heap)}", value=heap, unit="bytes"),
@@ -152,11 +148,9 @@ def _ballast(subject: Subject) -> Iterator[Cause]:
         confidence="medium" if scanned is not None else "low",
         sentence=(
             f"The live heap stays at {format_mib(live)}, and marking it costs only"
-            f" {format_seconds(float(np.median(evidence.mark_cpu_seconds)))} of CPU a cycle: nearly all of"
-            " it holds no"
-            " pointers and never changes. It is a ballast, or a cache of plain bytes. A ballast only"
-            " raises the heap goal;"
-            " GOMEMLIMIT with a higher GOGC does that without the memory."
+            f" {format_seconds(float(np.median(evidence.mark_cpu_seconds)))} of CPU a cycle: nearly all of it"
+            " holds no pointers and never changes. It is a ballast, or a cache of plain bytes. A ballast"
+            " only raises the heap goal; GOMEMLIMIT with a higher GOGC does that without the memory."
         ),
         signs=(
             subject.sign(

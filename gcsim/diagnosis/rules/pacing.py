@@ -28,9 +28,10 @@ from gcsim.diagnosis.thresholds import (
     MINIMUM_HEAP_RATE,
     MINIMUM_HEAP_SERIOUS_CPU,
     MINIMUM_HEAP_SERIOUS_RATE,
+    START_SECONDS,
 )
 from gcsim.goruntime.pacer import heap_minimum_bytes
-from gcsim.units import MIB, format_gogc, format_mib, format_number, format_percent
+from gcsim.units import MIB, format_mib, format_number, format_percent
 
 _STEADY_HEAP_BYTES = 64.0 * MIB  # a heap goal that makes cycles of a tiny live heap rare
 
@@ -53,7 +54,7 @@ def _forced(subject: Subject) -> Iterator[Cause]:
     if per_minute < FORCED_PER_MINUTE:
         return
     often = per_minute >= 60.0 * FORCED_SERIOUS_PER_SECOND
-    long_enough = seconds >= 5.0  # a benchmark forces some cycles in its first second
+    long_enough = seconds >= START_SECONDS
     most = float(forced.mean()) >= FORCED_SERIOUS_SHARE
     costly = most and not _cost(subject, forced) < FORCED_SERIOUS_CPU
     rows = np.flatnonzero(forced)
@@ -63,9 +64,8 @@ def _forced(subject: Subject) -> Iterator[Cause]:
         confidence="high",
         sentence=(
             f"The program forces {format_number(per_minute)} collections a minute, {count} of"
-            f" {len(trace.cycles)} cycles: it calls runtime.GC() or debug.FreeOSMemory(). Each call marks"
-            " the whole live"
-            " heap and makes its goroutine wait for that."
+            f" {len(trace.cycles)} cycles: it calls runtime.GC() or debug.FreeOSMemory(). Each call marks the"
+            " whole live heap and makes its goroutine wait for that."
         ),
         signs=(
             subject.sign("(forced)", row=int(rows[0])),
@@ -103,15 +103,13 @@ def _minimum_heap(subject: Subject) -> Iterator[Cause]:
     last = subject.row(len(subject.window) - 1)
     yield Cause(
         name="heap-minimum",
-        severity="serious" if serious and subject.seconds >= 2.0 else "worth knowing",
-        confidence="high",
+        severity="serious" if serious and subject.seconds >= START_SECONDS else "worth knowing",
+        confidence="high" if subject.seconds >= START_SECONDS else "low",
         sentence=(
-            f"The live heap of {format_mib(subject.live_bytes)} is so small that the heap goal is the minimum,"
-            f" {format_mib(minimum)} at GOGC={format_gogc(gogc)}; GC runs {format_number(rate)} times a"
-            " second and takes"
-            f" {format_percent(subject.gc_cpu, 2)} of all CPU. A larger heap costs a few tens of MiB and"
-            " saves almost all"
-            " of it."
+            f"The live heap of {format_mib(subject.live_bytes)} is so small that the heap goal is the"
+            f" minimum, {format_mib(minimum)} at {subject.gogc_text}; GC runs {format_number(rate)} times a"
+            f" second and takes {format_percent(subject.gc_cpu, 2)} of all CPU. A larger heap costs a few"
+            " tens of MiB and saves almost all of it."
         ),
         signs=(
             subject.sign(
@@ -125,8 +123,7 @@ def _minimum_heap(subject: Subject) -> Iterator[Cause]:
         steps=(
             Step(
                 text=f"Set GOGC={better}, which makes the minimum {format_mib(minimum * better / gogc)},"
-                " or GOGC=off with"
-                " a GOMEMLIMIT that the container holds.",
+                " or GOGC=off with a GOMEMLIMIT that the container holds.",
             ),
         ),
         log=subject.name,
@@ -152,11 +149,9 @@ def _large(subject: Subject) -> Iterator[Cause]:
         confidence="high" if int(jumped.sum()) >= 5 else "medium",
         sentence=(
             f"In {format_percent(share, 2)} of cycles the heap is already"
-            f" {format_mib(float(np.median(jump[jumped])))} past"
-            " its goal when the cycle starts: single allocations of that size carry it there. Peaks are"
-            f" {format_percent(over, 2)} above the goal that GOGC and GOMEMLIMIT set, and each such"
-            " allocation starts a"
-            " collection."
+            f" {format_mib(float(np.median(jump[jumped])))} past its goal when the cycle starts: single"
+            f" allocations of that size carry it there. Peaks are {format_percent(over, 2)} above the goal"
+            " that GOGC and GOMEMLIMIT set, and each such allocation starts a collection."
         ),
         signs=(
             subject.sign(
@@ -217,7 +212,8 @@ def _gogc_low(subject: Subject) -> Iterator[Cause]:
         sentence=(
             f"GOGC={gogc} starts a cycle whenever the heap has grown by {gogc} %: GC runs"
             f" {format_number(subject.metric('gc_rate_hz'))} times a second and takes"
-            f" {format_percent(subject.gc_cpu, 2)} of all CPU{_of_used(subject)}. GC CPU falls about as 1/GOGC."
+            f" {format_percent(subject.gc_cpu, 2)} of all CPU{_of_used(subject)}. GC CPU falls about as"
+            " 1/GOGC."
         ),
         signs=(
             *_cpu_signs(subject),
@@ -237,16 +233,16 @@ def general_cpu_causes(subject: Subject, found: set[str]) -> Iterator[Cause]:
     if found & explained or len(subject.window) < FEW_CYCLES or not _is_costly(subject, GC_CPU_WORTH):
         return
     serious = subject.gc_cpu >= GC_CPU_SERIOUS or subject.gc_of_used_cpu >= GC_OF_USED_SERIOUS
-    sure = len(subject.window) >= MANY_CYCLES
+    sure = len(subject.window) >= MANY_CYCLES and subject.seconds >= START_SECONDS
     yield Cause(
         name="gc-cpu-high",
         severity="serious" if serious and sure else "worth knowing",
         confidence="high" if sure else "low",
         sentence=(
-            f"GC takes {format_percent(subject.gc_cpu, 2)} of all CPU{_of_used(subject)}, at GOGC="
-            f"{format_gogc(subject.settings.gogc)} with {format_mib(subject.live_bytes)} live and"
-            f" {format_number(subject.metric('gc_rate_hz'))} cycles a second: the program allocates fast"
-            " for its heap."
+            f"GC takes {format_percent(subject.gc_cpu, 2)} of all CPU{_of_used(subject)}, at"
+            f" {subject.gogc_text} with {format_mib(subject.live_bytes)} live and"
+            f" {format_number(subject.metric('gc_rate_hz'))} cycles a second: the program allocates fast for"
+            " its heap."
         ),
         signs=tuple(_cpu_signs(subject)),
         steps=(

@@ -85,8 +85,8 @@ def _kept(page: Page) -> Iterator[Cause]:
         confidence="high",
         sentence=(
             f"Go keeps {format_mib(kept)} of free pages of {format_mib(go.counted_bytes)} in all. The"
-            " scavenger returns them"
-            " in the background within minutes; a GOMEMLIMIT makes it return them before the limit is reached."
+            " scavenger returns them in the background within minutes; a GOMEMLIMIT makes it return them"
+            " before the limit is reached."
         ),
         signs=(Sign(text="HeapIdle less HeapReleased", source=page.source, value=float(kept), unit="bytes"),),
         steps=(Step(text="A high peak that is over explains it; find the peak in the GC log."),),
@@ -106,8 +106,8 @@ def _growth(first: Page, last: Page) -> Iterator[Cause]:
         confidence="low",
         sentence=(
             f"The heap goal grows from {format_mib(before.next_gc_bytes)} to"
-            f" {format_mib(after.next_gc_bytes)} between the"
-            " two pages, so the live heap grows: a leak, or a service that still warms up."
+            f" {format_mib(after.next_gc_bytes)} between the two pages, so the live heap grows: a leak, or a"
+            " service that still warms up."
         ),
         signs=(
             Sign(text="NextGC", source=first.source, value=float(before.next_gc_bytes), unit="bytes"),

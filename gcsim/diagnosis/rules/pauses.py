@@ -14,7 +14,6 @@ from gcsim.diagnosis.thresholds import (
 )
 from gcsim.units import format_percent, format_seconds
 
-_FOREIGN = 0.25  # share of all CPU that other processes used in the capture
 _CONCURRENT = ("1.5beta", "1.5", "1.6", "1.18")
 
 
@@ -43,8 +42,7 @@ def pause_causes(subject: Subject) -> Iterator[Cause]:
     place, worst = int(kinds[kind].argmax()), float(kinds[kind].max())
     share = count / max(sum(int((pauses > 0).sum()) for pauses in kinds.values()), 1)
     serious = count >= LONG_PAUSES_SERIOUS_COUNT and share >= LONG_PAUSES_SERIOUS_SHARE
-    foreign = subject.info.foreign_cpu_fraction if subject.info is not None else None
-    crowded = foreign is not None and foreign >= _FOREIGN
+    crowded = subject.is_crowded
     most = max(counts, key=lambda one: counts[one])
     spread = ", ".join(f"{number} in {one}" for one, number in counts.items() if number)
     yield Cause(
@@ -53,7 +51,8 @@ def pause_causes(subject: Subject) -> Iterator[Cause]:
         confidence="low" if crowded else "high" if count >= LONG_PAUSES_SERIOUS_COUNT else "medium",
         sentence=(
             f"{count} {'pause' if count == 1 else 'pauses'} of {format_seconds(least)} or more ({spread}),"
-            f" {format_percent(share, 2)} of all pauses; the longest is {format_seconds(worst)}. {_meaning(most)}"
+            f" {format_percent(share, 2)} of all pauses; the longest is {format_seconds(worst)}."
+            f" {_meaning(most)}"
             + (
                 " Other processes used much of the CPU during this capture, which stretches pauses."
                 if crowded
@@ -62,7 +61,8 @@ def pause_causes(subject: Subject) -> Iterator[Cause]:
         ),
         signs=(
             subject.sign(
-                f"{kind} of {format_seconds(worst)} at {evidence.start_seconds[place]:.3f} s",
+                f"{kind} of {format_seconds(worst)}"
+                + (f" at {evidence.start_seconds[place]:.3f} s" if subject.has_times else ""),
                 row=place,
                 value=worst,
                 unit="seconds",
@@ -83,15 +83,13 @@ def pause_causes(subject: Subject) -> Iterator[Cause]:
 def _meaning(kind: str) -> str:
     if kind == "sweep termination":
         return (
-            "Before marking, the runtime waits until every goroutine has stopped: a goroutine in a loop"
-            " that it cannot"
-            " preempt, a long system call in C, or a thread without CPU makes all others wait."
+            "Before marking, the runtime waits until every goroutine has stopped: a goroutine in a loop that"
+            " it cannot preempt, a long system call in C, or a thread without CPU makes all others wait."
         )
     if kind == "mark termination":
         return (
             "After marking, the runtime stops the world and flushes the caches of all Ps: threads without"
-            " CPU (a quota, a"
-            " busy machine, swapping) are the usual reason."
+            " CPU (a quota, a busy machine, swapping) are the usual reason."
         )
     return (
         "Up to Go 1.4 a collection stops the world for all its work; a newer Go marks while the program runs."

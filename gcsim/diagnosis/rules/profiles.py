@@ -107,8 +107,8 @@ def _ballast(profile: Profile) -> Iterator[Cause]:
             severity="worth knowing",
             confidence="high",
             sentence=(
-                f"{count:.0f} {'object' if count == 1 else 'objects'} of {format_mib(size)} in all, allocated at"
-                f" {site_of(site)}, {'is' if count == 1 else 'are'} {format_percent(size / total, 2)} of"
+                f"{count:.0f} {'object' if count == 1 else 'objects'} of {format_mib(size)} in all, allocated"
+                f" at {site_of(site)}, {'is' if count == 1 else 'are'} {format_percent(size / total, 2)} of"
                 " the live heap."
             ),
             signs=(Sign(text=_chain(site), source=profile.source, value=size, unit="bytes"),),
@@ -132,10 +132,9 @@ def _allocation(profile: Profile) -> Iterator[Cause]:
             severity=severity,
             confidence="high",
             sentence=(
-                f"{format_percent(below, 2)} of all allocated bytes ({format_mib(below * total)}) are objects that a"
-                f" sync.Pool makes anew, most of them for {user}: few of them are put back, or GC empties"
-                " the pool before"
-                " they are used again."
+                f"{format_percent(below, 2)} of all allocated bytes ({format_mib(below * total)}) are objects"
+                f" that a sync.Pool makes anew, most of them for {user}: few of them are put back, or GC"
+                " empties the pool before they are used again."
             ),
             signs=(
                 Sign(text=_chain(in_pool), source=profile.source, value=sites[in_pool], unit="bytes"),
@@ -159,8 +158,7 @@ def _allocation(profile: Profile) -> Iterator[Cause]:
             confidence="high",
             sentence=(
                 f"{format_percent(size / total, 2)} of all allocated bytes ({format_mib(size)}) come from"
-                f" {site_of(site)}."
-                " Fewer bytes there make GC cycles rarer by about that share."
+                f" {site_of(site)}. Fewer bytes there make GC cycles rarer by about that share."
             ),
             signs=(Sign(text=_chain(site), source=profile.source, value=size / total, unit="fraction"),),
         )
@@ -213,8 +211,8 @@ def _contention(profile: Profile) -> Iterator[Cause]:
         confidence="medium",
         sentence=(
             f"Goroutines waited {format_seconds(waited)} for mutexes in"
-            f" {format_seconds(profile.duration_seconds)}, most"
-            f" of it at {site_of(outer)}. GC does not cause this, but stops the holder of a lock, too."
+            f" {format_seconds(profile.duration_seconds)}, most of it at {site_of(outer)}. GC does not cause"
+            " this, but stops the holder of a lock, too."
         ),
         signs=(Sign(text=_chain(outer), source=profile.source, value=ns / 1e9, unit="seconds"),),
     )
