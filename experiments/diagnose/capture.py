@@ -23,6 +23,7 @@ from experiments.diagnose.scenarios import CONFIRMATION_GO, GO_VERSIONS, SCENARI
 from gcsim.capture.info import CaptureInfo, side_file
 from gcsim.capture.run import run_capture
 from gcsim.capture.runtime_counters import HeapAccounts
+from gcsim.diagnosis.profiles.schema import parsed
 from gcsim.errors import InputError
 
 PROGRAM = Path(__file__).parent / "program"
@@ -69,8 +70,19 @@ def capture(scenario: Scenario, go: str, out: Path) -> Path:
         target.write_bytes(gzip.compress(log.read_bytes(), mtime=0))
         thinned(replace(done.info, command=[binary.name, *scenario.switches])).save(side_file(target))
         for file in sorted(written.iterdir()):
-            shutil.copyfile(file, out / f"{stem(scenario, go)}.{file.name}")
+            (out / f"{stem(scenario, go)}.{file.name}").write_bytes(without_folders(file.read_bytes()))
     return target
+
+
+def without_folders(content: bytes) -> bytes:
+    """A profile whose absolute paths, those of the binary and of libraries, are file names; other content as it is."""
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    message = parsed(gzip.decompress(content))
+    for place, text in enumerate(message.string_table):
+        if text.startswith("/"):
+            message.string_table[place] = Path(text).name
+    return gzip.compress(message.SerializeToString(), mtime=0)
 
 
 def thinned(info: CaptureInfo) -> CaptureInfo:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.archive import unpacked
-from experiments.diagnose.capture import build, stem
+from experiments.diagnose.capture import build, stem, without_folders
 from experiments.diagnose.report import RUNS
 from experiments.diagnose.scenarios import GO_VERSIONS, SCENARIOS
 from gcsim.capture.info import CaptureInfo, side_file
@@ -57,7 +57,8 @@ def make_heap_profiles() -> None:
         command = [str(build(GO_VERSIONS[0])), "-duration", f"{_HEAP_SECONDS}s", *scenario.switches]
         subprocess.run([*command, "-out", folder, "-evidence", "heap"], check=True)
         for number in (1, 2):
-            shutil.copyfile(Path(folder) / f"heap{number}", EXAMPLES / f"heap{number}.pb.gz")
+            content = without_folders((Path(folder) / f"heap{number}").read_bytes())
+            (EXAMPLES / f"heap{number}.pb.gz").write_bytes(content)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from gcsim.diagnosis.records import Cause, Confidence, Severity, Sign, Step
 from gcsim.diagnosis.subject import Subject
 from gcsim.diagnosis.thresholds import (
     FALLS_BACK,
+    FEW_CYCLES,
     LEAK_SECONDS,
     LEVELLED_OFF,
     MANY_CYCLES,
@@ -59,9 +60,9 @@ def growth_causes(subject: Subject) -> Iterator[Cause]:
 
 
 def _rises(subject: Subject) -> Iterator[Rise]:
-    """The growing parts in the working window; in the whole log if the window is less than half of it."""
+    """The growing parts in the working window; in the whole log if the window is short or has few cycles."""
     evidence, first = subject.window, subject.case.window.start or 0
-    if subject.seconds < 0.5 * subject.whole_seconds:
+    if subject.seconds < 0.5 * subject.whole_seconds or len(evidence) < 2 * FEW_CYCLES:
         evidence, first = subject.case.printed, 0
     for part in growing_parts(evidence):
         values = evidence.live_bytes if part.what == "live heap" else evidence.stack_bytes
