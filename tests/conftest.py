@@ -42,6 +42,7 @@ CAPTURES = (
     "unit/test_calibration_walk.py::test_a_captured_log_passes_through_calibration_file_by_file",
     "unit/test_cli_commands.py::test_a_limit_stated_to_be_off_is_off_whatever_the_side_file_says",
     "unit/test_counted_memory.py",
+    "unit/test_diagnosis_scenarios.py::test_a_captured_scenario_is_diagnosed",
     "unit/test_disturbance.py",
     "unit/test_memory_outside.py",
     "unit/test_own_lines.py::test_a_real_trace_is_all_trace_lines",
@@ -57,6 +58,7 @@ CAPTURES = (
 SLOW = (
     "installed/test_bad_input.py",
     "installed/test_cluster.py",
+    "installed/test_diagnose.py",
     "installed/test_jobs.py",
     "installed/test_resume.py",
     "installed/test_recommend_from_logs.py",

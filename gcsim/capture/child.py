@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from gcsim.capture.cgroup import CgroupMemory
+from gcsim.capture.cpu_quota import CpuQuota
 from gcsim.capture.elf import BinarySizes
 from gcsim.capture.memory_map import MemoryMap
 from gcsim.capture.resident import ResidentMemory, own_rss_peak
@@ -45,6 +46,7 @@ class ChildUsage:
     memory: MemoryMap | None  # the maximum of each value read; None without /proc
     resident: ResidentMemory = field(default_factory=ResidentMemory)  # the highest polled value of each kind
     cgroup: CgroupMemory | None = None
+    cpu_quota: CpuQuota | None = None
     binary: BinarySizes | None = None
     read_ahead_kib: int | None = None
     go_programs: tuple[ProcessWatch, ...] = ()  # the busiest first; the other fields describe it
@@ -230,6 +232,7 @@ def _usage(child: Child, *, leaves_stderr_open: bool) -> ChildUsage:
         memory=main_program.memory,
         resident=main_program.resident,
         cgroup=main_program.cgroup.memory,
+        cpu_quota=main_program.cpu_quota.quota,
         binary=main_program.binary,
         read_ahead_kib=main_program.read_ahead_kib,
         go_programs=go_programs,

@@ -8,6 +8,7 @@ from typing import Self
 
 from gcsim.atomic import write_text_atomically
 from gcsim.capture.cgroup import CgroupMemory
+from gcsim.capture.cpu_quota import CpuQuota
 from gcsim.capture.elf import BinarySizes
 from gcsim.capture.log_mark import LogMark
 from gcsim.capture.runtime_counters import HeapAccounts
@@ -47,6 +48,7 @@ class CaptureInfo:
     file_peak_bytes: int | None = None  # file-mapped: text, read-only data, mapped data files
     shared_peak_bytes: int | None = None  # tmpfs and shared anonymous memory
     cgroup: CgroupMemory | None = None  # None outside a memory cgroup, and in the root cgroup
+    cpu_quota: CpuQuota | None = None  # None without a quota
     binary: BinarySizes | None = None
     read_ahead_kib: int | None = None  # of the binary's disk, per page fault
     heap_accounts: HeapAccounts | None = None  # samples of the runtime's own counts

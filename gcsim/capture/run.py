@@ -194,6 +194,7 @@ def _info(
         file_peak_bytes=usage.resident.file_bytes if is_known else None,
         shared_peak_bytes=usage.resident.shared_bytes if is_known else None,
         cgroup=usage.cgroup if is_known else None,
+        cpu_quota=usage.cpu_quota if is_known else None,
         binary=usage.binary,
         read_ahead_kib=usage.read_ahead_kib,
         heap_accounts=accounts,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gcsim.capture.cgroup import CgroupMemory
+from gcsim.capture.cpu_quota import CpuQuota
 from gcsim.capture.elf import BinarySizes
 from gcsim.capture.log_mark import LogMark
 from gcsim.capture.runtime_counters import HeapAccounts
@@ -141,6 +142,7 @@ _READERS: dict[str, Callable[[object], object]] = {
     "file_peak_bytes": _BYTES,
     "shared_peak_bytes": _BYTES,
     "cgroup": CgroupMemory.from_json,
+    "cpu_quota": CpuQuota.from_json,
     "binary": BinarySizes.from_json,
     "read_ahead_kib": _integer(0, 1 << 30),
     "heap_accounts": HeapAccounts.from_json,

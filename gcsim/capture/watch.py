@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from gcsim.capture.cgroup import CgroupWatch
+from gcsim.capture.cpu_quota import CpuQuotaWatch
 from gcsim.capture.disk import read_ahead_kib
 from gcsim.capture.elf import sizes_of_process
 from gcsim.capture.memory_map import MemoryMap, heap_mapped, memory_map
@@ -14,6 +15,7 @@ from gcsim.capture.run_settings import GoProgram
 from gcsim.capture.runtime_counters import AccountReader
 
 POLL_SECONDS = 0.05
+QUOTA_SECONDS = 0.5  # between looks at the CPU quota, 1 ms each
 ACCOUNT_SECONDS = 0.02  # between reads of the runtime's own counts, some 20 us each
 # between reads of the memory map: at least MAP_SECONDS, or MAP_COST times the time of a read; the cost alone decides
 # after resident memory has risen by the share MAP_RISE
@@ -49,6 +51,7 @@ class ProcessWatch:
         self.binary = None if go is None else sizes_of_process(pid)
         self.read_ahead_kib = None if go is None else read_ahead_kib(Path(f"/proc/{pid}/exe"))
         self.cgroup = CgroupWatch(pid, relatives)
+        self.cpu_quota = CpuQuotaWatch(pid)
         self.cpu_seconds = 0.0
         self.memory: MemoryMap | None = None
         self.accounts: AccountReader | None = None
@@ -60,6 +63,7 @@ class ProcessWatch:
         stat = stat_of(pid)
         self._start_ticks = None if stat is None else stat.start_ticks
         self._next_poll = 0.0
+        self._next_quota = 0.0
         self._next_map = started + MAP_SECONDS
         self._next_map_of_rise = started + POLL_SECONDS
         self._mapped_at = 0  # the peak of RSS at the last read of the memory map, bytes
@@ -77,6 +81,9 @@ class ProcessWatch:
             self.next_look = min(self.next_look, now + ACCOUNT_SECONDS)
         if self.go is not None and now >= self.cgroup.next_look:
             self.cgroup.look(now)
+        if self.go is not None and now >= self._next_quota:
+            self.cpu_quota.look()
+            self._next_quota = now + QUOTA_SECONDS
         risen = (self.resident.rss_peak_bytes or 0) > (1.0 + MAP_RISE) * self._mapped_at
         if now >= (self._next_map_of_rise if risen else self._next_map):
             self._read_map(now)

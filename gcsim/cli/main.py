@@ -16,6 +16,7 @@ from gcsim.cli.calibrate import calibrate
 from gcsim.cli.capture import capture
 from gcsim.cli.compare import compare
 from gcsim.cli.console import emit, lost_output, note
+from gcsim.cli.diagnose import diagnose
 from gcsim.cli.fleet import fleet
 from gcsim.cli.inspect import inspect
 from gcsim.cli.plot import plot
@@ -46,8 +47,8 @@ app = typer.Typer(
 )
 
 for command in (
-    capture, inspect, calibrate, simulate, sweep, recommend, compare, fleet, whatif, validate, plot, report,
-    versions,
+    capture, inspect, diagnose, calibrate, simulate, sweep, recommend, compare, fleet, whatif, validate, plot,
+    report, versions,
 ):  # fmt: skip
     app.command()(command)
 

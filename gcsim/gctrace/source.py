@@ -65,6 +65,15 @@ def read_source(source: Source) -> bytes:
     return plain_text(_unpack(data, name))
 
 
+def standard_input_bytes() -> bytes:
+    """All bytes of standard input, as they are. Raises InputError if it cannot be read or has more than MAX_BYTES."""
+    name = source_name("-")
+    try:
+        return _standard_input(name)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror}); name a file instead") from None
+
+
 def _raw_bytes(source: Source, name: str) -> bytes:
     if not isinstance(source, (str, Path)):
         return _read_bounded(source, name)

@@ -36,6 +36,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "simulate": _printed("simulate", "order-service", *SHORT),
         "inspect": _printed("inspect", log, "--json"),
+        "diagnose": _printed("diagnose", log, "--json", "--memory", "512Mi"),
         "calibrate": _printed("calibrate", log, "-o", model, "--json"),
         "sweep": _printed("sweep", "order-service", "--gogc", "100,200", *SHORT),
         "recommend": _printed("recommend", "order-service", "--memory", "512MiB", *SHORT),
@@ -55,6 +56,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     [
         "simulate",
         "inspect",
+        "diagnose",
         "calibrate",
         "sweep",
         "recommend",

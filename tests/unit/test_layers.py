@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("report",),
-    ("api",),
+    ("api", "diagnosis"),
     ("tuning", "calibration"),
     ("engine",),
     ("submodels",),

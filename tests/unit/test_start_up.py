@@ -9,7 +9,7 @@ import pytest
 
 from gcsim.cli.main import run
 
-HEAVY = ("matplotlib", "multiprocessing", "numpy", "rich", "scipy", "simpy")
+HEAVY = ("google", "matplotlib", "multiprocessing", "numpy", "rich", "scipy", "simpy")
 ONE_SHORT_RUN = ("order-service", "--duration", "5s", "--replicas", "1")
 GRID = ("--gogc", "50,100")
 _PROGRAM = (
@@ -47,6 +47,7 @@ def loaded_by(*arguments: str) -> tuple[int, list[str]]:
         (("inspect", "{folder}/a.log", "--json"), ["numpy"]),
         (("inspect", "{folder}/a.log"), ["numpy", "rich"]),
         (("inspect", "{folder}/a.log", "-o", "{folder}/figures", "--json"), ["matplotlib", "numpy"]),
+        (("diagnose", "{folder}/a.log"), ["numpy"]),
         (("simulate", *ONE_SHORT_RUN, "--json"), ["numpy"]),
         (("simulate", *ONE_SHORT_RUN), ["numpy", "rich"]),
         (("sweep", *ONE_SHORT_RUN, *GRID, "--json"), ["numpy"]),
@@ -60,7 +61,8 @@ def test_a_command_loads_only_the_libraries_that_it_uses(
     status, loaded = loaded_by(*(one.format(folder=folder) for one in arguments))
     if arguments[-1] == "--help":  # typer draws the help; its oldest allowed version does so with rich
         loaded = [one for one in loaded if one != "rich"]
-    assert (status, loaded) == (0, libraries)
+    negative = arguments[0] == "diagnose"  # the example service spends much CPU on GC
+    assert (status, loaded) == (int(negative), libraries)
 
 
 def test_the_help_of_a_command_loads_no_engine() -> None:

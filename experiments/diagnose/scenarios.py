@@ -1,0 +1,146 @@
+"""The scenarios: their switches, their settings, and the finding that must come first.
+
+The halves were fixed before any run was looked at: in the order of the alphabet, the first, third, fifth... fault and
+healthy service belong to the design half, on which rules and thresholds were chosen. The others are the reported half.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Half = Literal["design", "reported"]
+GO_VERSIONS = ("1.27.3", "1.21.13")
+CONFIRMATION_GO = "1.24.11"  # the runs after the rules were changed for misses of the reported half
+HEALTHY = "healthy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One service with its settings and the evidence that is written and given."""
+
+    name: str
+    expected: tuple[str, ...]  # the finding that must come first; one of these
+    switches: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()  # written by the program: heap, allocs, goroutine, dump, memstats
+    options: tuple[str, ...] = ()  # of gcsim diagnose
+    cpus: float | None = None  # CPU quota of the cgroup
+    seconds: float = 20.0
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether no finding may be serious."""
+        return self.expected == (HEALTHY,)
+
+
+def _fault(name: str, expected: str, switches: str, settings: str = "", **more: object) -> Scenario:
+    environment = dict(pair.split("=", 1) for pair in settings.split())
+    return Scenario(
+        name=name,
+        expected=tuple(expected.split()),
+        switches=tuple(switches.split()),
+        environment=environment,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+FAULTS = (
+    _fault("assists", "assists-slow-program", "-live 100 -rate 0 -workers 4 -work 0"),
+    _fault("ballast", "heap-ballast", "-live 2 -rate 10000 -size 16 -fault ballast"),
+    _fault(
+        "blocked-finalizer",
+        "finalizer-blocked",
+        "-live 20 -rate 6000 -fault finalizer",
+        evidence=("dump",),
+    ),
+    _fault(
+        "cpu-quota",
+        "gomaxprocs-above-quota cpu-throttled",
+        "-live 30 -rate 0 -workers 8 -work 4",
+        "GOMAXPROCS=8",
+        cpus=0.6,
+    ),
+    _fault(
+        "death-spiral", "memory-limit-below-live-heap", "-live 80 -rate 5000", "GOMEMLIMIT=70MiB GOGC=100"
+    ),
+    _fault("forced-gc", "forced-collections", "-live 40 -rate 4000 -fault forced"),
+    _fault(
+        "fragmentation",
+        "fragmentation",
+        "-live 5 -rate 300 -size 2 -fault fragmentation",
+        evidence=("memstats",),
+    ),
+    _fault("gogc-low", "gogc-too-low", "-live 60 -rate 6000", "GOGC=10"),
+    _fault("goroutine-leak", "goroutine-leak", "-live 20 -rate 6000 -fault goroutines"),
+    _fault("heap-minimum", "heap-minimum", "-live 0 -rate 0 -workers 2 -work 2", seconds=12.0),
+    _fault(
+        "http-bodies",
+        "goroutine-leak",
+        "-live 20 -rate 6000 -fault http-bodies",
+        evidence=("goroutine",),
+    ),
+    _fault("large-allocations", "large-allocations", "-live 10 -rate 500 -fault large"),
+    _fault("leak-fast", "heap-leak", "-live 20 -rate 8000 -fault leak -leak 10"),
+    _fault("leak-slow", "heap-leak", "-live 30 -rate 8000 -fault leak -leak 0.6", seconds=25.0),
+    _fault(
+        "leak-under-limit",
+        "heap-leak",
+        "-live 20 -rate 8000 -fault leak -leak 4",
+        "GOMEMLIMIT=75MiB",
+    ),
+    _fault("limit-missing", "memory-limit-missing", "-live 60 -rate 8000", options=("--memory", "135Mi")),
+    _fault("limit-near-live", "memory-limit-near-live-heap", "-live 60 -rate 10000", "GOMEMLIMIT=82MiB"),
+    _fault(
+        "limit-over-container",
+        "memory-limit-too-near-container",
+        "-live 60 -rate 10000",
+        "GOMEMLIMIT=255MiB GOGC=off",
+        options=("--memory", "256Mi"),
+    ),
+    _fault("pauses", "long-pauses", "-live 30 -rate 10000 -fault loops", "GODEBUG=asyncpreemptoff=1"),
+    _fault("pool-misses", "pool-misses", "-live 4 -rate 500 -size 2 -fault pool", evidence=("allocs",)),
+)
+HEALTHY_SERVICES = (
+    _fault("batch", HEALTHY, "-live 40 -rate 0 -workers 2 -work 30"),
+    _fault("bursts", HEALTHY, "-live 40 -rate 12000 -fault bursts"),
+    _fault("gogc-400", HEALTHY, "-live 30 -rate 12000", "GOGC=400"),
+    _fault(
+        "gogc-off-under-a-limit",
+        HEALTHY,
+        "-live 60 -rate 10000",
+        "GOGC=off GOMEMLIMIT=360MiB",
+        options=("--memory", "512Mi"),
+    ),
+    _fault("large-live", HEALTHY, "-live 200 -rate 8000"),
+    _fault("many-goroutines", HEALTHY, "-live 20 -rate 6000 -fault steady-goroutines"),
+    _fault("quiet", HEALTHY, "-live 20 -rate 60"),
+    _fault(
+        "roomy-limit",
+        HEALTHY,
+        "-live 40 -rate 8000",
+        "GOMEMLIMIT=400MiB",
+        options=("--memory", "512Mi"),
+    ),
+    _fault("steady", HEALTHY, "-live 40 -rate 8000"),
+    _fault("warm-up", HEALTHY, "-live 10 -rate 8000 -fault cache"),
+)
+
+
+def confirmation(scenario: Scenario) -> Scenario:
+    """The scenario for the confirmation runs: twice the workers, and requests twice as large at half the rate."""
+    switches = dict(zip(scenario.switches[::2], scenario.switches[1::2], strict=True))
+    switches["-workers"] = str(2 * int(switches.get("-workers", "2")))
+    switches["-size"] = str(2 * int(switches.get("-size", "8")))
+    if int(switches.get("-rate", "0")):
+        switches["-rate"] = str(int(switches["-rate"]) // 2)
+    return replace(scenario, switches=tuple(word for pair in switches.items() for word in pair))
+
+
+SCENARIOS = FAULTS + HEALTHY_SERVICES
+
+
+def half_of(scenario: Scenario) -> Half:
+    """The half that a scenario belongs to, by its place in the alphabet among faults or healthy services."""
+    group = HEALTHY_SERVICES if scenario.is_healthy else FAULTS
+    place = sorted(one.name for one in group).index(scenario.name)
+    return "design" if place % 2 == 0 else "reported"

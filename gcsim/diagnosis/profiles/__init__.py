@@ -1,0 +1,1 @@
+"""Readers of Go's profiles: pprof's protobuf form, and goroutine profiles as text."""

@@ -1,0 +1,40 @@
+"""The captured scenarios of ``gcsim diagnose``: their halves, their table, and some of their diagnoses."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.archive import unpacked
+from experiments.diagnose.report import PAGE, RUNS, Outcome, files_of
+from experiments.diagnose.scenarios import FAULTS, HEALTHY_SERVICES, SCENARIOS, half_of
+from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.diagnosis.evidence import diagnose_files
+
+GO = "1.27.3"
+
+
+def test_the_halves_are_equal() -> None:
+    """Ten faults and five healthy services in each."""
+    for group in (FAULTS, HEALTHY_SERVICES):
+        designed = [one for one in group if half_of(one) == "design"]
+        assert 2 * len(designed) == len(group)
+
+
+def test_the_page_has_every_scenario() -> None:
+    """In its table; the long checks compare the results."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert [one.name for one in SCENARIOS if f"| `{one.name}` |" not in page] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["leak-under-limit", "http-bodies", "pool-misses", "fragmentation", "blocked-finalizer", "warm-up"],
+)
+def test_a_captured_scenario_is_diagnosed(name: str) -> None:
+    """Logs with the evidence of the runtime next to them."""
+    scenario = next(one for one in SCENARIOS if one.name == name)
+    files = files_of(scenario, GO, unpacked(RUNS))
+    assert all(Path(file).exists() for file in files)
+    assert len(files) == 1 + 2 * len(scenario.evidence)
+    found, _ = diagnose_files(files, stated=Overrides())
+    assert Outcome(scenario=scenario, go=GO, found=found).is_right
