@@ -100,8 +100,7 @@ def test_both_engines_divide_rss_in_the_same_way(engine: Engine) -> None:
 
 def test_file_pages_of_another_run_move_rss_where_anonymous_memory_was_measured() -> None:
     """With RSS alone, more file pages are less anonymous memory."""
-    shares = [fitted(EVIDENCE[name]).parameters.rss_file_share.value for name in ("capture", "rss")]
-    assert shares == [1.0, 0.0]
+    assert [fitted(EVIDENCE[name]).parameters.rss_file_share.value for name in ("capture", "rss")] == [1, 0]
 
 
 def test_both_engines_predict_the_same_memory() -> None:
