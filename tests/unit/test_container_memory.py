@@ -100,12 +100,7 @@ def test_both_engines_divide_rss_in_the_same_way(engine: Engine) -> None:
 
 def test_file_pages_of_another_run_move_rss_where_anonymous_memory_was_measured() -> None:
     """With RSS alone, more file pages are less anonymous memory."""
-    together, alone = (fitted(EVIDENCE[name]) for name in ("capture", "rss"))
-    assert together.parameters.rss_file_share.value == 1.0
-    assert alone.parameters.rss_file_share.value == 0.0
-    drawn = draw_parameters(together, replicas=64, seed=1)
-    slope = np.polyfit(drawn["file_resident_bytes"], drawn["rss_base_bytes"], 1)[0]
-    assert slope == pytest.approx(1.0, abs=0.4)
+    assert [fitted(EVIDENCE[name]).parameters.rss_file_share.value for name in ("capture", "rss")] == [1, 0]
 
 
 def test_both_engines_predict_the_same_memory() -> None:
