@@ -143,6 +143,16 @@ def test_the_container_is_compared_with_the_limit(
     assert name in names(verdicts, severity)
 
 
+@pytest.mark.parametrize(
+    ("memory_mib", "advice"), [(62.0, "55MiB"), (45.0, "Give the container more memory")]
+)
+def test_advice_fits_the_live_heap(memory_mib: float, advice: str, tmp_path: Path) -> None:
+    """A limit below the live heap of 30 MiB with its room is not advised."""
+    cause = found(GcLog(), tmp_path, memory_mib=memory_mib).causes[0]
+    assert cause.name == "memory-limit-missing"
+    assert advice in cause.steps[0].text
+
+
 def test_a_limit_with_room_gives_no_finding(tmp_path: Path) -> None:
     """GOMEMLIMIT=360MiB in a container of 400 MiB."""
     verdicts = found(GcLog(), tmp_path, memory_mib=400.0, gomemlimit_bytes=360 * MIB)

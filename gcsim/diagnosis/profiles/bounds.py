@@ -14,7 +14,7 @@ _FIXED = {_FIXED_64: 8, _FIXED_32: 4}
 #: number of a field: (its name, most entries, most bytes of all entries)
 _BOUNDS = {
     1: ("sample types", 100, MIB),
-    2: ("samples", 100_000, 10 * MIB),
+    2: ("samples", 80_000, 8 * MIB),
     3: ("mappings", 100_000, 8 * MIB),
     4: ("locations", 300_000, 8 * MIB),
     5: ("functions", 300_000, 8 * MIB),

@@ -199,6 +199,20 @@ def _against_container(subject: Subject) -> Iterator[Cause]:
         )
 
 
+def _safety_net(subject: Subject, memory: int) -> Step:
+    """The advice for a container without GOMEMLIMIT; more memory if the live heap does not fit."""
+    advised = int(_ADVISED * memory / MIB) * MIB
+    needed = _ROOM_ABOVE_LIVE * subject.live_bytes + subject.stack_bytes
+    if needed > advised:
+        text = f"Give the container more memory: the live heap needs about {format_mib(needed)} of Go memory."
+    else:
+        text = (
+            "Set GOMEMLIMIT as a safety net below the container's memory, such as"
+            f" GOMEMLIMIT={format_go_bytes(advised)}."
+        )
+    return Step(text=text)
+
+
 def _missing(subject: Subject, memory: int, peak: float, signs: tuple[Sign, ...]) -> Cause:
     share = peak / memory
     known = subject.limit_is_known
@@ -216,12 +230,6 @@ def _missing(subject: Subject, memory: int, peak: float, signs: tuple[Sign, ...]
             f" container{fits}."
         ),
         signs=signs,
-        steps=(
-            Step(
-                text="Set GOMEMLIMIT as a safety net below the container's memory, such as"
-                f" GOMEMLIMIT={format_go_bytes(int(_ADVISED * memory / MIB) * MIB)}.",
-            ),
-            _recommend(subject),
-        ),
+        steps=(_safety_net(subject, memory), _recommend(subject)),
         log=subject.name,
     )
