@@ -15,7 +15,8 @@ from example_service import example_service
 
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
 from gcsim.engine.plan import Plan
-from gcsim.engine.simulate import _checked, record_cycles, simulate
+from gcsim.engine.replicas import _checked
+from gcsim.engine.simulate import record_cycles, simulate
 from gcsim.errors import InputError
 from gcsim.report.sweep_figures import recorded_curves
 from gcsim.service.model import Model

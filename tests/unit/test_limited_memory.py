@@ -12,7 +12,7 @@ from gcsim.service.growth import LiveGrowth
 from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter
 from gcsim.settings import Settings
-from gcsim.submodels.process_memory import limit_stop_bytes
+from gcsim.submodels.limit_goal import limit_stop_bytes
 from gcsim.units import MIB
 
 # Cycles of experiments/software/captures that passed their limit's goal: start, goal, growth, end, in MiB

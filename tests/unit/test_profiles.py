@@ -217,13 +217,14 @@ def test_goroutines_on_metrics_pages(tmp_path: Path) -> None:
         b"\x1f\x8b",
         b"hello\n" * 100,
         b"\0" * 1000,
-        gzip.compress(b"no profile"),
+        gzip.compress(b"no profile", mtime=0),
         profile(HEAP, {("main.cache",): (1, 2, 3, 4)})[:-9],
-        gzip.compress(gzip.decompress(profile(HEAP, {("main.cache",): (1, 2, 3, 4)}))[:-3]),
-        gzip.compress(b"\x0a\x04\x08\x01\x10\x02" + b"\x0b" * 100_000),  # nested groups
+        gzip.compress(gzip.decompress(profile(HEAP, {("main.cache",): (1, 2, 3, 4)}))[:-3], mtime=0),
+        gzip.compress(b"\x0a\x04\x08\x01\x10\x02" + b"\x0b" * 100_000, mtime=0),  # nested groups
         b"goroutine profile: total 5\n",
         b'{"memstats": {"Sys": 1}}',
     ],
+    ids=[f"file {number}" for number in range(10)],
 )
 def test_what_is_no_evidence_is_refused_in_one_sentence(content: bytes, tmp_path: Path) -> None:
     """The message names the file."""
