@@ -19,7 +19,7 @@ from gcsim.cli.progress import progress
 from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading, verdict_parts
 from gcsim.cli.upgrade import note_upgrade
-from gcsim.engine.executors import workers
+from gcsim.cli.where import executor_of
 
 if TYPE_CHECKING:
     from gcsim.service.model import Model
@@ -67,7 +67,7 @@ def compare(
     from gcsim.tuning.own_controller import OwnController
 
     own = [(source, OwnController.load(source, memory_bytes)) for source in dict.fromkeys(controller or ())]
-    with progress("compare") as report, workers(how.jobs) as executor:
+    with progress("compare") as report, executor_of(how) as executor:
         found = compare_rules(
             service,
             memory_bytes=memory_bytes,

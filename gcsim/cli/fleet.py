@@ -9,7 +9,7 @@ import typer
 from gcsim.cli.console import emit, emit_json, emit_table, wrap
 from gcsim.cli.options import JsonOption, Simulation, parse_memory, simulates
 from gcsim.cli.progress import progress
-from gcsim.engine.executors import workers
+from gcsim.cli.where import executor_of
 
 if TYPE_CHECKING:
     from gcsim.tuning.fleet import Fleet, Part
@@ -55,7 +55,7 @@ def fleet(
     from gcsim.tuning.fleet import divide_memory
 
     services = read_services(models or (), manifest, skip_bad=skip_bad)
-    with progress("fleet") as report, workers(how.jobs) as executor:
+    with progress("fleet") as report, executor_of(how) as executor:
         found = divide_memory(
             services, memory_bytes=memory_bytes, plan=how.plan, progress=report, executor=executor
         )
