@@ -43,15 +43,18 @@ def page_text(results: Sequence[Observed]) -> str:
 
 def _summary(pairs: Sequence[tuple[Predicted, Observed]]) -> str:
     right = sum(rule.end == one.end for rule, one in pairs)
+    fitting = sum((rule.end == "kept") == (one.end == "kept") for rule, one in pairs)
+    first = f"Of {len(pairs)} runs, {right} ended as the larger chance says; of {fitting} it is right whether they fit."
     collecting = [(rule.gc_cpu, one) for rule, one in pairs if rule.gc_cpu[0] > 0.0]
     kept = [(gc_cpu, one.gc_cpu_fraction) for gc_cpu, one in collecting if one.gc_cpu_fraction]
+    if not kept:
+        return f"{first} The machine was busy, so that GC CPU was not measured."
     inside = sum(low <= found <= high for (_, low, high), found in kept)
     errors = sorted(abs(value / found - 1.0) for (value, _, _), found in kept)
     middle, last = errors[len(errors) // 2], errors[int(0.9 * len(errors))]
     return (
-        f"Of {len(pairs)} runs, {right} ended as the larger chance says. {len(kept)} runs were kept to their end and\n"
-        "have two collections or more, predicted and observed. Their GC CPU was off by\n"
-        f"{100 * middle:.0f} % (median; 90th percentile {100 * last:.0f} %), and inside its 90 % interval in {inside}."
+        f"{first} In {len(kept)} runs GC CPU was measured. It was off by {100 * middle:.0f} % (median; 90th\n"
+        f"percentile {100 * last:.0f} %), and inside its 90 % interval in {inside}."
     )
 
 

@@ -163,7 +163,11 @@ def _compared(rule: Rule, run: Run, recommended: Run, found: Recommendation) -> 
     )
 
 
-def _order(row: Compared) -> tuple[bool, float, float, str]:
-    """Feasible rules by GC cost, then the others by the chance that they fit."""
+def _order(row: Compared) -> tuple[bool, float, float, bool, str]:
+    """Feasible rules by GC cost, then the others by the chance that they fit; equal ones by name.
+
+    Differences below a hundredth of a core are none.
+    """
     kept = 0.0 if row.feasible else -row.chances.fits
-    return not row.feasible, round(kept, 2), -row.cores_saved, row.rule.name
+    is_other = row.rule.name not in (RECOMMENDED, NEAREST_MISS)
+    return not row.feasible, round(kept, 2), -round(row.cores_saved, 2), is_other, row.rule.name
