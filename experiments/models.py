@@ -96,7 +96,7 @@ def _with_counts(found: Calibration, slots: dict[str, Parameter]) -> Calibration
 
 
 def _requests(log: Path) -> Requests | None:
-    """The requests of the run that wrote ``log``: what its driver measured, and what calibration sets beside."""
+    """The requests of the run that wrote ``log``: those that its driver measured, and those that calibration adds."""
     result = result_file(log)
     assert result is not None
     overrides = {str(log): Overrides(loop=loop_of(result))}

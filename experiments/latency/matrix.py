@@ -1,4 +1,4 @@
-"""The runs: three loads at three settings, each load's three beside a run that shows what the service can do then.
+"""The runs: three loads at three settings, each load's three with a run that shows the capacity of the service.
 
 Capacity is what it serves open-loop at the lowest GOGC, where collecting costs most: 85 % of what GOGC=100 can do is
 more than GOGC=50 can, and an overloaded service's latency says how long the run was and nothing else. The machine

@@ -35,7 +35,7 @@ CHECK_HELP = "compare with what is committed and write nothing; exit status 1 if
 
 
 def capture(options: argparse.Namespace) -> int:
-    """Make the runs whose names match and whose files are missing; the machine is noted beside them."""
+    """Make the runs whose names match and whose files are missing; a note next to them names the machine."""
     chosen, folder = (long_plans(), LONG_CAPTURES) if options.long else (plans(), CAPTURES)
     for plan in chosen:
         if re.search(options.only, plan.name) and not is_captured(plan, folder):

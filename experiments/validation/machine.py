@@ -1,4 +1,4 @@
-"""What the captures were made on: noted beside them, for absolute figures mean nothing without it."""
+"""The machine of the captures, in a note next to them: absolute figures depend on it."""
 
 import json
 import os

@@ -36,7 +36,9 @@ class Observation:
     closed_loop: bool
     requests_per_second: float
     busy_share: float  # CPU time of the process over GOMAXPROCS x wall time
-    cpu_speed: float  # of the machine meanwhile (``experiments.cpu_speed``); NaN where it was not recorded
+    cpu_speed: (
+        float  # of the machine during the run (``experiments.cpu_speed``); NaN where it was not recorded
+    )
     cycles: int
     start_seconds: float  # of the window's first cycle, since the start of the process
     cycles_since_start: int  # from when the live heap was there to the window

@@ -1,4 +1,4 @@
-"""Calibrate on GOGC=100 alone, predict every other run, and set each metric beside what happened."""
+"""Calibrate on GOGC=100 alone, predict every other run, and compare each metric with the real run."""
 
 import math
 from collections import defaultdict
