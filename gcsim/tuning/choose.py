@@ -21,6 +21,7 @@ from gcsim.tuning.constraints import Constraint, is_met, pareto_front, worst_mar
 from gcsim.tuning.feasible import container_peak, keeps_limit
 
 MEMORY_MARGIN = 0.03  # of the memory, above the pessimistic peak, if a setting has it: OOM kills the process
+MOST_LIMIT_SHARE = 0.95  # of the memory: GOMEMLIMIT is soft, and real runs passed it by up to some percent
 _TOLERANCE, _NEARLY = 0.05, 0.002  # extra GC CPU for a lower GOGC: 5 % of it, or 0.2 % of all CPU
 _NET_FACTOR = 1.15  # extra GC CPU for the backstop limit
 _MOST_OF_CHOSEN_CPU = 2.0  # highest GC CPU of an alternative over that of the chosen setting
@@ -87,15 +88,15 @@ def cheapest(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
 def net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, int | None]:
     """The highest limit that alone keeps the memory with its margin, and the lowest limit above that does not.
 
-    "Alone" is at GOGC=off, or at the highest simulated GOGC. A limit that leaves no room for memory that Go does not
-    count does not hold. Either result may be None.
+    "Alone" is at GOGC=off, or at the highest simulated GOGC. A limit above 95 % of the memory, or one that leaves no
+    room for memory that Go does not count, does not hold. Either result may be None.
     """
     loosest = max(
         (run.settings.gogc for run in runs), key=lambda gogc: float("inf") if gogc is None else gogc
     )
     alone = {
         limit: memory.margin(run) >= MEMORY_MARGIN
-        and limit <= (1 - MEMORY_MARGIN) * memory.bound
+        and limit <= MOST_LIMIT_SHARE * memory.bound
         and memory.leaves_room(run)
         for run in runs
         if run.settings.gogc == loosest and (limit := run.settings.gomemlimit_bytes) is not None
