@@ -93,7 +93,7 @@ def task_cost(cluster: LocalDask, *, tasks: int, services_per_task: int) -> Task
     """Sends tasks without work through the cluster."""
     models = [Model.load("order-service")] * services_per_task
     values = np.random.default_rng(1).random((100, 18, 3))
-    results = [RunColumns(names=("a",) * 18, values=values)] * services_per_task
+    results = [RunColumns(names=("a",) * 18, values=values, simulated=values[:, 0, :2])] * services_per_task
     send_back = itemgetter(1)
     with Cluster(cluster.address) as executor:
         list(executor.map(send_back, [(models, results)] * 10))

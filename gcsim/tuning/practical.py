@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gcsim.engine.run import Run
 from gcsim.settings import Settings
@@ -26,7 +27,8 @@ def rounded(chosen: Run, evaluate: Evaluate, constraints: Sequence[Constraint]) 
     candidates = round_settings(chosen.settings)
     if candidates in ([], [chosen.settings]):
         return chosen
-    by_settings = {run.settings: run for run in evaluate(candidates)}
+    alone = [replace(one, gogc=None) for one in candidates]  # shows that the round limit holds by itself
+    by_settings = {run.settings: run for run in evaluate([*candidates, *alone])}
     for settings in candidates:
         run = by_settings[settings]
         if _is_as_good(run, chosen, constraints):

@@ -225,7 +225,8 @@ class _Evaluation:
 
     def finish(self) -> None:
         """Reports the end of the simulation."""
-        self._report(len(self._done), len(self._done))
+        done = len(self._done) + len(self._ahead)
+        self._report(done, done)
 
     def _report(self, total: int, done: int = 0) -> None:
         if self._progress is not None:

@@ -31,6 +31,7 @@ CREATE TABLE parts (
     settings INTEGER NOT NULL,
     metrics TEXT NOT NULL,
     estimates BLOB NOT NULL,
+    simulated BLOB NOT NULL,
     PRIMARY KEY (service, first)
 );
 """
@@ -88,22 +89,22 @@ class Unfinished:
         """The finished settings of a service from the first one on; None without any."""
         with self._faults():
             rows = self._connection.execute(
-                "SELECT first, metrics, estimates FROM parts WHERE service = ? ORDER BY first", (service,)
+                "SELECT first, metrics, estimates, simulated FROM parts WHERE service = ? ORDER BY first",
+                (service,),
             )
             parts: list[RunColumns] = []
-            for first, metrics, estimates in rows:
+            for first, *columns in rows:
                 if first != sum(map(len, parts)):
                     break
-                parts.append(RunColumns.from_bytes(metrics, estimates))
+                parts.append(RunColumns.from_bytes(*columns))
         return RunColumns.joined(parts) if parts else None
 
     def keep(self, service: int, first: int, part: RunColumns) -> None:
         """Adds a part. It is safe when this returns. Raises InputError if it cannot be written."""
-        metrics, estimates = part.to_bytes()
         with self._faults(), self._connection:
             self._connection.execute(
-                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)",
-                (service, first, len(part), metrics, estimates),
+                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?)",
+                (service, first, len(part), *part.to_bytes()),
             )
 
     def edges(self) -> list[FloatArray]:

@@ -101,9 +101,10 @@ def test_an_interrupted_sweep_writes_what_is_finished(
 ) -> None:
     """A whole set, with the number of settings that are missing in sweep.json and on standard error."""
     grid = ["--gogc", "25:800:60", "--gomemlimit", "128MiB:2GiB:40", "--replicas", "500"]  # minutes in all
-    arguments = ["sweep", "order-service", *grid, "-o", str(tmp_path / "out")]
     for delay in (3.0, 6.0, 12.0, 24.0, 48.0):  # until a part is finished, however slow the machine
         Path(hooked["MARK"]).unlink(missing_ok=True)
+        out = tmp_path / f"after-{delay:g}s"
+        arguments = ["sweep", "order-service", *grid, "-o", str(out)]
         process = _started(installed, arguments, hooked, module="gcsim.engine")
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
@@ -118,7 +119,7 @@ def test_an_interrupted_sweep_writes_what_is_finished(
     assert first.startswith(f"gcsim: interrupted: {finished} of {total} settings finished")
     assert 0 < finished < total
     assert wrote.startswith("wrote to ")
-    document = json.loads((tmp_path / "out" / "sweep.json").read_text(encoding="utf-8"))
+    document = json.loads((out / "sweep.json").read_text(encoding="utf-8"))
     assert (len(document["runs"]), document["unfinished"]) == (finished, total - finished)
 
 

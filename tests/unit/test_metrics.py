@@ -42,7 +42,7 @@ def test_a_new_quantile_of_pauses_needs_one_row(monkeypatch: pytest.MonkeyPatch)
     more = {**PAUSE_QUANTILES, "stw_p999_seconds": 0.999}
     for module in (metrics, of_lanes):
         monkeypatch.setattr(module, "PAUSE_QUANTILES", more)
-    monkeypatch.setattr("gcsim.engine.simulate.PAUSE_QUANTILES", more)
+    monkeypatch.setattr("gcsim.engine.replicas.PAUSE_QUANTILES", more)
     model = example_service()
     cycles = record_cycles(model, model.settings, duration_seconds=5.0)
     observed = cycle_metrics(cycles)

@@ -28,7 +28,11 @@ def rows(name: str, settings: int, *, peak: float = 100.0 * MIB) -> ServiceRows:
         settings=[
             Settings(gogc=place or None, gomemlimit_bytes=None, gomaxprocs=2) for place in range(settings)
         ],
-        columns=RunColumns(names=("container_peak_bytes", "gc_rate_hz"), values=values),
+        columns=RunColumns(
+            names=("container_peak_bytes", "gc_rate_hz"),
+            values=values,
+            simulated=np.full((len(values), 2), np.nan),
+        ),
         memory_bytes=150 * MIB,
     )
 

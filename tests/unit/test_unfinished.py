@@ -24,7 +24,9 @@ QUICK = {"duration_seconds": 20.0, "replicas": 2}
 def part(settings: int, start: float = 0.0) -> RunColumns:
     """Made up results of some settings."""
     values = start + np.arange(settings * 6, dtype=np.float64).reshape(settings, 2, 3)
-    return RunColumns(names=("gc_rate_hz", "heap_peak_bytes"), values=values)
+    return RunColumns(
+        names=("gc_rate_hz", "heap_peak_bytes"), values=values, simulated=np.full((len(values), 2), np.nan)
+    )
 
 
 def test_parts_are_read_as_they_were_kept(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from gcsim.arrays import FloatArray
 from gcsim.calibration.estimate.live_growth import better_clock, find_growth
 from gcsim.calibration.evidence import Evidence
 from gcsim.capture.info import CaptureInfo
-from gcsim.priors.process_memory import HEAP_FRAGMENTS
+from gcsim.priors.heap_fragments import HEAP_FRAGMENTS
 from gcsim.service.growth import GrowthClock, LiveGrowth
 from gcsim.service.model import Loop
 from gcsim.service.profile import Profile

@@ -23,7 +23,7 @@ from gcsim.calibration.memory.parts import (
     log_normal,
 )
 from gcsim.calibration.stats.random_effects import pooled
-from gcsim.priors.process_memory import HEAP_FRAGMENTS
+from gcsim.priors.heap_fragments import HEAP_FRAGMENTS
 from gcsim.priors.records import MemoryPrior
 from gcsim.service.parameters import Parameter
 from gcsim.units import MIB
