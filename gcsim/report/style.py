@@ -103,7 +103,7 @@ def render(figure: Figure, kind: str) -> bytes:
 def _lay_out(figure: Figure) -> None:
     """Places the axes once and keeps them there: otherwise each file would compute the layout and draw twice."""
     engine = figure.get_layout_engine()
-    if engine is None:
+    if engine is None or not figure.axes:
         return
     figure.set_dpi(_LAYOUT_DPI)
     engine.execute(figure)
