@@ -40,7 +40,7 @@ def _fault(name: str, expected: str, switches: str, settings: str = "", **more: 
         expected=tuple(expected.split()),
         switches=tuple(switches.split()),
         environment=environment,
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # other fields of Scenario, each call names its own
     )
 
 

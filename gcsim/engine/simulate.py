@@ -67,7 +67,7 @@ def simulate(
         chosen = [settings[i] for i in places]
         with finite_arithmetic(model.name):
             found = replicas_of(model, chosen, plan, known=known, executor=executor)
-            made = [_run(model, one, found.of(i), plan) for i, one in enumerate(chosen)]
+            made = [_estimated(model, one, found.of(i), plan).run for i, one in enumerate(chosen)]
         if record:
             made = [replace(run, cycles=_recorded(model, run.settings, plan)) for run in made]
         runs.update(zip(places, made, strict=True))
@@ -94,8 +94,7 @@ def simulate_replicas(
     supported_rules(settings.go)
     with finite_arithmetic(model.name):
         found = replicas_of(model, [settings], plan, known=None, executor=executor).of(0)
-        run = _run(model, settings, found, plan)
-    return ReplicaRun(run=run, values=found.metrics, extrapolation=_extrapolation(model, settings, found))
+        return _estimated(model, settings, found, plan)
 
 
 def replica_metrics(
@@ -115,7 +114,7 @@ def replica_metrics(
     return replicas_of(model, settings, plan.changed(**changes), known=known, executor=executor).metrics
 
 
-def _run(model: Model, settings: Settings, found: Replicas, plan: Plan) -> Run:
+def _estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) -> ReplicaRun:
     """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
 
     The intervals are those of the setting in force that is farthest from the calibrated one.
@@ -137,7 +136,8 @@ def _run(model: Model, settings: Settings, found: Replicas, plan: Plan) -> Run:
     }
     totals = found.totals
     simulated = Simulated(cycles=float(totals.cycles.mean()), seconds=float(totals.last_start_seconds.mean()))
-    return Run(settings=settings, metrics=estimates, simulated=simulated if plan.engine == "des" else None)
+    run = Run(settings=settings, metrics=estimates, simulated=simulated if plan.engine == "des" else None)
+    return ReplicaRun(run=run, values=metrics, extrapolation=extrapolation)
 
 
 def _extrapolation(model: Model, settings: Settings, found: Replicas) -> Extrapolation:

@@ -47,7 +47,7 @@ TRIGGER_RATIO_DENOMINATOR = 64  # of rules.trigger_floor_64ths and trigger_ceili
 # commit computes consMark * (1 - u) / u; in float64 this equals one product, because u is a power of two
 _RUNWAY_PER_CONS_MARK = (1.0 - BACKGROUND_UTILIZATION) / BACKGROUND_UTILIZATION
 _GC_PERCENT_WHEN_OFF = 100_000  # revise: a forced collection with GOGC=off uses a very large GOGC
-_MAX_OVERSHOOT = 1.1
+MAX_OVERSHOOT = 1.1
 _MIN_SCAN_WORK_REMAINING = 1000
 
 
@@ -236,7 +236,7 @@ def assist_ratio(
 
     live = wrap_int64(heap_live_bytes)
     overshot = live > goal
-    goal = where(overshot, truncate_to_int64(to_float64(goal) * _MAX_OVERSHOOT), goal)
+    goal = where(overshot, truncate_to_int64(to_float64(goal) * MAX_OVERSHOOT), goal)
     expected = where(overshot, max_scan_work_bytes, expected)
 
     remaining_work = to_float64(maximum(expected - scan_work_bytes, _MIN_SCAN_WORK_REMAINING))

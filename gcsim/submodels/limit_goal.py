@@ -18,10 +18,9 @@ import numpy as np
 
 from gcsim.arrays import FloatArray, Real
 from gcsim.goruntime.arithmetic import maximum, minimum, where
-from gcsim.goruntime.pacer import DEFAULT_HEAP_MINIMUM_BYTES, TRIGGER_RATIO_DENOMINATOR
+from gcsim.goruntime.pacer import DEFAULT_HEAP_MINIMUM_BYTES, MAX_OVERSHOOT, TRIGGER_RATIO_DENOMINATOR
 from gcsim.goruntime.versions import GoRules
 
-_MAX_OVERSHOOT = 1.1  # revise: maxOvershoot
 _CLEARLY_MORE = 1.05  # more than rounding, and more than the headroom changes between two lines
 
 
@@ -129,7 +128,7 @@ def limit_stop_bytes(
     Approximation: assists are taken to act from the start of marking. In 111 cycles of three real development programs
     (caddy, tsgo, Go compiler) that passed the goal by 2 % or more, the heap ended 7 % below to 4 % above the result.
     """
-    slope = _MAX_OVERSHOOT * growth
+    slope = MAX_OVERSHOOT * growth
     room = np.maximum(limit_goal_bytes + available_bytes - heap_start_bytes, 0.0)
-    falling = (_MAX_OVERSHOOT * heap_start_bytes + slope * room) / (1.0 + slope)
-    return np.maximum(np.maximum(falling, available_bytes), _MAX_OVERSHOOT * heap_start_bytes)
+    falling = (MAX_OVERSHOOT * heap_start_bytes + slope * room) / (1.0 + slope)
+    return np.maximum(np.maximum(falling, available_bytes), MAX_OVERSHOOT * heap_start_bytes)

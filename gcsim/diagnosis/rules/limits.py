@@ -70,16 +70,10 @@ def _spiral(subject: Subject, below: float) -> Cause:
             f" fills the heap goal in {format_percent(below, 2)} of late cycles, so a cycle starts as soon as"
             f" one ends. GC takes {format_percent(cpu, 2)} of all CPU (death spiral).{limiter}"
         ),
-        signs=(
-            subject.sign(
-                f"heap goal {format_mib(float(cycles.heap_goal_bytes[row]))} at"
-                f" {format_mib(float(cycles.heap_marked_bytes[row - 1]))} marked by the cycle before",
-                row=row,
-                value=float(cycles.heap_goal_bytes[row]),
-                unit="bytes",
-            ),
-            subject.sign("GC CPU in the second half of the log", value=cpu, unit="fraction"),
-            *_limit_sign(subject),
+        signs=_signs(
+            subject,
+            row,
+            f" at {format_mib(float(cycles.heap_marked_bytes[row - 1]))} marked by the cycle before",
         ),
         steps=_raise(subject),
         log=subject.name,
@@ -89,7 +83,6 @@ def _spiral(subject: Subject, below: float) -> Cause:
 def _near(subject: Subject, room: float) -> Cause:
     limit, cpu = subject.settings.gomemlimit_bytes, subject.late_gc_cpu
     row = subject.row(len(subject.window) - 1)
-    cycles = subject.trace.cycles
     return Cause(
         name="memory-limit-near-live-heap",
         severity="serious" if cpu >= NEAR_LIMIT_SERIOUS_CPU else "worth knowing",
@@ -100,19 +93,19 @@ def _near(subject: Subject, room: float) -> Cause:
             f" {subject.metric('gc_rate_hz'):.2g} times a second and takes {format_percent(cpu, 2)} of all"
             " CPU. A little more load or live heap makes a death spiral."
         ),
-        signs=(
-            subject.sign(
-                f"heap goal {format_mib(float(cycles.heap_goal_bytes[row]))}, live heap"
-                f" {format_mib(float(subject.window.live_bytes[-1]))}",
-                row=row,
-                value=float(cycles.heap_goal_bytes[row]),
-                unit="bytes",
-            ),
-            subject.sign("GC CPU in the second half of the log", value=cpu, unit="fraction"),
-            *_limit_sign(subject),
-        ),
+        signs=_signs(subject, row, f", live heap {format_mib(float(subject.window.live_bytes[-1]))}"),
         steps=_raise(subject),
         log=subject.name,
+    )
+
+
+def _signs(subject: Subject, row: int, compared: str) -> tuple[Sign, ...]:
+    """The heap goal of one cycle with ``compared``, the late GC CPU, and the limit if it is known."""
+    goal = float(subject.trace.cycles.heap_goal_bytes[row])
+    return (
+        subject.sign(f"heap goal {format_mib(goal)}{compared}", row=row, value=goal, unit="bytes"),
+        subject.sign("GC CPU in the second half of the log", value=subject.late_gc_cpu, unit="fraction"),
+        *_limit_sign(subject),
     )
 
 
