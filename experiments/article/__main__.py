@@ -15,8 +15,10 @@ from pathlib import Path
 
 from experiments.article import gogc50, limit, load_test, prealloc, soft_limit, versions
 from experiments.article.arms import DATA
+from experiments.article.page import Study, write_page
 
-STUDIES = {one.NAME: one for one in (gogc50, prealloc, limit, soft_limit, versions, load_test)}
+_ALL: tuple[Study, ...] = (gogc50, prealloc, limit, soft_limit, versions, load_test)
+STUDIES = {one.NAME: one for one in _ALL}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,9 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=(*STUDIES, "all"))
     parser.add_argument("step", choices=("run", "page"))
     parser.add_argument("--out", type=Path, default=DATA, help="of run: the folder of its files")
-    parser.add_argument("--check", action="store_true", help="of page: change nothing, exit with 1 if it differs")
+    parser.add_argument(
+        "--check", action="store_true", help="of page: change nothing, exit with 1 if it differs"
+    )
     options = parser.parse_args(arguments)
-    for study in [STUDIES[options.name]] if options.name != "all" else STUDIES.values():
+    named = list(STUDIES.values()) if options.name == "all" else [STUDIES[options.name]]
+    if options.step == "page":
+        return 1 if write_page(named, STUDIES.values(), check=options.check) and options.check else 0
+    for study in named:
         study.run(options.out)
     return 0
 
