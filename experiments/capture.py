@@ -107,7 +107,6 @@ def capture_run(
     lock: Path | None = None,
     attempts: int = ATTEMPTS,
     added: Path | None = None,
-    disturbed: Callable[[CapturedRun], float] = disturbance,
 ) -> CapturedRun:
     """Build, run and file one plan under ``out``; ``lock`` is held (flock, exclusive) while the program runs.
 
@@ -118,7 +117,9 @@ def capture_run(
         binary = toolchains.build(plan.program, plan.go_version)
     else:
         binary = toolchains.build_with(plan.program, plan.go_version, added)
-    return least_disturbed(plan, out, lambda: _attempt(plan, binary), disturbed, lock=lock, attempts=attempts)
+    return least_disturbed(
+        plan, out, lambda: _attempt(plan, binary), disturbance, lock=lock, attempts=attempts
+    )
 
 
 def least_disturbed(

@@ -1,11 +1,9 @@
 """Arms of a study, their runs on real Go, and the figures of a run that are kept."""
 
 import json
-import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from experiments.archive import unpacked
 from experiments.capture import CapturedRun, RunPlan, capture_run
+from experiments.priority import high_priority
 from gcsim.atomic import make_folder, write_text_atomically
 from gcsim.gctrace import read_gctrace
 from gcsim.metrics import cycle_metrics
@@ -24,8 +23,6 @@ OUTSIDE = HERE / "outside.go"
 GO = "1.27.3"
 REPEATS = 2
 LIVE = ("-live", "40MiB")
-MOST_FOREIGN_CPU = 0.1  # of the machine, taken by other processes during a run
-_MOST_WAIT_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +59,8 @@ def orders(name: str, *args: str, gogc: int | None = 100, limit_mib: int | None 
 
 
 def run_arms(arms: Sequence[Arm], *, repeats: int = REPEATS) -> list[Observed]:
-    """Runs every arm, repeats outermost, so that drift of the machine spreads.
-
-    A run that other processes disturbed is made once more, for as many runs as there are arms; the less disturbed one
-    counts.
-    """
+    """Runs every arm, repeats outermost, so that drift of the machine spreads."""
     found = []
-    again = len(arms)
     for repeat in range(1, repeats + 1):
         for arm in arms:
             with tempfile.TemporaryDirectory() as folder:
@@ -94,29 +86,9 @@ def log_of(study: str) -> Path:
     return log
 
 
-def _run(arm: Arm, plan: RunPlan, folder: Path, *, attempts: int = 2) -> CapturedRun:
-    _wait_for_calm()
-    return capture_run(plan, folder, attempts=attempts, added=arm.added, disturbed=_disturbed)
-
-
-def _disturbed(run: CapturedRun) -> float:
-    """What other processes took of the machine: more than 1 is too much."""
-    return (run.info.foreign_cpu_fraction or 0.0) / MOST_FOREIGN_CPU
-
-
-def _wait_for_calm() -> None:
-    """Waits, for a time, until the machine has been idle for a second."""
-    for _ in range(_MOST_WAIT_SECONDS):
-        before = _busy_ticks()
-        time.sleep(1.0)
-        if (_busy_ticks() - before) / os.sysconf("SC_CLK_TCK") < MOST_FOREIGN_CPU * (os.cpu_count() or 1):
-            return
-
-
-def _busy_ticks() -> int:
-    """CPU time that all processes have used, in ticks."""
-    user, nice, system = Path("/proc/stat").read_text().split()[1:4]
-    return int(user) + int(nice) + int(system)
+def _run(arm: Arm, plan: RunPlan, folder: Path) -> CapturedRun:
+    with high_priority():
+        return capture_run(plan, folder, attempts=1, added=arm.added)
 
 
 def values_of(run: CapturedRun) -> dict[str, float]:

@@ -16,6 +16,7 @@ from experiments.capture import capture_run, summary
 from experiments.fleet_split.divisions import CAPTURES, SERVICES, plan_of, write_divisions
 from experiments.fleet_split.page import write_page
 from experiments.fleet_split.runs import run_all
+from experiments.priority import high_priority
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.step == "capture":
         for service in SERVICES:
-            sys.stderr.write(f"{summary(capture_run(plan_of(service), CAPTURES, attempts=1))}\n")
+            with high_priority():
+                run = capture_run(plan_of(service), CAPTURES, attempts=1)
+            sys.stderr.write(f"{summary(run)}\n")
     elif options.step == "divide":
         write_divisions()
     elif options.step == "run":
