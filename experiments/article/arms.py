@@ -64,10 +64,7 @@ def run_arms(arms: Sequence[Arm], *, repeats: int = REPEATS) -> list[Observed]:
     for repeat in range(1, repeats + 1):
         for arm in arms:
             with tempfile.TemporaryDirectory() as folder:
-                run = _run(
-                    arm, replace(arm.plan, repeat=repeat), Path(folder), attempts=2 if again > 0 else 1
-                )
-                again -= len(run.result["disturbance_attempts"]) - 1
+                run = _run(arm, replace(arm.plan, repeat=repeat), Path(folder))
                 found.append(Observed(arm=arm.name, repeat=repeat, values=values_of(run)))
             sys.stderr.write(f"{arm.name}, run {repeat}: {_brief(found[-1].values)}\n")
     return found
