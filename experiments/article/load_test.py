@@ -25,7 +25,7 @@ from gcsim.metrics import Estimate
 
 NAME, OPEN = "load_test", "load_test_open"
 SHARE = 0.7  # of the throughput with the defaults: the load of the runs that measure latency
-_SECONDS = 8.0
+_SECONDS = 7.0
 STEPS = {
     "defaults": orders("defaults", seconds=_SECONDS),
     "GOGC=50": orders("GOGC=50", gogc=50, seconds=_SECONDS),
@@ -41,7 +41,7 @@ BENCHES = (
 
 
 def run(out: Path) -> None:
-    """Bytes per request, two calibrated runs with the defaults, then every step in both loops; 210 s."""
+    """Bytes per request, two calibrated runs with the defaults, then every step in both loops; 190 s."""
     benches: list[Observed] = run_arms(BENCHES, repeats=1)
     closed = capture(NAME, STEPS["defaults"], out)
     rate = round(SHARE * values_of(closed)["requests_hz"] / 100.0) * 100
