@@ -1,6 +1,6 @@
 """The claims of an article on tuning Go's collector, put to the test.
 
-    python -m experiments.article NAME run          # the study's real runs; minutes, on a quiet machine
+    python -m experiments.article NAME run          # the study's real runs; minutes
     python -m experiments.article NAME page         # the section of the study in docs/explanation/article-claims.md
     python -m experiments.article all page --check  # change nothing, exit with 1 if the page differs
 
