@@ -60,8 +60,7 @@ def claims() -> list[Claim]:
 
 def section() -> str:
     """Memory, collections and GC CPU, each arm predicted from the calibrated run with its mapping."""
-    metrics = ("rss_peak_bytes", "heap_peak_bytes", "go_memory_peak_bytes", "gc_rate_hz", "gc_cpu_fraction",
-               "forced_cycles")  # fmt: skip
+    metrics = ("rss_peak_bytes", "go_memory_peak_bytes", "gc_rate_hz", "gc_cpu_fraction", "forced_cycles")
     mapped = [arm for arm in ARMS if "-outside" in arm.plan.args]
     runs = {
         **predict(model_of(NAME), [arm for arm in ARMS if arm not in mapped]),
