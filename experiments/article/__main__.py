@@ -21,6 +21,11 @@ _ALL: tuple[Study, ...] = (gogc50, prealloc, limit, soft_limit, versions, load_t
 STUDIES = {one.NAME: one for one in _ALL}
 
 
+def with_runs() -> list[Study]:
+    """The studies that have committed runs."""
+    return [one for one in _ALL if (DATA / f"{one.NAME}.json").exists()]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one step of one study, or of all."""
     parser = argparse.ArgumentParser(prog="python -m experiments.article", description=__doc__)
@@ -33,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     named = list(STUDIES.values()) if options.name == "all" else [STUDIES[options.name]]
     if options.step == "page":
-        return 1 if write_page(named, STUDIES.values(), check=options.check) and options.check else 0
+        named = [one for one in named if one in with_runs()]
+        return 1 if write_page(named, with_runs(), check=options.check) and options.check else 0
     for study in named:
         study.run(options.out)
     return 0
