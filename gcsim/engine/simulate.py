@@ -84,16 +84,22 @@ class ReplicaRun:
 
 
 def simulate_replicas(
-    model: Model, settings: Settings, plan: Plan = USUAL_PLAN, *, executor: Executor = IN_PROCESS
+    model: Model,
+    settings: Settings,
+    plan: Plan = USUAL_PLAN,
+    *,
+    known: KnownLanes | None = None,
+    executor: Executor = IN_PROCESS,
 ) -> ReplicaRun:
     """The run of one setting as by ``simulate``, with its replicas. Raises InputError as ``simulate`` does.
 
-    Replica r has the same random numbers at every setting and in every model of one seed.
+    Replica r has the same random numbers at every setting and in every model of one seed. ``known`` are lanes whose
+    sums need no simulation.
     """
     plan.check()
     supported_rules(settings.go)
     with finite_arithmetic(model.name):
-        found = replicas_of(model, [settings], plan, known=None, executor=executor).of(0)
+        found = replicas_of(model, [settings], plan, known=known, executor=executor).of(0)
         return _estimated(model, settings, found, plan)
 
 

@@ -13,9 +13,9 @@ from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.chances import Chances, chances
 from gcsim.tuning.feasible import is_feasible
-from gcsim.tuning.memory_curve import gc_cores
 from gcsim.tuning.recommend import Recommendation, recommend
 from gcsim.tuning.rules_of_thumb import Rule, rules_of_thumb
+from gcsim.tuning.savings import gc_cores
 from gcsim.tuning.sweep import Progress, base_settings, simulate_in_chunks
 from gcsim.tuning.verdicts import verdict_on
 
