@@ -84,8 +84,14 @@ def _accepted(pool: Sequence[Run], aim: Aim) -> list[Run]:
 
 
 def nearest_miss(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
-    """The run with the best worst margin, among runs that keep memory and limit if there are any."""
-    return max(memory_keeping(runs, constraints) or runs, key=lambda run: worst_margin(run, constraints))
+    """The run with the best worst margin, among runs that keep memory and limit if there are any.
+
+    Otherwise it is among those whose memory fits at the 95th percentile, if there are any.
+    """
+    pool = memory_keeping(runs, constraints)
+    bound = constraints[0].bound
+    pool = pool or [run for run in runs if keeps_limit(run) and container_peak(run).high <= bound] or [*runs]
+    return max(pool, key=lambda run: worst_margin(run, constraints))
 
 
 def memory_keeping(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Run]:

@@ -123,7 +123,7 @@ def test_nothing_feasible_gives_the_nearest_miss() -> None:
     )
 
 
-@pytest.mark.parametrize(("memory", "gc_cpu"), [(512 * MIB, 0.02), (160 * MIB, 0.01)])
+@pytest.mark.parametrize(("memory", "gc_cpu"), [(512 * MIB, 0.02), (192 * MIB, 0.01)])
 def test_a_miss_keeps_the_memory_and_names_what_it_takes(memory: int, gc_cpu: float) -> None:
     """Where only GC CPU is broken the nearest miss fits, and a container of the size named is feasible."""
     found = recommend(example_service(), memory_bytes=memory, max_gc_cpu_fraction=gc_cpu, **QUICK)

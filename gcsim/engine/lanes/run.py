@@ -63,9 +63,9 @@ def run_lanes(
     """Runs every lane for the plan's duration of its own time; returns the sums of its cycles.
 
     A steady service stops after ``most_steady_cycles`` cycles, a service whose load changes after MAX_PERIODS periods
-    of its profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
-    whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run has
-    very many cycles, each one stands for several (``engine.lanes.stride``).
+    of its profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A
+    service whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run
+    has very many cycles, each one stands for several (``engine.lanes.stride``).
     """
     plan = plan.changed(**changes)
     duration_seconds = plan.duration_seconds
