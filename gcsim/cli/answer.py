@@ -85,20 +85,24 @@ def _summary(found: "Recommendation") -> str:
     assert found.test is not None
     parts = []
     if found.otherwise is None:
-        saved, today, run = found.test.saving.cores, found.today, found.run
-        low, high = sorted((abs(saved.low), abs(saved.high))) if saved.low * saved.high > 0 else (0.0, 0.0)
-        cores = format_number(abs(saved.value), 2)
-        if high > 0.0:
-            cores = f"{cores} ({format_number(low, 2)} to {format_number(high, 2)})"
-        verb = "Costs" if saved.value < 0 else "Saves"
-        more = "cores of GC more than today" if saved.value < 0 else "cores of GC"
-        share = f"{format_percent(gc_cpu(today), 3)} → {format_percent(gc_cpu(run), 3)} of CPU"
-        parts.append(f"{verb} {cores} {more}, {share}.")
+        parts.append(_saving(found.test.saving.cores, found.today, found.run))
     memory = found.margins[0]
     parts.append(f"Fits {format_mib(memory.constraint.bound)} in {format_chance(memory.chance)} of runs.")
     broken = [f"{name_of(one)} {verdict_of(one)}" for one in found.stress if not one.held]
     parts.append(f"Stress: {', '.join(broken)}; the rest holds." if broken else "Holds under every stress.")
     return " ".join(parts)
+
+
+def _saving(saved: "Estimate", today: "Run", run: "Run") -> str:
+    """The GC cores saved against today's setting, with the interval."""
+    share = f"{format_percent(gc_cpu(today))} → {format_percent(gc_cpu(run))} of CPU"
+    if saved.low <= 0.0 <= saved.high:
+        return f"GC takes about as many cores as today, {share}."
+    low, high = sorted((abs(saved.low), abs(saved.high)))
+    cores = f"{format_number(abs(saved.value), 2)} ({format_number(low, 2)} to {format_number(high, 2)})"
+    if saved.value < 0.0:
+        return f"Costs {cores} cores of GC more than today, {share}."
+    return f"Saves {cores} cores of GC, {share}."
 
 
 def _container_cells(one: "ContainerCost", *, is_chosen: bool) -> list[str]:

@@ -40,7 +40,7 @@ def format_chance(chance: Chance) -> str:
     value, error = 100.0 * chance.value, 100.0 * chance.error
     if value > 99.9 and error < 0.05:
         return ">99.9 %"
-    return f"{value:.1f}±{max(error, 0.1):.1f} %"
+    return f"{min(value, 99.9):.1f}±{max(error, 0.1):.1f} %"
 
 
 def quantile(estimate: Estimate, share: float) -> float:

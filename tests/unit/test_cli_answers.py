@@ -43,9 +43,13 @@ def test_a_recommendation_compares_today_with_the_setting_to_paste(
     head = next(line for line in out.splitlines() if "recommended" in line)
     assert head.split() == ["today", "recommended", "limit", "kept", "in"]
     assert re.search(r"^GOGC +100 +\d+$", out, re.M)
-    assert re.search(r"^container, peak +2\d\d MiB +\d+ MiB \(.*\) +512 MiB +(>99.9|[\d.]+±[\d.]+) %$", out, re.M)
+    assert re.search(
+        r"^container, peak +2\d\d MiB +\d+ MiB \(.*\) +512 MiB +(>99.9|[\d.]+±[\d.]+) %$", out, re.M
+    )
     assert re.search(r"^GC, cores +0\.\d+ +0\.\d+ \(0\.\d+ to 0\.\d+\)$", out, re.M)
-    assert re.search(r"^live heap × 1.3 +\d+ MiB +[\d.]+ % +holds +\d+ MiB +[\d.]+ % +(holds|breaks)$", out, re.M)
+    assert re.search(
+        r"^live heap × 1.3 +\d+ MiB +[\d.]+ % +holds +\d+ MiB +[\d.]+ % +(holds|breaks)$", out, re.M
+    )
     assert re.search(r"^recommended +\d+ +\d+MiB", out, re.M)
 
 
