@@ -1,8 +1,8 @@
 """Reads the escape analysis that ``go build -gcflags=-m`` or ``-m=2`` prints.
 
 Sources: cmd/compile/internal/escape of Go 1.21 to 1.27, ``batch.finish``, ``explainPath``, ``explainFlow``.
-Only ``-m=2`` prints reasons. The compiler prints a place once for each function that inlines its code. The report has it
-once.
+Only ``-m=2`` prints reasons. The compiler prints a place once for each function that inlines its code.
+The report has it once.
 """
 
 import io
