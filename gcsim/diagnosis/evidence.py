@@ -16,6 +16,7 @@ from gcsim.calibration.memory.readings.reading import Reading
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.capture.cpu_quota import CpuQuota, parse_cpu_max, parse_cpu_stat
 from gcsim.diagnosis.diagnose import diagnosis
+from gcsim.diagnosis.folders import with_folders
 from gcsim.diagnosis.pages import Page, page_of
 from gcsim.diagnosis.profiles.bounds import MOST_BYTES, looks_like_profile
 from gcsim.diagnosis.profiles.goroutines import (
@@ -89,7 +90,7 @@ def diagnose_files(
     if list(files).count("-") > 1:
         raise InputError("standard input can be read only once; pass - once")
     found = Gathered()
-    for file in dict.fromkeys(files):
+    for file in dict.fromkeys(with_folders(files)):
         _add(found, file)
     subjects = [
         Subject.of(
