@@ -23,6 +23,7 @@ from gcsim.cli.plot import plot
 from gcsim.cli.recommend import recommend
 from gcsim.cli.report import report
 from gcsim.cli.simulate import simulate
+from gcsim.cli.sites import sites
 from gcsim.cli.sweep import sweep
 from gcsim.cli.validate import validate
 from gcsim.cli.versions import versions
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 
 for command in (
-    capture, inspect, diagnose, calibrate, simulate, sweep, recommend, compare, fleet, whatif, validate, plot,
+    capture, inspect, diagnose, calibrate, simulate, sweep, recommend, compare, fleet, whatif, sites, validate, plot,
     report, versions,
 ):  # fmt: skip
     app.command()(command)

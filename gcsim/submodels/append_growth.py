@@ -27,6 +27,7 @@ _SIGNIFICANT = 2.0  # standard deviations of sampling
 _ONE_STEP = 0.97  # of the slices in one step: their lengths are uniform in it
 _MOST_ELEMENT_BYTES = 1024
 _MOST_ARRAYS = 200
+_AS_GOOD = 0.01  # loss of the mean log-likelihood: of distributions that fit, the widest is taken
 _FITTED_ERROR = 0.5  # of the error of uniform lengths, if the lengths are fitted
 
 
@@ -184,17 +185,20 @@ _MIDDLES = (np.arange(64) + 0.5) / 64.0
 
 
 def _log_normal(lower: FloatArray, upper: FloatArray, ends: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(lengths, weights) of the log-normal distribution that fits the share of slices in each step best."""
+    """(lengths, weights) of the log-normal distribution that fits the share of slices in each step."""
     low, high = np.log(np.maximum(lower, 0.5)), np.log(upper)
     centre = float((ends * (low + high) / 2).sum())
-    best = (-math.inf, centre, 0.3)
+    tried: list[tuple[float, float, float]] = []  # fit, mean, sd
     for mean in np.linspace(centre - 0.8, centre + 0.8, 81):
         for sd in np.geomspace(0.02, 2.0, 41):
             inside = _normal(high, mean, sd) - np.where(lower > 0, _normal(low, mean, sd), 0.0)
-            fit = float((ends * np.log(np.maximum(inside, 1e-9))).sum())
-            best = max(best, (fit, float(mean), float(sd)))
-    _, mean, sd = best
-    lengths, weights = [], []
+            tried.append(
+                (float((ends * np.log(np.maximum(inside, 1e-9))).sum()), float(mean), float(sd))
+            )
+    best = max(fit for fit, *_ in tried)
+    _, mean, sd = max((one for one in tried if one[0] >= best - _AS_GOOD), key=lambda one: one[2])
+    lengths: list[FloatArray] = []
+    weights: list[FloatArray] = []
     for a, b, share in zip(lower, upper, ends, strict=True):
         if share <= 0.0:
             continue

@@ -1,6 +1,7 @@
 """The hit rate of a sync.Pool in the long run, from a Markov chain."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
@@ -45,7 +46,8 @@ def pool_retained_objects(
 
         retained = E[peak of 1 cycle] - in_flight
 
-    A collection drops objects that no Get took since the collection before. Raises ValueError as ``pool_hit_rate`` does.
+    A collection drops objects that no Get took since the collection before. Raises ValueError as
+    ``pool_hit_rate`` does.
     """
     peak = _ExpectedPeak.of(in_flight, goroutines)
     in_holds = np.asarray(gc_period_seconds, dtype=np.float64) * (gets_per_second / in_flight)
@@ -65,6 +67,7 @@ class _ExpectedPeak:
     least: float  # objects in flight in the lowest state
 
     @classmethod
+    @lru_cache(maxsize=8)
     def of(cls, in_flight: float, goroutines: int | None) -> "_ExpectedPeak":
         """The process with a mean of ``in_flight``: Poisson, or binomial with ``goroutines`` users."""
         if not (in_flight > 0 and (goroutines is None or in_flight < goroutines)):

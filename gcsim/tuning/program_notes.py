@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from gcsim.service.model import Model
 from gcsim.tuning.change_note import ChangeNote
 from gcsim.tuning.program_changes import SiteEffect
 from gcsim.units import format_mib, format_number, format_percent, format_seconds
 
 
-def notes_on_sites(effects: Sequence[SiteEffect], model: Model) -> tuple[ChangeNote, ...]:
+def notes_on_sites(effects: Sequence[SiteEffect]) -> tuple[ChangeNote, ...]:
     """A note on each change of a site."""
     return tuple(_NOTES[one.change.kind](one) for one in effects)
 

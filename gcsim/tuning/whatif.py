@@ -132,7 +132,7 @@ def what_if(
         before=before.run,
         after=after.run,
         ratios=_ratios(changed, before, after),
-        notes=(*notes_on_sites(effects, changed), *notes_on(model, settings, changes, quota)),
+        notes=(*notes_on_sites(effects), *notes_on(model, settings, changes, quota)),
         model=changed,
         plan=plan,
         memory_bytes=memory_bytes,

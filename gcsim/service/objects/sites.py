@@ -6,60 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SAMPLED_BYTES = 512 << 10  # runtime.MemProfileRate: mean of bytes between two samples
-_STANDARD = frozenset(
-    [
-        "archive",
-        "bufio",
-        "bytes",
-        "cmp",
-        "compress",
-        "container",
-        "context",
-        "crypto",
-        "database",
-        "debug",
-        "embed",
-        "encoding",
-        "errors",
-        "expvar",
-        "flag",
-        "fmt",
-        "go",
-        "hash",
-        "html",
-        "image",
-        "index",
-        "internal",
-        "io",
-        "iter",
-        "log",
-        "maps",
-        "math",
-        "mime",
-        "net",
-        "os",
-        "path",
-        "plugin",
-        "reflect",
-        "regexp",
-        "runtime",
-        "slices",
-        "sort",
-        "strconv",
-        "strings",
-        "structs",
-        "sync",
-        "syscall",
-        "testing",
-        "text",
-        "time",
-        "unicode",
-        "unique",
-        "unsafe",
-        "vendor",
-        "weak",
-    ]
+_STANDARD_PACKAGES = (
+    "archive bufio bytes cmp compress container context crypto database debug embed encoding errors expvar flag fmt go"
+    " hash html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices sort"
+    " strconv strings structs sync syscall testing text time unicode unique unsafe vendor weak"
 )
+_STANDARD = frozenset(_STANDARD_PACKAGES.split(" "))
 
 
 @dataclass(frozen=True, slots=True, order=True)
