@@ -10,7 +10,7 @@ import typer
 from gcsim.cli.options import Command, with_options
 from gcsim.errors import InputError
 from gcsim.printable import quoted
-from gcsim.units import parse_duration, parse_memory_size
+from gcsim.units import parse_duration, parse_go_bytes
 
 if TYPE_CHECKING:
     from gcsim.diagnosis.profiles.allocator_cpu import AllocatorCpu
@@ -155,5 +155,9 @@ def _site_change(sites: "Sites", kind: "SiteChangeKind", text: str) -> "SiteChan
                 f"{option} {quoted(name)}: a hold of {quoted(value)} is not between 1 ns and a day; write such as 2ms"
             )
     if "=" in text and kind == "preallocate":
-        capacity = float(parse_memory_size(value, what=f"{option} {quoted(name)}"))
+        capacity = float(parse_go_bytes(value, what=f"{option} {quoted(name)}"))
+        if capacity < 1:
+            raise InputError(
+                f"{option} {quoted(name)}: a size of {quoted(value)} is no array; write such as 4KiB"
+            )
     return SiteChange(kind=kind, name=name, site=site, hold_seconds=hold, capacity_bytes=capacity)

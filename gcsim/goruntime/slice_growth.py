@@ -34,6 +34,8 @@ def grown_capacity(
     ``scan`` says that elements hold pointers. Source: ``growslice``, which fills the size class up.
     """
     asked = next_slice_cap(new_len, old_cap, rules=rules) * element_bytes
-    slot = round_up_size(asked, scan or asked < TINY_BLOCK_BYTES, rules=rules)  # roundupsize has no tiny blocks
+    slot = round_up_size(
+        asked, scan or asked < TINY_BLOCK_BYTES, rules=rules
+    )  # roundupsize has no tiny blocks
     header = scan and rules.alloc_headers and HEADERLESS_BYTES < asked <= max_small_request_bytes(rules)
     return (slot - (MALLOC_HEADER_BYTES if header else 0)) // element_bytes, slot

@@ -192,9 +192,7 @@ def _log_normal(lower: FloatArray, upper: FloatArray, ends: FloatArray) -> tuple
     for mean in np.linspace(centre - 0.8, centre + 0.8, 81):
         for sd in np.geomspace(0.02, 2.0, 41):
             inside = _normal(high, mean, sd) - np.where(lower > 0, _normal(low, mean, sd), 0.0)
-            tried.append(
-                (float((ends * np.log(np.maximum(inside, 1e-9))).sum()), float(mean), float(sd))
-            )
+            tried.append((float((ends * np.log(np.maximum(inside, 1e-9))).sum()), float(mean), float(sd)))
     best = max(fit for fit, *_ in tried)
     _, mean, sd = max((one for one in tried if one[0] >= best - _AS_GOOD), key=lambda one: one[2])
     lengths: list[FloatArray] = []
