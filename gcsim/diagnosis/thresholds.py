@@ -17,6 +17,8 @@ COARSE_CLOCK_SHARE = 0.5  # mark phases that print 0: a clock of Windows, whose 
 # --- growth ---
 SURE_LEAK_SECONDS = 60.0  # from here on start-up is an unlikely reason
 FALLS_BACK = 0.6  # of the rise: a leak does not give back what it took
+START_UP_SHARE = 0.15  # of the time of a log: the most that start-up may take
+START_UP_SCATTER = 1.5  # times the scatter about a line without start-up: more shows the start-up
 STEADY = 1.3  # times the live heap at the start: up to this, a live heap is called steady
 LEVELLED_OFF = 0.9  # of the whole rise lies within the log: a cache that has filled
 STACKS_LEAD = 0.25  # stacks grow at this share of the live heap's rate or more: goroutines hold the heap
