@@ -67,7 +67,9 @@ FORCED_SERIOUS_SHARE = 0.5  # of cycles; benchmarks of the testing package force
 FORCED_SERIOUS_CPU = 0.03  # of all CPU in forced cycles, idle workers included
 
 # --- assists ---
-ASSIST_CPU_SERIOUS = 0.05  # of all CPU: a request that allocates loses a twentieth of its time on average
+# Of all CPU. With 5 % in assists, GC takes 10 to 15 % of CPU in total: a cost to know, as at GC_CPU_WORTH. With 10 % in
+# assists, GC in total is near GC_CPU_SERIOUS, and goroutines that serve requests pay about half of it.
+ASSIST_CPU_SERIOUS = 0.10
 ASSIST_CPU_WORTH = 0.01
 ASSIST_PHASE_SHARE = 0.2  # of all P while marking: as much as the background workers take
 
@@ -75,6 +77,8 @@ ASSIST_PHASE_SHARE = 0.2  # of all P while marking: as much as the background wo
 LONG_PAUSE_SECONDS = 0.010  # healthy captures have one in 20,000
 LONG_PAUSES_SERIOUS_SHARE = 0.02  # 1 % is the 99th percentile; twice that is no accident
 LONG_PAUSES_SERIOUS_COUNT = 3
+LATE_STOP_SHARE = 0.3  # of sweep terminations that are long: a busy machine delays fewer, loops delay most
+LATE_STOP_COUNT = 10
 COARSE_CLOCK_PAUSE_SECONDS = 0.016  # one tick of the coarse clock is 15.6 ms
 
 # --- CPU quota ---
@@ -106,6 +110,7 @@ SITE_SHARE = 0.3  # of the growth or of the bytes: one site explains it
 POOL_SHARE = 0.2  # of allocated bytes below sync.(*Pool).Get
 GROUP_GROWTH_SHARE = 0.2  # of the growth of all goroutines: the group is named
 GOROUTINES_GROW = 1.2  # times, and
+GOROUTINES_GROW_WORTH = 1.1  # times: worth knowing; the number of requests in flight moves by that, too
 GOROUTINES_GROW_COUNT = 50  # goroutines more, between two profiles
 MANY_GOROUTINES = 10_000  # in one profile, waiting at one place
 CONTENTION_SHARE = 0.5  # of one CPU: seconds of waiting per second of profile
