@@ -211,14 +211,13 @@ class Ahead:
         climb = np.maximum(heap - marked - grown, 0.0) / self.allocation_bytes_per_second
         return _estimate(np.where(found, at + wait + climb, np.inf))
 
-    def band(self) -> Band:
-        """The live heap from the end of the log until the first limit, or for as long again."""
+    def band(self, part: Course) -> Band:
+        """One part from the end of the log until the first limit, or for as long again."""
         lasted = self.end_seconds - float(self.evidence.start_seconds[0])
         ends = [one.seconds.value for one in self.forecasts() if 0.0 < one.seconds.value < math.inf]
         until = min(max(1.3 * min(ends, default=lasted), 0.25 * lasted), 10.0 * lasted)
         ahead = np.linspace(0.0, until, _BAND_TIMES)
-        sizes = self.heap.at(ahead) / self.heap.factor
-        low, median, high = np.quantile(sizes, (0.05, 0.5, 0.95), axis=1)
+        low, median, high = np.quantile(part.at(ahead) / part.factor, (0.05, 0.5, 0.95), axis=1)
         return Band(seconds=self.end_seconds + ahead, low_bytes=low, median_bytes=median, high_bytes=high)
 
 

@@ -72,7 +72,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Band:
-    """The live heap after the end of a log, with its 90 % interval; arrays of shape (times,)."""
+    """The part that leaks after the end of a log, with its 90 % interval; arrays of shape (times,)."""
 
     seconds: FloatArray  # since the start of the process
     low_bytes: FloatArray

@@ -51,9 +51,11 @@ def _with_forecast(subject: Subject, cause: Cause, heap: Rise | None, stacks: Ri
     ahead = Ahead.of(subject, observed(subject)[0], heap, stacks)
     forecasts = tuple(ahead.forecasts())
     sentence = " ".join([cause.sentence, *(_reached(one) for one in forecasts)])
+    part = ahead.stacks
     if cause.name == "heap-leak":
+        part = ahead.heap
         sentence += " No GC setting stops a leak."
-    return replace(cause, sentence=sentence, forecasts=forecasts, band=ahead.band())
+    return replace(cause, sentence=sentence, forecasts=forecasts, band=ahead.band(part))
 
 
 def _goroutines(subject: Subject, rise: Rise, heap: Rise | None) -> Cause:
