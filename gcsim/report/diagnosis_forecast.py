@@ -71,7 +71,7 @@ def _draw(axes: Axes, trace: Trace, cause: Cause) -> None:
     end, last = float(band.seconds[0]), float(band.seconds[-1])
     axes.axvline(end, color=QUIET, linewidth=0.9, linestyle="--")
     axes.annotate(
-        "end of the log ", (end, 0.03), xycoords=("data", "axes fraction"), ha="right", va="bottom",
+        " end of the log", (end, 0.03), xycoords=("data", "axes fraction"), ha="left", va="bottom",
         fontsize=8, color=QUIET,
     )  # fmt: skip
     axes.set_xlim(0.0, last)

@@ -179,8 +179,11 @@ def _when(seconds: Estimate) -> str:
     """A time from now with its interval, in words."""
     if seconds.value == 0:
         return "within the log"
-    if math.isinf(seconds.value):
+    if math.isinf(seconds.low):
         return "never at this form of growth"
+    if math.isinf(seconds.value):
+        earliest = format_seconds(seconds.low)
+        return f"{earliest} after the end of the log at the earliest, or never: the rise may level off before"
     unit, length = next(((u, size) for u, size in _UNITS if seconds.value >= size), _UNITS[-1])
     value, low, high = (s / length for s in (seconds.value, seconds.low, seconds.high))
     end = "perhaps never" if math.isinf(high) else f"{high:.2g}"
