@@ -70,6 +70,7 @@ FORCED_SERIOUS_CPU = 0.03  # of all CPU in forced cycles, idle workers included
 # Of all CPU. With 5 % in assists, GC takes 10 to 15 % of CPU in total: a cost to know, as at GC_CPU_WORTH. With 10 % in
 # assists, GC in total is near GC_CPU_SERIOUS, and goroutines that serve requests pay about half of it.
 ASSIST_CPU_SERIOUS = 0.10
+ASSIST_CPU_ALWAYS_WORTH = 0.05  # worth knowing even if mark phases are long and assists a small part of them
 ASSIST_CPU_WORTH = 0.01
 ASSIST_PHASE_SHARE = 0.2  # of all P while marking: as much as the background workers take
 
