@@ -82,6 +82,7 @@ SLOW = (
     "unit/test_bounds.py::test_a_plot_of_a_million_hours_ends",
     "unit/test_bounds.py::test_a_run_without_collections_has_nothing_to_record",
     "unit/test_bounds.py::test_a_timeline_of_too_many_steps_is_refused",
+    "unit/test_capture_pages.py::test_what_a_service_has_is_collected",
     "unit/test_capture.py::test_a_process_that_keeps_standard_error_is_reported",
     "unit/test_child.py",
     "unit/test_cli_answers.py::test_a_report_shows_today_and_pastes_only_what_fits",

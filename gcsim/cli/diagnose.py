@@ -31,7 +31,7 @@ FilesArgument = Annotated[
     typer.Argument(
         metavar="LOG... [EVIDENCE...]",
         help="gctrace logs and other evidence, in any order: pprof profiles, goroutine dumps, runtime.MemStats,"
-        " /debug/vars, Prometheus pages, /proc and cgroup files; - is standard input.",
+        " /debug/vars, Prometheus pages, /proc and cgroup files, folders of capture --url; - is standard input.",
     ),
 ]
 _MOST_CPUS = 1e6
