@@ -9,8 +9,10 @@ import re
 
 from gcsim.scrapes.sample import PAUSES, Sample
 
+_QUOTED = r'"(?:[^"\\\n]|\\.){0,300}"'
 _LINE = re.compile(
-    r"^((?:go|process)_\w{1,100})(?:\{([^\n}]{0,1000})\})?[ \t]+([^\s#]{1,40})(?:[ \t]+(-?\d{1,19}(?:\.\d{1,9})?))?",
+    rf"""^((?:go|process)_\w{{1,100}})(?:\{{((?:[^"\n}}]|{_QUOTED}){{0,500}})\}})?[ \t]+([^\s#]{{1,40}})"""
+    r"(?:[ \t]+(-?\d{1,19}(?:\.\d{1,9})?))?",
     re.MULTILINE | re.ASCII,
 )
 _LABEL = re.compile(r'(\w{1,100})="((?:[^"\\]|\\.){0,300})"')
