@@ -146,6 +146,7 @@ def print_diagnosis(found: "Verdicts") -> None:
         if place:
             emit("")
         _print_cause(cause, is_first=place == 0)
+    _print_latency(found)
     if found.excluded:
         emit("\nNot the cause:")
         emit("\n".join(wrap(f"  {text}", indent="    ") for text in found.excluded))
@@ -153,6 +154,18 @@ def print_diagnosis(found: "Verdicts") -> None:
         emit("\nNot known from this evidence, and what would show it:")
         for one in found.unknown:
             emit(wrap(f"  {one.question}: {one.shown_by}", indent="    "))
+
+
+def _print_latency(found: "Verdicts") -> None:
+    """Prints how GC delays requests, for the logs in which that is noticeable."""
+    from gcsim.diagnosis.latency import NOT_IN_A_LOG
+
+    shown = [one for one in found.latency if one.is_noticeable]
+    for one in shown:
+        emit(f"\nDelay of requests by GC in {one.log}, from the log alone:")
+        emit("\n".join(wrap(f"  {text}", indent="    ") for text in one.lines))
+    if shown:
+        emit(wrap(f"  not in a log: {NOT_IN_A_LOG}", indent="    "))
 
 
 def _print_cause(cause: "Cause", *, is_first: bool) -> None:
