@@ -63,6 +63,7 @@ SLOW = (
     "installed/test_resume.py",
     "installed/test_recommend_from_logs.py",
     "installed/test_signals.py",
+    "installed/test_sites_command.py",
     "installed/test_streams.py",
     "installed/test_terminal.py",
     "installed/test_whatif_command.py",
