@@ -162,7 +162,8 @@ def _print_latency(found: "Verdicts") -> None:
 
     shown = [one for one in found.latency if one.is_noticeable]
     for one in shown:
-        emit(f"\nDelay of requests by GC in {one.log}, from the log alone:")
+        emit("")
+        emit(wrap(f"Delay of requests by GC, from the log alone ({one.log}):", indent="  "))
         emit("\n".join(wrap(f"  {text}", indent="    ") for text in one.lines))
     if shown:
         emit(wrap(f"  not in a log: {NOT_IN_A_LOG}", indent="    "))
