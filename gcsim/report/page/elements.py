@@ -38,7 +38,8 @@ class Table:
             (f' role="{kind}"' for kind in kinds) if kinds else ("", "", "", "", "", "")
         )
         head = "".join(
-            f'<th scope="col"{heads[0]}{self._class(i)}>{escaped(c)}</th>' for i, c in enumerate(self.columns)
+            f'<th scope="col"{heads[0]}{self._class(i)}>{escaped(c)}</th>' if c else f"<td{heads[2]}></td>"
+            for i, c in enumerate(self.columns)
         )
         body = "\n".join(f"<tr{row}>{self._row(cells, heads)}</tr>" for cells in self.rows)
         look = ' class="stack"' if self.texts else ' class="grid"' if self.is_grid else ""

@@ -19,6 +19,7 @@ async function draw(figure, config) {
     plot.hidden = value.hidden = true; // the still figure and the table stay
     throw error;
   }
+  plot.querySelector("svg").setAttribute("aria-hidden", "true"); // the line of values and the table speak for it
   if (still) still.hidden = true;
   table.open = false;
   let at = -1;

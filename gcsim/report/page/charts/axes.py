@@ -53,6 +53,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 def rule_at(value: float, *, axis: str) -> Spec:
     """A dashed line across the figure."""
     return {
+        "data": {"values": [{}]},
         "mark": {"type": "rule", "color": INK, "strokeDash": [5, 4], "strokeWidth": 1.4},
         "encoding": {axis: {"datum": value}},
     }

@@ -85,35 +85,37 @@ def rows(values: Sequence[Mapping[str, Any]]) -> list[Datum]:
     ]
 
 
-def pointed(*, nearest: bool) -> Spec:
-    """The parameter of the value under the pointer; ``nearest`` takes the closest one."""
-    select = {"type": "point", "on": "pointerover", "clear": False, "nearest": nearest, "fields": ["i"]}
-    return {"name": HOVER, "select": select}
-
-
-def tip() -> Spec:
-    """The encoding of the text next to the pointer."""
-    return {"field": "text", "type": "nominal"}
-
-
-def chosen_only() -> Spec:
-    """The transform that keeps the value that the reader looks at."""
-    return {"filter": f"datum.i === {AT}"}
-
-
 def chart_spec(
-    layers: Sequence[Spec], *, height: int, data: Sequence[Datum], resolve: Spec | None = None
+    layers: Sequence[Spec], *, height: int, data: Sequence[Datum], place: Spec, is_grid: bool = False
 ) -> Spec:
-    """The specification of layers over one set of data, as wide as the page allows."""
-    spec: Spec = {
+    """The specification of layers over one set of data, as wide as the page allows.
+
+    ``place`` holds the encodings x and y of the data. Two layers on top mark the value that the reader looks at, and
+    find it under the pointer: the cell of a grid, or the nearest point.
+    """
+    ring: Spec = {"type": "rect", "filled": False} if is_grid else {"type": "point", "size": 240}
+    hidden: Spec = {"type": "rect" if is_grid else "point", "opacity": 0}
+    pointed = {"type": "point", "on": "pointerover", "clear": False, "nearest": not is_grid, "fields": ["i"]}
+    found: list[Spec] = [
+        {
+            "transform": [{"filter": f"datum.i === {AT}"}],
+            "mark": {**ring, "stroke": FOCUS, "strokeWidth": 3, "clip": True},
+            "encoding": place,
+        },
+        {
+            "params": [{"name": HOVER, "select": pointed}],
+            "mark": {**hidden, "clip": True},
+            "encoding": {**place, "tooltip": {"field": "text", "type": "nominal"}},
+        },
+    ]
+    return {
         "width": "container",
         "height": height,
         "autosize": {"type": "fit-x", "contains": "padding"},
         "params": [{"name": AT, "value": -1}],
         "data": {"values": list(data)},
-        "layer": list(layers),
+        "layer": [*layers, *found],
     }
-    return spec if resolve is None else {**spec, "resolve": resolve}
 
 
 def _finite(value: object) -> object:

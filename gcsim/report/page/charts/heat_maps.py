@@ -8,16 +8,12 @@ from gcsim.engine.run import Run
 from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.report.page.charts.axes import NUMBERS
 from gcsim.report.page.charts.chart import (
-    FOCUS,
     INK,
     Chart,
     Datum,
     Spec,
     chart_spec,
-    chosen_only,
-    pointed,
     rows,
-    tip,
 )
 from gcsim.report.page.elements import Table
 from gcsim.report.text import format_estimate
@@ -77,15 +73,12 @@ def _heat_map(one: MapOf, sweep: Sweep, *, chosen: Settings | None, today: Setti
         _cell(one, run, place, sweep.memory_bytes, marks) for run, place in zip(runs, places, strict=True)
     ]
     _shade(cells)
-    data = rows([{name: value for name, value in cell.items() if name != "table"} for cell in cells])
     width = len(gogc_labels)
     return Chart(
         stem=one.stem,
         title=f"{one.title}, by GOGC and GOMEMLIMIT",
         about=f"Medians in {one.unit}.",
-        spec=chart_spec(
-            _layers(one, cells, gogc_labels, limit_labels), height=_ROW_HEIGHT * len(limit_labels), data=data
-        ),
+        spec=_spec(one, cells, gogc_labels, limit_labels),
         table=Table(
             caption=f"{one.title}: rows are GOMEMLIMIT, columns are GOGC",
             columns=("GOMEMLIMIT", *(f"GOGC={label}" for label in gogc_labels)),
@@ -169,7 +162,7 @@ def _ends(cells: list[Datum]) -> tuple[float, float]:
     return low, max(*kept, _LEAST_RANGE * low) if kept else low
 
 
-def _layers(one: MapOf, cells: list[Datum], gogcs: list[str], limits: list[str]) -> list[Spec]:
+def _spec(one: MapOf, cells: list[Datum], gogcs: list[str], limits: list[str]) -> Spec:
     low, high = _ends(cells)
     across: Spec = {
         "field": "g", "type": "ordinal", "title": "GOGC, percent", "scale": {"domain": gogcs, "paddingInner": 0.04},
@@ -198,17 +191,17 @@ def _layers(one: MapOf, cells: list[Datum], gogcs: list[str], limits: list[str])
     }
     faint = {"condition": {"test": "datum.bad", "value": 0.4}, "value": 1.0}
     size = {"expr": f"width > {_NARROW} ? 11.5 : 0"}
-    return [
-        {"params": [pointed(nearest=False)], "mark": {"type": "rect", "cursor": "pointer"},
-         "encoding": {**place, "color": colour, "fillOpacity": faint, "tooltip": tip()}},
+    layers: list[Spec] = [
+        {"mark": "rect", "encoding": {**place, "color": colour, "fillOpacity": faint}},
         _strikes(place),
-        {"mark": {"type": "text", "baseline": "middle", "fontSize": size, "tooltip": None, "clip": True},
+        {"mark": {"type": "text", "baseline": "middle", "fontSize": size, "clip": True},
          "encoding": {**place, "text": {"field": "c"}, "color": text_colour}},
         _frame(place, {"filter": "datum.mark !== ''"}, "#ffffff", 4.5, []),
         _frame(place, {"filter": "datum.mark === 'recommended'"}, _FRAME, 2.4, []),
         _frame(place, {"filter": "datum.mark !== '' && datum.mark !== 'recommended'"}, _FRAME, 2.4, [5, 3]),
-        _frame(place, chosen_only(), FOCUS, 3.5, []),
     ]  # fmt: skip
+    data = rows([{name: value for name, value in cell.items() if name != "table"} for cell in cells])
+    return chart_spec(layers, height=_ROW_HEIGHT * len(limits), data=data, place=place, is_grid=True)
 
 
 def _strikes(place: Spec) -> Spec:
@@ -225,12 +218,5 @@ def _strikes(place: Spec) -> Spec:
 
 
 def _frame(place: Spec, kept: Spec, colour: str, width: float, dash: list[int]) -> Spec:
-    mark = {
-        "type": "rect",
-        "filled": False,
-        "stroke": colour,
-        "strokeWidth": width,
-        "strokeDash": dash,
-        "tooltip": None,
-    }
+    mark = {"type": "rect", "filled": False, "stroke": colour, "strokeWidth": width, "strokeDash": dash}
     return {"transform": [kept], "mark": mark, "encoding": place}

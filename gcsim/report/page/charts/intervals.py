@@ -8,17 +8,13 @@ from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.report.page.charts.axes import log_axis, rule_at
 from gcsim.report.page.charts.chart import (
     BLUE,
-    FOCUS,
     KEY,
     QUIET,
     VERMILION,
     Chart,
     Spec,
     chart_spec,
-    chosen_only,
-    pointed,
     rows,
-    tip,
 )
 from gcsim.report.page.charts.trade_off import parted
 from gcsim.report.page.elements import Cell, Table
@@ -71,14 +67,11 @@ def bars_spec(
     layers: list[Spec] = [
         {"mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.45},
          "encoding": {"x": {**across, "field": "lo"}, "x2": {"field": "hi"}, "y": down, "color": colour}},
-        {"params": [pointed(nearest=True)], "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
-         "encoding": {**place, "color": colour, "tooltip": tip()}},
-        {"transform": [chosen_only()], "mark": {"type": "point", "size": 240, "stroke": FOCUS, "strokeWidth": 3},
-         "encoding": place},
+        {"mark": {"type": "point", "filled": True, "size": 75, "opacity": 1}, "encoding": {**place, "color": colour}},
     ]  # fmt: skip
     if at is not None:
         layers.append(rule_at(at, axis="x"))
-    return chart_spec(layers, height=_ROW_HEIGHT * len(bars), data=rows(values))
+    return chart_spec(layers, height=_ROW_HEIGHT * len(bars), data=rows(values), place=place)
 
 
 def _ends(bars: Sequence[Bar], widest: float) -> tuple[float, float]:
@@ -157,7 +150,7 @@ def rule_charts(found: Comparison) -> list[Chart]:
 def rules_table(found: Comparison) -> Table:
     """Every rule with its setting, costs and verdict."""
     return Table(
-        caption="Rules of thumb",
+        caption="Every rule, with its verdict",
         columns=("rule", "container memory, peak", "fits", "GC CPU", "cores saved", "verdict"),
         rows=tuple(
             (

@@ -8,7 +8,6 @@ from gcsim.report.heap_curve import HeapCurve, ceiling_mib
 from gcsim.report.page.charts.axes import linear_axis, log_axis
 from gcsim.report.page.charts.chart import (
     BLUE,
-    FOCUS,
     INK,
     KEY,
     ORANGE,
@@ -17,10 +16,7 @@ from gcsim.report.page.charts.chart import (
     Datum,
     Spec,
     chart_spec,
-    chosen_only,
-    pointed,
     rows,
-    tip,
 )
 from gcsim.report.page.elements import Table
 from gcsim.report.pauses import PauseCurve
@@ -62,7 +58,7 @@ def _heap_chart(curve: HeapCurve, stem: str, name: str, top_mib: float, seconds:
         stem=stem,
         title=f"Heap over time: {name}",
         about=f"{curve.label}. Shaded: marking. Filled: live heap. Point at a trigger to read its cycle.",
-        spec=chart_spec(_heap_layers(curve, top_mib, seconds), height=_HEIGHT, data=data),
+        spec=_heap_spec(curve, data, top_mib, seconds),
         table=Table(
             caption=f"Cycles of {curve.label}",
             columns=("start", "marking", "trigger", "heap goal", "heap peak", "live heap"),
@@ -71,13 +67,14 @@ def _heap_chart(curve: HeapCurve, stem: str, name: str, top_mib: float, seconds:
     )
 
 
-def _heap_layers(curve: HeapCurve, top_mib: float, seconds: float) -> list[Spec]:
+def _heap_spec(curve: HeapCurve, data: list[Datum], top_mib: float, seconds: float) -> Spec:
     across = linear_axis("s", "seconds", 0.0, seconds)
     up = linear_axis("p", "heap, MiB", 0.0, top_mib)
     limit = curve.limit_mib
     has_limit = limit is not None and limit <= top_mib
     scale: Spec = {"domain": list(_SERIES[: 3 + has_limit]), "range": list(_COLOURS[: 3 + has_limit])}
     colour = {name: {"datum": name, "type": "nominal", "scale": scale, "legend": KEY} for name in _SERIES}
+    trigger = {"x": across, "y": {**up, "field": "t"}}
     shape = [{"x": x, "y": y} for x, y in zip(curve.time_s.tolist(), curve.heap_mib.tolist(), strict=True)]
     layers: list[Spec] = [
         {"mark": {"type": "rect", "color": "var(--band)", "clip": True},
@@ -89,17 +86,14 @@ def _heap_layers(curve: HeapCurve, top_mib: float, seconds: float) -> list[Spec]
         {"data": {"values": shape}, "mark": {"type": "line", "strokeWidth": 1.7, "clip": True},
          "encoding": {"x": {**across, "field": "x"}, "y": {**up, "field": "y"}, "order": {"value": None},
                       "color": colour["heap"]}},
-        {"params": [pointed(nearest=True)],
-         "mark": {"type": "point", "filled": True, "size": 34, "clip": True, "opacity": 1},
-         "encoding": {"x": across, "y": {**up, "field": "t"}, "color": colour["trigger"], "tooltip": tip()}},
-        {"transform": [chosen_only()],
-         "mark": {"type": "point", "size": 220, "stroke": FOCUS, "strokeWidth": 3, "clip": True},
-         "encoding": {"x": across, "y": {**up, "field": "t"}}},
+        {"mark": {"type": "point", "filled": True, "size": 34, "clip": True, "opacity": 1},
+         "encoding": {**trigger, "color": colour["trigger"]}},
     ]  # fmt: skip
     if has_limit:
         mark = {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 1.4}
-        layers.append({"mark": mark, "encoding": {"y": {"datum": limit}, "color": colour["GOMEMLIMIT"]}})
-    return layers
+        encoding = {"y": {"datum": limit}, "color": colour["GOMEMLIMIT"]}
+        layers.append({"data": {"values": [{}]}, "mark": mark, "encoding": encoding})
+    return chart_spec(layers, height=_HEIGHT, data=data, place=trigger)
 
 
 def _cycle_text(cycle: Datum) -> str:
@@ -145,9 +139,7 @@ def pauses_chart(curves: Sequence[PauseCurve], names: Sequence[str]) -> Chart | 
         title="Stop-the-world pauses",
         about="Share of the pauses that last at least so long: both pauses of every cycle of one recorded run per"
         " setting. The table of the recommendation has the intervals.",
-        spec=chart_spec(
-            _pause_layers(values, list(dict.fromkeys(names))), height=_PAUSE_HEIGHT, data=rows(values)
-        ),
+        spec=_pause_spec(values, list(dict.fromkeys(names))),
         table=Table(
             caption="Stop-the-world pauses",
             columns=("setting", "pause", "share of pauses at least so long"),
@@ -159,18 +151,17 @@ def pauses_chart(curves: Sequence[PauseCurve], names: Sequence[str]) -> Chart | 
     )
 
 
-def _pause_layers(values: list[Datum], names: list[str]) -> list[Spec]:
+def _pause_spec(values: list[Datum], names: list[str]) -> Spec:
     across = log_axis("x", "pause, ms (logarithmic)", [float(one["x"]) for one in values])
     up = log_axis("y", "share of pauses, % (logarithmic)", [float(one["y"]) for one in values])
     scale = {"domain": names, "range": list(_PAUSE_COLOURS[: len(names)])}
     colour: Spec = {"field": "k", "type": "nominal", "legend": KEY, "scale": scale}
     dash: Spec = {**colour, "scale": {"domain": names, "range": [[1, 0], [6, 3], [2, 2]][: len(names)]}}
     place = {"x": across, "y": up}
-    return [
+    layers: list[Spec] = [
         {"mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.9},
          "encoding": {**place, "color": colour, "strokeDash": dash}},
-        {"params": [pointed(nearest=True)], "mark": {"type": "point", "filled": True, "size": 26, "opacity": 1},
-         "encoding": {**place, "color": colour, "tooltip": tip()}},
-        {"transform": [chosen_only()], "mark": {"type": "point", "size": 220, "stroke": FOCUS, "strokeWidth": 3},
-         "encoding": place},
+        {"mark": {"type": "point", "filled": True, "size": 26, "opacity": 1},
+         "encoding": {**place, "color": colour}},
     ]  # fmt: skip
+    return chart_spec(layers, height=_PAUSE_HEIGHT, data=rows(values), place=place)

@@ -7,7 +7,6 @@ from gcsim.metrics import Estimate
 from gcsim.report.page.charts.axes import log_axis, rule_at
 from gcsim.report.page.charts.chart import (
     BLUE,
-    FOCUS,
     INK,
     KEY,
     PAPER,
@@ -17,10 +16,7 @@ from gcsim.report.page.charts.chart import (
     Datum,
     Spec,
     chart_spec,
-    chosen_only,
-    pointed,
     rows,
-    tip,
 )
 from gcsim.report.page.elements import Table
 from gcsim.report.text import format_estimate
@@ -62,7 +58,7 @@ def trade_off(
         title="GC CPU against memory",
         about="Each point is a setting. The line joins the settings that are best for their memory. Bars: 90 % of runs."
         + ("" if memory_bytes is None else " The dashed line is the memory given."),
-        spec=chart_spec(_layers(across, up, front, memory_bytes), height=_HEIGHT, data=rows(values)),
+        spec=_spec(values, across, up, front, memory_bytes),
         table=Table(
             caption="GC CPU against memory",
             columns=("GOGC", "GOMEMLIMIT", "container memory, peak", "GC CPU", ""),
@@ -105,7 +101,7 @@ def parted(name: str, estimate: Estimate) -> tuple[str, str]:
     return value, f"({interval}" if found else ""
 
 
-def _layers(across: Spec, up: Spec, front: list[Datum], memory_bytes: int | None) -> list[Spec]:
+def _spec(values: list[Datum], across: Spec, up: Spec, front: list[Datum], memory_bytes: int | None) -> Spec:
     place = {"x": across, "y": up}
     marked = {"filter": "datum.k === 'recommended' || datum.k === 'today'"}
     own = {"condition": {"test": "datum.k === 'today'", "value": INK}, "value": VERMILION}
@@ -115,20 +111,20 @@ def _layers(across: Spec, up: Spec, front: list[Datum], memory_bytes: int | None
         "legend": KEY,
         "scale": {"domain": list(_KINDS), "range": list(_COLOURS)},
     }
-    looks = {"color": kind, "shape": {**kind, "scale": {"domain": list(_KINDS), "range": list(_SHAPES)}}}
+    shape = {**kind, "scale": {"domain": list(_KINDS), "range": list(_SHAPES)}}
     layers: list[Spec] = [
         {"data": {"values": front}, "mark": {"type": "line", "color": BLUE, "strokeWidth": 1.8, "opacity": 0.7},
          "encoding": place},
-        {"params": [pointed(nearest=True)], "mark": {"type": "point", "filled": True, "opacity": 0.9, "size": 45},
-         "encoding": {**place, **looks, "tooltip": tip()}},
+        {"mark": {"type": "point", "filled": True, "opacity": 0.9, "size": 45},
+         "encoding": {**place, "color": kind, "shape": shape}},
         {"transform": [marked], "mark": {"type": "rule", "strokeWidth": 2}, "encoding": {
             "x": {**across, "field": "m0"}, "x2": {"field": "m1"}, "y": up, "color": own}},
         {"transform": [marked], "mark": {"type": "rule", "strokeWidth": 2}, "encoding": {
             "y": {**up, "field": "c0"}, "y2": {"field": "c1"}, "x": across, "color": own}},
         {"transform": [marked],
          "mark": {"type": "point", "filled": True, "opacity": 1, "size": 170, "stroke": PAPER, "strokeWidth": 1.5},
-         "encoding": {**place, "fill": own, "shape": looks["shape"]}},
-        {"transform": [chosen_only()],
-         "mark": {"type": "point", "filled": False, "size": 260, "stroke": FOCUS, "strokeWidth": 3}, "encoding": place},
+         "encoding": {**place, "fill": own, "shape": shape}},
     ]  # fmt: skip
-    return layers if memory_bytes is None else [rule_at(memory_bytes / MIB, axis="x"), *layers]
+    if memory_bytes is not None:
+        layers.insert(0, rule_at(memory_bytes / MIB, axis="x"))
+    return chart_spec(layers, height=_HEIGHT, data=rows(values), place=place)

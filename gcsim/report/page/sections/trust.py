@@ -98,7 +98,7 @@ def made_by(content: Content) -> str:
         *((name.replace("_", " "), value) for name, value in content.model.provenance.items()),
         ("figures", ", ".join(f"{one.name} {one.version} (BSD-3-Clause)" for one in libraries())),
     ]
-    table = Table(caption="How this page was made", columns=("", ""), rows=tuple(rows), texts=(1,))
+    table = Table(caption="Versions and plan", columns=("", ""), rows=tuple(rows), texts=(1,))
     text = (
         "Intervals are 90 % prediction intervals: nine of ten new real runs at the setting should fall inside. The same"
         " model, options and version give the same page, byte for byte. The page loads nothing from a network."
