@@ -120,14 +120,15 @@ def _add(found: Gathered, file: str) -> None:
     data = standard_input_bytes() if file == "-" else _piped(file)
     head = _head(data, file)
     name = _STANDARD_INPUT if file == "-" else file
-    if _GC_LINE.search(head) is not None or not head:
+    is_profile = looks_like_profile(head)  # names in a profile may look like the start of a gc line
+    if not head or (_GC_LINE.search(head) is not None and not is_profile):
         _add_log(found, file, data)
         return
     text = head.decode("utf-8", errors="replace")
     if is_goroutine_text(text):
         found.goroutines.append(goroutines_of_text(_text(data, file), name))
         found.kinds[name] = "goroutines"
-    elif looks_like_profile(head):
+    elif is_profile:
         profile = read_profile(data or _bytes(file), name)
         found.kinds[name] = f"{profile.kind} profile"
         if profile.kind == "goroutine":
