@@ -60,6 +60,7 @@ SLOW = (
     "installed/test_cluster.py",
     "installed/test_diagnose.py",
     "installed/test_jobs.py",
+    "installed/test_report_browser.py",
     "installed/test_resume.py",
     "installed/test_recommend_from_logs.py",
     "installed/test_signals.py",

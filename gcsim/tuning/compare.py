@@ -89,12 +89,13 @@ def compare(
     plan: Plan = USUAL_PLAN,
     progress: Progress | None = None,
     executor: Executor = IN_PROCESS,
+    recommendation: Recommendation | None = None,
     **changes: Unpack[PlanFields],
 ) -> Comparison:
     """The recommendation, today's setting, the rules of thumb and ``controllers`` (name, policy) in one container.
 
-    A controller starts from GOGC=100 without a limit. ``changes`` replace fields of the plan. Raises InputError on bad
-    settings.
+    A controller starts from GOGC=100 without a limit. ``recommendation`` is a finished one for the same model, memory
+    and plan; it saves the search. ``changes`` replace fields of the plan. Raises InputError on bad settings.
     """
     plan = plan.changed(**changes)
     base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
@@ -105,7 +106,7 @@ def compare(
     ]
     for rule in own:  # a fault in it is found before the long search
         simulate(model, [start], plan.changed(controller=rule.controller, duration_seconds=1.0, replicas=2))
-    found = recommend(
+    found = recommendation or recommend(
         model,
         memory_bytes=memory_bytes,
         gomaxprocs=gomaxprocs,
