@@ -32,7 +32,12 @@ _MEMORY_ROWS = {  # metric: its label in the table
     "anonymous_peak_bytes": "anonymous, peak",
     "rss_peak_bytes": "RSS, peak",
 }
-_OTHER_ROWS = {"stw_p99_seconds": "pause, p99", "throughput_ratio": "throughput"}
+_OTHER_ROWS = {
+    "stw_p99_seconds": "pause, p99",
+    "throughput_ratio": "throughput",
+    "job_wall_seconds": "job, wall time",
+    "job_cpu_seconds": "job, CPU time",
+}
 _GC_CPU, _IDLE = "gc_cpu_fraction", "gc_idle_cpu_fraction"
 _MOST_OF_CHOSEN_CPU = 2.0  # GC CPU of a row of the table of memory and CPU
 

@@ -96,8 +96,7 @@ def recommend(
     note_upgrade(service, found.settings)
     from gcsim.tuning.limits_reached import limits_reached, reached_json
 
-    available = found.memory_bytes - found.other_memory_bytes
-    reached = limits_reached(service, found.settings, memory_bytes=available, seed=how.plan.seed)
+    reached = limits_reached(service, found.settings, memory_bytes=found.available_bytes, seed=how.plan.seed)
     if as_json:
         answer = found.to_json() if smallest is None else smallest.to_json()
         emit_json(assessed({**answer, **reached_json(reached)}, service))

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from gcsim.arrays import FloatArray
 from gcsim.diagnosis.kinds import KINDS
+from gcsim.diagnosis.latency import LatencySplit
 from gcsim.metrics import Estimate
 
 Severity = Literal["serious", "worth knowing", "healthy"]
@@ -137,6 +138,7 @@ class Verdicts:
     excluded: tuple[str, ...] = ()  # each a short text with its figure
     unknown: tuple[Unknown, ...] = ()
     files: tuple[dict[str, str], ...] = field(default=())  # name and kind of each file
+    latency: tuple[LatencySplit, ...] = ()  # of each log that allows it
 
     @property
     def is_serious(self) -> bool:
@@ -151,6 +153,7 @@ class Verdicts:
             "excluded": list(self.excluded),
             "unknown": [one.to_json() for one in self.unknown],
             "files": [dict(one) for one in self.files],
+            "latency": [one.to_json() for one in self.latency],
         }
 
 

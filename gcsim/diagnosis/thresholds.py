@@ -74,6 +74,10 @@ ASSIST_CPU_ALWAYS_WORTH = 0.05  # worth knowing even if mark phases are long and
 ASSIST_CPU_WORTH = 0.01
 ASSIST_PHASE_SHARE = 0.2  # of all P while marking: as much as the background workers take
 
+# --- latency ---
+LATENCY_CYCLES = 20  # fewer cycles give no mean of their delays
+SATURATED_IDLE = 0.05  # CPU of idle mark workers over all CPU while marking: up to this, no P is idle then
+
 # --- pauses ---
 LONG_PAUSE_SECONDS = 0.010  # healthy captures have one in 20,000
 LONG_PAUSES_SERIOUS_SHARE = 0.02  # 1 % is the 99th percentile; twice that is no accident

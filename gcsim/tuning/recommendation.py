@@ -81,6 +81,11 @@ class Recommendation:
         return self.run.settings
 
     @property
+    def available_bytes(self) -> int:
+        """The container's memory that is the program's."""
+        return self.memory_bytes - self.other_memory_bytes
+
+    @property
     def env(self) -> dict[str, str]:
         """GOGC and GOMEMLIMIT as environment variables."""
         return self.run.settings.environment

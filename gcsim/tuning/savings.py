@@ -40,19 +40,25 @@ def gc_cores(run: Run, *, like: Run | None = None) -> float:
     return cores * wanted / done if done > 0.0 else cores
 
 
-def saving_of(model: Model, today: Run, other: Run, before: ReplicaRun, after: ReplicaRun) -> Saving:
-    """The saving of ``other`` against ``today``; ``before`` and ``after`` are replicas of both, in pairs.
+def saving_of(model: Model, before: ReplicaRun, after: ReplicaRun, *, same: bool) -> Saving:
+    """The saving of ``after`` against ``before``, whose replicas are pairs; 0 with ``same``.
 
-        saved = C (1 - r),  C = GC cores of today's setting,  r = cores of the other one / C
+        saved = C (1 - r),  C = GC cores of ``before``,  r = cores of ``after`` / C
 
     The interval of r comes from pairs with the same random numbers, in which the uncertainty about the service cancels.
-    The interval of C comes from today's prediction. Both errors are taken as independent.
+    The interval of C comes from its prediction. Both errors are taken as independent.
     """
+    return (
+        Saving(cores=Estimate(0.0, 0.0, 0.0))
+        if same
+        else rescaled(before.run, after.run, _ratio(model, before, after))
+    )
+
+
+def rescaled(today: Run, other: Run, ratio: Estimate | None) -> Saving:
+    """The saving of ``other`` against ``today`` with the interval of the ratio of their cores."""
     cores = gc_cores(today)
     saved = cores - gc_cores(other, like=today)
-    if other.settings == today.settings:
-        return Saving(cores=Estimate(0.0, 0.0, 0.0))
-    ratio = _ratio(model, before, after)
     if ratio is None or cores <= 0.0:
         return Saving(cores=Estimate(saved, saved, saved))
     gc_cpu = today.metrics[_GC_CPU]
@@ -63,6 +69,13 @@ def saving_of(model: Model, today: Run, other: Run, before: ReplicaRun, after: R
     low = saved - math.hypot(cores * (ratio.high - ratio.value), procs * less * share)
     high = saved + math.hypot(cores * (ratio.value - ratio.low), procs * more * share)
     return Saving(cores=Estimate(saved, low, high))
+
+
+def saving_between(model: Model, today: Run, other: Run, before: ReplicaRun, after: ReplicaRun) -> Saving:
+    """The saving of one run against another; ``before`` and ``after`` are other replicas of both, in pairs."""
+    if other.settings == today.settings:
+        return Saving(cores=Estimate(0.0, 0.0, 0.0))
+    return rescaled(today, other, _ratio(model, before, after))
 
 
 def _ratio(model: Model, before: ReplicaRun, after: ReplicaRun) -> Estimate | None:

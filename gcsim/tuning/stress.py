@@ -13,7 +13,7 @@ from gcsim.tuning.changes import Quota
 from gcsim.tuning.constraints import Constraint
 from gcsim.tuning.feasible import spirals
 from gcsim.tuning.leak import Leak, leak_factors, leak_of
-from gcsim.tuning.savings import Saving, saving_of
+from gcsim.tuning.savings import Saving, saving_between
 
 MORE_LIVE, MORE_LOAD, BURST_LOAD = 1.3, 1.5, 3.0
 QUOTA_SHARE = 0.75  # of GOMAXPROCS: the CPU quota after the cut
@@ -140,7 +140,7 @@ def stress_test(
         today_leak=leak_of(
             model, [other[0].run, *(one.run for one in other[leaking:])], factors, constraints[0]
         ),
-        saving=saving_of(model, today, chosen, other[0], mine[0]),
+        saving=saving_between(model, today, chosen, other[0], mine[0]),
         spiralling=spiralling,
     )
 
