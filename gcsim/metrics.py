@@ -63,6 +63,8 @@ METRIC_TABLE = (
     _of_run("container_peak_bytes", "container memory, peak"),
     _of_run("limiter_time_fraction", "time under the CPU limiter"),
     _of_run("throughput_ratio", "throughput, against calibration"),
+    _of_run("job_cpu_seconds", "CPU time of the job"),
+    _of_run("job_wall_seconds", "wall time of the job"),
     _of_run("request_p50_seconds", "request latency, median"),
     _of_run("request_p99_seconds", "request latency, 99th percentile"),
 )

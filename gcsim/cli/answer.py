@@ -21,6 +21,8 @@ _ROWS = {  # metric: its label in the table
     "gc_cpu_fraction": "GC CPU",
     "stw_p99_seconds": "pause, p99",
     "throughput_ratio": "throughput",
+    "job_wall_seconds": "job, wall time",
+    "job_cpu_seconds": "job, CPU time",
 }
 
 

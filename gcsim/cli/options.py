@@ -41,7 +41,18 @@ ModelsArgument = Annotated[
     list[str],
     typer.Argument(metavar="MODEL", help="Model files, folders of them, or names of shipped models."),
 ]
-LogsArgument = Annotated[list[str], typer.Argument(metavar="LOG", help="gctrace logs; - is standard input.")]
+ProcessOption = Annotated[
+    int | None,
+    typer.Option(
+        "--process",
+        metavar="N",
+        help="The process to use of a log with several, from 1: see inspect --processes. [default: the one with most"
+        " cycles]",
+    ),
+]
+LogsArgument = Annotated[
+    list[str], typer.Argument(metavar="LOG", help="gctrace logs or metrics; - is standard input.")
+]
 GogcOption = Annotated[str | None, typer.Option("--gogc", metavar="G", help="GOGC: a percentage or off.")]
 GomemlimitOption = Annotated[
     str | None,

@@ -59,6 +59,7 @@ class _Named(io.BytesIO):
 class Gathered:
     """All evidence of one diagnosis."""
 
+    process: int | None = None  # of logs with several
     logs: dict[str, Trace] = field(default_factory=dict)
     profiles: list[Profile] = field(default_factory=list)
     goroutines: list[Goroutines] = field(default_factory=list)
@@ -85,11 +86,15 @@ def diagnose_files(
     readings: Sequence[Reading] = (),
     memory_bytes: int | None = None,
     cpus: float | None = None,
+    process: int | None = None,
 ) -> tuple[Verdicts, dict[str, Trace]]:
-    """(the diagnosis, the logs by name). Raises InputError for a file that is no evidence."""
+    """(the diagnosis, the logs by name). Raises InputError for a file that is no evidence.
+
+    ``process`` chooses a process of logs with several, from 1.
+    """
     if list(files).count("-") > 1:
         raise InputError("standard input can be read only once; pass - once")
-    found = Gathered()
+    found = Gathered(process=process)
     for file in dict.fromkeys(with_folders(files)):
         _add(found, file)
     subjects = [
@@ -156,7 +161,7 @@ def _add(found: Gathered, file: str) -> None:
 def _add_log(found: Gathered, file: str, data: bytes) -> None:
     name = _STANDARD_INPUT if file == "-" else file
     source: str | IO[bytes] = _Named(data, name) if data or file == "-" else file
-    found.logs[file] = read_gctrace(source)
+    found.logs[file] = read_gctrace(source, process=found.process)
     found.kinds[name] = "log"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gcsim.units import format_percent, format_seconds
 
+_MUCH_MARKING = 0.1  # of time
 _LEAST_WAIT_SECONDS, _LEAST_STOP_SECONDS, _LEAST_ASSISTS = 50e-6, 10e-6, 0.02
 
 
@@ -61,7 +62,7 @@ class LatencySplit:
     def is_noticeable(self) -> bool:
         """Whether one of the delays is worth a line on a terminal."""
         return (
-            math.isnan(self.queue_wait_seconds)
+            (math.isnan(self.queue_wait_seconds) and self.marking_share >= _MUCH_MARKING)
             or self.queue_wait_seconds >= _LEAST_WAIT_SECONDS
             or self.stopped_wait_seconds >= _LEAST_STOP_SECONDS
             or self.assist_share >= _LEAST_ASSISTS

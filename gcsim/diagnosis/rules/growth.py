@@ -93,7 +93,7 @@ def _heap(subject: Subject, rise: Rise) -> Cause:
             name="heap-leak",
             severity=severity,
             confidence=confidence,
-            sentence=f"{moved}, and does not level off: {what}.",
+            sentence=f"{moved}, and has not levelled off: {what}.",
             signs=_ends(subject, rise, "live heap"),
             steps=_heap_steps(subject),
             log=subject.name,
@@ -167,7 +167,11 @@ def _share_reached(fitted: LiveGrowth) -> float:
 
 def _reached(forecast: Forecast) -> str:
     """The time from the end of the log until growth reaches a limit, in words."""
-    size, when = format_mib(forecast.limit_bytes), _when(forecast.seconds)
+    size = format_mib(forecast.limit_bytes)
+    if math.isinf(forecast.seconds.low):
+        what = "GOMEMLIMIT of" if forecast.limit == "GOMEMLIMIT" else "the container's"
+        return f"By its form, the rise levels off below {what} {size}."
+    when = _when(forecast.seconds)
     if forecast.limit == "GOMEMLIMIT":
         return (
             f"The live heap fills GOMEMLIMIT of {size} {when}; from then on GC takes up to half of the CPU."
@@ -179,8 +183,6 @@ def _when(seconds: Estimate) -> str:
     """A time from now with its interval, in words."""
     if seconds.value == 0:
         return "within the log"
-    if math.isinf(seconds.low):
-        return "never at this form of growth"
     if math.isinf(seconds.value):
         earliest = format_seconds(seconds.low)
         return f"{earliest} after the end of the log at the earliest, or never: the rise may level off before"
