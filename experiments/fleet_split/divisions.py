@@ -15,8 +15,9 @@ from gcsim.engine.plan import Plan
 from gcsim.service.model import Model
 from gcsim.tuning.division import square_root_division
 from gcsim.tuning.fleet import FLEET_PLAN, Service, divide_memory
-from gcsim.tuning.memory_curve import gc_cores, memory_curve
+from gcsim.tuning.memory_curve import memory_curve
 from gcsim.tuning.recommend import recommend
+from gcsim.tuning.savings import gc_cores
 from gcsim.tuning.sweep import base_settings
 from gcsim.units import MIB
 
