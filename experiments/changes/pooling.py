@@ -6,7 +6,6 @@ python -m experiments.changes.pooling page [--check]      the tables of docs/exp
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import toolchains
+from experiments.changes.capture import raise_priority
 from experiments.changes.matrix import GOS, HERE
 from experiments.changes.report import PAGE
 from gcsim.atomic import write_text_atomically
@@ -29,12 +29,12 @@ ARTICLE = {
     "sync.Pool": (6.7, 0.01),
 }  # ns and allocations per operation
 _PROGRAM = "changes/pooling"
-_SEED, _NICENESS = 1, -19
+_SEED = 1
 
 
 def run(out: Path) -> None:
     """Runs the program on each version of Go, with a high priority."""
-    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    raise_priority()
     found = []
     for go in GOS:
         program = toolchains.build(_PROGRAM, go)
