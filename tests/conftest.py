@@ -59,6 +59,7 @@ SLOW = (
     "installed/test_bad_input.py",
     "installed/test_cluster.py",
     "installed/test_diagnose.py",
+    "installed/test_gate.py",
     "installed/test_jobs.py",
     "installed/test_report_browser.py",
     "installed/test_resume.py",
