@@ -8,7 +8,7 @@ import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.goruntime.versions import rules_for
-from gcsim.metrics import Estimate
+from gcsim.metrics import Estimate, Fit
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 
@@ -192,10 +192,8 @@ def prediction_interval(
     """
     if sampling is not None:
         values = sampling.corrected(values)
-    highest = 1.0 if name.endswith(_SHARES) else math.inf
-    if most is not None:
-        highest = min(highest, float(np.quantile(most, 0.95, method="higher")))
-    return _interval(name, values, load=load, extrapolation=extrapolation, share=share, highest=highest)
+    bound = _bound_of(most) if most is not None else None
+    return _interval(name, values, load=load, extrapolation=extrapolation, share=share, most=bound)
 
 
 def ratio_interval(
@@ -209,9 +207,7 @@ def ratio_interval(
     """
     if not ((before > 0).all() and (after > 0).all()):
         return None
-    return _interval(
-        name, after / before, load=load, extrapolation=extrapolation, share=1.0, highest=math.inf
-    )
+    return _interval(name, after / before, load=load, extrapolation=extrapolation, share=1.0, is_ratio=True)
 
 
 def _interval(
@@ -221,7 +217,8 @@ def _interval(
     load: LoadKind,
     extrapolation: Extrapolation,
     share: float,
-    highest: float,
+    most: Estimate | None = None,
+    is_ratio: bool = False,
 ) -> Estimate:
     ordered: list[float] = sorted(values.tolist())  # Python's numbers are faster than a few in an array
     value = _median(ordered)
@@ -237,9 +234,21 @@ def _interval(
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
     below = math.hypot(_root_mean_square([each for each in logs if each <= 0]), own, lower)
     above = math.hypot(_root_mean_square([each for each in logs if each >= 0]), own, higher)
-    return Estimate(
-        value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), highest), value)
-    )
+    free = value * math.exp(Z90 * above)
+    if name.endswith(_SHARES) and not is_ratio:
+        free = min(free, 1.0)
+    high = free if most is None else min(free, most.high)
+    fit = Fit(scatter=_root_mean_square(logs), free_high=max(free, value), most=most)
+    return Estimate(value, value * math.exp(-Z90 * below), max(high, value), fit=fit)
+
+
+def _bound_of(most: FloatArray) -> Estimate | None:
+    """The median and the ends of upper bounds; None if the 95th percentile is infinite."""
+    high = float(np.quantile(most, 0.95, method="higher"))
+    if not math.isfinite(high):
+        return None
+    low, value = (float(np.quantile(most, share, method="lower")) for share in (0.05, 0.5))
+    return Estimate(value, low, high)
 
 
 def load_kind(model: Model) -> LoadKind:

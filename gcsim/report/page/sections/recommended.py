@@ -8,10 +8,12 @@ from gcsim.report.page.content import Content
 from gcsim.report.page.elements import Cell, Table, details, escaped, paragraphs, snippet
 from gcsim.report.snippets import SNIPPETS, Deployed, container_name
 from gcsim.tuning.chances import chances
+from gcsim.tuning.constraints import Constraint
 from gcsim.tuning.feasible import container_peak
-from gcsim.tuning.memory_curve import gc_cores
+from gcsim.tuning.predictive import format_share
 from gcsim.tuning.reason import short
-from gcsim.tuning.recommend import Recommendation
+from gcsim.tuning.recommendation import Recommendation
+from gcsim.tuning.savings import gc_cores
 from gcsim.units import format_go_bytes, format_gogc, format_mib, format_number, format_percent
 
 _FIRST = (
@@ -137,7 +139,7 @@ def _comparison(content: Content, found: Recommendation) -> Table:
     name = "recommended" if found.feasible else "nearest miss"
     name = name if found.otherwise is None else "the change that is not worth it"
     runs = (found.today, other)
-    limits = {one.constraint.metric: one.constraint.format(one.constraint.bound) for one in found.margins}
+    limits = {one.constraint.metric: _bound(one.constraint) for one in found.margins}
     rows: list[tuple[Cell, ...]] = [
         ("GOGC", *(format_gogc(run.settings.gogc) for run in runs), ""),
         ("GOMEMLIMIT", *(format_go_bytes(run.settings.gomemlimit_bytes) for run in runs), ""),
@@ -145,8 +147,7 @@ def _comparison(content: Content, found: Recommendation) -> Table:
     for metric in dict.fromkeys([*_FIRST, *limits]):
         if all(metric in run.metrics for run in runs):
             cells = (parted(metric, run.metrics[metric]) for run in runs)
-            limit = f"at most {limits[metric]}" if metric in limits else ""
-            rows.append((METRIC_LABELS[metric], *cells, limit))
+            rows.append((METRIC_LABELS[metric], *cells, limits.get(metric, "")))
         if metric == "gc_cpu_fraction":
             rows.append(("GC, cores", *(_cores(run) for run in runs), f"of {other.settings.gomaxprocs}"))
     odds = (_fits(run, found) for run in runs)
@@ -159,6 +160,13 @@ def _comparison(content: Content, found: Recommendation) -> Table:
     )
 
 
+def _bound(constraint: Constraint) -> str:
+    """The bound and the share of runs that must keep it."""
+    kind = "at least" if constraint.is_lower else "at most"
+    share = format_share(constraint.confidence)
+    return f"{kind} {constraint.format(constraint.bound)} in {share} of runs"
+
+
 def _cores(run: Run) -> tuple[str, str]:
     share, procs = run.metrics["gc_cpu_fraction"], run.settings.gomaxprocs
     low, value, high = (format_number(procs * one, 2) for one in (share.low, share.value, share.high))
@@ -166,7 +174,7 @@ def _cores(run: Run) -> tuple[str, str]:
 
 
 def _fits(run: Run, found: Recommendation) -> str:
-    odds = chances(run, found.memory_bytes, kernel_bytes=found.budget.kernel_bytes)
+    odds = chances(run, found.available_bytes, kernel_bytes=found.budget.kernel_bytes)
     return f"{format_percent(odds.fits, 3)} of runs"
 
 
