@@ -24,10 +24,12 @@ from gcsim.streams import stream
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
-    """The replicas of some settings; arrays have the shape (settings, replicas), those of the sums (lanes,)."""
+    """The replicas of some settings; most arrays have the shape (settings, replicas), those of the sums (lanes,)."""
 
     metrics: dict[str, FloatArray]
-    bounds: dict[str, FloatArray]  # the most that some metrics can be, infinite without a bound
+    bounds: dict[
+        str, FloatArray
+    ]  # the most that some metrics can be, infinite without a bound; shape (settings,)
     sampling_errors: dict[str, FloatArray]  # of replicas that are shorter than the plan's duration
     totals: LaneTotals
 
@@ -36,7 +38,7 @@ class Replicas:
         replicas = next(iter(self.metrics.values())).shape[1]
         return Replicas(
             metrics={name: values[place] for name, values in self.metrics.items()},
-            bounds={name: values[place] for name, values in self.bounds.items()},
+            bounds={name: values[place : place + 1] for name, values in self.bounds.items()},
             sampling_errors={name: values[place] for name, values in self.sampling_errors.items()},
             totals=self.totals.select(slice(place * replicas, (place + 1) * replicas)),
         )
@@ -96,7 +98,10 @@ def replicas_of(
             settings,
             {name: values.reshape(shape) for name, values in (found.metrics | latencies).items()},
         ),
-        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
+        bounds={
+            name: np.quantile(values.reshape(shape), 0.95, axis=1, method="higher")
+            for name, values in found.bounds.items()
+        },
         sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
         totals=totals,
     )

@@ -1,12 +1,11 @@
 """Simulates a model at settings: draws parameters, runs an engine, computes metrics and intervals."""
 
 import itertools
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
-
-import numpy as np
 
 from gcsim.arrays import FloatArray
 from gcsim.cycles import CycleTable
@@ -128,7 +127,7 @@ def _estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) ->
             values,
             load=load,
             extrapolation=extrapolation,
-            most=found.bounds.get(name),
+            most=float(found.bounds[name][0]) if name in found.bounds else math.inf,
             share=_anonymous_share(metrics) if name == "container_peak_bytes" else 1.0,
             sampling=found.sampling(name, plan.duration_seconds),
         )
@@ -159,7 +158,9 @@ def _extrapolation(model: Model, settings: Settings, found: Replicas) -> Extrapo
 
 def _anonymous_share(metrics: dict[str, FloatArray]) -> float:
     """Anonymous memory over container memory: the model error is of the heap, and not of file pages."""
-    anonymous, container = (np.median(metrics[f"{of}_peak_bytes"]) for of in ("anonymous", "container"))
+    anonymous, container = (
+        statistics.median(metrics[f"{of}_peak_bytes"].tolist()) for of in ("anonymous", "container")
+    )
     return float(anonymous / max(container, 1.0))
 
 

@@ -19,6 +19,10 @@ from gcsim.engine.lanes.array_values import Constant, Form, Leaf, Name, Operatio
 
 _MOST_PATHS = 24  # a function with more is no program: each one is recorded, which is slow
 
+_RECORDED_EACH = (
+    2  # of the calls with an unknown branch: some branches are taken once, such as that of a first cycle
+)
+
 Fixed = TypeVar("Fixed")
 Varying = TypeVar("Varying")
 Result = TypeVar("Result")
@@ -48,6 +52,7 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
         self._root: _Node | None = None
         self._replay: Callable[[Fixed, Varying, Kept], Result] | None = None
         self._paths = 0
+        self._unknown = 0  # calls that took an unknown branch
         self.recordable = True  # False after an operation that cannot be recorded
 
     def __call__(self, fixed: Fixed, varying: Varying, kept: Kept) -> Result:
@@ -57,7 +62,8 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
                 return self._replay(fixed, varying, kept)
             except UnknownBranchError:
                 pass
-        if not self.recordable or self._paths == _MOST_PATHS:
+        self._unknown += 1
+        if not self.recordable or self._paths == _MOST_PATHS or self._unknown % _RECORDED_EACH:
             return self._function(fixed, varying)
         try:
             result, path = record(self._function, self._values, fixed, varying)
@@ -111,7 +117,11 @@ class _Writer:
     def __init__(self, values: Values) -> None:
         self._values = values
         self._lines: list[str] = []
-        self._constants: dict[str, Any] = {"UnknownBranchError": UnknownBranchError, "errstate": np.errstate}
+        self._constants: dict[str, Any] = {
+            "UnknownBranchError": UnknownBranchError,
+            "errstate": np.errstate,
+            "fixed_value": values.fixed_value,
+        }
         self._constant_names: dict[Any, str] = {}
         self._made = 0
         self._uses: dict[int, set[Name]] = {}  # of a node with its branches
@@ -201,15 +211,12 @@ class _Writer:
         """The variable that holds a value; writes lines that read or make it if it has none."""
         if name in names:
             return names[name]
-        value = self._values.made[name]
+        variable, value = self._new_variable(), self._values.made[name]
         if isinstance(value, Leaf):
-            variable = self._new_variable()
-            self._lines.append(f"{indent}{variable} = {value.path}")
+            self._lines.append(f"{indent}{variable} = {value.text}")
         else:
-            variable = self._new_variable()
             self._lines.append(f"{indent}if ({variable} := kept.get({name})) is None:")
-            text = self._call(value, dict(names), indent + " ")
-            self._lines.append(f"{indent} {_under(value)}kept[{name}] = {variable} = {text}")
+            self._lines.append(f"{indent} {variable} = fixed_value({name}, fixed, kept)")
         names[name] = variable
         return variable
 

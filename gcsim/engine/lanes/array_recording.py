@@ -21,6 +21,7 @@ from gcsim.engine.lanes.array_values import (
     Leaf,
     Name,
     Operation,
+    Place,
     Values,
     all_true,
     places_of,
@@ -62,9 +63,9 @@ class Recording:
         self._known: set[Name] = set()
         self._errors = _error_handling()
 
-    def leaf(self, array: np.ndarray[Any, Any], path: str, *, fixed: bool) -> "Recorded":
+    def leaf(self, array: np.ndarray[Any, Any], place: Place, *, fixed: bool) -> "Recorded":
         """An array of the arguments."""
-        return Recorded.named(array, self, self.values.name_of(Leaf(path, fixed), array))
+        return Recorded.named(array, self, self.values.name_of(Leaf(place, fixed), array))
 
     def add(
         self, call: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any], result: Any
@@ -196,17 +197,16 @@ def plain_of(value: Any) -> Any:
     return np.ndarray.view(value, np.ndarray) if isinstance(value, Recorded) else value
 
 
-def mapped(record: Any, change: Callable[[Any, str], Any], path: str) -> Any:
-    """The record with each array changed; ``change`` also receives the place of the array as an expression."""
+def mapped(record: Any, change: Callable[[Any, Place], Any], place: Place = ()) -> Any:
+    """The record with each array changed; ``change`` also receives the place of the array in the record."""
     if isinstance(record, np.ndarray):
-        return change(record, path)
+        return change(record, place)
     if isinstance(record, tuple):
-        if hasattr(record, "_fields"):
-            return type(record)(*(mapped(x, change, f"{path}[{i}]") for i, x in enumerate(record)))
-        return tuple(mapped(one, change, f"{path}[{i}]") for i, one in enumerate(record))
+        parts = [mapped(one, change, (*place, i)) for i, one in enumerate(record)]
+        return type(record)(*parts) if hasattr(record, "_fields") else tuple(parts)
     if is_dataclass(record) and not isinstance(record, type):
-        values = {f.name: mapped(getattr(record, f.name), change, f"{path}.{f.name}") for f in fields(record)}
-        return type(record)(**values)
+        names = [f.name for f in fields(record)]
+        return type(record)(**{name: mapped(getattr(record, name), change, (*place, name)) for name in names})
     return record
 
 
@@ -214,12 +214,12 @@ def record(function: Callable[[Any, Any], Any], values: Values, fixed: Any, vary
     """(the result of ``function(fixed, varying)``, its path). Raises CannotRecordError."""
     recording = Recording(values)
     made = function(
-        mapped(fixed, lambda array, path: recording.leaf(array, path, fixed=True), "fixed"),
-        mapped(varying, lambda array, path: recording.leaf(array, path, fixed=False), "varying"),
+        mapped(fixed, lambda array, place: recording.leaf(array, place, fixed=True)),
+        mapped(varying, lambda array, place: recording.leaf(array, place, fixed=False)),
     )
     path = recording.path
-    path.result = mapped(made, lambda array, _: Made(_named(array, recording)), "result")
-    return mapped(made, lambda array, _: plain_of(array), "result"), path
+    path.result = mapped(made, lambda array, _: Made(_named(array, recording)))
+    return mapped(made, lambda array, _: plain_of(array)), path
 
 
 def _named(array: Any, recording: Recording) -> Name:

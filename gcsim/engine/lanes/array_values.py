@@ -75,12 +75,27 @@ class Operation:
         return (one for one in self.arguments if isinstance(one, int))
 
 
+Place = tuple[str | int, ...]  # of an array in a record: names of attributes, and indices
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """An array of the arguments: where it is found, and whether it is one of those that stay the same."""
 
-    path: str
+    place: Place
     fixed: bool
+
+    @property
+    def text(self) -> str:
+        """The expression of the array."""
+        steps = (f".{step}" if isinstance(step, str) else f"[{step}]" for step in self.place)
+        return ("fixed" if self.fixed else "varying") + "".join(steps)
+
+    def of(self, record: Any) -> Any:
+        """The array in the arguments that stay the same, or in the others."""
+        for step in self.place:
+            record = getattr(record, step) if isinstance(step, str) else record[step]
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +149,18 @@ class Values:
             return self.forms[next(iter(value.inputs))].shape
         alike = value.call in _SAME_SHAPE or isinstance(value.call, np.ufunc)
         return shapes.pop() if alike and len(shapes) == 1 else name
+
+    def fixed_value(self, name: Name, fixed: Any, kept: dict[Name, Any]) -> Any:
+        """A value that follows from the fixed arguments alone; ``kept`` holds those that are already made."""
+        if name not in kept:
+            value = self.made[name]
+            kept[name] = value.of(fixed) if isinstance(value, Leaf) else self._computed(value, fixed, kept)
+        return kept[name]
+
+    def _computed(self, value: Operation, fixed: Any, kept: dict[Name, Any]) -> Any:
+        arguments = [
+            one.value if isinstance(one, Constant) else self.fixed_value(one, fixed, kept)
+            for one in value.arguments
+        ]
+        with np.errstate(**dict(value.errors)):  # type: ignore[arg-type]
+            return value.call(*arguments, **{key: one.value for key, one in value.keywords})

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -167,7 +168,7 @@ def prediction_interval(
     *,
     load: LoadKind,
     extrapolation: Extrapolation,
-    most: FloatArray | None = None,
+    most: float = math.inf,
     share: float = 1.0,
     sampling: SamplingError | None = None,
 ) -> Estimate:
@@ -178,17 +179,15 @@ def prediction_interval(
     s and t combine the model error with the replicas' root mean square below and above the median, as relative and
     independent errors. They differ because some results are bounded on one side: under a tight limit the heap cannot be
     smaller than its live part. Shares are at most 1. ``extrapolation`` is ``distance`` from calibration to the setting.
-    ``most`` are upper bounds of ``values``, such as those of a memory limit: the upper end is at most their 95th
-    percentile. ``share``, 0 to 1, is the part of the metric that has the model error.
+    ``most`` is an upper bound, such as that of a memory limit: the upper end is at most this. ``share``, 0 to 1, is the
+    part of the metric that has the model error.
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
 
     With ``sampling`` the replicas are shorter than the predicted run, and their scatter is corrected for that.
     """
     if sampling is not None:
         values = sampling.corrected(values)
-    highest = 1.0 if name.endswith(_SHARES) else math.inf
-    if most is not None:
-        highest = min(highest, float(np.quantile(most, 0.95, method="higher")))
+    highest = min(1.0 if name.endswith(_SHARES) else math.inf, most)
     return _interval(name, values, load=load, extrapolation=extrapolation, share=share, highest=highest)
 
 
@@ -217,23 +216,32 @@ def _interval(
     share: float,
     highest: float,
 ) -> Estimate:
-    ordered: list[float] = sorted(values.tolist())  # Python's numbers are faster than a few in an array
-    value = _median(ordered)
+    value, lowest, most, scatter_below, scatter_above = _scatter(values.tobytes())
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:
-        if ordered[0] == ordered[-1]:  # as with the limiter off in all replicas
+        if lowest == most:  # as with the limiter off in all replicas
             return Estimate(value, value, value)
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
-    logs = [math.log(each / value) for each in ordered if each > 0]
     own = share * DISCREPANCY[load][measured].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
-    below = math.hypot(_root_mean_square([each for each in logs if each <= 0]), own, lower)
-    above = math.hypot(_root_mean_square([each for each in logs if each >= 0]), own, higher)
+    below = math.hypot(scatter_below, own, lower)
+    above = math.hypot(scatter_above, own, higher)
     return Estimate(
         value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), highest), value)
     )
+
+
+@lru_cache(maxsize=1 << 14)  # equal lanes give many settings of a grid the same values
+def _scatter(values: bytes) -> tuple[float, float, float, float, float]:
+    """(median, least, most, root mean square of the logarithms below and above the median) of float64 numbers."""
+    ordered = sorted(np.frombuffer(values).tolist())  # Python's numbers are faster than a few in an array
+    value = _median(ordered)
+    logs = [math.log(each / value) for each in ordered if each > 0] if value > 0 else []
+    below = _root_mean_square([each for each in logs if each <= 0])
+    above = _root_mean_square([each for each in logs if each >= 0])
+    return value, ordered[0], ordered[-1], below, above
 
 
 def load_kind(model: Model) -> LoadKind:
