@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gcsim.arrays import FloatArray
+from gcsim.arrays import FloatArray, median
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate
 from gcsim.service.model import Model
@@ -42,7 +42,7 @@ class SamplingError(NamedTuple):
             return values
         sampling = self.variance * float(values.mean()) ** 2
         wanted = max(spread - sampling, 0.0) + self.share * sampling
-        middle = float(np.median(values))
+        middle = median(values)
         nearer: FloatArray = middle + (values - middle) * math.sqrt(min(wanted / spread, 1.0))
         return nearer
 
