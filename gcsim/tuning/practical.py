@@ -27,8 +27,7 @@ def rounded(chosen: Run, evaluate: Evaluate, constraints: Sequence[Constraint]) 
     candidates = round_settings(chosen.settings)
     if candidates in ([], [chosen.settings]):
         return chosen
-    alone = [replace(one, gogc=None) for one in candidates]  # shows that the round limit holds by itself
-    by_settings = {run.settings: run for run in evaluate([*candidates, *alone])}
+    by_settings = {run.settings: run for run in evaluate([*candidates, *_alone(candidates)])}
     for settings in candidates:
         run = by_settings[settings]
         if _is_as_good(run, chosen, constraints):
@@ -46,6 +45,17 @@ def round_settings(settings: Settings) -> list[Settings]:
         for gogc, limit in pairs
     ]
     return [one for one in found if one != settings] or [settings]
+
+
+def round_settings_near(settings: Sequence[Settings]) -> list[Settings]:
+    """All settings that ``rounded`` would simulate if it received one of these settings, without these."""
+    found = [near for one in settings for near in round_settings(one)]
+    return [one for one in dict.fromkeys([*found, *_alone(found)]) if one not in settings]
+
+
+def _alone(settings: Sequence[Settings]) -> list[Settings]:
+    """The limits of the settings without a periodic collection, which show that a limit holds by itself."""
+    return [replace(one, gogc=None) for one in settings]
 
 
 def saves_too_little(today: Run, chosen: Run, constraints: Sequence[Constraint]) -> bool:

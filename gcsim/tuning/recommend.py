@@ -21,7 +21,7 @@ from gcsim.tuning.choose import (
 from gcsim.tuning.constraints import Constraint, Margin, constraints_from, is_met, margins
 from gcsim.tuning.memory_budget import MemoryBudget, memory_budget
 from gcsim.tuning.needed import Needed, needed_for
-from gcsim.tuning.practical import rounded, saves_too_little
+from gcsim.tuning.practical import round_settings_near, rounded, saves_too_little
 from gcsim.tuning.reason import explain, explain_miss
 from gcsim.tuning.search import (
     COARSE_GOGC,
@@ -246,13 +246,14 @@ def _search(evaluate: _Evaluation, knobs: GridPoint, constraints: Sequence[Const
         row = [s for s in gogc_column(knobs, net) if s.gogc is not None]
         places = [COARSE_GOGC.index(start.gogc) for start in _best(runs, constraints)]
         near = dict.fromkeys(g for place in places for g in COARSE_GOGC[max(place - 1, 0) : place + 2])
-        runs = evaluate(row, likely=[s for gogc in near for s in finer_gogc(knobs, gogc, net)])
+        finer = [s for gogc in near for s in finer_gogc(knobs, gogc, net)]
+        runs = evaluate(row, likely=[*finer, *round_settings_near([*row, *finer])])
     around = [
         s for start in _best(runs, constraints) for s in finer_gogc(knobs, start.gogc, start.gomemlimit_bytes)
     ]
     if net is not None:
         around += [replace(s, gomemlimit_bytes=net) for s in around]
-    return evaluate(around)
+    return evaluate(around, likely=round_settings_near([s for s in around if s.gomemlimit_bytes == net]))
 
 
 def _best(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Settings]:
