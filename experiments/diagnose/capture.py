@@ -19,7 +19,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from experiments import toolchains
-from experiments.diagnose.scenarios import CONFIRMATION_GO, GO_VERSIONS, SCENARIOS, Scenario, confirmation
+from experiments.diagnose.scenarios import (
+    CONFIRMATION_GO,
+    DESIGN,
+    GO_VERSIONS,
+    SCENARIOS,
+    Scenario,
+    confirmation,
+)
 from gcsim.capture.info import CaptureInfo, side_file
 from gcsim.capture.run import run_capture
 from gcsim.capture.runtime_counters import HeapAccounts
@@ -36,8 +43,10 @@ def stem(scenario: Scenario, go: str) -> str:
     return f"{scenario.name}-go{go}"
 
 
-def build(go: str) -> Path:
-    """The program, built by one Go version; profiles name no folder of this machine."""
+def build(go: str, program: str = "diagnose") -> Path:
+    """A program, built by one Go version; profiles name no folder of this machine."""
+    if program != "diagnose":
+        return toolchains.build(program, go)
     output = toolchains.cache_dir() / "programs" / go / "diagnose"
     output.parent.mkdir(parents=True, exist_ok=True)
     toolchain = toolchains.find(go)
@@ -52,7 +61,7 @@ def build(go: str) -> Path:
 
 def capture(scenario: Scenario, go: str, out: Path) -> Path:
     """The log of one run, captured into ``out``. Raises InputError if the program fails."""
-    binary = build(go)
+    binary = build(go, scenario.program)
     target = out / f"{stem(scenario, go)}.log.gz"
     with tempfile.TemporaryDirectory() as folder, quota(scenario.cpus) as wrapper:
         log, written = Path(folder) / "app.log", Path(folder) / "written"
@@ -128,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for go in options.go.split(","):
         for scenario in SCENARIOS:
             if scenario.name not in wanted or (options.out / f"{stem(scenario, go)}.log.gz").exists():
+                continue
+            if go == CONFIRMATION_GO and scenario not in DESIGN:
                 continue
             try:
                 run = confirmation(scenario) if go == CONFIRMATION_GO else scenario

@@ -32,6 +32,9 @@ _LOGS = {
     "steady": "steady",
 }
 _OTHERS = {"http-bodies": ("goroutine1", "goroutine2")}
+_SERVED = (
+    Path(__file__).parents[1] / "captures" / "order-service-open.log.gz"
+)  # requests that arrive at their own pace
 _HEAP_SECONDS = 20
 
 
@@ -44,6 +47,8 @@ def copy_logs(runs: Path) -> None:
         target = EXAMPLES / f"{short}.log.gz"
         shutil.copyfile(log, target)
         replace(CaptureInfo.load(side_file(log)), heap_accounts=None, log=None).save(side_file(target))
+    for source in (_SERVED, side_file(_SERVED)):
+        shutil.copyfile(source, EXAMPLES / source.name.replace(_SERVED.name, "orders.log.gz"))
     for name, files in _OTHERS.items():
         for file in files:
             source = runs / f"{stem(by_name[name], GO_VERSIONS[0])}.{file}"

@@ -6,7 +6,9 @@
 """
 
 import argparse
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 from experiments.archive import unpacked
 from experiments.diagnose.capture import stem
 from experiments.diagnose.scenarios import CONFIRMATION_GO, GO_VERSIONS, SCENARIOS, Scenario, half_of
-from gcsim.atomic import write_text_atomically
+from experiments.tables import stated_table, write_table
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.diagnosis.evidence import diagnose_files
 from gcsim.diagnosis.records import Verdicts
@@ -22,7 +24,7 @@ from gcsim.units import parse_memory_size
 
 RUNS = Path(__file__).parent / "captures"
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "diagnosis.md"
-_BEGIN, _END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,46 +62,46 @@ def outcomes(runs: Path, half: str | None = None) -> Iterator[Outcome]:
     for scenario in SCENARIOS:
         if half is not None and half_of(scenario) != half:
             continue
-        options = dict(zip(scenario.options[::2], scenario.options[1::2], strict=True))
-        memory = options.get("--memory")
         for go in (*GO_VERSIONS, CONFIRMATION_GO):
             files = files_of(scenario, go, runs)
-            if not Path(files[0]).exists():
-                continue
-            found, _ = diagnose_files(
-                files,
-                stated=Overrides(),
-                memory_bytes=None if memory is None else parse_memory_size(memory, what="--memory"),
-            )
-            yield Outcome(scenario=scenario, go=go, found=found)
+            if Path(files[0]).exists():
+                yield Outcome(scenario=scenario, go=go, found=diagnosed(scenario, files))
+
+
+def diagnosed(scenario: Scenario, files: Sequence[str]) -> Verdicts:
+    """The diagnosis of one run; a bare log is read without its side file."""
+    options = dict(zip(scenario.options[::2], scenario.options[1::2], strict=True))
+    memory = options.get("--memory")
+    memory_bytes = None if memory is None else parse_memory_size(memory, what="--memory")
+    with tempfile.TemporaryDirectory() as folder:
+        if scenario.bare:
+            files = [shutil.copy(file, folder) for file in files]
+        return diagnose_files(files, stated=Overrides(), memory_bytes=memory_bytes)[0]
 
 
 def table(found: Sequence[Outcome]) -> str:
-    """The table: one row per scenario and half, one column per Go version."""
+    """The tables of the reported and the design half, and the counts."""
+    return "\n".join([_rows(found, "reported"), _rows(found, "design"), _summary(found) + "\n"])
+
+
+def _rows(found: Sequence[Outcome], half: str) -> str:
+    """One row per scenario of a half, one column per Go version."""
+    versions = GO_VERSIONS if half == "reported" else (*GO_VERSIONS, CONFIRMATION_GO)
     lines = [
-        "| half | scenario | expected | "
-        + " | ".join(f"Go {go}" for go in (*GO_VERSIONS, CONFIRMATION_GO))
-        + " |",
-        "|---|---|---|" + "---|" * (len(GO_VERSIONS) + 1),
+        "| half | scenario | expected | " + " | ".join(f"Go {go}" for go in versions) + " |",
+        "|---|---|---|" + "---|" * len(versions),
     ]
-    for half in ("design", "reported"):
-        for scenario in sorted(
-            {one.scenario.name: one.scenario for one in found}.values(), key=lambda s: (s.is_healthy, s.name)
-        ):
-            if half_of(scenario) != half:
-                continue
-            cells = {one.go: _cell(one) for one in found if one.scenario.name == scenario.name}
-            expected = (
-                "nothing serious" if scenario.is_healthy else " or ".join(f"`{n}`" for n in scenario.expected)
-            )
-            row = [
-                half,
-                f"`{scenario.name}`",
-                expected,
-                *(cells.get(go, "") for go in (*GO_VERSIONS, CONFIRMATION_GO)),
-            ]
-            lines.append(f"| {' | '.join(row)} |")
-    return "\n".join(lines) + "\n\n" + _summary(found) + "\n"
+    scenarios = {one.scenario.name: one.scenario for one in found}.values()
+    for scenario in sorted(scenarios, key=lambda one: (one.is_healthy, one.name)):
+        if half_of(scenario) != half:
+            continue
+        cells = {one.go: _cell(one) for one in found if one.scenario.name == scenario.name}
+        expected = (
+            "nothing serious" if scenario.is_healthy else " or ".join(f"`{n}`" for n in scenario.expected)
+        )
+        row = [half, f"`{scenario.name}`", expected, *(cells.get(go, "") for go in versions)]
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _cell(one: Outcome) -> str:
@@ -111,11 +113,9 @@ def _cell(one: Outcome) -> str:
 def _summary(found: Sequence[Outcome]) -> str:
     """The counts of each set of runs, as a table."""
     sets: dict[str, Callable[[Outcome], bool]] = {
+        "reported half": lambda one: half_of(one.scenario) == "reported",
         "design half": lambda one: one.go != CONFIRMATION_GO and half_of(one.scenario) == "design",
-        "reported half, after the corrections": lambda one: (
-            one.go != CONFIRMATION_GO and half_of(one.scenario) == "reported"
-        ),
-        "confirmation runs": lambda one: one.go == CONFIRMATION_GO,
+        "design half, other sizes": lambda one: one.go == CONFIRMATION_GO,
     }
     lines = [
         "| runs | first finding right, of faulty runs | nothing serious, of healthy runs |",
@@ -143,15 +143,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.page and not options.check:
         print(text)
         return 0
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    new = before + _BEGIN + text + _END + after
     if options.check:
-        if new != page:
+        if stated_table(PAGE, TABLE) != text:
             print(f"{PAGE.name} differs from the captures; run python -m experiments.diagnose.report --page")
-        return int(new != page)
-    write_text_atomically(PAGE, new)
+            return 1
+        return 0
+    write_table(PAGE, TABLE, text)
     return 0
 
 

@@ -15,6 +15,7 @@ from gcsim.cli.options import (
     LoggedGomaxprocsOption,
     LoggedGomemlimitOption,
     LoggedGoOption,
+    ProcessOption,
     parse_memory,
 )
 from gcsim.cli.readings import GivenMemory, reads_memory
@@ -22,6 +23,7 @@ from gcsim.errors import InputError
 from gcsim.printable import quoted
 
 if TYPE_CHECKING:
+    from gcsim.calibration.settings.log_settings import Overrides
     from gcsim.diagnosis.records import Cause, Sign, Verdicts
     from gcsim.gctrace.trace import Trace
 
@@ -30,7 +32,7 @@ FilesArgument = Annotated[
     typer.Argument(
         metavar="LOG... [EVIDENCE...]",
         help="gctrace logs and other evidence, in any order: pprof profiles, goroutine dumps, runtime.MemStats,"
-        " /debug/vars, Prometheus pages, /proc and cgroup files; - is standard input.",
+        " /debug/vars, Prometheus pages, /proc and cgroup files, folders of capture --url; - is standard input.",
     ),
 ]
 _MOST_CPUS = 1e6
@@ -42,7 +44,11 @@ def diagnose(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="OUT", help="Folder for a figure of the heap with the findings marked."
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Folder for figures: the heap with its findings, a leak's forecast, pauses and assists, and"
+            " predicted next to observed.",
         ),
     ] = None,
     memory: Annotated[
@@ -52,6 +58,7 @@ def diagnose(
         str | None,
         typer.Option("--cpus", metavar="N", help="CPU quota of the container in CPUs, such as 1.5 or 500m."),
     ] = None,
+    process: ProcessOption = None,
     gogc: LoggedGogcOption = None,
     gomemlimit: LoggedGomemlimitOption = None,
     gomaxprocs: LoggedGomaxprocsOption = None,
@@ -79,6 +86,7 @@ def diagnose(
         readings=() if readings is None else readings.readings,
         memory_bytes=memory_bytes,
         cpus=quota,
+        process=process,
     )
     if as_json:
         emit_json(found.to_json())
@@ -87,22 +95,37 @@ def diagnose(
     for log, trace in traces.items():
         warn_about(log, trace)
     if output is not None:
-        _draw(traces, found, output)
+        _draw(traces, found, stated, output)
     if found.is_serious:
         raise typer.Exit(1)
 
 
-def _draw(traces: "dict[str, Trace]", found: "Verdicts", output: Path) -> None:
-    """Writes the figure; a note says that it needs a log."""
+def _draw(traces: "dict[str, Trace]", found: "Verdicts", stated: "Overrides", output: Path) -> None:
+    """Writes the figures; a note says which figure the evidence does not allow."""
     if not traces:
         note("gcsim: no figure is drawn, because the evidence holds no log")
         return
+    from gcsim.api import calibrate
     from gcsim.atomic import replacing_set
     from gcsim.report.diagnosis_figure import write_diagnosis_figure
+    from gcsim.report.diagnosis_forecast import write_forecast_figure
+    from gcsim.report.diagnosis_pace import write_pace_figure, write_prediction
 
+    log, trace = next(iter(traces.items()))
+    refused = None
+    try:
+        service = calibrate(trace, name=Path(log).name.split(".")[0] or None, overrides=stated)
+    except InputError as error:
+        service, refused = None, error
     with replacing_set(output) as files:
         written = write_diagnosis_figure(traces, found, files)
+        written += write_forecast_figure(traces, found, files)
+        written += write_pace_figure(traces, files)
+        if service is not None:
+            written += write_prediction(service, files)
     note_written(output, written)
+    if refused is not None:
+        note(f"gcsim: no prediction is drawn next to the log: {refused}")
 
 
 def parse_cpus(text: str | None) -> float | None:
@@ -126,6 +149,7 @@ def print_diagnosis(found: "Verdicts") -> None:
         if place:
             emit("")
         _print_cause(cause, is_first=place == 0)
+    _print_latency(found)
     if found.excluded:
         emit("\nNot the cause:")
         emit("\n".join(wrap(f"  {text}", indent="    ") for text in found.excluded))
@@ -133,6 +157,19 @@ def print_diagnosis(found: "Verdicts") -> None:
         emit("\nNot known from this evidence, and what would show it:")
         for one in found.unknown:
             emit(wrap(f"  {one.question}: {one.shown_by}", indent="    "))
+
+
+def _print_latency(found: "Verdicts") -> None:
+    """Prints how GC delays requests, for the logs in which that is noticeable."""
+    from gcsim.diagnosis.latency import NOT_IN_A_LOG
+
+    shown = [one for one in found.latency if one.is_noticeable]
+    for one in shown:
+        emit("")
+        emit(wrap(f"Delay of requests by GC, from the log alone ({one.log}):", indent="  "))
+        emit("\n".join(wrap(f"  {text}", indent="    ") for text in one.lines))
+    if shown:
+        emit(wrap(f"  not in a log: {NOT_IN_A_LOG}", indent="    "))
 
 
 def _print_cause(cause: "Cause", *, is_first: bool) -> None:

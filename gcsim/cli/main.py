@@ -20,9 +20,11 @@ from gcsim.cli.diagnose import diagnose
 from gcsim.cli.fleet import fleet
 from gcsim.cli.inspect import inspect
 from gcsim.cli.plot import plot
+from gcsim.cli.pool import pool
 from gcsim.cli.recommend import recommend
 from gcsim.cli.report import report
 from gcsim.cli.simulate import simulate
+from gcsim.cli.sites import sites
 from gcsim.cli.sweep import sweep
 from gcsim.cli.validate import validate
 from gcsim.cli.versions import versions
@@ -47,8 +49,8 @@ app = typer.Typer(
 )
 
 for command in (
-    capture, inspect, diagnose, calibrate, simulate, sweep, recommend, compare, fleet, whatif, validate, plot,
-    report, versions,
+    capture, inspect, diagnose, calibrate, simulate, sweep, recommend, compare, fleet, whatif, sites, pool, validate,
+    plot, report, versions,
 ):  # fmt: skip
     app.command()(command)
 

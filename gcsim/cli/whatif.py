@@ -1,6 +1,8 @@
 """``gcsim whatif``: the service before and after a change of its code, traffic, processors or settings."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +21,8 @@ from gcsim.cli.options import (
     parse_memory,
     simulates,
 )
+from gcsim.cli.program import GivenSites, changes_sites
+from gcsim.cli.program_text import allocation_rows, allocator_json, allocator_lines
 from gcsim.cli.progress import progress
 from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, verdict_heading, verdict_parts
@@ -33,7 +37,9 @@ if TYPE_CHECKING:
     from gcsim.tuning.whatif import WhatIf
 
 DOES_NOT_FIT = 1
-_HEADLINE = ("gc_cpu_fraction", "container_peak_bytes", "throughput_ratio")  # shown in any case
+_HEADLINE = (
+    "gc_cpu_fraction", "container_peak_bytes", "throughput_ratio", "job_cpu_seconds", "job_wall_seconds",
+)  # fmt: skip  # shown in any case
 _LEAST_FACTOR, _MOST_FACTOR = 0.001, 1000.0
 _MOST_CORES = 4096.0
 
@@ -41,6 +47,7 @@ _MOST_CORES = 4096.0
 @simulates(replicas=16)
 @reads_memory()
 @reads_log(settings=False)
+@changes_sites()
 def whatif(
     model: SourceArgument,
     scale_alloc: Annotated[
@@ -76,6 +83,7 @@ def whatif(
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the change.")
     ] = None,
     *,
+    sites: GivenSites,
     stated: Stated,
     given: GivenMemory,
     how: Simulation,
@@ -94,6 +102,9 @@ def whatif(
         traffic=_factor(traffic, "--traffic"),
         cpu_quota=_cores(cpu_quota),
     )
+    program = sites.change()
+    changes = replace(changes, program=program)
+    allocator = sites.allocator_cpu(program)
     memory_bytes = parse_memory(memory)
     if output is not None:
         check_folder(output)
@@ -121,9 +132,10 @@ def whatif(
 
     reached = limits_reached(found.model, settings, memory_bytes=memory_bytes, seed=how.plan.seed)
     if as_json:
-        emit_json(assessed({**found.to_json(), **reached_json(reached)}, service))
+        document = {**found.to_json(), "allocator_cpu": allocator_json(allocator, found.sites)}
+        emit_json(assessed({**document, **reached_json(reached)}, service))
     else:
-        _print(found, source, how)
+        _print(found, source, how, allocator_lines(allocator, found.sites))
         emit_reached(reached)
     if output is not None:
         _write_figures(service, found, output)
@@ -157,7 +169,7 @@ def _cores(text: str | None) -> float | None:
     return value
 
 
-def _print(found: "WhatIf", source: "Service", how: Simulation) -> None:
+def _print(found: "WhatIf", source: "Service", how: Simulation, allocator: Sequence[str]) -> None:
     service = source.model
     emit(
         f"{verdict_heading(service)}{service.name} at {service.settings}\n{how}\n"
@@ -167,6 +179,8 @@ def _print(found: "WhatIf", source: "Service", how: Simulation) -> None:
         emit(one.change)
         emit(wrap(f"  simulated: {one.modelled}", indent="    "))
         emit(wrap(f"  not simulated: {one.not_modelled}", indent="    "))
+    for line in allocator:
+        emit(wrap(line))
     emit("\n")
     _print_table(found)
     _print_container(found)
@@ -177,7 +191,7 @@ def _print_table(found: "WhatIf") -> None:
     from gcsim.metrics import METRIC_LABELS, format_metric
     from gcsim.units import format_number
 
-    medians, intervals = [], []
+    medians, intervals = allocation_rows(found)
     shown = [name for name in found.after.metrics if name in found.moved or name in _HEADLINE]
     for name in shown:
         runs = (found.before.metrics[name], found.after.metrics[name])

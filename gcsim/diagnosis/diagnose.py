@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
+from gcsim.diagnosis.delays import latency_split
 from gcsim.diagnosis.records import Cause, Severity, Unknown, Verdicts, ranked
 from gcsim.diagnosis.rules.cpu import cpu_causes
 from gcsim.diagnosis.rules.growth import growth_causes
@@ -54,6 +55,7 @@ def diagnosis(subjects: Sequence[Subject], others: Sequence[Cause] = ()) -> Verd
             for text in _excluded(subject, by_log[subject.name], is_alone=len(subjects) == 1)
         ),
         unknown=tuple(_unknown(subjects)),
+        latency=tuple(one for one in map(latency_split, subjects) if one is not None),
     )
 
 

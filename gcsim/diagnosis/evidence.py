@@ -16,6 +16,7 @@ from gcsim.calibration.memory.readings.reading import Reading
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.capture.cpu_quota import CpuQuota, parse_cpu_max, parse_cpu_stat
 from gcsim.diagnosis.diagnose import diagnosis
+from gcsim.diagnosis.folders import with_folders
 from gcsim.diagnosis.pages import Page, page_of
 from gcsim.diagnosis.profiles.bounds import MOST_BYTES, looks_like_profile
 from gcsim.diagnosis.profiles.goroutines import (
@@ -58,6 +59,7 @@ class _Named(io.BytesIO):
 class Gathered:
     """All evidence of one diagnosis."""
 
+    process: int | None = None  # of logs with several
     logs: dict[str, Trace] = field(default_factory=dict)
     profiles: list[Profile] = field(default_factory=list)
     goroutines: list[Goroutines] = field(default_factory=list)
@@ -84,12 +86,16 @@ def diagnose_files(
     readings: Sequence[Reading] = (),
     memory_bytes: int | None = None,
     cpus: float | None = None,
+    process: int | None = None,
 ) -> tuple[Verdicts, dict[str, Trace]]:
-    """(the diagnosis, the logs by name). Raises InputError for a file that is no evidence."""
+    """(the diagnosis, the logs by name). Raises InputError for a file that is no evidence.
+
+    ``process`` chooses a process of logs with several, from 1.
+    """
     if list(files).count("-") > 1:
         raise InputError("standard input can be read only once; pass - once")
-    found = Gathered()
-    for file in dict.fromkeys(files):
+    found = Gathered(process=process)
+    for file in dict.fromkeys(with_folders(files)):
         _add(found, file)
     subjects = [
         Subject.of(
@@ -114,14 +120,15 @@ def _add(found: Gathered, file: str) -> None:
     data = standard_input_bytes() if file == "-" else _piped(file)
     head = _head(data, file)
     name = _STANDARD_INPUT if file == "-" else file
-    if _GC_LINE.search(head) is not None or not head:
+    is_profile = looks_like_profile(head)  # names in a profile may look like the start of a gc line
+    if not head or (_GC_LINE.search(head) is not None and not is_profile):
         _add_log(found, file, data)
         return
     text = head.decode("utf-8", errors="replace")
     if is_goroutine_text(text):
         found.goroutines.append(goroutines_of_text(_text(data, file), name))
         found.kinds[name] = "goroutines"
-    elif looks_like_profile(head):
+    elif is_profile:
         profile = read_profile(data or _bytes(file), name)
         found.kinds[name] = f"{profile.kind} profile"
         if profile.kind == "goroutine":
@@ -154,7 +161,7 @@ def _add(found: Gathered, file: str) -> None:
 def _add_log(found: Gathered, file: str, data: bytes) -> None:
     name = _STANDARD_INPUT if file == "-" else file
     source: str | IO[bytes] = _Named(data, name) if data or file == "-" else file
-    found.logs[file] = read_gctrace(source)
+    found.logs[file] = read_gctrace(source, process=found.process)
     found.kinds[name] = "log"
 
 

@@ -1,10 +1,14 @@
 """The records of a diagnosis: causes, the signs that show them, steps to take, and open questions."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from gcsim.arrays import FloatArray
 from gcsim.diagnosis.kinds import KINDS
+from gcsim.diagnosis.latency import LatencySplit
+from gcsim.metrics import Estimate
 
 Severity = Literal["serious", "worth knowing", "healthy"]
 Confidence = Literal["high", "medium", "low"]
@@ -50,6 +54,34 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """One limit, and the time from the end of the log until growth reaches it: median and 90 % interval."""
+
+    limit: Literal["container", "GOMEMLIMIT"]
+    limit_bytes: int
+    seconds: Estimate  # infinite ends: growth may never reach the limit
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of a JSON document; null for infinite times."""
+        ends = {"value": self.seconds.value, "low": self.seconds.low, "high": self.seconds.high}
+        return {
+            "limit": self.limit,
+            "limit_bytes": self.limit_bytes,
+            "seconds_after_log": {k: None if math.isinf(v) else round(v, 3) for k, v in ends.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Band:
+    """The part that leaks after the end of a log, with its 90 % interval; arrays of shape (times,)."""
+
+    seconds: FloatArray  # since the start of the process
+    low_bytes: FloatArray
+    median_bytes: FloatArray
+    high_bytes: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """One finding: its kind, how bad and how sure it is, a sentence, its signs, and the next steps."""
 
@@ -60,6 +92,8 @@ class Cause:
     signs: tuple[Sign, ...] = ()
     steps: tuple[Step, ...] = ()
     log: str = ""  # the log that it is about; empty for other evidence
+    forecasts: tuple[Forecast, ...] = ()  # of a leak; the limit that is reached first comes first
+    band: Band | None = field(default=None, compare=False, repr=False)  # of a leak, for figures
 
     def __post_init__(self) -> None:
         if self.name not in KINDS:
@@ -80,6 +114,7 @@ class Cause:
             "sentence": self.sentence,
             "evidence": [sign.to_json() for sign in self.signs],
             "next": [step.to_json() for step in self.steps],
+            "forecasts": [one.to_json() for one in self.forecasts],
         }
 
 
@@ -103,6 +138,7 @@ class Verdicts:
     excluded: tuple[str, ...] = ()  # each a short text with its figure
     unknown: tuple[Unknown, ...] = ()
     files: tuple[dict[str, str], ...] = field(default=())  # name and kind of each file
+    latency: tuple[LatencySplit, ...] = ()  # of each log that allows it
 
     @property
     def is_serious(self) -> bool:
@@ -117,6 +153,7 @@ class Verdicts:
             "excluded": list(self.excluded),
             "unknown": [one.to_json() for one in self.unknown],
             "files": [dict(one) for one in self.files],
+            "latency": [one.to_json() for one in self.latency],
         }
 
 

@@ -17,6 +17,8 @@ COARSE_CLOCK_SHARE = 0.5  # mark phases that print 0: a clock of Windows, whose 
 # --- growth ---
 SURE_LEAK_SECONDS = 60.0  # from here on start-up is an unlikely reason
 FALLS_BACK = 0.6  # of the rise: a leak does not give back what it took
+START_UP_SHARE = 0.15  # of the time of a log: the most that start-up may take
+START_UP_SCATTER = 1.5  # times the scatter about a line without start-up: more shows the start-up
 STEADY = 1.3  # times the live heap at the start: up to this, a live heap is called steady
 LEVELLED_OFF = 0.9  # of the whole rise lies within the log: a cache that has filled
 STACKS_LEAD = 0.25  # stacks grow at this share of the live heap's rate or more: goroutines hold the heap
@@ -65,14 +67,23 @@ FORCED_SERIOUS_SHARE = 0.5  # of cycles; benchmarks of the testing package force
 FORCED_SERIOUS_CPU = 0.03  # of all CPU in forced cycles, idle workers included
 
 # --- assists ---
-ASSIST_CPU_SERIOUS = 0.05  # of all CPU: a request that allocates loses a twentieth of its time on average
+# Of all CPU. With 5 % in assists, GC takes 10 to 15 % of CPU in total: a cost to know, as at GC_CPU_WORTH. With 10 % in
+# assists, GC in total is near GC_CPU_SERIOUS, and goroutines that serve requests pay about half of it.
+ASSIST_CPU_SERIOUS = 0.10
+ASSIST_CPU_ALWAYS_WORTH = 0.05  # worth knowing even if mark phases are long and assists a small part of them
 ASSIST_CPU_WORTH = 0.01
 ASSIST_PHASE_SHARE = 0.2  # of all P while marking: as much as the background workers take
+
+# --- latency ---
+LATENCY_CYCLES = 20  # fewer cycles give no mean of their delays
+SATURATED_IDLE = 0.05  # CPU of idle mark workers over all CPU while marking: up to this, no P is idle then
 
 # --- pauses ---
 LONG_PAUSE_SECONDS = 0.010  # healthy captures have one in 20,000
 LONG_PAUSES_SERIOUS_SHARE = 0.02  # 1 % is the 99th percentile; twice that is no accident
 LONG_PAUSES_SERIOUS_COUNT = 3
+LATE_STOP_SHARE = 0.3  # of sweep terminations that are long: a busy machine delays fewer, loops delay most
+LATE_STOP_COUNT = 10
 COARSE_CLOCK_PAUSE_SECONDS = 0.016  # one tick of the coarse clock is 15.6 ms
 
 # --- CPU quota ---
@@ -104,6 +115,7 @@ SITE_SHARE = 0.3  # of the growth or of the bytes: one site explains it
 POOL_SHARE = 0.2  # of allocated bytes below sync.(*Pool).Get
 GROUP_GROWTH_SHARE = 0.2  # of the growth of all goroutines: the group is named
 GOROUTINES_GROW = 1.2  # times, and
+GOROUTINES_GROW_WORTH = 1.1  # times: worth knowing; the number of requests in flight moves by that, too
 GOROUTINES_GROW_COUNT = 50  # goroutines more, between two profiles
 MANY_GOROUTINES = 10_000  # in one profile, waiting at one place
 CONTENTION_SHARE = 0.5  # of one CPU: seconds of waiting per second of profile

@@ -1,7 +1,6 @@
 """Simulates a model at settings: draws parameters, runs an engine, computes metrics and intervals."""
 
 import itertools
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,12 +60,9 @@ def simulate(
     plan.check()
     runs: dict[int, Run] = {}
     for go in dict.fromkeys(s.go for s in settings):
-        supported_rules(go)
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
-        with finite_arithmetic(model.name):
-            found = replicas_of(model, chosen, plan, known=known, executor=executor)
-            made = [_estimated(model, one, found.of(i), plan).run for i, one in enumerate(chosen)]
+        made = [one.run for one in replica_runs(model, chosen, plan, known=known, executor=executor)]
         if record:
             made = [replace(run, cycles=_recorded(model, run.settings, plan)) for run in made]
         runs.update(zip(places, made, strict=True))
@@ -83,17 +79,35 @@ class ReplicaRun:
 
 
 def simulate_replicas(
-    model: Model, settings: Settings, plan: Plan = USUAL_PLAN, *, executor: Executor = IN_PROCESS
+    model: Model,
+    settings: Settings,
+    plan: Plan = USUAL_PLAN,
+    *,
+    known: KnownLanes | None = None,
+    executor: Executor = IN_PROCESS,
 ) -> ReplicaRun:
     """The run of one setting as by ``simulate``, with its replicas. Raises InputError as ``simulate`` does.
 
-    Replica r has the same random numbers at every setting and in every model of one seed.
+    Replica r has the same random numbers at every setting and in every model of one seed. ``known`` are lanes whose
+    sums need no simulation.
     """
+    return replica_runs(model, [settings], plan, known=known, executor=executor)[0]
+
+
+def replica_runs(
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan = USUAL_PLAN,
+    *,
+    known: KnownLanes | None = None,
+    executor: Executor = IN_PROCESS,
+) -> list[ReplicaRun]:
+    """The runs of settings of one Go version as by ``simulate``, with their replicas, by one engine."""
     plan.check()
-    supported_rules(settings.go)
+    supported_rules(settings[0].go)
     with finite_arithmetic(model.name):
-        found = replicas_of(model, [settings], plan, known=None, executor=executor).of(0)
-        return _estimated(model, settings, found, plan)
+        found = replicas_of(model, settings, plan, known=known, executor=executor)
+        return [_estimated(model, one, found.of(i), plan) for i, one in enumerate(settings)]
 
 
 def replica_metrics(
@@ -127,7 +141,7 @@ def _estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) ->
             values,
             load=load,
             extrapolation=extrapolation,
-            most=float(found.bounds[name][0]) if name in found.bounds else math.inf,
+            most=found.bounds.get(name),
             share=_anonymous_share(metrics) if name == "container_peak_bytes" else 1.0,
             sampling=found.sampling(name, plan.duration_seconds),
         )

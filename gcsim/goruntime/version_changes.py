@@ -130,6 +130,13 @@ CHANGES: tuple[Change, ...] = (
         gctrace_stack_term="allocated",
     ),
     _change(
+        18,
+        "append doubles slices below 256 elements, and then grows them by 192 elements and a quarter",
+        "slice.go: growslice, nextslicecap",
+        append_doubles_below=256,
+        append_grows_smoothly=True,
+    ),
+    _change(
         19,
         "GOMEMLIMIT: a limit-based heap goal with 1 MiB of headroom",
         "mgcpacer.go: gcControllerState.memoryLimitHeapGoal",

@@ -63,6 +63,8 @@ class GoRules:
     inline_mark_bits: bool  # 128 B of mark bits inside small-object spans (with Green Tea)
     size_specialized_malloc: bool  # fast path for small sizes, not taken while marking (1.27+)
     pool_victim_cache: bool  # sync.Pool survives one collection (1.13+)
+    append_doubles_below: int  # elements; above, append grows a slice by a quarter
+    append_grows_smoothly: bool  # from twice to a quarter more (1.18+)
     # environment and logs
     cgroup_gomaxprocs: bool  # default GOMAXPROCS follows the CPU quota (1.25+, go.mod go >= 1.25)
     gctrace_format: GctraceFormat  # first version that printed this form of line
@@ -113,6 +115,8 @@ _GO_1_2 = GoRules(
     inline_mark_bits=False,
     size_specialized_malloc=False,
     pool_victim_cache=False,
+    append_doubles_below=1024,
+    append_grows_smoothly=False,
     cgroup_gomaxprocs=False,
     gctrace_format="1.2",
     gctrace_goal_at_mark_end=False,

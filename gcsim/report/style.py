@@ -80,10 +80,13 @@ def headline(figure: Figure, title: str, subtitle: str) -> None:
     figure.text(0.012, _subtitle_height(figure), subtitle, ha="left", va="top", fontsize=8.8, color=QUIET)
 
 
-def render(figure: Figure, kind: str) -> bytes:
-    """The figure as PNG or SVG bytes, deterministic in the figure."""
+def render(figure: Figure, kind: str, *, text: Literal["path", "none"] = "path") -> bytes:
+    """The figure as PNG or SVG bytes, deterministic in the figure.
+
+    ``text`` says how an SVG holds letters: as their outlines, or as text in a font of the reader, which is smaller.
+    """
     buffer = io.BytesIO()
-    with figure_style(), warnings.catch_warnings():
+    with figure_style(), mpl.rc_context({"svg.fonttype": text}), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", r"Glyph .* missing from"
         )  # a name in another script is drawn as boxes

@@ -147,6 +147,21 @@ class Model:
             requests = replace(requests, bytes_per_request=requests.bytes_per_request * allocation)
         return replace(self, parameters=changed, requests=requests)
 
+    def with_changed_sites(self, *, stack_bytes: float, allocation_rel_sd: float) -> Self:
+        """The model of the same service with more bytes on stacks, and with more uncertainty about its allocation.
+
+        The error adds to that of both allocation rates, so that the ratio to the unchanged service has it too.
+        """
+        old = self.parameters
+        changed = replace(
+            old,
+            stack_bytes=_plus(old.stack_bytes, stack_bytes),
+            allocated_stack_bytes=_plus(old.allocated_stack_bytes, stack_bytes),
+            alloc_bytes_per_second=_less_certain(old.alloc_bytes_per_second, allocation_rel_sd),
+            alloc_bytes_per_cpu_second=_less_certain(old.alloc_bytes_per_cpu_second, allocation_rel_sd),
+        )
+        return replace(self, parameters=changed)
+
 
 def shipped_models() -> dict[str, Path]:
     """Name and file of every shipped model."""
@@ -198,3 +213,11 @@ def _positive(document: Mapping[str, Any], name: str) -> float:
 
 def _times(parameter: Parameter, factor: float) -> Parameter:
     return replace(parameter, value=parameter.value * factor)
+
+
+def _plus(parameter: Parameter, addend: float) -> Parameter:
+    return replace(parameter, value=parameter.value + addend)
+
+
+def _less_certain(parameter: Parameter, rel_sd: float) -> Parameter:
+    return replace(parameter, rel_sd=min(parameter.rel_sd + rel_sd, 10.0))

@@ -1,12 +1,14 @@
 """The changes of ``gcsim whatif``: which effects of each the simulation has, and which it lacks."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 from gcsim.engine.inputs.draws import busy_procs
 from gcsim.engine.run import Run
 from gcsim.service.model import Model
 from gcsim.settings import Settings
+from gcsim.tuning.change_note import ChangeNote
+from gcsim.tuning.program_changes import ProgramChange
 from gcsim.tuning.upgrade import upgrade_note
 from gcsim.units import format_go_bytes, format_gogc, format_number, format_percent
 
@@ -21,19 +23,7 @@ class Changes:
     live: float = 1.0  # live heap
     traffic: float = 1.0  # arrivals per second of an open loop
     cpu_quota: float | None = None  # cores that the container may use
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeNote:
-    """One change: its name, the effects that are simulated, and those that are not."""
-
-    change: str
-    modelled: str
-    not_modelled: str
-
-    def to_json(self) -> dict[str, str]:
-        """The JSON document of the three texts."""
-        return asdict(self)
+    program: ProgramChange | None = None  # changes of allocation sites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from gcsim.units import MIB, parse_go_bytes, parse_gogc, parse_gomemlimit
 
 MAX_RANGE_COUNT = 10_000
 MAX_SETTINGS = 100_000  # a typing error in a count must not exhaust memory
+_SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # of a container: rules of thumb lie between 0.7 and 0.95
 
 
 def parse_gogc_grid(text: str, *, what: str = "--gogc") -> list[int | None]:
@@ -47,6 +48,12 @@ def parse_gomemlimit_grid(text: str, *, what: str = "--gomemlimit") -> list[int 
         bound=lambda part: parse_go_bytes(part, what=what),
         step=MIB,
     )
+
+
+def shares_of(memory_bytes: int) -> list[int]:
+    """Memory limits from 40 to 95 % of a container, rising, in whole MiB."""
+    found = (int(share * memory_bytes) // MIB * MIB for share in _SHARES)
+    return [limit for limit in dict.fromkeys(found) if limit > 0]
 
 
 def check_grid(gogc: Sequence[int | None], gomemlimit_bytes: Sequence[int | None]) -> None:

@@ -1,5 +1,6 @@
 """A change of a service, its traffic, its processors or its settings: before, after, and their ratio."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Unpack
@@ -13,12 +14,19 @@ from gcsim.errors import InputError
 from gcsim.metrics import Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.tuning.changes import ChangeNote, Changes, Quota, notes_on
+from gcsim.tuning.change_note import ChangeNote
+from gcsim.tuning.changes import Changes, Quota, notes_on
 from gcsim.tuning.feasible import Fault, fault_of
+from gcsim.tuning.program_changes import ProgramChange, SiteEffect, changed_model, effects_of
+from gcsim.tuning.program_notes import notes_on_sites
 from gcsim.tuning.recommend import Recommendation, recommend
 from gcsim.tuning.sweep import Progress
 
 _MOVED = 0.005  # relative change of the median: less is not listed
+_SETTLED = 0.001  # of all allocation: pools and the time between collections agree
+_MOST_ROUNDS = 6
+_ALLOCATION_ERROR = 0.015  # of an allocation rate from a log: bytes that Go counts between cycles and in them
+_INSIDE = 1.645  # standard deviations of a 90 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,8 @@ class WhatIf:
     plan: Plan
     memory_bytes: int | None
     recommendation: Recommendation | None  # for the changed service, if a container is given
+    allocation: tuple[Estimate, Estimate]  # bytes per second before and after
+    sites: tuple[SiteEffect, ...] = ()
 
     @property
     def moved(self) -> list[str]:
@@ -58,6 +68,10 @@ class WhatIf:
             "after": self.after.to_json(),
             "ratios": {name: ratio.to_json() for name, ratio in self.ratios.items()},
             "moved": self.moved,
+            "allocation_bytes_per_second": dict(
+                zip(("before", "after"), (one.to_json() for one in self.allocation), strict=True)
+            ),
+            "sites": [one.to_json() for one in self.sites],
             "memory_bytes": self.memory_bytes,
             "fault": self.fault,
             "recommended": None if found is None else {"feasible": found.feasible, **found.run.to_json()},
@@ -89,13 +103,20 @@ def what_if(
     plan = plan.changed(**fields)
     before = simulate_replicas(model, model.settings, plan, executor=executor)
     changed = model.scaled(live=changes.live, load=changes.traffic, allocation=changes.allocation)
-    after = simulate_replicas(changed, settings, plan, executor=executor)
+    effects: tuple[SiteEffect, ...] = ()
+    if changes.program is None:
+        after = simulate_replicas(changed, settings, plan, executor=executor)
+    else:
+        changed, effects, after = _with_program(
+            changed, settings, changes.program, before.run, plan, executor
+        )
     quota = None
     if changes.cpu_quota is not None:
         quota = Quota.of(changed, settings, after.run, cores=changes.cpu_quota)
         if quota.speed < 1.0:
             changed = changed.scaled(speed=quota.speed)
             after = simulate_replicas(changed, settings, plan, executor=executor)
+    allocation = (_allocation(model, before.run), _allocation(changed, after.run))
     after = _relative_to(model, after, changes)
     found = None
     if memory_bytes is not None:
@@ -112,12 +133,44 @@ def what_if(
         before=before.run,
         after=after.run,
         ratios=_ratios(changed, before, after),
-        notes=notes_on(model, settings, changes, quota),
+        notes=(*notes_on_sites(effects), *notes_on(model, settings, changes, quota)),
         model=changed,
         plan=plan,
         memory_bytes=memory_bytes,
         recommendation=found,
+        allocation=allocation,
+        sites=effects,
     )
+
+
+def _with_program(
+    base: Model, settings: Settings, program: ProgramChange, home: Run, plan: Plan, executor: Executor
+) -> tuple[Model, tuple[SiteEffect, ...], ReplicaRun]:
+    """The changed service, the effects of its sites, and its run.
+
+    Hits of a pool depend on the time between collections, and the time on the hits. Both are computed in turn until
+    the saved allocation settles.
+    """
+    after = simulate_replicas(base, settings, plan, executor=executor)
+    saved = None
+    for _ in range(_MOST_ROUNDS):
+        rate = after.run.metrics["gc_rate_hz"].value
+        period = 1.0 / rate if rate > 0 else plan.duration_seconds or base.duration_seconds
+        effects = effects_of(program, base, settings, home, period, plan.seed)
+        now = sum(one.saved_share for one in effects)
+        if saved is not None and abs(now - saved) < _SETTLED:
+            break
+        changed = changed_model(base, effects)
+        after, saved = simulate_replicas(changed, settings, plan, executor=executor), now
+    return changed, effects, after
+
+
+def _allocation(model: Model, run: Run) -> Estimate:
+    """Bytes allocated per second."""
+    rate = model.parameters.alloc_bytes_per_second
+    value = run.metrics["throughput_ratio"].value * rate.value
+    spread = math.exp(_INSIDE * math.hypot(rate.rel_sd, _ALLOCATION_ERROR))
+    return Estimate(value, value / spread, value * spread)
 
 
 def _relative_to(model: Model, after: ReplicaRun, changes: Changes) -> ReplicaRun:

@@ -1,6 +1,6 @@
 """Runs the shell commands of a documentation page in order, and knows the output that the page shows for them.
 
-    python tests/helpers/docs_commands.py    # puts the output of today into the pages
+    python tests/helpers/docs_commands.py [NAME...]    # puts the output of today into the pages, or into those named
 
 The blocks of a page that count are marked ``sh``. A comment on the line before a block says more:
 
@@ -132,8 +132,10 @@ def _shell(script: str, folder: Path, piped: str) -> tuple[int, str, str]:
 
 
 def main() -> None:
-    """Put the output of today into every page that shows output."""
+    """Put the output of today into every page that shows output, or into the named ones."""
     for path in pages():
+        if sys.argv[1:] and path.name not in sys.argv[1:]:
+            continue
         text = path.read_text(encoding="utf-8")
         if "<!-- output -->" not in text:
             continue

@@ -73,6 +73,21 @@ def test_json_is_one_document(installed: Installed, folder: Path) -> None:
     assert {one["name"] for one in document["findings"]} >= {"heap-leak", "goroutine-leak"}
 
 
+def test_figures_are_written_together(installed: Installed, folder: Path) -> None:
+    """The findings, the forecast of a leak, pauses and assists, and predicted next to observed."""
+    leak = installed.run("diagnose", "leak.log", "--memory", "512Mi", "-o", "leaking", cwd=folder)
+    assert leak.returncode == 1
+    names = {"diagnosis", "forecast", "pauses-and-assists", "predicted-and-observed"}
+    kinds = ("png", "svg")
+    assert {path.name for path in (folder / "leaking").iterdir()} == {
+        f"{n}.{k}" for n in names for k in kinds
+    }
+    healthy = installed.run("diagnose", "healthy.log", "-o", "healthy", cwd=folder)
+    assert healthy.returncode == 0
+    assert not (folder / "healthy" / "forecast.png").exists()
+    assert (folder / "healthy" / "diagnosis.png").stat().st_size > 10_000
+
+
 def test_output_fits_80_columns(installed: Installed, folder: Path) -> None:
     """Commands to copy are left whole."""
     found = installed.run("diagnose", "leak.log", "--memory", "512Mi", cwd=folder)

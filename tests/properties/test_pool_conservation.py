@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcsim.goruntime.study.pool_hit_rate import pool_hit_rate
 from gcsim.goruntime.sync_pool import LOCAL_BYTES, PoolState, collect, get, put
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.objects.pool_users import PoolUsers, pool_hit_curve, simulate_pool_hits
+from gcsim.submodels.pool_hit_rate import pool_hit_rate
 
 RULES = rules_for("1.27")
 OPERATIONS = st.lists(st.tuples(st.sampled_from("ppppggggc"), st.integers(0, 7)), max_size=200)

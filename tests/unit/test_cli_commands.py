@@ -187,13 +187,15 @@ def test_plot_draws_a_model_at_chosen_settings(model: str, tmp_path: Path) -> No
 
 
 def test_report_is_one_page_that_fetches_nothing(model: str, tmp_path: Path) -> None:
-    """Figures are inside; no address, no script."""
+    """Figures, style and scripts are inside; no element names another file."""
     page = tmp_path / "page.html"
     assert run(["report", model, "--gogc", "50,200", "--memory", "512MiB", "-o", str(page), *QUICK]) == 0
     text = page.read_text()
-    assert text.count("<img") == 5
+    assert text.count('<img class="still"') == 6
     assert "GOMEMLIMIT" in text
-    for outside in ("http://", "https://", "<script", "url("):
+    markup = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert set(re.findall(r'(?:src|href)="([^"#]{1,19})', markup)) == {"data:image/svg+xml,"}
+    for outside in ("<link", "@import", "<iframe", "<script src"):
         assert outside not in text
 
 

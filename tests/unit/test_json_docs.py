@@ -24,6 +24,13 @@ COMMON = {  # described once on the page
     "settings", "origins", "findings", "growth", "env", "check", "today", "verdicts", "outside_heap_bytes",
     "not_counted_bytes",
 }  # fmt: skip
+EXAMPLE = Path(__file__).parents[2] / "experiments" / "changes" / "example"
+PROFILES = (
+    "--profile",
+    str(EXAMPLE / "allocs-after.pb.gz"),
+    "--before",
+    str(EXAMPLE / "allocs-before.pb.gz"),
+)
 SHORT = ("--duration", "5s", "--replicas", "2", "--json")
 
 
@@ -46,6 +53,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "containers": _printed("recommend", "order-service", "--max-gc-cpu", "20%", *SHORT)["containers"]
         },
         "whatif": _printed("whatif", "order-service", "--scale-live", "2", "--memory", "512MiB", *SHORT),
+        "sites": _printed("sites", str(EXAMPLE / "nearest.log.gz"), *PROFILES, "--open-loop", *SHORT),
+        "pool": _printed("pool", "order-service", "--gets", "20000", *SHORT),
         "validate": _printed("validate", model, log, "--max-error", "0.001%", "--replicas", "2", "--json"),
         "versions": _printed("versions", "--json"),
     }
@@ -64,6 +73,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "fleet",
         "recommend without --memory",
         "whatif",
+        "sites",
+        "pool",
         "validate",
         "versions",
     ],

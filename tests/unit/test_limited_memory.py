@@ -75,7 +75,9 @@ def test_an_upper_end_is_at_most_its_bound_and_at_least_its_value() -> None:
     far, values = Extrapolation(3.0, True), np.geomspace(90.0, 110.0, 9)
     free = prediction_interval("heap_peak_bytes", values, load="closed", extrapolation=far)
     for bound in (50.0, 108.0, np.inf):
-        bounded = prediction_interval("heap_peak_bytes", values, load="closed", extrapolation=far, most=bound)
+        bounded = prediction_interval(
+            "heap_peak_bytes", values, load="closed", extrapolation=far, most=np.full(9, bound)
+        )
         assert (bounded.low, bounded.value) == (free.low, free.value)
         assert bounded.high == max(min(free.high, bound), free.value)
 

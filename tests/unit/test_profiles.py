@@ -74,6 +74,12 @@ def test_a_profile_may_start_with_any_field(tmp_path: Path) -> None:
     assert [one.name for one in diagnosed(tmp_path, allocs=content).causes] == ["pool-misses"]
 
 
+def test_a_name_like_a_gc_line_stays_a_profile(tmp_path: Path) -> None:
+    """The string table of a real profile held "gc", "2" and "@" in a row."""
+    content = profile(HEAP, {("main.gc 2@", "sync.(*Pool).Get", "main.handle"): (9, 900 * MIB, 0, 0)})
+    assert [one.name for one in diagnosed(tmp_path, allocs=content).causes] == ["pool-misses"]
+
+
 def test_equal_heap_profiles_show_no_leak(tmp_path: Path) -> None:
     """Nor does a small rise."""
     old = profile(HEAP, {("main.cache",): (9, 9, 1, 50 * MIB)}, seconds=1)

@@ -69,6 +69,7 @@ class Profile:
     values: Int64Array  # shape (samples, types)
     time_nanos: int  # since 1970; 0 if it is not known
     duration_seconds: float  # 0 for a momentary profile
+    period: int = 0  # between samples, in the unit of the profile; 0 if it is not known
 
     @property
     def kind(self) -> ProfileKind:
@@ -148,6 +149,7 @@ def read_profile(data: bytes, source: str) -> Profile:
         values=values,
         time_nanos=int(message.time_nanos),
         duration_seconds=max(message.duration_nanos, 0) / 1e9,
+        period=max(int(message.period), 0),
     )
 
 

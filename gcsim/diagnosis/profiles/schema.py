@@ -21,6 +21,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, int | str, bool]]] = {
         "string_table": (6, _STRING, True),
         "time_nanos": (9, _INT64, False),
         "duration_nanos": (10, _INT64, False),
+        "period": (12, _INT64, False),
         "default_sample_type": (14, _INT64, False),
     },
     "ValueType": {"type": (1, _INT64, False), "unit": (2, _INT64, False)},

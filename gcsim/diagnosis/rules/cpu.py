@@ -8,6 +8,7 @@ import numpy as np
 from gcsim.diagnosis.records import Cause, Confidence, Sign, Step
 from gcsim.diagnosis.subject import Subject
 from gcsim.diagnosis.thresholds import (
+    ASSIST_CPU_ALWAYS_WORTH,
     ASSIST_CPU_SERIOUS,
     ASSIST_CPU_WORTH,
     ASSIST_PHASE_SHARE,
@@ -182,7 +183,7 @@ def _assists(subject: Subject) -> Iterator[Cause]:
     cpu, phase = subject.metric("gc_assist_cpu_fraction"), assist_phase_share(subject)
     if len(subject.window) < FEW_CYCLES or not subject.has_cpu or not cpu >= ASSIST_CPU_WORTH:
         return
-    if cpu < ASSIST_CPU_SERIOUS and phase < ASSIST_PHASE_SHARE:
+    if cpu < ASSIST_CPU_ALWAYS_WORTH and phase < ASSIST_PHASE_SHARE:
         return
     assists = subject.window.assist_cpu_seconds
     place = int(assists.argmax())

@@ -8,6 +8,7 @@ from gcsim.diagnosis.records import Cause, Sign, Step
 from gcsim.diagnosis.thresholds import (
     GOROUTINES_GROW,
     GOROUTINES_GROW_COUNT,
+    GOROUTINES_GROW_WORTH,
     GROUP_GROWTH_SHARE,
     MANY_GOROUTINES,
 )
@@ -69,8 +70,9 @@ def goroutine_causes(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
 
 def _growth(first: Goroutines, last: Goroutines) -> Iterator[Cause]:
     grown = last.total - first.total
-    if grown < GOROUTINES_GROW_COUNT or last.total < GOROUTINES_GROW * first.total:
+    if grown < GOROUTINES_GROW_COUNT or last.total < GOROUTINES_GROW_WORTH * first.total:
         return
+    is_much = last.total >= GOROUTINES_GROW * first.total
     before: dict[Stack, int] = {}
     for group in first.groups:
         before[group.stack] = before.get(group.stack, 0) + group.count
@@ -83,8 +85,8 @@ def _growth(first: Goroutines, last: Goroutines) -> Iterator[Cause]:
     because = f" The usual reason: {reason}." if reason else ""
     yield Cause(
         name="goroutine-leak",
-        severity="serious",
-        confidence="high",
+        severity="serious" if is_much else "worth knowing",
+        confidence="high" if is_much else "medium",
         sentence=(
             f"Goroutines grow from {first.total:,} to {last.total:,}; {format_percent(rise / grown, 2)} of"
             f" the new ones {_waits(group)}.{because}"

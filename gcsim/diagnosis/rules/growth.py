@@ -3,18 +3,16 @@
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from gcsim.calibration.checks.growth import growing_parts
-from gcsim.calibration.estimate.live_growth import find_growth
-from gcsim.calibration.evidence import Evidence
-from gcsim.diagnosis.records import Cause, Confidence, Severity, Sign, Step
+from gcsim.diagnosis.forecast import Ahead
+from gcsim.diagnosis.records import Cause, Confidence, Forecast, Severity, Sign, Step
+from gcsim.diagnosis.rises import Rise, observed, rises
 from gcsim.diagnosis.subject import Subject
 from gcsim.diagnosis.thresholds import (
     FALLS_BACK,
-    FEW_CYCLES,
     LEAK_SECONDS,
     LEVELLED_OFF,
     MANY_CYCLES,
@@ -24,55 +22,45 @@ from gcsim.diagnosis.thresholds import (
 from gcsim.metrics import Estimate
 from gcsim.service.assessment import Growth
 from gcsim.service.growth import LiveGrowth
-from gcsim.streams import stream
-from gcsim.submodels.live_growth import central_course, growth_courses
+from gcsim.submodels.live_growth import central_course
 from gcsim.units import MIB, format_mib, format_seconds
 
-_DRAWS, _TIMES = 200, 300
-_SEED = 1
 _LONG = 1e6  # log lengths
 _BUSY_JOB = 0.6  # share of GOMAXPROCS that a job uses at least
 _UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rise:
-    """The growth of one part of memory, and the cycles that show it."""
-
-    part: Growth
-    evidence: Evidence
-    first_row: int  # of the trace
-    fitted: LiveGrowth
 
 
 def growth_causes(subject: Subject) -> Iterator[Cause]:
     """The causes of growing memory."""
     if not subject.has_times:
         return
-    rises = {one.part.what: one for one in _rises(subject)}
-    stacks, heap = rises.get("stacks"), rises.get("live heap")
+    found = {one.part.what: one for one in rises(subject)}
+    stacks, heap = found.get("stacks"), found.get("live heap")
     if stacks is not None and stacks.part.continues:
-        yield _goroutines(subject, stacks, heap)
+        yield _with_forecast(subject, _goroutines(subject, stacks, heap), heap, stacks)
         if heap is not None and stacks.part.bytes_per_second >= STACKS_LEAD * heap.part.bytes_per_second:
             return  # the goroutines hold the heap
     if heap is not None:
-        yield _heap(subject, heap)
+        yield _with_forecast(subject, _heap(subject, heap), heap, stacks)
 
 
-def _rises(subject: Subject) -> Iterator[Rise]:
-    """The growing parts in the working window; in the whole log if the window is short or has few cycles."""
-    evidence, first = subject.window, subject.case.window.start or 0
-    if subject.seconds < 0.5 * subject.whole_seconds or len(evidence) < 2 * FEW_CYCLES:
-        evidence, first = subject.case.printed, 0
-    for part in growing_parts(evidence):
-        values = evidence.live_bytes if part.what == "live heap" else evidence.stack_bytes
-        fitted = find_growth(values, evidence.start_seconds, "time")
-        yield Rise(part=part, evidence=evidence, first_row=first, fitted=fitted)
+def _with_forecast(subject: Subject, cause: Cause, heap: Rise | None, stacks: Rise | None) -> Cause:
+    """A serious cause with the times at which growth reaches the limits, and the band of its forecast."""
+    if cause.severity != "serious":
+        return cause
+    ahead = Ahead.of(subject, observed(subject)[0], heap, stacks)
+    forecasts = tuple(ahead.forecasts())
+    sentence = " ".join([cause.sentence, *(_reached(one) for one in forecasts)])
+    part = ahead.stacks
+    if cause.name == "heap-leak":
+        part = ahead.heap
+        sentence += " No GC setting stops a leak."
+    return replace(cause, sentence=sentence, forecasts=forecasts, band=ahead.band(part))
 
 
 def _goroutines(subject: Subject, rise: Rise, heap: Rise | None) -> Cause:
     part = rise.part
-    long_enough = float(rise.evidence.start_seconds[-1] - rise.evidence.start_seconds[0]) >= LEAK_SECONDS
+    long_enough = rise.lasted_seconds >= LEAK_SECONDS
     also = f", and the live heap grows {_rate(heap.part)} with them" if heap is not None else ""
     return Cause(
         name="goroutine-leak",
@@ -99,15 +87,13 @@ def _goroutines(subject: Subject, rise: Rise, heap: Rise | None) -> Cause:
 def _heap(subject: Subject, rise: Rise) -> Cause:
     severity, confidence, what = _judged(subject, rise)
     moved = f"The live heap grows {_rate(rise.part)}, from {format_mib(max(rise.part.first_bytes, MIB))} to"
-    moved += f" {format_mib(rise.part.last_bytes)} in {format_seconds(_lasted(rise))}"
+    moved += f" {format_mib(rise.part.last_bytes)} in {format_seconds(rise.lasted_seconds)}"
     if severity == "serious":
-        reached = list(_reached(subject, rise))
-        sentence = f"{moved}, and does not level off: {what}." + "".join(f" {one}" for one in reached)
         return Cause(
             name="heap-leak",
             severity=severity,
             confidence=confidence,
-            sentence=f"{sentence} No GC setting stops a leak.",
+            sentence=f"{moved}, and has not levelled off: {what}.",
             signs=_ends(subject, rise, "live heap"),
             steps=_heap_steps(subject),
             log=subject.name,
@@ -131,7 +117,7 @@ def _judged(subject: Subject, rise: Rise) -> tuple[Severity, Confidence, str]:
             "medium",
             "the program kept the CPU busy and ended by itself, as a job does that loads data",
         )
-    if _lasted(rise) < LEAK_SECONDS:
+    if rise.lasted_seconds < LEAK_SECONDS:
         return "worth knowing", "low", "start-up or a leak; the log is too short to tell them apart"
     if _share_reached(rise.fitted) >= LEVELLED_OFF:
         return "worth knowing", "medium", "the rise levels off within the log, as a cache does that fills"
@@ -144,7 +130,7 @@ def _judged(subject: Subject, rise: Rise) -> tuple[Severity, Confidence, str]:
     if not rise.part.continues:
         return "worth knowing", "low", "the rise slows down towards the end of the log, as in a warm-up"
     keeps = "something keeps objects that nothing drops"
-    if _lasted(rise) >= SURE_LEAK_SECONDS and len(rise.evidence) >= MANY_CYCLES:
+    if rise.lasted_seconds >= SURE_LEAK_SECONDS and len(rise.evidence) >= MANY_CYCLES:
         return "serious", "high", keeps
     return "serious", "medium", f"{keeps}, or the program still loads data (the log is short)"
 
@@ -179,63 +165,18 @@ def _share_reached(fitted: LiveGrowth) -> float:
     return (last - first) / max(ceiling - first, 1e-9)
 
 
-def _lasted(rise: Rise) -> float:
-    return float(rise.evidence.start_seconds[-1] - rise.evidence.start_seconds[0])
-
-
-def _reached(subject: Subject, rise: Rise) -> Iterator[str]:
-    """Sentences: the time from the end of the log until growth reaches the container and GOMEMLIMIT."""
-    ratio = max(float(rise.evidence.heap_end_bytes.mean() / max(rise.evidence.live_bytes.mean(), 1.0)), 1.0)
-    outside = _outside_bytes(subject)
-    memory, limit = subject.memory_bytes, subject.settings.gomemlimit_bytes
-    if limit is not None:
-        when = seconds_until(rise, limit - outside)
-        yield (
-            f"The live heap reaches GOMEMLIMIT of {format_mib(limit)} {_when(when)}; from then on GC takes up"
-            " to half of the CPU."
+def _reached(forecast: Forecast) -> str:
+    """The time from the end of the log until growth reaches a limit, in words."""
+    size = format_mib(forecast.limit_bytes)
+    if math.isinf(forecast.seconds.low):
+        what = "GOMEMLIMIT of" if forecast.limit == "GOMEMLIMIT" else "the container's"
+        return f"By its form, the rise levels off below {what} {size}."
+    when = _when(forecast.seconds)
+    if forecast.limit == "GOMEMLIMIT":
+        return (
+            f"The live heap fills GOMEMLIMIT of {size} {when}; from then on GC takes up to half of the CPU."
         )
-    if memory is not None:
-        held = memory - outside
-        when = seconds_until(rise, held if limit is not None else held / ratio)
-        yield f"Memory reaches the {format_mib(memory)} of the container {_when(when)}."
-
-
-def _outside_bytes(subject: Subject) -> float:
-    """Memory of the process outside heap objects, as far as it is known."""
-    info = subject.info
-    if info is not None and info.anonymous_peak_bytes:
-        return max(info.anonymous_peak_bytes - subject.heap_peak_bytes, subject.stack_bytes)
-    return subject.stack_bytes
-
-
-def seconds_until(rise: Rise, target_bytes: float) -> Estimate:
-    """The time from the end of the log until the part reaches a size: median, 5th and 95th percentile.
-
-    The draws follow the uncertainty of the form of growth and of its slope. Times that no course reaches are infinite.
-    """
-    fitted, part = rise.fitted, rise.part
-    if fitted.is_none:
-        seconds = part.seconds_until(target_bytes)
-        return Estimate(seconds, seconds, seconds)
-    draw = stream(_SEED, "diagnosis growth")
-    courses = growth_courses(
-        fitted,
-        levels=draw.uniform(size=_DRAWS),
-        pace=draw.standard_normal(_DRAWS),
-        first=draw.standard_normal(_DRAWS),
-        second=draw.standard_normal(_DRAWS),
-        bytes_per_second=np.ones(_DRAWS),
-    )
-    values = rise.evidence.live_bytes if part.what == "live heap" else rise.evidence.stack_bytes
-    ahead = np.concatenate([[0.0], np.geomspace(1.0, 1e8, _TIMES)])
-    replica = np.arange(_DRAWS)
-    sizes = np.stack(
-        [courses.factor(np.full(_DRAWS, fitted.log_seconds + t), replica) for t in ahead]
-    ) * float(values.mean())
-    over = sizes >= target_bytes
-    first = np.where(over.any(axis=0), ahead[np.argmax(over, axis=0)], np.inf)
-    low, value, high = (float(q) for q in np.quantile(first, (0.05, 0.5, 0.95), method="inverted_cdf"))
-    return Estimate(value, low, high)
+    return f"Memory reaches the {size} of the container {when}."
 
 
 def _when(seconds: Estimate) -> str:
@@ -243,7 +184,8 @@ def _when(seconds: Estimate) -> str:
     if seconds.value == 0:
         return "within the log"
     if math.isinf(seconds.value):
-        return "never at this form of growth"
+        earliest = format_seconds(seconds.low)
+        return f"{earliest} after the end of the log at the earliest, or never: the rise may level off before"
     unit, length = next(((u, size) for u, size in _UNITS if seconds.value >= size), _UNITS[-1])
     value, low, high = (s / length for s in (seconds.value, seconds.low, seconds.high))
     end = "perhaps never" if math.isinf(high) else f"{high:.2g}"

@@ -84,10 +84,9 @@ def fragmentation_cause(
 def _outside(subject: Subject) -> Iterator[Cause]:
     """Resident memory that neither the heap nor its stacks explain."""
     info = subject.info
-    rss = max((one.highest_rss_bytes or 0 for one in subject.readings), default=0) or (
-        (info.rss_peak_bytes or 0) if info is not None else 0
-    )
-    measured = None if info is None else info.rss_outside_heap_bytes
+    read = max((one.highest_rss_bytes or 0 for one in subject.readings), default=0)
+    rss = read or ((info.rss_peak_bytes or 0) if info is not None else 0)
+    measured = None if info is None or read else info.rss_outside_heap_bytes  # a reading is newer
     heap = subject.heap_peak_bytes + subject.stack_bytes
     outside = float(measured) if measured is not None else float(rss) - 1.15 * heap
     pages = float(info.file_peak_bytes or 0) if info is not None else 0.0

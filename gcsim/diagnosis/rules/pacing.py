@@ -234,15 +234,22 @@ def general_cpu_causes(subject: Subject, found: set[str]) -> Iterator[Cause]:
         return
     serious = subject.gc_cpu >= GC_CPU_SERIOUS or subject.gc_of_used_cpu >= GC_OF_USED_SERIOUS
     sure = len(subject.window) >= MANY_CYCLES and subject.seconds >= START_SECONDS
+    crowded = subject.is_crowded
     yield Cause(
         name="gc-cpu-high",
-        severity="serious" if serious and sure else "worth knowing",
-        confidence="high" if sure else "low",
+        severity="serious" if serious and sure and not crowded else "worth knowing",
+        confidence="high" if sure and not crowded else "low",
         sentence=(
             f"GC takes {format_percent(subject.gc_cpu, 2)} of all CPU{_of_used(subject)}, at"
             f" {subject.gogc_text} with {format_mib(subject.live_bytes)} live and"
             f" {format_number(subject.metric('gc_rate_hz'))} cycles a second: the program allocates fast for"
             " its heap."
+            + (
+                " Other processes used much of the CPU during this capture: mark workers waited for it, and"
+                " gctrace counts that as GC CPU."
+                if crowded
+                else ""
+            )
         ),
         signs=tuple(_cpu_signs(subject)),
         steps=(

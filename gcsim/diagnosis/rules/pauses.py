@@ -1,13 +1,16 @@
 """Stop-the-world pauses, by kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from gcsim.arrays import FloatArray
 from gcsim.diagnosis.records import Cause, Step
 from gcsim.diagnosis.subject import Subject
 from gcsim.diagnosis.thresholds import (
     COARSE_CLOCK_PAUSE_SECONDS,
+    LATE_STOP_COUNT,
+    LATE_STOP_SHARE,
     LONG_PAUSE_SECONDS,
     LONG_PAUSES_SERIOUS_COUNT,
     LONG_PAUSES_SERIOUS_SHARE,
@@ -43,12 +46,19 @@ def pause_causes(subject: Subject) -> Iterator[Cause]:
     share = count / max(sum(int((pauses > 0).sum()) for pauses in kinds.values()), 1)
     serious = count >= LONG_PAUSES_SERIOUS_COUNT and share >= LONG_PAUSES_SERIOUS_SHARE
     crowded = subject.is_crowded
+    of_program = crowded and _stops_late(counts, kinds)
     most = max(counts, key=lambda one: counts[one])
     spread = ", ".join(f"{number} in {one}" for one, number in counts.items() if number)
     yield Cause(
         name="long-pauses",
         severity="serious" if serious and not crowded else "worth knowing",
-        confidence="low" if crowded else "high" if count >= LONG_PAUSES_SERIOUS_COUNT else "medium",
+        confidence="medium"
+        if of_program
+        else "low"
+        if crowded
+        else "high"
+        if count >= LONG_PAUSES_SERIOUS_COUNT
+        else "medium",
         sentence=(
             f"{count} {'pause' if count == 1 else 'pauses'} of {format_seconds(least)} or more ({spread}),"
             f" {format_percent(share, 2)} of all pauses; the longest is {format_seconds(worst)}."
@@ -78,6 +88,13 @@ def pause_causes(subject: Subject) -> Iterator[Cause]:
         ),
         log=subject.name,
     )
+
+
+def _stops_late(counts: Mapping[str, int], kinds: Mapping[str, FloatArray]) -> bool:
+    """Whether so many sweep terminations are long that a busy machine does not explain them."""
+    kind = "sweep termination"
+    count = counts.get(kind, 0)
+    return count >= LATE_STOP_COUNT and count >= LATE_STOP_SHARE * len(kinds.get(kind, ()))
 
 
 def _meaning(kind: str) -> str:

@@ -54,13 +54,20 @@ def lane_cycles(model: Model, plan: Plan) -> float:
     return plan.expected_cycles(model.cycles / max(model.duration_seconds, 1e-9), most=most)
 
 
-def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[PlanFields]) -> LaneTotals:
+def run_lanes(
+    engine: LaneEngine,
+    /,
+    plan: Plan = USUAL_PLAN,
+    *,
+    most_steady_cycles: int = MAX_STEADY_CYCLES,
+    **changes: Unpack[PlanFields],
+) -> LaneTotals:
     """Runs every lane for the plan's duration of its own time; returns the sums of its cycles.
 
-    A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
-    profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
-    whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run has
-    very many cycles, each one stands for several (``engine.lanes.stride``).
+    A steady service stops after ``most_steady_cycles`` cycles, a service whose load changes after MAX_PERIODS periods
+    of its profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A
+    service whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run
+    has very many cycles, each one stands for several (``engine.lanes.stride``).
     """
     plan = plan.changed(**changes)
     duration_seconds = plan.duration_seconds
@@ -72,7 +79,7 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
     setting_changes = not plan.keeps_setting
     grows = engine.growth is not None
     load_changes = grows or not engine.profile.is_steady
-    most_cycles = MAX_STEADY_CYCLES if plan.is_steady and not load_changes else MAX_MOVING_CYCLES
+    most_cycles = most_steady_cycles if plan.is_steady and not load_changes else MAX_MOVING_CYCLES
     if load_changes and not grows and plan.is_steady:
         duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
     steps, any_done = 0, False

@@ -9,7 +9,7 @@ import numpy as np
 
 from gcsim.arrays import FloatArray, median
 from gcsim.goruntime.versions import rules_for
-from gcsim.metrics import Estimate
+from gcsim.metrics import Estimate, Fit
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 
@@ -136,6 +136,9 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
         "stw_time_fraction": ModelError(0.154, 0.154, 0.617),
         "rss_peak_bytes": ModelError(0.044, 0.011, 0.000),
         "throughput_ratio": ModelError(0.284, 0.142, 0.000),
+        # from 26 runs of two real development jobs (python -m experiments.job_costs); a job always moves
+        "job_cpu_seconds": ModelError(0.160, 0.000, 0.000),
+        "job_wall_seconds": ModelError(0.180, 0.000, 0.000),
         # from the runs of docs/explanation/latency.md: the tail is the operating system's as much as the collector's
         "request_p50_seconds": ModelError(0.570, 0.410, 0.000),
         "request_p99_seconds": ModelError(0.740, 0.560, 0.000),
@@ -144,7 +147,10 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
 
 # The model's error of anonymous memory is that of the heap: file pages and kernel memory have their own spread between
 # programs, which the replicas draw
-ERROR_OF = {"anonymous_peak_bytes": "heap_peak_bytes", "container_peak_bytes": "heap_peak_bytes"}
+ERROR_OF = {
+    "anonymous_peak_bytes": "heap_peak_bytes",
+    "container_peak_bytes": "heap_peak_bytes",
+}
 
 
 # Metrics without a measured model error: their intervals are the scatter of replicas only. No run's log has the time
@@ -168,7 +174,7 @@ def prediction_interval(
     *,
     load: LoadKind,
     extrapolation: Extrapolation,
-    most: float = math.inf,
+    most: FloatArray | None = None,
     share: float = 1.0,
     sampling: SamplingError | None = None,
 ) -> Estimate:
@@ -179,16 +185,16 @@ def prediction_interval(
     s and t combine the model error with the replicas' root mean square below and above the median, as relative and
     independent errors. They differ because some results are bounded on one side: under a tight limit the heap cannot be
     smaller than its live part. Shares are at most 1. ``extrapolation`` is ``distance`` from calibration to the setting.
-    ``most`` is an upper bound, such as that of a memory limit: the upper end is at most this. ``share``, 0 to 1, is the
-    part of the metric that has the model error.
+    ``most`` are upper bounds of ``values``, such as those of a memory limit: the upper end is at most their 95th
+    percentile. ``share``, 0 to 1, is the part of the metric that has the model error.
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
 
     With ``sampling`` the replicas are shorter than the predicted run, and their scatter is corrected for that.
     """
     if sampling is not None:
         values = sampling.corrected(values)
-    highest = min(1.0 if name.endswith(_SHARES) else math.inf, most)
-    return _interval(name, values, load=load, extrapolation=extrapolation, share=share, highest=highest)
+    bound = None if most is None else _bound_of(most.tobytes())
+    return _interval(name, values, load=load, extrapolation=extrapolation, share=share, most=bound)
 
 
 def ratio_interval(
@@ -202,9 +208,7 @@ def ratio_interval(
     """
     if not ((before > 0).all() and (after > 0).all()):
         return None
-    return _interval(
-        name, after / before, load=load, extrapolation=extrapolation, share=1.0, highest=math.inf
-    )
+    return _interval(name, after / before, load=load, extrapolation=extrapolation, share=1.0, is_ratio=True)
 
 
 def _interval(
@@ -214,34 +218,72 @@ def _interval(
     load: LoadKind,
     extrapolation: Extrapolation,
     share: float,
-    highest: float,
+    most: Estimate | None = None,
+    is_ratio: bool = False,
 ) -> Estimate:
-    value, lowest, most, scatter_below, scatter_above = _scatter(values.tobytes())
+    found = _scatter(values.tobytes())
+    value = found.value
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:
-        if lowest == most:  # as with the limiter off in all replicas
+        if found.is_one_value:  # as with the limiter off in all replicas
             return Estimate(value, value, value)
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
     own = share * DISCREPANCY[load][measured].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
-    below = math.hypot(scatter_below, own, lower)
-    above = math.hypot(scatter_above, own, higher)
-    return Estimate(
-        value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), highest), value)
-    )
+    below = math.hypot(found.below, own, lower)
+    above = math.hypot(found.above, own, higher)
+    free = value * math.exp(Z90 * above)
+    if name.endswith(_SHARES) and not is_ratio:
+        free = min(free, 1.0)
+    high = free if most is None else min(free, most.high)
+    fit = Fit(scatter=found.all, free_high=max(free, value), most=most)
+    return Estimate(value, value * math.exp(-Z90 * below), max(high, value), fit=fit)
+
+
+class _Scatter(NamedTuple):
+    """The median of replicas, and the root mean square of the logarithms of their ratios to it."""
+
+    value: float
+    is_one_value: bool  # whether all replicas are equal
+    below: float
+    above: float
+    all: float
 
 
 @lru_cache(maxsize=1 << 14)  # equal lanes give many settings of a grid the same values
-def _scatter(values: bytes) -> tuple[float, float, float, float, float]:
-    """(median, least, most, root mean square of the logarithms below and above the median) of float64 numbers."""
-    ordered = sorted(np.frombuffer(values).tolist())  # Python's numbers are faster than a few in an array
+def _scatter(values: bytes) -> _Scatter:
+    """The scatter of float64 numbers."""
+    ordered = _ordered(values)
     value = _median(ordered)
     logs = [math.log(each / value) for each in ordered if each > 0] if value > 0 else []
-    below = _root_mean_square([each for each in logs if each <= 0])
-    above = _root_mean_square([each for each in logs if each >= 0])
-    return value, ordered[0], ordered[-1], below, above
+    return _Scatter(
+        value=value,
+        is_one_value=ordered[0] == ordered[-1],
+        below=_root_mean_square([each for each in logs if each <= 0]),
+        above=_root_mean_square([each for each in logs if each >= 0]),
+        all=_root_mean_square(logs),
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _bound_of(most: bytes) -> Estimate | None:
+    """The median and the ends of upper bounds, float64 numbers; None if the 95th percentile is infinite.
+
+    They are the quantiles of NumPy's methods "lower" and, for the upper end, "higher".
+    """
+    ordered = _ordered(most)
+    last = len(ordered) - 1
+    high = ordered[math.ceil(last * 0.95)]
+    if not math.isfinite(high):
+        return None
+    return Estimate(ordered[math.floor(last * 0.5)], ordered[math.floor(last * 0.05)], high)
+
+
+def _ordered(values: bytes) -> list[float]:
+    """The numbers in rising order. Python's numbers are faster than a few in an array."""
+    return sorted(np.frombuffer(values).tolist())
 
 
 def load_kind(model: Model) -> LoadKind:

@@ -2,7 +2,7 @@
 
 This module holds all knowledge of pools above the exact rules (``goruntime.sync_pool``): the use of a pool, the share
 of its Gets that hit, and the service that would reuse objects. The object-level view of the event engine and any
-question about a pool ask it. ``goruntime.study.pool_hit_rate`` is the closed form for one P.
+question about a pool ask it. ``submodels.pool_hit_rate`` is the closed form for one P.
 """
 
 from dataclasses import dataclass, replace

@@ -22,6 +22,7 @@ func (o *Options) Run(work func(*Worker)) {
 	sampler := startSampler(o.Sample)
 	ready := takeSnapshot()
 	begin := time.Now()
+	o.startTrace()
 	var group sync.WaitGroup
 	group.Add(len(workers))
 	if o.Rate > 0 {

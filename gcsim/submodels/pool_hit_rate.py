@@ -1,6 +1,7 @@
 """The hit rate of a sync.Pool in the long run, from a Markov chain."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
@@ -34,9 +35,28 @@ def pool_hit_rate(
     return np.clip(1 - misses / (gets_per_second * cycle), 0.0, 1.0)
 
 
+def pool_retained_objects(
+    *,
+    gets_per_second: float,
+    in_flight: float,
+    gc_period_seconds: FloatArray,
+    goroutines: int | None = None,
+) -> FloatArray:
+    """Mean number of unused objects that a pool keeps over a collection; shaped like ``gc_period_seconds``.
+
+        retained = E[peak of 1 cycle] - in_flight
+
+    A collection drops objects that no Get took since the collection before. Raises ValueError as
+    ``pool_hit_rate`` does.
+    """
+    peak = _ExpectedPeak.of(in_flight, goroutines)
+    in_holds = np.asarray(gc_period_seconds, dtype=np.float64) * (gets_per_second / in_flight)
+    return np.maximum(peak.over(in_holds) - in_flight, 0.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ExpectedPeak:
-    """E[most objects in flight] over a window, less a constant, for a stationary birth-and-death process.
+    """E[most objects in flight] over a window, for a stationary birth-and-death process.
 
     For each level, the probability that a window stays at or below it is a sum of decaying exponentials.
     """
@@ -44,8 +64,10 @@ class _ExpectedPeak:
     decay: tuple[FloatArray, ...]  # per mean hold, all <= 0, one array per level
     weight: tuple[FloatArray, ...]
     step: int  # between levels; more than 1 for a large process
+    least: float  # objects in flight in the lowest state
 
     @classmethod
+    @lru_cache(maxsize=8)
     def of(cls, in_flight: float, goroutines: int | None) -> "_ExpectedPeak":
         """The process with a mean of ``in_flight``: Poisson, or binomial with ``goroutines`` users."""
         if not (in_flight > 0 and (goroutines is None or in_flight < goroutines)):
@@ -61,7 +83,12 @@ class _ExpectedPeak:
         states, chance, births = states[kept], chance[kept], births[kept]
         step = max(1, int(np.sqrt(in_flight) / 6))
         pairs = [_stay_below(states, chance, births, level) for level in range(0, len(states) - 1, step)]
-        return cls(decay=tuple(d for d, _ in pairs), weight=tuple(w for _, w in pairs), step=step)
+        return cls(
+            decay=tuple(d for d, _ in pairs),
+            weight=tuple(w for _, w in pairs),
+            step=step,
+            least=float(states[0]),
+        )
 
     def over(self, window_holds: FloatArray) -> FloatArray:
         """The expected peak of each window, whose length is in mean holds."""
@@ -69,7 +96,7 @@ class _ExpectedPeak:
             np.exp(np.multiply.outer(window_holds, d)) @ w
             for d, w in zip(self.decay, self.weight, strict=True)
         )
-        return self.step * sum((1 - stay for stay in staying), np.zeros_like(window_holds))
+        return self.least + self.step * sum((1 - stay for stay in staying), np.zeros_like(window_holds))
 
 
 def _stay_below(

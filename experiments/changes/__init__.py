@@ -1,0 +1,1 @@
+"""Predictions of changed programs, compared with real runs of the changed programs."""

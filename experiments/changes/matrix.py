@@ -1,0 +1,84 @@
+"""The runs of the study: three programs, without a change and with each of three changes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.capture import RunPlan
+
+HERE = Path(__file__).parent
+CAPTURES = HERE / "captures"  # the unchanged programs: log, side file and profiles
+RESULTS = HERE / "results.json"  # measured figures of the changed programs
+
+GOS = ("1.21.13", "1.27.3")
+GOGCS = (50, 100, 400)
+HOME_GOGC = 100  # of the captures that predict
+HOME_SECONDS, SECONDS = 20.0, 15.0  # of the load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One program of ``experiments/programs/changes``: its load, and the site of each change."""
+
+    name: str
+    rate: int  # requests per second, about half of two Ps
+    pool: str
+    preallocate: str
+    stack: str
+
+    def site(self, change: str) -> str:
+        """The allocation site of a change."""
+        return {"pool": self.pool, "prealloc": self.preallocate, "stack": self.stack}[change]
+
+
+PROGRAMS = (
+    Program(
+        name="orders", rate=3500, pool="main.newBuffer", preallocate="main.growTotals", stack="main.sumOnHeap"
+    ),
+    Program(
+        name="logs", rate=1800, pool="main.newOutput", preallocate="main.growFields", stack="main.lineOnHeap"
+    ),
+    Program(
+        name="nearest",
+        rate=2000,
+        pool="main.newMarks",
+        preallocate="main.(*service).growQueue",
+        stack="main.hopOnHeap",
+    ),
+)
+CHANGES = ("pool", "prealloc", "stack")
+OPTION = {"pool": "--pool", "prealloc": "--preallocate", "stack": "--stack"}  # of gcsim whatif
+
+
+def home_plan(program: Program, go: str) -> RunPlan:
+    """The run of the unchanged program, which is calibrated."""
+    return _plan(program, go, HOME_GOGC, "base")
+
+
+def changed_plan(program: Program, go: str, gogc: int, change: str) -> RunPlan:
+    """A run of the changed program."""
+    return _plan(program, go, gogc, change)
+
+
+def plans() -> Iterator[tuple[Program, RunPlan, str]]:
+    """Every run with its program and change; the unchanged programs first."""
+    for program in PROGRAMS:
+        for go in GOS:
+            yield program, home_plan(program, go), "base"
+    for program in PROGRAMS:
+        for gogc in GOGCS:
+            for change in CHANGES:
+                for go in GOS:
+                    yield program, changed_plan(program, go, gogc, change), change
+
+
+def _plan(program: Program, go: str, gogc: int, change: str) -> RunPlan:
+    switches = () if change == "base" else (f"-{change}",)
+    return RunPlan(
+        program=f"changes/{program.name}",
+        label=f"{program.name}-{change}",
+        go_version=go,
+        gogc=gogc,
+        duration_seconds=HOME_SECONDS if change == "base" else SECONDS,
+        args=("-rate", str(program.rate), *switches),
+    )

@@ -1,0 +1,1 @@
+"""Leaking programs, run until the kernel kills them: how well ``gcsim diagnose`` forecasts that moment."""

@@ -1,0 +1,3 @@
+module gcsim.local/leaks
+
+go 1.21

@@ -1,0 +1,287 @@
+"""``gcsim pool``: one sync.Pool over settings, load and processors."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcsim.cli.console import emit, emit_json, emit_table, note_written, wrap
+from gcsim.cli.evidence import Stated, reads_log, service_of
+from gcsim.cli.options import JsonOption, Simulation, simulates, whole_number
+from gcsim.cli.readings import GivenMemory, reads_memory
+from gcsim.cli.service import assessed, exit_by_verdict, verdict_heading, verdict_parts
+from gcsim.cli.where import executor_of
+from gcsim.errors import InputError
+from gcsim.printable import quoted
+from gcsim.units import parse_duration, parse_go_bytes
+
+if TYPE_CHECKING:
+    from gcsim.cli.evidence import Service
+    from gcsim.service.model import Model
+    from gcsim.settings import Settings
+    from gcsim.tuning.pool_study import AskedPool, PoolPoint
+
+_MOST_RATE, _MOST_VALUES, _MOST_PROCS = 1e9, 30, 4096
+_MOST_IN_FLIGHT = 10_000.0
+
+
+@simulates(replicas=8)
+@reads_memory()
+@reads_log(settings=False)
+def pool(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="The service that has the pool: a model, a shipped model's name, or a log. Without it, --interval.",
+        ),
+    ] = None,
+    gets: Annotated[
+        str, typer.Option("--gets", metavar="RATE", help="Gets per second of all goroutines, such as 20000.")
+    ] = "10000",
+    hold: Annotated[
+        str, typer.Option("--hold", metavar="TIME", help="From Get to Put, such as 200us.")
+    ] = "200us",
+    size: Annotated[
+        str, typer.Option("--size", metavar="SIZE", help="Of one object, such as 16KiB.")
+    ] = "16KiB",
+    goroutines: Annotated[
+        int | None,
+        typer.Option(
+            "--goroutines",
+            metavar="N",
+            parser=whole_number,
+            help="Goroutines that use the pool [default: unlimited].",
+        ),
+    ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(
+            "--interval",
+            metavar="LIST",
+            help="Times between collections without a MODEL, such as 10ms,100ms,1s.",
+        ),
+    ] = None,
+    gogc: Annotated[
+        str | None,
+        typer.Option("--gogc", metavar="GRID", help="GOGC values of the service: a list or from:to:count."),
+    ] = None,
+    load: Annotated[
+        str,
+        typer.Option("--load", metavar="LIST", help="Factors on the load and on --gets, such as 0.5,1,2."),
+    ] = "1",
+    gomaxprocs: Annotated[
+        str | None, typer.Option("--gomaxprocs", metavar="LIST", help="Numbers of Ps, such as 1,2,4.")
+    ] = None,
+    go: Annotated[
+        str | None, typer.Option("--go", metavar="1.X", help="Go version [default: as calibrated].")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for the figure.")
+    ] = None,
+    *,
+    stated: Stated,
+    given: GivenMemory,
+    how: Simulation,
+    as_json: JsonOption = False,
+) -> None:
+    """Explore one sync.Pool: the Gets that hit, the objects that it keeps, by time between collections."""
+    from gcsim.atomic import check_folder
+    from gcsim.goruntime.versions import rules_for
+    from gcsim.tuning.pool_study import AskedPool, points_at_intervals
+
+    asked = AskedPool(
+        gets_per_second=_rate(gets),
+        hold_seconds=_time(hold, "--hold"),
+        object_bytes=_size(size),
+        goroutines=goroutines,
+    )
+    _check(asked, goroutines)
+    loads = [_factor(text) for text in _parts(load, "--load")]
+    procs = None if gomaxprocs is None else [_procs(text) for text in _parts(gomaxprocs, "--gomaxprocs")]
+    if output is not None:
+        check_folder(output)
+    source = None
+    if model is None:
+        if interval is None or gogc is not None:
+            raise InputError(
+                "pool: name a MODEL for --gogc, or give times between collections, such as --interval 10ms,100ms,1s"
+            )
+        intervals = [_time(text, "--interval") for text in _parts(interval, "--interval")]
+        rules = rules_for(go or "1.27")
+        points = points_at_intervals(asked, intervals, procs or [2], loads, rules=rules, seed=how.plan.seed)
+    else:
+        if interval is not None:
+            raise InputError(
+                "--interval: the MODEL gives the times between collections; leave out one of them"
+            )
+        source = service_of(model, given, stated)
+        points = _of_service(source.model, asked, gogc, procs, go, loads, how)
+        rules = rules_for(go or source.model.settings.go)
+    _report(points, asked, source, how, as_json=as_json)
+    if output is not None:
+        from gcsim.atomic import replacing_set
+        from gcsim.report.pool_figure import write_pool_figure
+        from gcsim.tuning.pool_study import hit_curve
+
+        curves = hit_curve(points, asked, rules=rules, seed=how.plan.seed)
+        with replacing_set(output) as files:
+            written = write_pool_figure(curves, points, _about(asked), files)
+        note_written(output, written)
+    if source is not None:
+        exit_by_verdict(source.model)
+
+
+def _of_service(
+    service: "Model",
+    asked: "AskedPool",
+    gogc: str | None,
+    procs: list[int] | None,
+    go: str | None,
+    loads: list[float],
+    how: Simulation,
+) -> "list[PoolPoint]":
+    from dataclasses import replace
+
+    from gcsim.cli.options import chosen_settings
+    from gcsim.tuning.grid import parse_gogc_grid
+    from gcsim.tuning.pool_study import MOST_POINTS, points_of_service
+
+    if service.loop == "closed" and any(one != 1.0 for one in loads):
+        raise InputError(
+            f"--load: {service.name} is a closed loop, a program that works at full speed; its load does not change"
+        )
+    base = chosen_settings(service, gogc=None, gomemlimit=None, gomaxprocs=None, go=go)
+    gogcs = [base.gogc] if gogc is None else parse_gogc_grid(gogc)
+    settings: list[Settings] = [
+        replace(base, gogc=one, gomaxprocs=number) for number in procs or [base.gomaxprocs] for one in gogcs
+    ]
+    if len(settings) * len(loads) > MOST_POINTS:
+        raise InputError(
+            f"pool: {len(settings) * len(loads)} combinations are more than {MOST_POINTS}; shorten --gogc, --load or"
+            " --gomaxprocs"
+        )
+    with executor_of(how) as executor:
+        return points_of_service(asked, service, settings, loads, plan=how.plan, executor=executor)
+
+
+def _report(
+    points: "Sequence[PoolPoint]",
+    asked: "AskedPool",
+    source: "Service | None",
+    how: Simulation,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        document: dict[str, object] = {
+            "pool": {
+                "gets_per_second": asked.gets_per_second,
+                "hold_seconds": asked.hold_seconds,
+                "object_bytes": asked.object_bytes,
+                "goroutines": asked.goroutines,
+            },
+            "points": [point.to_json() for point in points],
+        }
+        if source is None:
+            emit_json(document)
+        else:
+            emit_json(assessed({**document, **how.plan.to_json(source.model.name)}, source.model))
+        return
+    if source is not None:
+        service = source.model
+        emit(
+            f"{verdict_heading(service)}{service.name} at {service.settings}\n{how}\n{source.about}"
+            f"{verdict_parts(service)}"
+        )
+    emit(wrap(_about(asked)) + "\n")
+    emit_table(
+        ["setting", "load", "interval", "hits", "misses", "allocated", "retained", "GC CPU"],
+        [_row(point) for point in points],
+    )
+
+
+def _row(point: "PoolPoint") -> list[str]:
+    from gcsim.units import format_gogc, format_mib, format_number, format_percent, format_seconds
+
+    procs = f"{point.gomaxprocs} P"
+    setting = procs if point.settings is None else f"GOGC={format_gogc(point.settings.gogc)}, {procs}"
+    return [
+        setting,
+        f"{format_number(point.load)} ×",
+        format_seconds(point.interval_seconds),
+        format_percent(point.found.hit_share, 4),
+        f"{format_number(point.misses_per_second)}/s",
+        f"{format_mib(point.misses_per_second * point.object_bytes)}/s",
+        format_mib(point.found.retained_objects * point.object_bytes),
+        "—" if point.gc_cpu_fraction is None else format_percent(point.gc_cpu_fraction),
+    ]
+
+
+def _about(asked: "AskedPool") -> str:
+    from gcsim.units import format_mib, format_number, format_seconds
+
+    users = "" if asked.goroutines is None else f" by {asked.goroutines} goroutines"
+    return (
+        f"pool: {format_number(asked.gets_per_second)} Gets per second{users}, objects of"
+        f" {format_mib(asked.object_bytes)} held for {format_seconds(asked.hold_seconds)}"
+    )
+
+
+def _check(asked: "AskedPool", goroutines: int | None) -> None:
+    if goroutines is not None and not 1 <= goroutines <= 1_000_000:
+        raise InputError(f"--goroutines: {goroutines} is not from 1 to 1,000,000")
+    if asked.gets_per_second * asked.hold_seconds > _MOST_IN_FLIGHT:
+        raise InputError(
+            f"--hold: {asked.gets_per_second * asked.hold_seconds:,.0f} objects in use at once are more than"
+            f" {_MOST_IN_FLIGHT:,.0f}, the most that gcsim computes; lower --hold or --gets"
+        )
+
+
+def _parts(text: str, option: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts) or len(parts) > _MOST_VALUES:
+        raise InputError(
+            f"{option}: {quoted(text)} is not a list of at most {_MOST_VALUES} values, such as a,b,c"
+        )
+    return parts
+
+
+def _rate(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,9})?", text.strip()) or not 0 < float(text) <= _MOST_RATE:
+        raise InputError(
+            f"--gets: {quoted(text)} is not a rate above 0, at most 1e9; write for example 20000"
+        )
+    return float(text)
+
+
+def _factor(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not 0.001 <= float(text) <= 1000:
+        raise InputError(
+            f"--load: {quoted(text)} is not a factor from 0.001 to 1000; write for example 0.5,1,2"
+        )
+    return float(text)
+
+
+def _procs(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= _MOST_PROCS:
+        raise InputError(
+            f"--gomaxprocs: {quoted(text)} is not from 1 to {_MOST_PROCS}; write for example 1,2,4"
+        )
+    return int(text)
+
+
+def _size(text: str) -> float:
+    value = parse_go_bytes(text, what="--size")
+    if not 1 <= value <= 1 << 40:
+        raise InputError(f"--size: {quoted(text)} is not from 1 B to 1 TiB; write for example 16KiB")
+    return float(value)
+
+
+def _time(text: str, option: str) -> float:
+    value = parse_duration(text, what=option)
+    if not 1e-9 <= value <= 86400.0:
+        raise InputError(f"{option}: {quoted(text)} is not between 1 ns and a day; write for example 10ms")
+    return value

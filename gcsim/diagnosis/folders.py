@@ -1,0 +1,33 @@
+"""The files of a folder that ``gcsim capture --url`` wrote."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gcsim.capture.web.manifest import Manifest, SavedPage, has_manifest
+from gcsim.errors import InputError
+
+_SAMPLED = ("/debug/vars", "/metrics", "/debug/pprof/heap?debug=1")  # the first that a folder has is used
+
+
+def with_folders(files: Sequence[str]) -> Iterator[str]:
+    """The files, with each folder replaced by its evidence in order of time. Raises InputError for another folder."""
+    for file in files:
+        if file != "-" and "\0" not in file and Path(file).is_dir():
+            yield from (str(path) for path in _evidence_in(Path(file)))
+        else:
+            yield file
+
+
+def _evidence_in(folder: Path) -> Iterator[Path]:
+    """The profiles of a folder, and the first and the last sample of its metrics."""
+    if not has_manifest(folder):
+        raise InputError(
+            f"{folder}: is a folder without manifest.json; name its files, or a folder of gcsim capture --url"
+        )
+    saved = sorted(Manifest.of(folder).files, key=lambda one: one.at_seconds)
+    yield from (folder / one.file for one in saved if one.page not in _SAMPLED)
+    for page in _SAMPLED:
+        samples: list[SavedPage] = [one for one in saved if one.page == page]
+        if samples:
+            yield from (folder / one.file for one in dict.fromkeys((samples[0], samples[-1])))
+            return

@@ -1,0 +1,1 @@
+"""The HTML report: one page that needs no other file, no network and no JavaScript."""

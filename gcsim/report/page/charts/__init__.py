@@ -1,0 +1,1 @@
+"""The interactive figures of the page, as specifications of Vega-Lite."""
