@@ -67,7 +67,7 @@ def capture(subject: Subject, gogc: str, limit: str, out: Path) -> None:
         log, pages = Path(folder) / "app.log", Path(folder) / "pages"
         scraper = threading.Thread(target=_scrape, args=[address, pages])
         scraper.start()
-        length = SECONDS + WARM_UP_SECONDS + 2.0
+        length = SECONDS + WARM_UP_SECONDS + 1.0
         command = [str(binary), "-duration", f"{length:g}s", *subject.switches]
         with tempfile.TemporaryFile() as stdout:
             done = run_capture(command, log, env={**os.environ, **knobs}, stdout=stdout, echo=False)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 GO = "1.27.3"
-SECONDS, EVERY_SECONDS = 60.0, 5.0
-WARM_UP_SECONDS = 3.0  # before the first scrape
+SECONDS, EVERY_SECONDS = 50.0, 5.0
+WARM_UP_SECONDS = 2.0  # before the first scrape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,8 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject(program="orders", switches=("-rate", "9000"), limit="200MiB"),
-    Subject(program="jsonapi", switches=("-rate", "12000"), limit="120MiB"),
+    Subject(program="orders", switches=("-rate", "5000"), limit="180MiB"),
+    Subject(program="jsonapi", switches=("-rate", "7000"), limit="100MiB"),
     Subject(program="sessions", switches=(), limit="110MiB"),
 )
 
