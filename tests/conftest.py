@@ -108,6 +108,7 @@ SLOW = (
     "unit/test_job_costs.py::test_fewer_collections_cost_less",
     "unit/test_live_growth.py::test_engines_agree_on_growth",
     "unit/test_live_growth.py::test_the_memory_of_a_job_includes_its_last_heap",
+    "unit/test_recommend_rules.py",
     "unit/test_recovery.py",
     "unit/test_own_controller.py::test_other_processes_load_the_function_again",
     "unit/test_reuse.py::test_a_longer_period_between_collections_makes_more_hits",

@@ -35,6 +35,7 @@ _MEMORY_ROWS = {  # metric: its label in the table
 _OTHER_ROWS = {
     "stw_p99_seconds": "pause, p99",
     "throughput_ratio": "throughput",
+    "request_p99_seconds": "requests, p99",
     "job_wall_seconds": "job, wall time",
     "job_cpu_seconds": "job, CPU time",
 }
