@@ -99,10 +99,10 @@ def test_a_setting_with_a_bad_neighbour_is_passed_over() -> None:
 def test_a_setting_that_spirals_under_mild_stress_is_not_recommended() -> None:
     """The miss names a container in which a third more live heap is safe."""
     service = Model.load("order-service")
-    found = recommend(service, memory_bytes=128 * MIB, plan=PLAN)
+    found = recommend(service, memory_bytes=136 * MIB, plan=PLAN)
     assert not found.feasible
     assert found.reasons[0].startswith(
-        "Not safe: in 128 MiB every setting that fits falls into a death spiral"
+        "Not safe: in 136 MiB every setting that fits falls into a death spiral"
     )
     assert "takes about" in found.reason
     assert found.needed is not None
@@ -133,7 +133,7 @@ def test_variants_of_one_call_are_the_runs_of_their_own() -> None:
 def test_other_memory_is_taken_off_the_container() -> None:
     """The setting is that of a container without it; the document names both; too much of it is refused."""
     service = example_service()
-    found = recommend(service, memory_bytes=640 * MIB, other_memory_bytes=128 * MIB, plan=PLAN)
+    found = recommend(service, memory_bytes=640 * MIB, other_memory_bytes=136 * MIB, plan=PLAN)
     small = recommend(service, memory_bytes=512 * MIB, plan=PLAN)
     assert found.run == small.run
     document = found.to_json()
