@@ -23,7 +23,7 @@ from gcsim.tuning.sweep import Sweep, loosest_last
 from gcsim.units import GIB, MIB, format_go_bytes, format_gogc, format_number
 
 _ROW_HEIGHT = 27
-_NARROW = 430  # pixels: below, cells have no numbers
+_NARROW = 31  # pixels of a column: below, cells have no numbers
 _LOG_FROM = 4.0  # highest over lowest value: from there on the colours are logarithmic
 _LEAST_RANGE = 1.3  # highest over lowest: smaller differences get nearly one colour
 _DARK, _PALE, _FRAME = 0.55, "#ffffff", "#1b1f24"
@@ -195,7 +195,7 @@ def _spec(one: MapOf, cells: list[Datum], gogcs: list[str], limits: list[str]) -
         "value": _FRAME,
     }
     faint = {"condition": {"test": "datum.bad", "value": 0.4}, "value": 1.0}
-    size = {"expr": f"width > {_NARROW} ? 11.5 : 0"}
+    size = {"expr": f"width > {_NARROW * len(gogcs)} ? 11.5 : 0"}
     layers: list[Spec] = [
         {"mark": "rect", "encoding": {**place, "color": colour, "fillOpacity": faint}},
         _strikes(place),
