@@ -105,6 +105,7 @@ SLOW = (
     "unit/test_executors.py",
     "unit/test_fleet.py",
     "unit/test_fit_report.py::test_the_same_fit_gives_the_same_figures",
+    "unit/test_heap_course.py",
     "unit/test_job_costs.py::test_fewer_collections_cost_less",
     "unit/test_live_growth.py::test_engines_agree_on_growth",
     "unit/test_live_growth.py::test_the_memory_of_a_job_includes_its_last_heap",
