@@ -27,6 +27,9 @@ _HEAD = 256 << 10
 _EPOCH = re.compile(
     r"(?<!\d)(1[5-9]\d{8})(\d{3})?(?!\d)"
 )  # in a file's name: seconds or ms from 2017 to 2033
+_MATRIX = re.compile(r'"resultType"\s{0,9}:\s{0,9}"(?:matrix|vector)"')  # Loki's answers have "streams"
+_JSON_PAGES = ('"memstats"', '"NextGC"', '"/gc/', '"/memory/')
+_GC_LINE = re.compile(r"gc \d{1,9} @\d")
 _PAGES = ("/metrics", "/debug/vars", "/debug/pprof/heap?debug=1")
 _ENDINGS = (".txt", ".prom", ".json", ".metrics", ".om", "")
 
@@ -41,6 +44,8 @@ def is_metrics(path: Path) -> bool:
         head = _read(path, _HEAD, is_head=True).lstrip()
     except (InputError, OSError, ValueError):
         return False
+    if _GC_LINE.search(head) is not None:
+        return False  # a log
     if head.startswith("{"):
         return _is_json_head(head)
     return is_exposition(head) or (
@@ -53,7 +58,7 @@ def is_page(path: Path) -> bool:
     if path.is_dir():
         return False
     head = _read(path, _HEAD, is_head=True).lstrip()
-    return not (head.startswith("{") and '"resultType"' in head)
+    return not (head.startswith("{") and _MATRIX.search(head) is not None)
 
 
 def read_series(paths: Sequence[Path], *, process: int | None = None) -> Series:
@@ -192,7 +197,7 @@ def _epoch_of(text: str) -> float:
 
 
 def _is_json_head(head: str) -> bool:
-    return any(mark in head for mark in ('"resultType"', '"memstats"', '"NextGC"', '"/gc/', '"/memory/'))
+    return _MATRIX.search(head) is not None or any(mark in head for mark in _JSON_PAGES)
 
 
 def _read(path: Path, most: int, *, is_head: bool = False) -> str:
