@@ -7,13 +7,13 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gcsim.capture.web.manifest import Manifest, has_manifest
 from gcsim.errors import InputError
 from gcsim.scrapes.exposition import is_exposition, read_exposition
 from gcsim.scrapes.json_pages import memstats_in_text, parsed, read_json_page
-from gcsim.scrapes.range_query import Process, is_range_query, read_range_query
+from gcsim.scrapes.range_query import Process, is_range_query, processes_of, samples_of
 from gcsim.scrapes.sample import Sample
 from gcsim.scrapes.series import Series, series_of
 from gcsim.units import MIB
@@ -88,7 +88,8 @@ def processes_in(path: Path) -> list[tuple[str, int]]:
     """(labels, samples) of each process in an answer of a range query; empty for other metrics."""
     if path.is_dir() or is_page(path):
         return []
-    return [(_named(process), len(samples)) for process, samples in _processes(path).items()]
+    found = _processes(path)
+    return [(_named(process), max(len(values) for _, values in series)) for process, series in found.items()]
 
 
 def _of_capture(folder: Path) -> Iterator[Sample]:
@@ -150,15 +151,15 @@ def _of_range_query(path: Path, process: int | None) -> Series:
     chosen = 1 if process is None else process
     if not 1 <= chosen <= len(found):
         raise InputError(f"{path}: holds {len(found)} processes, so there is no process {chosen}")
-    samples = list(found.values())[chosen - 1]
-    return series_of(_thinned(list(samples.values())), str(path))
+    samples = samples_of(list(found.values())[chosen - 1], str(path))
+    return series_of(_thinned(samples), str(path))
 
 
-def _processes(path: Path) -> dict[Process, dict[float, Sample]]:
+def _processes(path: Path) -> dict[Process, list[tuple[Mapping[str, str], list[Any]]]]:
     document = parsed(_read(path, MOST_BYTES), str(path))
     if not is_range_query(document):
         raise InputError(f"{path}: is no answer of a range query; save the answer of /api/v1/query_range")
-    found = read_range_query(document, str(path))
+    found = processes_of(document, str(path))
     if not found:
         raise InputError(
             f'{path}: holds no go_* series; query the series themselves, such as {{__name__=~"go_.*|process_.*"}}, not'

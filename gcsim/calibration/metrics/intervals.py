@@ -1,8 +1,8 @@
 """The wider intervals of a model from metrics alone.
 
 Scrapes show means over many cycles. What single cycles show in a log is missing: durations, the split of pauses, the
-bytes allocated while marking, and the spread of each from cycle to cycle. The errors here are those that the conversion
-makes on the design programs at GOGC=100 (``experiments.metrics_only.priors``).
+bytes allocated while marking, and the spread of each from cycle to cycle. The errors here are about those that the
+conversion makes on the development programs at GOGC=100 (``experiments.metrics_only``).
 """
 
 import math
@@ -34,7 +34,7 @@ _ADDED = {
 }
 _WITHOUT_CPU = {"mark_cpu_seconds": 0.7, "assist_cpu_seconds": 0.8, "mark_mutator_procs": 0.4}
 _WITHOUT_LIVE = {"live_bytes": 0.05, "mark_cpu_heap_ratio": 0.05}
-#: standard deviation of the logarithm of each factor from cycle to cycle: medians of the design programs
+#: standard deviation of the logarithm of each factor from cycle to cycle: medians of the development programs
 _SPREAD = {
     "live_factor": 0.009,
     "alloc_time_factor": 0.11,
