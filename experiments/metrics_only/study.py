@@ -42,7 +42,11 @@ def rows_of(load: Load) -> Iterator[dict[str, object]]:
     trace = _trace(load, 0)
     models = dict(sources(trace))
     for place in _SETTINGS:
-        target = _trace(load, place)
+        try:
+            target = _trace(load, place)
+        except InputError as error:  # a setting at which the program was not captured
+            print(f"  {error}", file=sys.stderr)
+            continue
         assert target.info is not None
         gogc, limit = load.settings[place]
         for source, model in models.items():
