@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gcsim.cli.console import note
+from gcsim.cli.console import is_quiet, note
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -55,7 +55,7 @@ def progress(what: str, *, steps: str = "settings") -> Iterator[Report]:
 
     ``steps`` names what is counted.
     """
-    if sys.stderr is None:
+    if sys.stderr is None or is_quiet():
         yield _ignore
     elif sys.stderr.isatty():
         with _bar() as bar:

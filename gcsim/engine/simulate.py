@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
-import numpy as np
-
-from gcsim.arrays import FloatArray
+from gcsim.arrays import FloatArray, median
 from gcsim.cycles import CycleTable
 from gcsim.engine.executors import IN_PROCESS, Executor
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
@@ -158,7 +156,7 @@ def _estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) ->
 def _extrapolation(model: Model, settings: Settings, found: Replicas) -> Extrapolation:
     """The distance from calibration of the farthest setting in force."""
     in_force = settings_in_force(found.totals, settings)
-    goal_bytes = statistics.median(found.metrics["heap_goal_mean_bytes"].tolist())
+    goal_bytes = median(found.metrics["heap_goal_mean_bytes"])
     thrashing = statistics.fmean(found.metrics["limiter_time_fraction"].tolist())
     return farthest(
         distance(
@@ -174,8 +172,8 @@ def _extrapolation(model: Model, settings: Settings, found: Replicas) -> Extrapo
 
 def _anonymous_share(metrics: dict[str, FloatArray]) -> float:
     """Anonymous memory over container memory: the model error is of the heap, and not of file pages."""
-    anonymous, container = (np.median(metrics[f"{of}_peak_bytes"]) for of in ("anonymous", "container"))
-    return float(anonymous / max(container, 1.0))
+    anonymous, container = (median(metrics[f"{of}_peak_bytes"]) for of in ("anonymous", "container"))
+    return anonymous / max(container, 1.0)
 
 
 def lanes_for(

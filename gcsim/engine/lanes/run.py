@@ -1,5 +1,6 @@
 """A run of the lane engine: its warm-up, its cycles and its end."""
 
+from functools import cache
 from typing import Unpack
 
 import numpy as np
@@ -7,10 +8,11 @@ import numpy as np
 from gcsim.engine.controllers import GcSetting
 from gcsim.engine.inputs.bounds import OLDEST_SIMULATED_MINOR
 from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.lanes.array_program import ArrayProgram
 from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.stride import EXACT_CYCLES, MAX_MOVING_CYCLES, repeats
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
-from gcsim.engine.summary.totals import LaneTotals
+from gcsim.engine.summary.totals import Addition, LaneTotals, with_cycle
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import GoRules, rules_for
 from gcsim.service.model import Model
@@ -96,10 +98,10 @@ def run_lanes(
                 worked_bytes=worked,
                 to_allocate_bytes=step.heap_start_bytes - marked,
             )
-            active.end_between(step, job_ends & ~done, marked_bytes=marked, share=share)
+            active = active.with_end_between(step, job_ends & ~done, marked_bytes=marked, share=share)
             ended |= job_ends & ~done
             share = (duration_seconds - since) / np.maximum(step.start_seconds - since, 1e-9)
-            active.end_between(step, ended, marked_bytes=marked, share=share)
+            active = active.with_end_between(step, ended, marked_bytes=marked, share=share)
         if any_done or ended.any():
             done |= ended
             any_done = True
@@ -111,9 +113,10 @@ def run_lanes(
             engine.repeat_last(
                 stands_for, since_seconds=since, since_fill_seconds=fill, worked_bytes=step.mutator_bytes
             )
-            active.add(step, counted, stands_for, setting_changes=setting_changes)
+            addition = Addition(step, counted, stands_for)
         else:
-            active.add(step, counted, setting_changes=setting_changes)
+            addition = Addition(step, counted)
+        active = _added(active, addition, setting_changes)
         if engine.growth is not None:
             done |= engine.growth.is_job_over(engine.parameters.replica, engine.state.worked_bytes)
             any_done = any_done or bool(done.any())
@@ -127,6 +130,20 @@ def run_lanes(
             engine.keep(keep)
             active, places, done = active.select(keep), places[keep], done[keep]
             any_done = False
+
+
+def _added(totals: LaneTotals, addition: Addition, setting_changes: bool) -> LaneTotals:
+    """The sums with one more cycle, by a program."""
+    program = _adding((addition.counted is None, addition.times is None), setting_changes)
+    return program(None, (totals, addition), {})
+
+
+@cache
+def _adding(
+    _absent: tuple[bool, bool], setting_changes: bool
+) -> ArrayProgram[None, tuple[LaneTotals, Addition], LaneTotals]:
+    """The program of additions in which the same fields are absent."""
+    return ArrayProgram(lambda _, given: with_cycle(*given, setting_changes=setting_changes))
 
 
 def warm_up(engine: LaneEngine, plan: Plan) -> None:

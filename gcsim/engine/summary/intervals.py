@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gcsim.arrays import FloatArray
+from gcsim.arrays import FloatArray, median
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate, Fit
 from gcsim.service.model import Model
@@ -41,7 +42,7 @@ class SamplingError(NamedTuple):
             return values
         sampling = self.variance * float(values.mean()) ** 2
         wanted = max(spread - sampling, 0.0) + self.share * sampling
-        middle = float(np.median(values))
+        middle = median(values)
         nearer: FloatArray = middle + (values - middle) * math.sqrt(min(wanted / spread, 1.0))
         return nearer
 
@@ -192,7 +193,7 @@ def prediction_interval(
     """
     if sampling is not None:
         values = sampling.corrected(values)
-    bound = _bound_of(most) if most is not None else None
+    bound = None if most is None else _bound_of(most.tobytes())
     return _interval(name, values, load=load, extrapolation=extrapolation, share=share, most=bound)
 
 
@@ -220,35 +221,69 @@ def _interval(
     most: Estimate | None = None,
     is_ratio: bool = False,
 ) -> Estimate:
-    ordered: list[float] = sorted(values.tolist())  # Python's numbers are faster than a few in an array
-    value = _median(ordered)
+    found = _scatter(values.tobytes())
+    value = found.value
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:
-        if ordered[0] == ordered[-1]:  # as with the limiter off in all replicas
+        if found.is_one_value:  # as with the limiter off in all replicas
             return Estimate(value, value, value)
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
-    logs = [math.log(each / value) for each in ordered if each > 0]
     own = share * DISCREPANCY[load][measured].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
-    below = math.hypot(_root_mean_square([each for each in logs if each <= 0]), own, lower)
-    above = math.hypot(_root_mean_square([each for each in logs if each >= 0]), own, higher)
+    below = math.hypot(found.below, own, lower)
+    above = math.hypot(found.above, own, higher)
     free = value * math.exp(Z90 * above)
     if name.endswith(_SHARES) and not is_ratio:
         free = min(free, 1.0)
     high = free if most is None else min(free, most.high)
-    fit = Fit(scatter=_root_mean_square(logs), free_high=max(free, value), most=most)
+    fit = Fit(scatter=found.all, free_high=max(free, value), most=most)
     return Estimate(value, value * math.exp(-Z90 * below), max(high, value), fit=fit)
 
 
-def _bound_of(most: FloatArray) -> Estimate | None:
-    """The median and the ends of upper bounds; None if the 95th percentile is infinite."""
-    high = float(np.quantile(most, 0.95, method="higher"))
+class _Scatter(NamedTuple):
+    """The median of replicas, and the root mean square of the logarithms of their ratios to it."""
+
+    value: float
+    is_one_value: bool  # whether all replicas are equal
+    below: float
+    above: float
+    all: float
+
+
+@lru_cache(maxsize=1 << 14)  # equal lanes give many settings of a grid the same values
+def _scatter(values: bytes) -> _Scatter:
+    """The scatter of float64 numbers."""
+    ordered = _ordered(values)
+    value = _median(ordered)
+    logs = [math.log(each / value) for each in ordered if each > 0] if value > 0 else []
+    return _Scatter(
+        value=value,
+        is_one_value=ordered[0] == ordered[-1],
+        below=_root_mean_square([each for each in logs if each <= 0]),
+        above=_root_mean_square([each for each in logs if each >= 0]),
+        all=_root_mean_square(logs),
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _bound_of(most: bytes) -> Estimate | None:
+    """The median and the ends of upper bounds, float64 numbers; None if the 95th percentile is infinite.
+
+    They are the quantiles of NumPy's methods "lower" and, for the upper end, "higher".
+    """
+    ordered = _ordered(most)
+    last = len(ordered) - 1
+    high = ordered[math.ceil(last * 0.95)]
     if not math.isfinite(high):
         return None
-    low, value = (float(np.quantile(most, share, method="lower")) for share in (0.05, 0.5))
-    return Estimate(value, low, high)
+    return Estimate(ordered[math.floor(last * 0.5)], ordered[math.floor(last * 0.05)], high)
+
+
+def _ordered(values: bytes) -> list[float]:
+    """The numbers in rising order. Python's numbers are faster than a few in an array."""
+    return sorted(np.frombuffer(values).tolist())
 
 
 def load_kind(model: Model) -> LoadKind:

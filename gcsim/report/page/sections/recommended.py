@@ -54,7 +54,16 @@ def summary(content: Content) -> str:
     title = "Keep today's setting" if kept else f"Recommended for {format_mib(found.memory_bytes)}"
     setting = f'<p class="setting">{escaped(short(found.settings))}</p>'
     paste = "" if kept else snippet(_TITLES["env"], SNIPPETS["env"](_deployed(content, found)))
-    inner = [setting, paragraphs([_gain(found)]), paste, paragraphs(_errors())]
+    reached = [one.sentence for one in content.reached]
+    doubts = [*reached, *growth_sentences(found, only_broken=True), *_care(content), *_errors()]
+    inner = [setting, paragraphs([_gain(found)]), paste, paragraphs(doubts)]
+    assessment = content.model.assessment
+    if assessment is not None and assessment.verdict == "do not trust":
+        return _box(
+            "bad",
+            "Do not use this setting: the model is not to be trusted",
+            "\n".join(part for part in inner if part),
+        )
     return _box("good", title, "\n".join(part for part in inner if part))
 
 
@@ -66,7 +75,6 @@ def recommended(content: Content) -> str:
         return "" if run is None else _today_only(run)
     parts = [_comparison(content, found).html()]
     parts += [paragraphs(found.reasons[1:])] if found.feasible else []
-    parts += [paragraphs(one.sentence for one in content.reached)] if content.reached else []
     if found.feasible:
         parts.append(_snippets(content, found))
     if found.alternatives:
@@ -80,6 +88,24 @@ def _box(kind: str, title: str, inner: str) -> str:
     return f"{head}\n{inner}\n</section>"
 
 
+def growth_sentences(found: Recommendation, *, only_broken: bool = False) -> list[str]:
+    """The growth under which the setting still meets every constraint, and under which it does not."""
+    sentences = []
+    for held, words in ((True, "still meets"), (False, "does not meet")):
+        grown = [f"{one.what} × {one.factor:g}" for one in found.stress if one.held is held]
+        if grown and not (held and only_broken):
+            sentences.append(f"With {' or with '.join(grown)} the setting {words} every constraint.")
+    return sentences
+
+
+def _care(content: Content) -> list[str]:
+    """The gravest finding about the model, if there is one."""
+    found = content.model.assessment
+    if found is None or found.verdict == "trust":
+        return []
+    return [f"The model has the verdict {found.line}."]
+
+
 def _errors() -> list[str]:
     """The measured errors that matter for the answer, in one sentence."""
     shipped = Accuracy.shipped()
@@ -89,7 +115,7 @@ def _errors() -> list[str]:
         return []
     return [
         f"On real programs that gcsim was not tuned on, the median error (90th percentile) was: {', '.join(known)}."
-        " The intervals below include it."
+        " All metrics are below, under How wrong predictions are."
     ]
 
 
