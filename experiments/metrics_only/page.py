@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.metrics_only.real import real_table
 from experiments.metrics_only.study import METRICS, RESULTS
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/accuracy-metrics.md"
 BEGIN, END = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
+REAL_BEGIN, REAL_END = "<!-- real scrapes: begin -->\n", "<!-- real scrapes: end -->\n"
 _NAMES = dict(zip(METRICS, ("heap peak", "cycle rate", "GC CPU", "RSS"), strict=True))
 _SOURCES = ("log", "all metrics", "default metrics")
 
@@ -76,14 +78,19 @@ def _cell(rows: Sequence[Row]) -> str:
     return f"{100 * np.median(errors):.1f} % ({100 * np.quantile(errors, 0.9):.0f} %); {100 * inside:.0f} %"
 
 
+def _filled(text: str, begin: str, end: str, content: str) -> str:
+    """The text with other content between two marks."""
+    head, _, rest = text.partition(begin)
+    return f"{head}{begin}{content}\n{end}{rest.partition(end)[2]}"
+
+
 def main() -> int:
     """The command."""
     with RESULTS.open(newline="") as file:
         rows = list(csv.DictReader(file))
     text = PAGE.read_text()
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    new = f"{head}{BEGIN}{tables(rows)}\n{END}{tail}"
+    new = _filled(text, BEGIN, END, tables(rows))
+    new = _filled(new, REAL_BEGIN, REAL_END, "\n".join(real_table()))
     if "--check" in sys.argv[1:]:
         if new != text:
             print(f"{PAGE}: does not show {RESULTS.name}; run python -m experiments.metrics_only.page")

@@ -1,5 +1,6 @@
 """A model from metrics alone, compared with the model from the log of the same run."""
 
+import csv
 import io
 import json
 from functools import cache
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from example_service import example_log
 
+from experiments.metrics_only import page
 from gcsim.api import calibrate
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.metrics.trace import trace_of_metrics
@@ -170,3 +172,10 @@ def test_a_process_of_a_log_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixt
     assert len(read_gctrace(str(log), process=1).cycles) == 50
     assert run(["inspect", "--process", "3", str(log)]) == 2
     assert "there is no process 3" in capsys.readouterr().err
+
+
+def test_the_accuracy_page_shows_the_results() -> None:
+    """The tables of docs/explanation/accuracy-metrics.md are those of results.csv."""
+    with page.RESULTS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert page.tables(rows) in page.PAGE.read_text()
