@@ -202,7 +202,7 @@ class Subject:
         goals, marked = evidence.heap_goal_bytes[1:], evidence.heap_marked_bytes[:-1]
         room = np.where(evidence.exact[1:], 0.0, MIB)  # both are cut to whole MiB
         if not self.limit_is_known:  # a GOGC of 1 or 2 sets such goals of small heaps
-            room = np.where(TWO_GOGC * marked > 2.0 * MIB, room, -MIB)
+            room = np.where(TWO_GOGC * marked > MIB, room, -MIB)
         low = (goals < marked + room) & evidence.follows & (goals > 0) & (marked > 8.0 * MIB)
         if self.trace.generation == "1.18":
             found[1:] = low

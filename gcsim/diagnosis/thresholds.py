@@ -30,7 +30,7 @@ GOAL_BELOW_LIVE_SHARE = (
 LITTLE_ROOM = 0.5  # goal less heapMarked, over heapMarked: half of the room of GOGC=100
 SPIRAL_SHARE = 0.5  # of late cycles: the limit is broken even if marking is cheap
 FEW_LIMITED_CYCLES = 4
-TWO_GOGC = 0.02  # GOGC=2 sets goals this far above heapMarked
+TWO_GOGC = 0.02  # GOGC=2 sets goals this far above heapMarked; a limit that is not known must do as much
 SPIRAL_CPU = 0.15  # GC CPU: below it, a goal at the live heap costs little and is not a spiral
 NEAR_LIMIT_SERIOUS_CPU = 0.15
 NEAR_LIMIT_WORTH_CPU = 0.05
@@ -53,6 +53,9 @@ GC_OF_USED_LEAST_CPU = (
     0.08  # of all CPU, idle marking included: a process that uses almost no CPU has no CPU problem
 )
 GOGC_LOW = 75  # percent: below it, the setting is a choice to spend CPU on memory
+LOW_GOGC_CPU_WORTH = (
+    0.10  # of all CPU with idle marking, which dashboards count: a higher GOGC saves nearly all of it
+)
 HEALTHY_GC_CPU = 0.10
 IDLE_MARKING_WORTH = 0.05
 
@@ -82,6 +85,9 @@ SATURATED_IDLE = 0.05  # CPU of idle mark workers over all CPU while marking: up
 LONG_PAUSE_SECONDS = 0.010  # healthy captures have one in 20,000
 LONG_PAUSES_SERIOUS_SHARE = 0.02  # 1 % is the 99th percentile; twice that is no accident
 LONG_PAUSES_SERIOUS_COUNT = 3
+LONG_PAUSES_SERIOUS_TIME = (
+    0.01  # of all time: one arrival in a hundred meets a long pause, which moves the p99
+)
 LATE_STOP_SHARE = 0.3  # of sweep terminations that are long: a busy machine delays fewer, loops delay most
 LATE_STOP_COUNT = 10
 COARSE_CLOCK_PAUSE_SECONDS = 0.016  # one tick of the coarse clock is 15.6 ms
