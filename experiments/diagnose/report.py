@@ -99,7 +99,8 @@ def _rows(found: Sequence[Outcome], half: str) -> str:
         expected = (
             "nothing serious" if scenario.is_healthy else " or ".join(f"`{n}`" for n in scenario.expected)
         )
-        row = [half, f"`{scenario.name}`", expected, *(cells.get(go, "") for go in versions)]
+        name = f"`{scenario.name}`{' (bare)' if scenario.bare else ''}"
+        row = [half, name, expected, *(cells.get(go, "") for go in versions)]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
