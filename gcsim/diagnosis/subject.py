@@ -17,7 +17,7 @@ from gcsim.capture.cpu_quota import CpuQuota
 from gcsim.capture.info import CaptureInfo
 from gcsim.cycles import NOT_LOGGED
 from gcsim.diagnosis.records import Sign, Unit
-from gcsim.diagnosis.thresholds import COARSE_CLOCK_SHARE, CROWDED_CPU, TWO_GOGC
+from gcsim.diagnosis.thresholds import COARSE_CLOCK_SHARE, CROWDED_CPU, TWO_GOGC, WAITING_SHARE
 from gcsim.gctrace.source import source_name
 from gcsim.gctrace.trace import Trace
 from gcsim.metrics import cycle_metrics
@@ -163,6 +163,11 @@ class Subject:
         idle = self.metric("gc_idle_cpu_fraction")
         used = info.cpu_seconds / info.wall_seconds / max(self.settings.gomaxprocs, 1)
         return min((self.gc_cpu + idle) / max(used, 1e-9), 1.0)
+
+    @property
+    def gc_waits_for_cpu(self) -> bool:
+        """Whether other processes used much of the CPU, and gctrace counts more GC CPU than the process used."""
+        return self.is_crowded and self.gc_of_used_cpu >= WAITING_SHARE
 
     @cached_property
     def late(self) -> BoolArray:
