@@ -80,10 +80,9 @@ def diagnosed(scenario: Scenario, files: Sequence[str]) -> Verdicts:
 
 
 def table(found: Sequence[Outcome]) -> str:
-    """The tables of the reported and the design half, and the counts."""
-    return "\n".join(
-        [*(_rows(found, half) for half in ("second", "reported", "design")), _summary(found) + "\n"]
-    )
+    """The tables of the reported halves and of the design half, and the counts."""
+    halves, captured = ("second", "reported", "design"), {half_of(one.scenario) for one in found}
+    return "\n".join([*(_rows(found, half) for half in halves if half in captured), _summary(found) + "\n"])
 
 
 def _rows(found: Sequence[Outcome], half: str) -> str:
@@ -130,6 +129,8 @@ def _summary(found: Sequence[Outcome]) -> str:
             [one.is_right for one in found if is_in(one) and one.scenario.is_healthy is healthy]
             for healthy in (False, True)
         ]
+        if not any(counts):
+            continue
         cells = [f"{sum(right)} of {len(right)}" for right in counts]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
