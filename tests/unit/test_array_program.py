@@ -161,7 +161,7 @@ def test_the_engine_has_the_bytes_of_the_cycle(loop: str, go: str) -> None:
     def run() -> tuple[Any, ...]:
         engine = lanes_for(model, settings, replicas=3)
         engine.watch = LimitWatch(engine.parameters.lanes)
-        totals = run_lanes(engine, duration_seconds=30.0)
+        totals = run_lanes(engine, duration_seconds=10.0)
         return totals, engine.watch.least_limit_bytes, engine.watch.least_gogc
 
     with patch.object(
