@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.article import gogc50, limit, load_test, prealloc, soft_limit, versions
+from experiments.article import gogc50, limit, load_test, pool, prealloc, soft_limit, versions
 from experiments.article.arms import DATA
 from experiments.article.page import Study, write_page
 
-_ALL: tuple[Study, ...] = (gogc50, prealloc, limit, soft_limit, versions, load_test)
+_ALL: tuple[Study, ...] = (gogc50, prealloc, limit, soft_limit, versions, load_test, pool)
 STUDIES = {one.NAME: one for one in _ALL}
 
 

@@ -3,11 +3,10 @@
 python -m experiments.changes.capture --out DIR [--most N] [--again SHARE]
 
 Makes at most N runs whose files are not in DIR. With ``--again``, also makes runs again in which other processes took
-more than this share of the CPU, and keeps the less disturbed one. Needs the right to raise its own priority.
+more than this share of the CPU, and keeps the less disturbed one. Runs have a high priority.
 """
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -16,9 +15,9 @@ from pathlib import Path
 
 from experiments.capture import CapturedRun, RunPlan, capture_run, is_captured, load_run, summary
 from experiments.changes.matrix import plans
+from experiments.priority import high_priority
 
 _AGAIN = "again"  # folder of repeated runs
-_NICENESS = -19  # of the runs, so that other processes disturb them little
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=1000, help="runs to make")
     parser.add_argument("--again", type=float, default=1.0, help="foreign CPU above which a run is repeated")
     options = parser.parse_args(arguments)
-    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     made = 0
     for _, plan, change in plans():
         if made >= options.most:
@@ -57,7 +55,8 @@ def _capture(plan: RunPlan, change: str, out: Path) -> CapturedRun:
     out.mkdir(parents=True, exist_ok=True)
     if change == "base":
         plan = replace(plan, args=(*plan.args, "-profiles", str(out.absolute() / plan.name)))
-    return capture_run(plan, out, attempts=1)
+    with high_priority():
+        return capture_run(plan, out, attempts=1)
 
 
 if __name__ == "__main__":

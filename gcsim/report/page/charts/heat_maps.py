@@ -23,10 +23,12 @@ from gcsim.tuning.sweep import Sweep, loosest_last
 from gcsim.units import GIB, MIB, format_go_bytes, format_gogc, format_number
 
 _ROW_HEIGHT = 27
-_NARROW = 430  # pixels: below, cells have no numbers
+_NARROW = 31  # pixels of a column: below, cells have no numbers
 _LOG_FROM = 4.0  # highest over lowest value: from there on the colours are logarithmic
 _LEAST_RANGE = 1.3  # highest over lowest: smaller differences get nearly one colour
-_DARK, _PALE, _FRAME = 0.55, "#ffffff", "#1b1f24"
+_BLACK, _WHITE = "#000000", "#ffffff"
+_SWITCH = 0.179  # luminance on which both have a contrast of 4.58
+_FAINT = 0.25  # opacity of infeasible cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,6 @@ def _heat_map(one: MapOf, sweep: Sweep, *, chosen: Settings | None, today: Setti
     cells = [
         _cell(one, run, place, sweep.memory_bytes, marks) for run, place in zip(runs, places, strict=True)
     ]
-    _shade(cells)
     width = len(gogc_labels)
     return Chart(
         stem=one.stem,
@@ -146,21 +147,6 @@ def _interval(shown: str, ends: Sequence[str]) -> str:
     return ", ".join([interval, *notes])
 
 
-def _shade(cells: list[Datum]) -> None:
-    """Adds whether the colour of each cell is dark, so that its number is light."""
-    low, high = _ends(cells)
-    is_log = high / low > _LOG_FROM
-    for cell in cells:
-        value = float(cell["v"] or low)
-        if high <= low:
-            share = 0.0
-        elif is_log:
-            share = math.log(max(value, low) / low) / math.log(high / low)  # above 1 for infeasible cells
-        else:
-            share = (value - low) / (high - low)
-        cell["dark"] = share > _DARK
-
-
 def _ends(cells: list[Datum]) -> tuple[float, float]:
     """The ends of the colours: over the feasible cells, or over all if none is feasible."""
     values = [float(cell["v"]) for cell in cells if cell["v"]]
@@ -190,20 +176,21 @@ def _spec(one: MapOf, cells: list[Datum], gogcs: list[str], limits: list[str]) -
                    "format": NUMBERS, **ticks},
     }  # fmt: skip
     place = {"x": across, "y": down}
+    light = f"luminance(scale('color', datum.v)) > {_SWITCH}"
     text_colour = {
-        "condition": [{"test": "datum.bad", "value": INK}, {"test": "datum.dark", "value": _PALE}],
-        "value": _FRAME,
+        "condition": [{"test": "datum.bad", "value": INK}, {"test": light, "value": _BLACK}],
+        "value": _WHITE,
     }
-    faint = {"condition": {"test": "datum.bad", "value": 0.4}, "value": 1.0}
-    size = {"expr": f"width > {_NARROW} ? 11.5 : 0"}
+    faint = {"condition": {"test": "datum.bad", "value": _FAINT}, "value": 1.0}
+    size = {"expr": f"width > {_NARROW * len(gogcs)} ? 11.5 : 0"}
     layers: list[Spec] = [
         {"mark": "rect", "encoding": {**place, "color": colour, "fillOpacity": faint}},
         _strikes(place),
         {"mark": {"type": "text", "baseline": "middle", "fontSize": size, "clip": True},
          "encoding": {**place, "text": {"field": "c"}, "color": text_colour}},
-        _frame(place, {"filter": "datum.mark !== ''"}, "#ffffff", 4.5, []),
-        _frame(place, {"filter": "datum.mark === 'recommended'"}, _FRAME, 2.4, []),
-        _frame(place, {"filter": "datum.mark !== '' && datum.mark !== 'recommended'"}, _FRAME, 2.4, [5, 3]),
+        _frame(place, {"filter": "datum.mark !== ''"}, _WHITE, 4.5, []),
+        _frame(place, {"filter": "datum.mark === 'recommended'"}, _BLACK, 2.4, []),
+        _frame(place, {"filter": "datum.mark !== '' && datum.mark !== 'recommended'"}, _BLACK, 2.4, [5, 3]),
     ]  # fmt: skip
     data = rows([{name: value for name, value in cell.items() if name != "table"} for cell in cells])
     return chart_spec(layers, height=_ROW_HEIGHT * len(limits), data=data, place=place, is_grid=True)

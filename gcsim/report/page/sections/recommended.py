@@ -54,8 +54,16 @@ def summary(content: Content) -> str:
     title = "Keep today's setting" if kept else f"Recommended for {format_mib(found.memory_bytes)}"
     setting = f'<p class="setting">{escaped(short(found.settings))}</p>'
     paste = "" if kept else snippet(_TITLES["env"], SNIPPETS["env"](_deployed(content, found)))
-    doubts = [*growth_sentences(found, only_broken=True), *_care(content), *_errors()]
+    reached = [one.sentence for one in content.reached]
+    doubts = [*reached, *growth_sentences(found, only_broken=True), *_care(content), *_errors()]
     inner = [setting, paragraphs([_gain(found)]), paste, paragraphs(doubts)]
+    assessment = content.model.assessment
+    if assessment is not None and assessment.verdict == "do not trust":
+        return _box(
+            "bad",
+            "Do not use this setting: the model is not to be trusted",
+            "\n".join(part for part in inner if part),
+        )
     return _box("good", title, "\n".join(part for part in inner if part))
 
 
@@ -67,7 +75,6 @@ def recommended(content: Content) -> str:
         return "" if run is None else _today_only(run)
     parts = [_comparison(content, found).html()]
     parts += [paragraphs(found.reasons[1:])] if found.feasible else []
-    parts += [paragraphs(one.sentence for one in content.reached)] if content.reached else []
     if found.feasible:
         parts.append(_snippets(content, found))
     if found.alternatives:
