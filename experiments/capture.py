@@ -106,12 +106,17 @@ def capture_run(
     *,
     lock: Path | None = None,
     attempts: int = ATTEMPTS,
+    added: Path | None = None,
 ) -> CapturedRun:
     """Build, run and file one plan under ``out``; ``lock`` is held (flock, exclusive) while the program runs.
 
-    Raises InputError where it cannot be built, fails, or ends without its line of JSON.
+    ``added`` is one more Go file of the program (``toolchains.build_with``). Raises InputError where it cannot be
+    built, fails, or ends without its line of JSON.
     """
-    binary = toolchains.build(plan.program, plan.go_version)
+    if added is None:
+        binary = toolchains.build(plan.program, plan.go_version)
+    else:
+        binary = toolchains.build_with(plan.program, plan.go_version, added)
     return least_disturbed(
         plan, out, lambda: _attempt(plan, binary), disturbance, lock=lock, attempts=attempts
     )

@@ -7,6 +7,7 @@ cache.
 """
 
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -57,11 +58,12 @@ class Toolchain:
         }
         return {**env, "GOTOOLCHAIN": "local", "GOPROXY": "off", "GO111MODULE": "on", "GOWORK": "off"}
 
-    def build(self, package: Path, output: Path) -> Path:
+    def build(self, package: Path, output: Path, *, overlay: Path | None = None) -> Path:
         """Build a package directory or one Go file. Raises InputError with the compiler's words."""
         is_file = package.suffix == ".go"
         folder, target = (package.parent, package.name) if is_file else (package, ".")
-        command = [str(self.go), "build", "-o", str(output.absolute()), target]
+        added = [] if overlay is None else ["-overlay", str(overlay.absolute())]
+        command = [str(self.go), "build", *added, "-o", str(output.absolute()), target]
         built = subprocess.run(
             command, cwd=folder, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -96,6 +98,19 @@ def build(program: str, version: str) -> Path:
     output = cache_dir() / "programs" / toolchain.version / program
     output.parent.mkdir(parents=True, exist_ok=True)
     return toolchain.build(PROGRAMS / program, output)  # go build itself knows what is up to date
+
+
+def build_with(program: str, version: str, added: Path) -> Path:
+    """A program of ``experiments/programs`` with one more Go file in its package ``load``.
+
+    A build overlay adds the file, so that the programs of other studies do not have it.
+    """
+    folder = cache_dir() / "overlays" / version / added.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    overlay = folder / "overlay.json"
+    place = PROGRAMS / "internal" / "load" / added.name
+    overlay.write_text(json.dumps({"Replace": {str(place): str(added.absolute())}}))
+    return find(version).build(PROGRAMS / program, folder / program, overlay=overlay)
 
 
 def cache_dir() -> Path:

@@ -15,10 +15,10 @@ from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.pooling import PooledCalibration
 from gcsim.calibration.pooling import calibrate_logs as estimate
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides
+from gcsim.calibration.source import read_source
 from gcsim.calibration.validation import Validation
 from gcsim.engine.run import settings_json
 from gcsim.errors import InputError
-from gcsim.gctrace import read_gctrace
 from gcsim.gctrace.trace import Trace
 from gcsim.service.assessment import Assessment, Verdict
 from gcsim.service.model import Model
@@ -175,8 +175,11 @@ def calibrate_service(
             "a reading of memory belongs to one run: calibrate the log of that run alone, or calibrate all logs"
             " without the reading and give it to gcsim recommend"
         )
-    traces = {log: one if isinstance(one, Trace) else read_gctrace(fspath(one)) for log, one in named.items()}
-    stated = {log: _stated(log, overrides) for log in traces}
+    stated = {log: _stated(log, overrides) for log in named}
+    traces = {
+        log: one if isinstance(one, Trace) else read_source(fspath(one), stated=stated[log])
+        for log, one in named.items()
+    }
     found = estimate(traces, name=name or _service_name(traces), overrides=stated, readings=readings)
     diagnosis, checks = diagnose_logs(traces, found, fit_check=fit_check)
     model = with_verdict(found.model, diagnosis)

@@ -5,6 +5,7 @@ A function of ``Real`` or ``Integer`` returns a number for numbers and an array 
 number with arrays, its arguments are ``FloatOrArray``, ``IntOrArray`` or ``BoolOrArray``.
 """
 
+import statistics
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -21,3 +22,8 @@ FloatOrArray: TypeAlias = float | FloatArray
 IntOrArray: TypeAlias = int | Int64Array
 BoolOrArray: TypeAlias = bool | BoolArray
 NumberOrArray: TypeAlias = float | NDArray[np.floating[Any]] | NDArray[np.signedinteger[Any]]
+
+
+def median(values: FloatArray) -> float:
+    """The median of one or more numbers. ``numpy.median`` loads NumPy's masked arrays, which takes 20 ms of CPU."""
+    return float(statistics.median(values.tolist()))

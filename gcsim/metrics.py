@@ -4,7 +4,7 @@ Every function takes a ``CycleTable`` in gctrace's units. ``docs/reference/metri
 symbols.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -63,6 +63,8 @@ METRIC_TABLE = (
     _of_run("container_peak_bytes", "container memory, peak"),
     _of_run("limiter_time_fraction", "time under the CPU limiter"),
     _of_run("throughput_ratio", "throughput, against calibration"),
+    _of_run("job_cpu_seconds", "CPU time of the job"),
+    _of_run("job_wall_seconds", "wall time of the job"),
     _of_run("request_p50_seconds", "request latency, median"),
     _of_run("request_p99_seconds", "request latency, 99th percentile"),
 )
@@ -97,6 +99,7 @@ class Estimate:
     value: float
     low: float
     high: float
+    fit: "Fit | None" = field(default=None, compare=False, repr=False)  # None in a sweep's file
 
     def to_json(self) -> dict[str, float]:
         """The JSON document of the prediction."""
@@ -105,6 +108,15 @@ class Estimate:
     def contains(self, observed: float) -> bool:
         """Whether an observed value lies inside the prediction interval."""
         return self.low <= observed <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How an estimate was fitted: the parts that its three numbers do not show."""
+
+    scatter: float  # relative scatter of the replicas, a part of the interval's width
+    free_high: float  # 95th percentile without ``most``
+    most: Estimate | None = None  # the most that the value can be, such as a memory limit allows
 
 
 def cycle_metrics(cycles: CycleTable) -> dict[str, float]:

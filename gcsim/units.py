@@ -150,6 +150,15 @@ def parse_fraction(text: str, *, what: str) -> float:
     return value
 
 
+def parse_ratio(text: str, *, what: str) -> float:
+    """The factor, more than 0 and at most 10, of ``95%`` or ``0.95``. Raises InputError."""
+    match = re.fullmatch(rf"({_DECIMAL}) ?(%?)", text.strip())
+    value = float(match[1]) / (100.0 if match[2] else 1.0) if match else -1.0
+    if not 0.0 < value <= 10.0:
+        raise InputError(f"{what}: {quoted(text)} is not a share from 0 to 10; write for example 95% or 0.95")
+    return value
+
+
 def parse_count(text: str | int) -> int:
     """The value of a whole number of at most 18 ASCII digits. Raises InputError."""
     if isinstance(text, int):

@@ -3,7 +3,7 @@
 python -m experiments.changes.capture --out DIR [--most N] [--again SHARE]
 
 Makes at most N runs whose files are not in DIR. With ``--again``, also makes runs again in which other processes took
-more than this share of the CPU, and keeps the less disturbed one.
+more than this share of the CPU, and keeps the less disturbed one. Runs have a high priority.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from experiments.capture import CapturedRun, RunPlan, capture_run, is_captured, load_run, summary
 from experiments.changes.matrix import plans
+from experiments.priority import high_priority
 
 _AGAIN = "again"  # folder of repeated runs
-_AGAIN_BASE = 0.12  # foreign CPU above which a run of an unchanged program is repeated in any case
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if made >= options.most:
             break
         before = _disturbance(plan, options.out)
-        if before is not None and before <= (
-            min(_AGAIN_BASE, options.again) if change == "base" else options.again
-        ):
+        if before is not None and before <= options.again:
             continue
         folder = options.out if before is None else options.out / _AGAIN
         run = _capture(plan, change, folder)
@@ -57,7 +55,8 @@ def _capture(plan: RunPlan, change: str, out: Path) -> CapturedRun:
     out.mkdir(parents=True, exist_ok=True)
     if change == "base":
         plan = replace(plan, args=(*plan.args, "-profiles", str(out.absolute() / plan.name)))
-    return capture_run(plan, out, attempts=1)
+    with high_priority():
+        return capture_run(plan, out, attempts=1)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from experiments.capture import capture_run
+from experiments.priority import high_priority
 from experiments.rules.page import write_page
 from experiments.rules.predict import write_predictions
 from experiments.rules.study import (
@@ -62,7 +63,8 @@ def _run(program: str, memory_mib: int, *, ends_only: bool) -> None:
     rules = [one for one in read_predictions() if (one.program, one.memory_mib) == (program, memory_mib)]
     found = []
     for rule in rules:
-        one = run_rule(case, binary, rule, ends_only=ends_only)
+        with high_priority():
+            one = run_rule(case, binary, rule, ends_only=ends_only)
         found.append(one)
         cpu = "" if one.gc_cpu_fraction is None else f"{100 * one.gc_cpu_fraction:.1f} % GC CPU"
         sys.stderr.write(f"{program} {memory_mib} MiB, {one.rule}: {one.end} {cpu}\n")

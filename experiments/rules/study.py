@@ -14,7 +14,6 @@ from pathlib import Path
 from experiments import toolchains
 from experiments.capture import RunPlan
 from experiments.cgroup import PeakWatch, drop_page_cache, memory_cgroup, wait_bounded
-from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 from gcsim.metrics import cycle_metrics
 from gcsim.units import MIB
@@ -86,27 +85,15 @@ class Observed:
 
 def build(program: str) -> Path:
     """The program with the tuners of the rules."""
-    toolchain = toolchains.find(GO)
-    folder = toolchains.cache_dir() / "rules"
-    folder.mkdir(parents=True, exist_ok=True)
-    overlay = folder / "overlay.json"
-    added = toolchains.PROGRAMS / "internal" / "load" / "tuners.go"
-    overlay.write_text(json.dumps({"Replace": {str(added): str(HERE / "tuners.go")}}))
-    output = folder / program
-    command = [str(toolchain.go), "build", "-overlay", str(overlay), "-o", str(output), "."]
-    done = subprocess.run(
-        command, cwd=toolchains.PROGRAMS / program, env=toolchain.environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise InputError(f"Go {GO} does not build {program}: {done.stderr.strip()}")
-    return output
+    return toolchains.build_with(program, GO, HERE / "tuners.go")
 
 
-def run_rule(case: Case, binary: Path, rule: Predicted, *, ends_only: bool = False) -> Observed:
+def run_rule(
+    case: Case, binary: Path, rule: Predicted, *, ends_only: bool = False, seconds: float = SECONDS
+) -> Observed:
     """Runs the program in a container at the setting of a rule; ``ends_only`` keeps no figures that CPU decides."""
     knobs = {**rule.environment, "GOMAXPROCS": "2", "GODEBUG": "gctrace=1"}
-    command = [str(binary), "-duration", f"{SECONDS:g}s", *case.args]
+    command = [str(binary), "-duration", f"{seconds:g}s", *case.args]
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         own = stack.enter_context(memory_cgroup(rule.memory_mib * MIB))
@@ -114,7 +101,7 @@ def run_rule(case: Case, binary: Path, rule: Predicted, *, ends_only: bool = Fal
         log = stack.enter_context((folder / "run.log").open("wb"))
         process = own.start(command, env={**os.environ, **knobs}, stdout=subprocess.PIPE, stderr=log)
         with PeakWatch(own, process.pid) as watch:
-            status = wait_bounded(process, _MOST_TIMES * SECONDS, own.kill)
+            status = wait_bounded(process, _MOST_TIMES * seconds, own.kill)
         assert process.stdout is not None
         printed = process.stdout.read().decode()
         killed = own.oom_kills > 0

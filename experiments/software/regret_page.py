@@ -30,6 +30,10 @@ def regret_section(rows: Sequence[Row]) -> Lines:
         "within the budget.",
         "- **near the best**: the regret is at most 10 % of the best GC CPU, or half a point.",
         "",
+        "The settings are those of an earlier `recommend`, which judged memory at the 95th percentile and had no knee, "
+        "no check of neighbours and no stress test. The [present rules](recommended-settings.md) choose other settings "
+        "for some of these rows; those were not run.",
+        "",
         *_totals(rows),
         "",
         *_each(rows),

@@ -16,6 +16,7 @@ from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.memory.fit import fit_memory
 from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.memory.sources import joined, sources_of
+from gcsim.calibration.metrics.intervals import with_wider_intervals
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides, settings_from
 from gcsim.calibration.window import is_settled, job_window, working_window
 from gcsim.capture.info import CaptureInfo
@@ -136,6 +137,8 @@ def calibrate(
         provenance=_provenance(trace.info, window, len(trace.cycles), pace),
     )
     model = replace(model, scatter=fit_variability(evidence, gaps, model, movement.live_trend))
+    if trace.metrics is not None:
+        model = with_wider_intervals(model, trace.metrics)
     case = LogCase(trace=trace, log=log, printed=printed, window=window, evidence=evidence, measured=measured)
     return Calibration(model=model, case=case, pace=pace)
 

@@ -15,6 +15,7 @@ from gcsim.cli.options import (
     LoggedGomemlimitOption,
     LoggedGoOption,
     LogsArgument,
+    ProcessOption,
 )
 from gcsim.cli.readings import GivenMemory, note_measured, reads_memory, with_go_of_binary
 from gcsim.cli.service import exit_by_verdict
@@ -38,6 +39,7 @@ def calibrate(
     open_loop: OpenLoopOption = False,
     closed_loop: ClosedLoopOption = False,
     job: JobOption = None,
+    process: ProcessOption = None,
     *,
     given: GivenMemory,
     figures: Annotated[
@@ -64,7 +66,7 @@ def calibrate(
     check_output(output)
     if figures is not None:
         check_folder(figures)
-    traces = read_logs(logs)
+    traces = read_logs(logs, stated=stated, process=process)
     for log, trace in traces.items():
         warn_about(log, trace)
     if given.binary is not None:

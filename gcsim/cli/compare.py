@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcsim.cli.bounds import OtherMemoryOption, parse_other_memory
 from gcsim.cli.console import emit, emit_json, emit_table, note_written, wrap
 from gcsim.cli.options import (
     GomaxprocsOption,
@@ -22,6 +23,7 @@ from gcsim.cli.upgrade import note_upgrade
 from gcsim.cli.where import executor_of
 
 if TYPE_CHECKING:
+    from gcsim.metrics import Estimate
     from gcsim.service.model import Model
     from gcsim.tuning.compare import Compared, Comparison
 
@@ -37,6 +39,7 @@ def compare(
     memory: Annotated[
         str, typer.Option("--memory", metavar="SIZE", help="Memory of the container, such as 512Mi or 2GiB.")
     ],
+    other_memory: OtherMemoryOption = None,
     controller: Annotated[
         list[str] | None,
         typer.Option(
@@ -58,7 +61,7 @@ def compare(
     """Compare the recommendation with rules of thumb; exit status 1 if no setting is feasible."""
     from gcsim.atomic import check_folder
 
-    memory_bytes = parse_memory(memory)
+    memory_bytes, other_bytes = parse_memory(memory), parse_other_memory(other_memory)
     assert memory_bytes is not None
     service = load_service(model, given.readings())
     if output is not None:
@@ -71,6 +74,7 @@ def compare(
         found = compare_rules(
             service,
             memory_bytes=memory_bytes,
+            other_memory_bytes=other_bytes,
             controllers=own,
             gomaxprocs=gomaxprocs,
             go=go,
@@ -103,7 +107,7 @@ def _print(found: "Comparison") -> None:
     )
     emit("\n")
     emit_table(
-        ["rule", "GC CPU", "5th to 95th", "cores saved", "throughput", "p99 pause"],
+        ["rule", "GC CPU", "cores saved", "throughput", "p99 pause"],
         [_cpu_cells(row) for row in found.rows],
     )
     width = max(len(_name(row)) for row in found.rows) + 2
@@ -155,19 +159,24 @@ def _settings(row: "Compared") -> tuple[str, str]:
 
 def _cpu_cells(row: "Compared") -> list[str]:
     from gcsim.metrics import format_metric
-    from gcsim.units import format_number, format_percent
+    from gcsim.units import format_percent
 
     metrics = row.run.metrics
-    gc_cpu = metrics["gc_cpu_fraction"]
-    low, high = (format_percent(share, 2).removesuffix(" %") for share in (gc_cpu.low, gc_cpu.high))
     return [
         _name(row),
-        format_percent(gc_cpu.value, 2),
-        f"{low} to {high} %",
-        format_number(round(row.cores_saved, 3) + 0.0, 2),
+        format_percent(metrics["gc_cpu_fraction"].value, 2),
+        _saved(row.saving.cores),
         format_metric("throughput_ratio", metrics["throughput_ratio"].value),
         format_metric("stw_p99_seconds", metrics["stw_p99_seconds"].value),
     ]
+
+
+def _saved(cores: "Estimate") -> str:
+    """The saving with its interval, with two digits, in thousandths of a core at least."""
+    from gcsim.units import format_number
+
+    value, low, high = (format_number(round(one, 3) + 0.0, 2) for one in (cores.value, cores.low, cores.high))
+    return value if low == value == high else f"{value} ({low} to {high})"
 
 
 def _write_figure(service: "Model", found: "Comparison", output: Path) -> None:

@@ -23,6 +23,7 @@ _WIDTH_OF_A_TABLE_IN_A_FILE = 120  # columns of wrapped tables if standard outpu
 _WIDTH_OF_A_FILE = 80  # columns of sentences if standard output is not a terminal
 _NARROWEST, _WIDEST_PROSE = 40, 100
 
+_quiet = False
 _lost_output: OSError | None = None  # the error of the last failed write to standard output
 
 
@@ -63,8 +64,24 @@ def to_json_text(document: object) -> str:
     return printable_json(indented(document)) + "\n"
 
 
-def note(text: str) -> None:
-    """Writes one line to standard error, with control characters and line ends escaped; ignores failures."""
+def set_quiet(quiet: bool) -> None:
+    """Sets whether notes and progress are left out."""
+    global _quiet
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether notes and progress are left out."""
+    return _quiet
+
+
+def note(text: str, *, always: bool = False) -> None:
+    """Writes one line to standard error, with control characters and line ends escaped; ignores failures.
+
+    With ``--quiet`` it writes nothing, except an error, ``always``.
+    """
+    if _quiet and not always:
+        return
     try:
         sys.stderr.write(printable(text) + "\n")
         sys.stderr.flush()

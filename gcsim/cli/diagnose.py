@@ -15,6 +15,7 @@ from gcsim.cli.options import (
     LoggedGomaxprocsOption,
     LoggedGomemlimitOption,
     LoggedGoOption,
+    ProcessOption,
     parse_memory,
 )
 from gcsim.cli.readings import GivenMemory, reads_memory
@@ -57,6 +58,7 @@ def diagnose(
         str | None,
         typer.Option("--cpus", metavar="N", help="CPU quota of the container in CPUs, such as 1.5 or 500m."),
     ] = None,
+    process: ProcessOption = None,
     gogc: LoggedGogcOption = None,
     gomemlimit: LoggedGomemlimitOption = None,
     gomaxprocs: LoggedGomaxprocsOption = None,
@@ -84,6 +86,7 @@ def diagnose(
         readings=() if readings is None else readings.readings,
         memory_bytes=memory_bytes,
         cpus=quota,
+        process=process,
     )
     if as_json:
         emit_json(found.to_json())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gcsim.cli.console import note, wrap
-from gcsim.cli.options import Command, LoggedGogcOption, LoggedGomemlimitOption, with_options
+from gcsim.cli.options import Command, LoggedGogcOption, LoggedGomemlimitOption, ProcessOption, with_options
 from gcsim.cli.readings import GivenMemory, note_measured, with_go_of_binary
 from gcsim.cli.service import load_service, note_verdict
 from gcsim.errors import InputError
@@ -23,7 +23,7 @@ SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A model, a shipped model's name, a gctrace log, or - for a log on standard input.",
+        help="A model, a shipped model's name, a gctrace log or metrics, or - for a log on standard input.",
     ),
 ]
 OpenLoopOption = Annotated[
@@ -54,6 +54,7 @@ class Stated:
     open_loop: bool = False
     closed_loop: bool = False
     job: bool | None = None
+    process: int | None = None
     gogc: str | None = None
     gomemlimit: str | None = None
 
@@ -93,6 +94,7 @@ _LOOP_OPTIONS: dict[str, tuple[Any, Any]] = {
     "open_loop": (OpenLoopOption, False),
     "closed_loop": (ClosedLoopOption, False),
     "job": (JobOption, None),
+    "process": (ProcessOption, None),
 }
 _SETTING_OPTIONS: dict[str, tuple[Any, Any]] = {
     "gogc": (LoggedGogcOption, None),
@@ -122,6 +124,10 @@ def is_log(source: str) -> bool:
         return True
     path = Path(source)
     try:
+        if path.is_dir():
+            from gcsim.scrapes.files import is_metrics
+
+            return is_metrics(path)
         if path.suffix == ".toml" or not path.is_file():
             return False
         with path.open("rb") as file:
@@ -171,7 +177,7 @@ def _calibrated(source: str, given: GivenMemory, stated: Stated, go: str | None)
     asked = overrides_of(gogc=stated.gogc, gomemlimit=stated.gomemlimit, loop=stated.loop, job=stated.job)
     readings = given.readings()
     shown = source_name(source)
-    (trace,) = read_logs([source]).values()
+    (trace,) = read_logs([source], stated=asked, process=stated.process).values()
     traces = {shown: trace}
     warn_about(shown, trace)
     asked = _with_go(asked, trace, go)

@@ -55,7 +55,7 @@ def fleet(
     from gcsim.tuning.fleet import divide_memory
 
     services = read_services(models or (), manifest, skip_bad=skip_bad)
-    with progress("fleet") as report, executor_of(how) as executor:
+    with progress("fleet", steps="simulations of services") as report, executor_of(how) as executor:
         found = divide_memory(
             services, memory_bytes=memory_bytes, plan=how.plan, progress=report, executor=executor
         )

@@ -22,6 +22,7 @@ _MAX_ROWS = 24
 _BETWEEN_COLUMNS = 2
 _WIDE = 100  # columns of a terminal that has room for cycle rate and pauses too
 _MEMORY = ("rss_peak_bytes", "anonymous_peak_bytes")  # next to container memory
+_JOB = ("job_wall_seconds", "job_cpu_seconds")  # instead of them, for a job
 _MARKS: "dict[Fault, tuple[str, str]]" = {
     "memory": ("!", "too big for the container: its container memory at the 95th percentile is above it"),
     "limit": ("x", "cannot keep its own GOMEMLIMIT: live memory does not fit under it"),
@@ -91,10 +92,13 @@ def _print_rows(sweep: "Sweep", best: "Run | None") -> None:
 
     wide = terminal_width() >= _WIDE
     rows = []
+    is_job = any(_JOB[0] in run.metrics for run in sweep.finished)
+    jobs = _JOB if is_job else ()
     for run in sweep.finished:
         fault, metrics = fault_of(run, sweep.memory_bytes), run.metrics
         gc_cpu, peak = metrics["gc_cpu_fraction"], container_peak(run)
         others = ("gc_rate_hz", "stw_p99_seconds") if wide else ()
+        more_memory = () if is_job else _MEMORY
         rows.append(
             [
                 format_gogc(run.settings.gogc),
@@ -102,15 +106,16 @@ def _print_rows(sweep: "Sweep", best: "Run | None") -> None:
                 format_percent(gc_cpu.value, 2),
                 format_percent(gc_cpu.high, 2),
                 *(format_metric(name, metrics[name].value) for name in others),
-                *(format_mib(metrics[name].value) if name in metrics else "" for name in _MEMORY),
+                *(format_metric(name, metrics[name].value) for name in jobs),
+                *(format_mib(metrics[name].value) if name in metrics else "" for name in more_memory),
                 format_mib(peak.value),
                 format_mib(peak.high),
                 _MARKS[fault][0] if fault is not None else "best" if run is best else "",
             ]
         )
     more = ["cycles", "p99"] if wide else []
-    memory = ["RSS", "anonymous", "container", "95th pct"]
-    columns = ["GOGC", "GOMEMLIMIT", "GC CPU", "95th", *more, *memory, ""]
+    memory = ["wall", "CPU"] if is_job else ["RSS", "anonymous"]
+    columns = ["GOGC", "GOMEMLIMIT", "GC CPU", "95th", *more, *memory, "container", "95th pct", ""]
     emit_table(columns, rows)
     _print_legend(sweep, None)
 

@@ -14,7 +14,9 @@ from gcsim.cli.options import (
     LoggedGomemlimitOption,
     LoggedGoOption,
     LogsArgument,
+    ProcessOption,
 )
+from gcsim.cli.processes import list_processes
 
 if TYPE_CHECKING:
     from gcsim.calibration.settings.log_settings import LogSettings
@@ -31,6 +33,10 @@ def inspect(
     oddities: Annotated[
         bool, typer.Option("--oddities", help="List all lines that were skipped, repaired or unusual.")
     ] = False,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="List the processes of each log instead, for --process.")
+    ] = False,
+    process: ProcessOption = None,
     gogc: LoggedGogcOption = None,
     gomemlimit: LoggedGomemlimitOption = None,
     gomaxprocs: LoggedGomaxprocsOption = None,
@@ -43,7 +49,10 @@ def inspect(
     if output is not None:
         check_folder(output)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
-    traces = read_logs(logs)
+    if processes:
+        list_processes(logs, as_json=as_json)
+        return
+    traces = read_logs(logs, stated=stated, process=process)
     from gcsim.calibration.settings.log_settings import log_settings
 
     observed = {log: _observed(log, trace) for log, trace in traces.items()}

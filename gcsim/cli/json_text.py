@@ -7,11 +7,19 @@ from collections.abc import Callable, Mapping
 _text: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
 
 
+class Written(str):
+    """The text of a value that is written already, at the place where it is used."""
+
+    __slots__ = ()
+
+
 def indented(value: object, indent: str = "\n") -> str:
     """The text of ``json.dumps(value, indent=2, ensure_ascii=False)``, with null for NaN and infinities.
 
     ``indent`` begins each line of this value. Raises TypeError for a value that JSON has no form for.
     """
+    if isinstance(value, Written):
+        return value
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):

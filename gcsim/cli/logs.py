@@ -4,7 +4,6 @@ import math
 from typing import TYPE_CHECKING
 
 from gcsim.cli.console import note
-from gcsim.errors import InputError
 from gcsim.units import parse_gogc, parse_gomemlimit
 
 if TYPE_CHECKING:
@@ -16,13 +15,16 @@ _MAX_ODDITIES_SHOWN = 5
 _DISTURBED_SHARE = 0.05  # of all CPU: used by other processes during a capture
 
 
-def read_logs(logs: list[str]) -> dict[str, "Trace"]:
-    """The trace of the process with the most cycles in each log, by the log's name. Raises InputError."""
-    from gcsim.gctrace import read_gctrace
+def read_logs(
+    logs: list[str], *, stated: "Overrides | None" = None, process: int | None = None
+) -> dict[str, "Trace"]:
+    """The trace of one process in each log or source of metrics, by its name. Raises InputError.
 
-    if logs.count("-") > 1:
-        raise InputError("standard input can be read only once; pass - once")
-    return {log: read_gctrace(log) for log in dict.fromkeys(logs)}
+    Without ``process``, it is the process with the most cycles of a log. ``stated`` settings count for metrics.
+    """
+    from gcsim.calibration.source import read_sources
+
+    return read_sources(logs, stated=stated, process=process)
 
 
 def overrides_of(

@@ -6,6 +6,7 @@ in gcsim itself, 130 interrupted, 143 terminated.
 
 import logging
 import os
+import re
 import traceback
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,7 +16,8 @@ import typer
 from gcsim.cli.calibrate import calibrate
 from gcsim.cli.capture import capture
 from gcsim.cli.compare import compare
-from gcsim.cli.console import emit, lost_output, note
+from gcsim.cli.config import command_of, defaults, split_everywhere, used_defaults
+from gcsim.cli.console import emit, lost_output, note, set_quiet
 from gcsim.cli.diagnose import diagnose
 from gcsim.cli.fleet import fleet
 from gcsim.cli.inspect import inspect
@@ -35,6 +37,7 @@ from gcsim.interrupts import INTERRUPTED, TERMINATED, Terminated
 BAD_INPUT = 2
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 _LONGEST_SENTENCE = 1200
+_COMPLETION = "_GCSIM_COMPLETE"
 
 # The exception of Typer for wrong options and arguments; the class has no public name.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -42,7 +45,6 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 app = typer.Typer(
     name="gcsim",
     help="Predict the effect of GOGC and GOMEMLIMIT on a Go service, from one gctrace log.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -71,6 +73,20 @@ def _root(
             "--version", "-V", help="Print the version and exit.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    _quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no notes and no progress; any command takes it.")
+    ] = False,
+    _verbose: Annotated[
+        bool, typer.Option("--verbose", help="Note the defaults that a file sets; any command takes it.")
+    ] = False,
+    _config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="File of defaults [default: gcsim.toml in the working folder]; any command takes it.",
+        ),
+    ] = None,
 ) -> None:
     """Predict the effect of GOGC and GOMEMLIMIT on a Go service, from one gctrace log."""
 
@@ -80,7 +96,10 @@ def run(arguments: Sequence[str]) -> int:
     status = _status_of(list(arguments))
     lost = lost_output()
     if lost is not None and status != BAD_INPUT:
-        note(f"gcsim: standard output could not be written ({lost.strerror or lost}); the result is lost")
+        note(
+            f"gcsim: standard output could not be written ({lost.strerror or lost}); the result is lost",
+            always=True,
+        )
         return BAD_INPUT
     return status
 
@@ -96,10 +115,10 @@ def _status_of(arguments: list[str]) -> int:
     except _UsageError as error:
         return _refused(_usage(error))
     except (KeyboardInterrupt, typer.Abort):
-        note("gcsim: interrupted")
+        note("gcsim: interrupted", always=True)
         return INTERRUPTED
     except Terminated:
-        note("gcsim: terminated")
+        note("gcsim: terminated", always=True)
         return TERMINATED
     except MemoryError:
         return _refused(
@@ -117,13 +136,30 @@ def _dispatch(arguments: list[str]) -> int:
     """The exit status of a command that ends normally. Typer's ``main`` is not used: it hides Ctrl-C."""
     _refuse_empty(arguments)
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its notes on caches are not useful here
+    if _COMPLETION in os.environ:  # the shell asks for completions
+        app(prog_name="gcsim")
     if not arguments:
         arguments = ["--help"]
     elif arguments[0] == "help":
         arguments = [*arguments[1:2], "--help"]
     commands = typer.main.get_command(app)
-    with commands.make_context("gcsim", arguments) as context:
-        status = commands.invoke(context)
+    assert isinstance(commands, typer.core.TyperGroup)
+    arguments, everywhere = split_everywhere(arguments, commands)
+    set_quiet(everywhere.quiet)
+    asks_help = not {"--help", "-h"}.isdisjoint(arguments)
+    tables, path = ({}, None) if asks_help else defaults(everywhere, commands)
+    name = command_of(arguments, commands)
+    used = {} if name is None else used_defaults(tables.get(name, {}), arguments, name, commands)
+    if path is not None and everywhere.verbose:
+        note(f"gcsim: {path}: defaults used: {'; '.join(used.values()) if used else 'none'}")
+    try:
+        with commands.make_context("gcsim", arguments, default_map=tables) as context:
+            status = commands.invoke(context)
+    except (InputError, _UsageError) as error:
+        message = str(error) if isinstance(error, InputError) else _usage(error)
+        if any(re.search(rf"{option}(?![\w-])", message) for option in used):
+            raise InputError(f"{path} sets a default: {message}") from error
+        raise
     return status if isinstance(status, int) else 0
 
 
@@ -141,7 +177,7 @@ def _refused(sentence: str) -> int:
     if len(sentence) > _LONGEST_SENTENCE:
         half = _LONGEST_SENTENCE // 2
         sentence = f"{sentence[:half]} ... {sentence[-half:]}"
-    note(f"gcsim: {sentence}")
+    note(f"gcsim: {sentence}", always=True)
     return BAD_INPUT
 
 
@@ -170,5 +206,8 @@ def _internal(error: Exception) -> int:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119  # no import while reporting a fault
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    note(f"gcsim: internal error, please report it: {what}{place}; GCSIM_TRACEBACK=1 prints the traceback")
+    note(
+        f"gcsim: internal error, please report it: {what}{place}; GCSIM_TRACEBACK=1 prints the traceback",
+        always=True,
+    )
     return INTERNAL_ERROR

@@ -14,7 +14,6 @@ from gcsim.engine.plan import Plan
 from gcsim.errors import InputError
 from gcsim.printable import quoted
 from gcsim.settings import Settings
-from gcsim.tuning.bounds import BOUNDS
 from gcsim.units import parse_count, parse_duration, parse_gogc, parse_gomemlimit, parse_memory_size
 
 if TYPE_CHECKING:
@@ -41,7 +40,18 @@ ModelsArgument = Annotated[
     list[str],
     typer.Argument(metavar="MODEL", help="Model files, folders of them, or names of shipped models."),
 ]
-LogsArgument = Annotated[list[str], typer.Argument(metavar="LOG", help="gctrace logs; - is standard input.")]
+ProcessOption = Annotated[
+    int | None,
+    typer.Option(
+        "--process",
+        metavar="N",
+        help="The process to use of a log with several, from 1: see inspect --processes. [default: the one with most"
+        " cycles]",
+    ),
+]
+LogsArgument = Annotated[
+    list[str], typer.Argument(metavar="LOG", help="gctrace logs or metrics; - is standard input.")
+]
 GogcOption = Annotated[str | None, typer.Option("--gogc", metavar="G", help="GOGC: a percentage or off.")]
 GomemlimitOption = Annotated[
     str | None,
@@ -217,25 +227,6 @@ def simulates(*, replicas: int | None) -> Command:
     else:
         options["replicas"] = (ReplicasOption, replicas)
     return with_options("how", options, lambda chosen: simulation(**{"replicas": 1, **chosen}))
-
-
-def constrains() -> Command:
-    """Gives a command the options of ``BOUNDS`` in place of its parameter ``most``, the bounds asked for by metric."""
-    options: dict[str, tuple[Any, Any]] = {
-        bound.option.strip("-").replace("-", "_"): (
-            Annotated[str | None, typer.Option(bound.option, metavar=bound.metavar, help=bound.help)],
-            None,
-        )
-        for bound in BOUNDS
-    }
-
-    def asked(chosen: dict[str, Any]) -> dict[str, float]:
-        given = zip(BOUNDS, chosen.values(), strict=True)
-        return {
-            bound.metric: bound.parse(text, what=bound.option) for bound, text in given if text is not None
-        }
-
-    return with_options("most", options, asked)
 
 
 def with_options(

@@ -18,6 +18,7 @@ from gcsim.cli.options import (
 from gcsim.cli.service import exit_by_verdict, load_service
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.errors import InputError
+from gcsim.printable import quoted
 
 if TYPE_CHECKING:
     from gcsim.service.model import Model
@@ -31,12 +32,19 @@ def plot(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="A model, a shipped model's name, or sweep.json of gcsim sweep."
+            metavar="SOURCE",
+            help="A model, a shipped model's name, or sweep.json or a Parquet file of gcsim sweep.",
         ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for PNG and SVG files.")
     ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME", help="With a Parquet file of several models: the name or file of one."
+        ),
+    ] = None,
     gogc: Annotated[
         str, typer.Option("--gogc", metavar="GRID", help="With a model: GOGC values of up to six settings.")
     ] = "50,100,200",
@@ -54,13 +62,18 @@ def plot(
 
     memory_bytes = parse_memory(memory)
     check_folder(output)
-    service = None if source.endswith(".json") else load_service(source)
+    is_parquet = source.endswith(".parquet")
+    if model is not None and not is_parquet:
+        raise InputError(f"--model: only a Parquet file has several models; {quoted(source)} is none")
+    service = None if source.endswith(".json") or is_parquet else load_service(source)
     if service is None:
         from gcsim.report.plots import Shown, write_figures
         from gcsim.report.sweep_figures import about_model
+        from gcsim.tuning.parquet_reading import read_parquet_sweep
         from gcsim.tuning.sweep_file import read_sweep
 
-        sweep = read_sweep(Path(source))
+        path = Path(source)
+        sweep = read_parquet_sweep(path, model=model) if is_parquet else read_sweep(path)
         if memory_bytes is not None:
             sweep = replace(sweep, memory_bytes=memory_bytes)
         about = about_model(sweep.model or Path(source).stem, sweep.finished[0].settings)

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gcsim.cli.console import note
+from gcsim.cli.console import is_quiet, note
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 SECONDS_BETWEEN_LINES = 5.0
 
-Report = Callable[[int, int], None]  # finished settings, all settings
+Report = Callable[[int, int], None]  # finished steps, all steps: settings, unless the command names others
 
 
 class Pace:
@@ -50,15 +50,18 @@ def _rounded(value: float) -> str:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Report]:
-    """A context with a callback ``(finished, total)`` that shows progress; a bar disappears at the end."""
-    if sys.stderr is None:
+def progress(what: str, *, steps: str = "settings") -> Iterator[Report]:
+    """A context with a callback ``(finished, total)`` that shows progress; a bar disappears at the end.
+
+    ``steps`` names what is counted.
+    """
+    if sys.stderr is None or is_quiet():
         yield _ignore
     elif sys.stderr.isatty():
         with _bar() as bar:
             yield _on_bar(bar, what)
     else:
-        with _lines(what) as report:
+        with _lines(what, steps) as report:
             yield report
 
 
@@ -92,7 +95,7 @@ def _bar() -> "Progress":
 
 
 @contextmanager
-def _lines(what: str) -> Iterator[Report]:
+def _lines(what: str, steps: str) -> Iterator[Report]:
     """A callback whose lines come from a thread, because one engine call may last longer than five seconds."""
     began, ended, pace = time.monotonic(), threading.Event(), Pace()
     state = (0, 0)
@@ -105,7 +108,7 @@ def _lines(what: str) -> Iterator[Report]:
     def write() -> None:
         while not ended.wait(SECONDS_BETWEEN_LINES):
             finished, total = state
-            of = f"{finished} of {total} settings, " if total else ""
+            of = f"{finished} of {total} {steps}, " if total else ""
             line = f"{of}{time.monotonic() - began:.0f} s, {pace.text(total)}".removesuffix(", ")
             note(f"gcsim: {what}: {line}")
 

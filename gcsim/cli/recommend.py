@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit, emit_json, emit_reached, note_written
+from gcsim.cli.bounds import OtherMemoryOption, Wanted, constrains, parse_other_memory
+from gcsim.cli.console import emit, emit_json, emit_reached, note_written, wrap
 from gcsim.cli.deploy import TEXT, ContainerOption, FormatOption, check_format, print_snippet
 from gcsim.cli.evidence import Service, SourceArgument, Stated, container_memory, reads_log, service_of
 from gcsim.cli.options import (
@@ -14,7 +15,6 @@ from gcsim.cli.options import (
     GoOption,
     JsonOption,
     Simulation,
-    constrains,
     parse_memory,
     simulates,
 )
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from gcsim.engine.executors import Executor
     from gcsim.engine.plan import Plan
     from gcsim.service.model import Model
-    from gcsim.tuning.constraints import Constraint
-    from gcsim.tuning.recommend import Recommendation
+    from gcsim.tuning.recommendation import Recommendation
     from gcsim.tuning.smallest import SmallestContainer
 
 NOTHING_FEASIBLE = 1
@@ -51,8 +50,9 @@ def recommend(
             " the smallest container that keeps --max-gc-cpu].",
         ),
     ] = None,
+    other_memory: OtherMemoryOption = None,
     *,
-    most: dict[str, float],
+    wanted: Wanted,
     form: FormatOption = TEXT,
     container: ContainerOption = None,
     output: Annotated[
@@ -72,7 +72,7 @@ def recommend(
     from gcsim.atomic import check_folder
 
     check_format(form, container, as_json=as_json)
-    memory_bytes = parse_memory(memory)
+    memory_bytes, other_bytes = parse_memory(memory), parse_other_memory(other_memory)
     given, limits = given.split_limits()
     if output is not None:
         check_folder(output)
@@ -80,21 +80,23 @@ def recommend(
     service = source.model
     if memory_bytes is None:
         memory_bytes = container_memory(source, limits, model)
-    if memory_bytes is None and not most:
+    wanted.check(service)
+    if memory_bytes is None and not wanted.bounds:
         raise InputError(
             "--memory: no evidence shows the memory of the container; pass it, such as 512Mi, or pass --max-gc-cpu,"
             " such as 5%, to find the smallest container"
         )
     with progress("recommend") as report, executor_of(how) as executor:
         asked = _Asked(
-            most=most, gomaxprocs=gomaxprocs, go=go, plan=how.plan, report=report, executor=executor
-        )
+            wanted=wanted, other_bytes=other_bytes, gomaxprocs=gomaxprocs, go=go, plan=how.plan,
+            report=report, executor=executor,
+        )  # fmt: skip
         smallest = asked.smallest(service) if memory_bytes is None else None
         found = asked.recommended(service, memory_bytes or 0) if smallest is None else smallest.recommendation
     note_upgrade(service, found.settings)
     from gcsim.tuning.limits_reached import limits_reached, reached_json
 
-    reached = limits_reached(service, found.settings, memory_bytes=found.memory_bytes, seed=how.plan.seed)
+    reached = limits_reached(service, found.settings, memory_bytes=found.available_bytes, seed=how.plan.seed)
     if as_json:
         answer = found.to_json() if smallest is None else smallest.to_json()
         emit_json(assessed({**answer, **reached_json(reached)}, service))
@@ -114,7 +116,8 @@ def recommend(
 class _Asked:
     """The bounds and the rest of the setting, and how to simulate."""
 
-    most: dict[str, float]
+    wanted: Wanted
+    other_bytes: int
     gomaxprocs: int | None
     go: str | None
     plan: "Plan"
@@ -128,7 +131,11 @@ class _Asked:
         return choose(
             service,
             memory_bytes=memory_bytes,
-            constraints=self.constraints,
+            other_memory_bytes=self.other_bytes,
+            constraints=self.wanted.constraints,
+            memory_confidence=self.wanted.memory_confidence,
+            objective=self.wanted.objective,
+            spend_memory=self.wanted.spend_memory,
             gomaxprocs=self.gomaxprocs,
             go=self.go,
             plan=self.plan,
@@ -142,7 +149,11 @@ class _Asked:
 
         return smallest_container(
             service,
-            constraints=self.constraints,
+            constraints=self.wanted.constraints,
+            other_memory_bytes=self.other_bytes,
+            memory_confidence=self.wanted.memory_confidence,
+            objective=self.wanted.objective,
+            spend_memory=self.wanted.spend_memory,
             gomaxprocs=self.gomaxprocs,
             go=self.go,
             plan=self.plan,
@@ -150,30 +161,28 @@ class _Asked:
             executor=self.executor,
         )
 
-    @property
-    def constraints(self) -> "list[Constraint]":
-        """The bounds that the options state."""
-        from gcsim.tuning.constraints import Constraint
-
-        return [Constraint.at_most(metric, bound) for metric, bound in self.most.items()]
-
 
 def _print(
     found: "Recommendation", smallest: "SmallestContainer | None", source: "Service", how: Simulation
 ) -> None:
-    from gcsim.cli.answer import print_containers, print_miss, print_recommendation
+    from gcsim.cli.answer import print_miss, print_recommendation, smallest_sentence
+    from gcsim.units import format_mib
 
     service = source.model
-    emit(
-        f"{verdict_heading(service)}{service.name} on Go {found.settings.go},"
-        f" GOMAXPROCS={found.settings.gomaxprocs}; {how}\n{source.about}{verdict_parts(service)}\n"
-    )
+    about = f"{service.name} on Go {found.settings.go}, GOMAXPROCS={found.settings.gomaxprocs}"
+    about += f", in {format_mib(found.memory_bytes)}"
+    if found.other_memory_bytes:
+        about += f" less {format_mib(found.other_memory_bytes)}"
+    if found.otherwise is not None:
+        about += ": no change is worth it. Today's setting"
+    emit(verdict_heading(service) + wrap(about + ":"))
     if smallest is not None and found.feasible:
-        print_containers(smallest)
+        emit(wrap(smallest_sentence(smallest)))
     if found.feasible:
-        print_recommendation(found)
+        print_recommendation(found, smallest)
     else:
         print_miss(found)
+    emit(f"{source.about}{verdict_parts(service)}{how}\n")
 
 
 def _write_figures(service: "Model", found: "Recommendation", output: Path) -> None:

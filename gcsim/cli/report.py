@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gcsim.cli.bounds import OtherMemoryOption, Wanted, constrains, parse_other_memory
 from gcsim.cli.console import note
 from gcsim.cli.evidence import Service, SourceArgument, Stated, container_memory, reads_log, service_of
 from gcsim.cli.options import (
     GomaxprocsOption,
     GoOption,
     Simulation,
-    constrains,
     parse_memory,
     simulates,
 )
@@ -53,8 +53,9 @@ def report(
             " shows].",
         ),
     ] = None,
+    other_memory: OtherMemoryOption = None,
     *,
-    most: dict[str, float],
+    wanted: Wanted,
     log: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,25 +83,29 @@ def report(
     from gcsim.tuning.grid import parse_gogc_grid, parse_gomemlimit_grid, shares_of
 
     gogcs, memory_bytes = parse_gogc_grid(gogc), parse_memory(memory)
+    other_bytes = parse_other_memory(other_memory)
     limits = None if gomemlimit is None else parse_gomemlimit_grid(gomemlimit)
     given, file_limits = given.split_limits()
     check_output(output)
     source = service_of(model, given, stated, go=go)
     if memory_bytes is None:
         memory_bytes = container_memory(source, file_limits, model)
-    if most and memory_bytes is None:
-        raise InputError("--max-*: bounds need the memory of the container; pass --memory, such as 512Mi")
+    wanted.check(source.model)
+    if (wanted.bounds or other_bytes) and memory_bytes is None:
+        raise InputError(
+            "--max-*, --min-*, --other-memory: bounds need the memory of the container; pass --memory, such as 512Mi"
+        )
     usual = limits is None
     if limits is None:
-        limits = [None] if memory_bytes is None else [None, *shares_of(memory_bytes)]
+        limits = [None] if memory_bytes is None else [None, *shares_of(memory_bytes - other_bytes)]
     if len(gogcs) * len(limits) < 2:
         raise InputError(
             "--gogc and --gomemlimit make one setting, but a report needs two or more; give more values"
         )
     with progress("report") as show, executor_of(how) as executor:
         asked = _Asked(
-            most=most, gomaxprocs=gomaxprocs, go=go, plan=how.plan, executor=executor, progress=show,
-            memory_bytes=memory_bytes, usual_limits=usual,
+            wanted=wanted, other_bytes=other_bytes, gomaxprocs=gomaxprocs, go=go, plan=how.plan, executor=executor,
+            progress=show, memory_bytes=memory_bytes, usual_limits=usual,
         )  # fmt: skip
         content = asked.content(source, gogcs, limits, checks=_checks(source, log or [], how.plan))
     note_upgrade(source.model, content.base)
@@ -139,7 +144,8 @@ def _checks(source: Service, logs: list[str], plan: "Plan") -> "dict[str, Valida
 class _Asked:
     """The options that the sweep, the recommendation and the comparison share."""
 
-    most: dict[str, float]
+    wanted: Wanted
+    other_bytes: int
     gomaxprocs: int | None
     go: str | None
     plan: "Plan"
@@ -147,6 +153,11 @@ class _Asked:
     progress: Report
     memory_bytes: int | None
     usual_limits: bool  # whether the limits of the grid are not the user's
+
+    @property
+    def available_bytes(self) -> int | None:
+        """The container's memory that is the program's."""
+        return None if self.memory_bytes is None else self.memory_bytes - self.other_bytes
 
     def content(
         self,
@@ -177,7 +188,7 @@ class _Asked:
             gomaxprocs=self.gomaxprocs,
             go=self.go,
             plan=self.plan,
-            memory_bytes=self.memory_bytes,
+            memory_bytes=self.available_bytes,
             progress=self.progress,
             executor=self.executor,
         )
@@ -188,17 +199,22 @@ class _Asked:
             recommendation=found,
             comparison=None if found is None else self._compared(service, found),
             checks=checks,
-            reached=limits_reached(service, marked[-1], memory_bytes=self.memory_bytes, seed=self.plan.seed),
+            reached=limits_reached(
+                service, marked[-1], memory_bytes=self.available_bytes, seed=self.plan.seed
+            ),
         )
 
     def _recommended(self, service: "Model", memory_bytes: int) -> "Recommendation":
-        from gcsim.tuning.constraints import Constraint
         from gcsim.tuning.recommend import recommend
 
         return recommend(
             service,
             memory_bytes=memory_bytes,
-            constraints=[Constraint.at_most(metric, bound) for metric, bound in self.most.items()],
+            other_memory_bytes=self.other_bytes,
+            constraints=self.wanted.constraints,
+            memory_confidence=self.wanted.memory_confidence,
+            objective=self.wanted.objective,
+            spend_memory=self.wanted.spend_memory,
             gomaxprocs=self.gomaxprocs,
             go=self.go,
             plan=self.plan,
@@ -212,6 +228,7 @@ class _Asked:
         return compare(
             service,
             memory_bytes=found.memory_bytes,
+            other_memory_bytes=self.other_bytes,
             gomaxprocs=self.gomaxprocs,
             go=self.go,
             plan=self.plan,

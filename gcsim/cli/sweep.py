@@ -7,6 +7,7 @@ import typer
 
 from gcsim.cli.console import emit, emit_json, emit_reached, note, note_written, to_json_text
 from gcsim.cli.grid_table import print_grid
+from gcsim.cli.json_text import Written, indented
 from gcsim.cli.kept import check_sweep_output, is_parquet, keeping
 from gcsim.cli.options import (
     GomaxprocsOption,
@@ -156,8 +157,11 @@ def _report(
 
     judged = [run.settings for run in result.finished] if best is None else [best.settings]
     reached = first_reached(service, judged, memory_bytes=memory_bytes, seed=plan.seed)
+    document = result.to_json()
     if as_json:
-        emit_json(assessed({**result.to_json(), **reached_json(reached)}, service))
+        if output is not None:  # a large sweep's runs take as long to write as its figures
+            document["runs"] = Written(indented(document["runs"], "\n  "))
+        emit_json(assessed({**document, **reached_json(reached)}, service))
     else:
         setup = f"{service.name} on Go {settings.go}, GOMAXPROCS={settings.gomaxprocs}"
         emit(f"{setup}; {described}\n\n")
@@ -168,7 +172,7 @@ def _report(
     if is_parquet(output):
         _write_parquet(service, result, output, file, grid)
     else:
-        _write_files(service, result, best, output)
+        _write_files(service, result, best, document, output)
 
 
 def _write_parquet(service: "Model", result: "Sweep", output: Path, file: str, grid: "Grid") -> None:
@@ -180,7 +184,9 @@ def _write_parquet(service: "Model", result: "Sweep", output: Path, file: str, g
     note(f"wrote {output}")
 
 
-def _write_files(service: "Model", result: "Sweep", best: "Run | None", output: Path) -> None:
+def _write_files(
+    service: "Model", result: "Sweep", best: "Run | None", document: dict[str, object], output: Path
+) -> None:
     """Writes figures, table and document together."""
     from gcsim.atomic import replacing_set
     from gcsim.report.plots import Shown, write_figures
@@ -193,8 +199,6 @@ def _write_files(service: "Model", result: "Sweep", best: "Run | None", output: 
     with replacing_set(output) as files:
         figures = write_figures(Shown(about=about, sweep=result, chosen=best, recorded=recorded), files)
         table = files.write_text("sweep.csv", result.to_csv())
-        text = to_json_text(assessed(result.to_json(), service))
-        document = files.write_text(
-            "sweep.json", text
-        )  # last: its presence shows that all files are complete
-    note_written(output, [document, table, *figures])
+        text = to_json_text(assessed(document, service))
+        written = files.write_text("sweep.json", text)  # last: its presence shows that all files are complete
+    note_written(output, [written, table, *figures])

@@ -14,6 +14,7 @@ from gcsim.cli.options import (
     LoggedGoOption,
     LogsArgument,
     ModelArgument,
+    ProcessOption,
     ReplicasOption,
     SeedOption,
     simulation,
@@ -42,6 +43,7 @@ def validate(
             help="Exit with status 1 if the error of heap peak, cycle rate, GC CPU or RSS is larger.",
         ),
     ] = None,
+    process: ProcessOption = None,
     gogc: LoggedGogcOption = None,
     gomemlimit: LoggedGomemlimitOption = None,
     gomaxprocs: LoggedGomaxprocsOption = None,
@@ -62,7 +64,7 @@ def validate(
     bound = None if max_error is None else parse_fraction(max_error, what="--max-error")
     service = load_service(model)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
-    traces = read_logs(logs)
+    traces = read_logs(logs, stated=stated, process=process)
     from gcsim.calibration.settings.log_settings import log_settings
     from gcsim.calibration.validation import validate as compare
 

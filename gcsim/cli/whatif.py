@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from gcsim.tuning.whatif import WhatIf
 
 DOES_NOT_FIT = 1
-_HEADLINE = ("gc_cpu_fraction", "container_peak_bytes", "throughput_ratio")  # shown in any case
+_HEADLINE = (
+    "gc_cpu_fraction", "container_peak_bytes", "throughput_ratio", "job_cpu_seconds", "job_wall_seconds",
+)  # fmt: skip  # shown in any case
 _LEAST_FACTOR, _MOST_FACTOR = 0.001, 1000.0
 _MOST_CORES = 4096.0
 

@@ -30,6 +30,7 @@ _OF_COST = {
     "heap-minimum",
     "memory-limit-near-live-heap",
 }
+_OF_SINGLE_CYCLES = {"cpu-starved", "large-allocations"}  # which metrics do not show
 _RULES = (growth_causes, limit_causes, pacing_causes, cpu_causes, pause_causes, memory_causes)
 
 
@@ -37,7 +38,18 @@ def diagnose_log(subject: Subject) -> tuple[Cause, ...]:
     """The causes that one log shows, ranked."""
     found = [cause for rule in _RULES for cause in rule(subject)]
     found += general_cpu_causes(subject, {cause.name for cause in found})
+    if subject.trace.metrics is not None:
+        found = [_of_metrics(cause) for cause in found if cause.name not in _OF_SINGLE_CYCLES]
     return ranked(found)
+
+
+def _of_metrics(cause: Cause) -> Cause:
+    """A cause in metrics: they show means, so it is less sure, and no line."""
+    return replace(
+        cause,
+        confidence="medium" if cause.confidence == "high" else cause.confidence,
+        signs=tuple(replace(sign, line=None) for sign in cause.signs),
+    )
 
 
 def diagnosis(subjects: Sequence[Subject], others: Sequence[Cause] = ()) -> Verdicts:

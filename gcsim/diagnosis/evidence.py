@@ -1,11 +1,7 @@
 """Reads the files of a diagnosis: logs and other evidence, each recognized by its content."""
 
-import gzip
 import io
-import os
 import re
-import stat
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +12,17 @@ from gcsim.calibration.memory.readings.reading import Reading
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.capture.cpu_quota import CpuQuota, parse_cpu_max, parse_cpu_stat
 from gcsim.diagnosis.diagnose import diagnosis
-from gcsim.diagnosis.folders import with_folders
+from gcsim.diagnosis.files import bytes_of, head_of, is_binary, piped_bytes, text_of
+from gcsim.diagnosis.folders import logs_of_metrics, with_folders
 from gcsim.diagnosis.pages import Page, page_of
-from gcsim.diagnosis.profiles.bounds import MOST_BYTES, looks_like_profile
+from gcsim.diagnosis.profiles.bounds import looks_like_profile
+from gcsim.diagnosis.profiles.escapes import EscapeReport, is_escape_text, read_escapes
+from gcsim.diagnosis.profiles.execution_trace import (
+    ExecutionTrace,
+    is_parsed_trace,
+    looks_like_trace,
+    read_execution_trace,
+)
 from gcsim.diagnosis.profiles.goroutines import (
     Goroutines,
     goroutines_of_profile,
@@ -26,20 +30,28 @@ from gcsim.diagnosis.profiles.goroutines import (
     is_goroutine_text,
 )
 from gcsim.diagnosis.profiles.profile import Profile, read_profile
+from gcsim.diagnosis.profiles.runtime_logs import (
+    PackageInit,
+    SchedTrace,
+    has_init_lines,
+    has_sched_lines,
+    read_inits,
+    read_sched_trace,
+)
 from gcsim.diagnosis.records import Cause, Verdicts
+from gcsim.diagnosis.rules.execution import execution_causes
 from gcsim.diagnosis.rules.goroutines import goroutine_causes
 from gcsim.diagnosis.rules.pages import page_causes
 from gcsim.diagnosis.rules.profiles import profile_causes
 from gcsim.diagnosis.subject import Subject
 from gcsim.errors import InputError
 from gcsim.gctrace.reader import read_gctrace
-from gcsim.gctrace.source import MAX_BYTES, standard_input_bytes
+from gcsim.gctrace.source import standard_input_bytes
 from gcsim.gctrace.trace import Trace
 
-_HEAD = 1 << 20
-MOST_TEXT_BYTES = 40 << 20  # a dump of 80,000 goroutines
-_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a]")
-_OTHERS = "a pprof profile, goroutine dump, MemStats, metrics page, or file of /proc or a cgroup"
+_OTHERS = (
+    "a pprof profile, execution trace, goroutine dump, MemStats, metrics page, or file of /proc or a cgroup"
+)
 _GC_LINE = re.compile(rb"gc ?#?\d+ ?@|gc\d+\(\d+\)")
 _STANDARD_INPUT = "standard input"
 _MEMSTATS = ('"HeapReleased"', '"HeapSys"', '"memstats"')
@@ -59,11 +71,16 @@ class _Named(io.BytesIO):
 class Gathered:
     """All evidence of one diagnosis."""
 
+    process: int | None = None  # of logs with several
     logs: dict[str, Trace] = field(default_factory=dict)
     profiles: list[Profile] = field(default_factory=list)
     goroutines: list[Goroutines] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
+    escapes: list[EscapeReport] = field(default_factory=list)
+    executions: list[ExecutionTrace] = field(default_factory=list)
+    schedules: list[SchedTrace] = field(default_factory=list)
+    inits: list[tuple[PackageInit, ...]] = field(default_factory=list)
     cpus: float | None = None
     throttling: CpuQuota | None = None
     kinds: dict[str, str] = field(default_factory=dict)
@@ -73,7 +90,8 @@ class Gathered:
         """The causes in the evidence that is not a log."""
         return [
             *goroutine_causes(self.goroutines),
-            *profile_causes(self.profiles),
+            *profile_causes(self.profiles, self.escapes),
+            *(cause for trace in self.executions for cause in execution_causes(trace)),
             *page_causes(self.pages),
         ]
 
@@ -85,13 +103,19 @@ def diagnose_files(
     readings: Sequence[Reading] = (),
     memory_bytes: int | None = None,
     cpus: float | None = None,
+    process: int | None = None,
 ) -> tuple[Verdicts, dict[str, Trace]]:
-    """(the diagnosis, the logs by name). Raises InputError for a file that is no evidence."""
+    """(the diagnosis, the logs by name). Raises InputError for a file that is no evidence.
+
+    ``process`` chooses a process of logs with several, from 1.
+    """
     if list(files).count("-") > 1:
         raise InputError("standard input can be read only once; pass - once")
-    found = Gathered()
+    found = Gathered(process=process)
     for file in dict.fromkeys(with_folders(files)):
         _add(found, file)
+    for name, trace in logs_of_metrics(files, stated):
+        found.logs[name], found.kinds[name] = trace, "metrics"
     subjects = [
         Subject.of(
             name,
@@ -112,19 +136,28 @@ def diagnose_files(
 
 def _add(found: Gathered, file: str) -> None:
     """Reads one file into the evidence. A file that nothing else matches is read as a log."""
-    data = standard_input_bytes() if file == "-" else _piped(file)
-    head = _head(data, file)
+    data = standard_input_bytes() if file == "-" else piped_bytes(file)
+    head = head_of(data, file)
     name = _STANDARD_INPUT if file == "-" else file
     is_profile = looks_like_profile(head)  # names in a profile may look like the start of a gc line
     if not head or (_GC_LINE.search(head) is not None and not is_profile):
         _add_log(found, file, data)
         return
     text = head.decode("utf-8", errors="replace")
-    if is_goroutine_text(text):
-        found.goroutines.append(goroutines_of_text(_text(data, file), name))
+    if looks_like_trace(head) or is_parsed_trace(text):
+        _refuse_piped(name, data)
+        found.executions.append(read_execution_trace(Path(file)))
+        found.kinds[name] = "execution trace"
+    elif is_escape_text(text):
+        found.escapes.append(read_escapes(text_of(data, file), name))
+        found.kinds[name] = "escape analysis"
+    elif has_sched_lines(text) or has_init_lines(text):
+        _add_runtime_lines(found, text_of(data, file), name)
+    elif is_goroutine_text(text):
+        found.goroutines.append(goroutines_of_text(text_of(data, file), name))
         found.kinds[name] = "goroutines"
     elif is_profile:
-        profile = read_profile(data or _bytes(file), name)
+        profile = read_profile(data or bytes_of(file), name)
         found.kinds[name] = f"{profile.kind} profile"
         if profile.kind == "goroutine":
             found.goroutines.append(goroutines_of_profile(profile))
@@ -132,7 +165,7 @@ def _add(found: Gathered, file: str) -> None:
             found.profiles.append(profile)
     elif any(mark in text for mark in (*_MEMSTATS, *_PAGES)):
         _refuse_piped(name, data)
-        found.pages.append(page_of(_reading(file), _text(data, file)))
+        found.pages.append(page_of(_reading(file), text_of(data, file)))
         found.kinds[name] = "page"
     elif (counts := parse_cpu_stat(text)) is not None:
         found.throttling = counts
@@ -144,7 +177,7 @@ def _add(found: Gathered, file: str) -> None:
         _refuse_piped(name, data)
         found.readings.append(_reading(file))
         found.kinds[name] = "memory"
-    elif _is_binary(head):
+    elif is_binary(head):
         raise InputError(f"{name}: is a binary file, and neither a gctrace log nor {_OTHERS}")
     else:
         try:
@@ -153,17 +186,21 @@ def _add(found: Gathered, file: str) -> None:
             raise InputError(f"{error}; neither is it {_OTHERS}") from None
 
 
+def _add_runtime_lines(found: Gathered, text: str, name: str) -> None:
+    """Reads the lines of schedtrace and inittrace."""
+    if has_sched_lines(text):
+        found.schedules.append(read_sched_trace(text, name))
+        found.kinds[name] = "schedtrace"
+    if has_init_lines(text):
+        found.inits.append(read_inits(text, name))
+        found.kinds[name] = "schedtrace and inittrace" if has_sched_lines(text) else "inittrace"
+
+
 def _add_log(found: Gathered, file: str, data: bytes) -> None:
     name = _STANDARD_INPUT if file == "-" else file
     source: str | IO[bytes] = _Named(data, name) if data or file == "-" else file
-    found.logs[file] = read_gctrace(source)
+    found.logs[file] = read_gctrace(source, process=found.process)
     found.kinds[name] = "log"
-
-
-def _is_binary(head: bytes) -> bool:
-    """Whether a file is neither text, in UTF-16 either, nor packed."""
-    control = len(_CONTROL.findall(head))
-    return control > 0.01 * len(head) and not head.startswith((b"\x1f\x8b", b"\xfd7zXZ", b"BZh"))
 
 
 def _reading(file: str) -> Reading:
@@ -175,77 +212,3 @@ def _refuse_piped(name: str, data: bytes) -> None:
         raise InputError(
             f"{name}: holds a page or a reading, which gcsim reads from a file only; save it and name the file"
         )
-
-
-def _piped(file: str) -> bytes:
-    """The bytes of a named pipe, which can be read only once; empty for any other file."""
-    try:
-        if not stat.S_ISFIFO(os.stat(file).st_mode):  # noqa: PTH116  # names with a null character raise here, too
-            return b""
-        with Path(file).open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
-    except (OSError, ValueError):
-        return b""
-    if len(data) > MAX_BYTES:
-        raise InputError(
-            f"{file}: holds more than {MAX_BYTES >> 20} MiB, the most that is read; pass a shorter log"
-        )
-    return data
-
-
-def _head(data: bytes, file: str) -> bytes:
-    """The first bytes of a file, unpacked; empty if it cannot be read: the reader of logs then says why."""
-    try:
-        if data or file == "-":
-            return _unpacked_head(io.BytesIO(data))
-        if not stat.S_ISREG(os.stat(file).st_mode):  # noqa: PTH116  # a pipe can be read only once
-            return b""
-        with Path(file).open("rb") as opened:
-            return _unpacked_head(opened)
-    except (OSError, ValueError):
-        return b""
-
-
-def _unpacked_head(opened: IO[bytes]) -> bytes:
-    start = opened.read(2)
-    opened.seek(0)
-    if start != b"\x1f\x8b":
-        return opened.read(_HEAD)
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        with gzip.GzipFile(fileobj=opened) as packed:
-            while size < _HEAD and (piece := packed.read1(1 << 16)):
-                pieces.append(piece)
-                size += len(piece)
-    except (EOFError, OSError, zlib.error):
-        pass
-    return b"".join(pieces) or start
-
-
-def _bytes(file: str, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file. Raises InputError for one that is larger than any profile."""
-    with Path(file).open("rb") as opened:
-        data = opened.read(most + 1)
-    if len(data) > most:
-        raise InputError(
-            f"{file}: holds more than {most >> 20} MiB, the most that is read of such a file; take a shorter profile"
-        )
-    return data
-
-
-def _text(data: bytes, file: str) -> str:
-    """The text of a file, unpacked. Raises InputError for one that is too large."""
-    raw = data or _bytes(file, MOST_TEXT_BYTES)
-    if raw.startswith(b"\x1f\x8b"):
-        try:
-            with gzip.open(io.BytesIO(raw)) as packed:
-                raw = packed.read(MOST_TEXT_BYTES + 1)
-        except (EOFError, OSError, zlib.error):
-            raise InputError(f"{file}: its gzip data are damaged or cut short; save the file again") from None
-    if len(raw) > MOST_TEXT_BYTES:
-        raise InputError(
-            f"{file}: holds more than {MOST_TEXT_BYTES >> 20} MiB, the most that is read of such a file; save"
-            " /debug/pprof/goroutine?debug=1"
-        )
-    return raw.decode("utf-8", errors="replace")

@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.calibration.source import read_source
 from gcsim.capture.web.manifest import Manifest, SavedPage, has_manifest
 from gcsim.errors import InputError
+from gcsim.gctrace.trace import Trace
 
 _SAMPLED = ("/debug/vars", "/metrics", "/debug/pprof/heap?debug=1")  # the first that a folder has is used
 
@@ -31,3 +34,14 @@ def _evidence_in(folder: Path) -> Iterator[Path]:
         if samples:
             yield from (folder / one.file for one in dict.fromkeys((samples[0], samples[-1])))
             return
+
+
+def logs_of_metrics(files: Sequence[str], stated: Overrides) -> Iterator[tuple[str, Trace]]:
+    """(folder, the trace that its metrics imply) for each folder with enough of them."""
+    for file in dict.fromkeys(files):
+        if file == "-" or "\0" in file or not Path(file).is_dir():
+            continue
+        try:
+            yield file, read_source(file, stated=stated)
+        except InputError:
+            continue  # few collections, or none: the pages still count

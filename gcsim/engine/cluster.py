@@ -24,7 +24,7 @@ from gcsim.printable import quoted
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-_CONNECT_SECONDS = 10
+_CONNECT_SECONDS, _CLOSE_SECONDS = 3, 10
 _TASKS_AHEAD = 4  # of each thread of the workers: handed over before their results are asked for
 _LEAST_AHEAD = 16
 _ADDRESS = re.compile(
@@ -157,7 +157,7 @@ class Cluster(OtherProcesses):
 
     def _close(self) -> None:
         with suppress(Exception):
-            self._client.close(timeout=_CONNECT_SECONDS)
+            self._client.close(timeout=_CLOSE_SECONDS)
 
 
 _REMEDY = "install the same versions of gcsim, Python, NumPy and SciPy on the scheduler and all workers"

@@ -1,25 +1,29 @@
 """The replicas of a model at settings: draws of parameters, sums of cycles, and the metrics of each run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gcsim.arrays import FloatArray
+from gcsim.engine.controllers import FIXED_SETTING
 from gcsim.engine.executors import Executor
 from gcsim.engine.inputs.draws import draw_growth, draw_parameters, lane_parameters
+from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.equal import KnownLanes
 from gcsim.engine.lanes.run import lane_engine, run_lanes
 from gcsim.engine.plan import Plan
 from gcsim.engine.summary.intervals import SamplingError
+from gcsim.engine.summary.job import JobCosts
 from gcsim.engine.summary.memory import ProcessDraws
-from gcsim.engine.summary.metrics import lane_metrics
+from gcsim.engine.summary.metrics import LaneMetrics, lane_metrics
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.metrics import PAUSE_QUANTILES
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.streams import stream
+from gcsim.submodels.live_growth import GrowthCourses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +64,74 @@ def replicas_of(
     """
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     parameters = lane_parameters(model, settings, drawn)
-    latencies: dict[str, FloatArray] = {}
+    growth = draw_growth(model, drawn, seed=plan.seed)
+    added: dict[str, FloatArray] = {}  # metrics that not every service has
     errors: dict[str, FloatArray] = {}
     if plan.engine == "des":
         from gcsim.engine.des.run.replicas import event_totals
 
         runs = event_totals(model, settings, parameters, drawn, plan, executor=executor)
-        totals, latencies, errors = runs.totals, runs.latencies, runs.sampling_errors
+        totals, added, errors = runs.totals, runs.latencies, runs.sampling_errors
     else:
-        growth = draw_growth(model, drawn, seed=plan.seed)
         known = KnownLanes.none(parameters.lanes) if known is None else known
         totals = known.totals
         if not known.is_known.all():
             rest = parameters.select(~known.is_known)
             engine = lane_engine(model, rest, settings[0].go, plan, growth)
             run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
-    repeats = len(settings)
-    found = lane_metrics(
+    metrics, bounds = _metrics_of(model, drawn, parameters, totals, plan)
+    if growth is not None and model.growth.form == "job":
+        costs = JobCosts.of(
+            model.growth,
+            _calibrated_run(model, drawn, growth, plan),
+            drawn,
+            job_bytes=growth.job_bytes,
+            gomaxprocs=model.settings.gomaxprocs,
+        )
+        added |= costs.metrics(metrics, parameters.gomaxprocs)
+    return _replicas(model, settings, plan, totals, LaneMetrics(metrics | added, bounds), errors)
+
+
+def replicas_of_variants(
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan,
+    *,
+    drawn: dict[str, FloatArray],
+    parameters: LaneParameters,
+    totals: LaneTotals,
+) -> Replicas:
+    """The replicas of scaled variants of a service that is no job, one at each setting; arrays are of all lanes.
+
+    Raises InputError if a metric is not finite.
+    """
+    return _replicas(model, settings, plan, totals, _metrics_of(model, drawn, parameters, totals, plan), {})
+
+
+def _replicas(
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan,
+    totals: LaneTotals,
+    found: LaneMetrics,
+    errors: dict[str, FloatArray],
+) -> Replicas:
+    shape = (len(settings), plan.replicas)
+    metrics = {name: values.reshape(shape) for name, values in found.metrics.items()}
+    return Replicas(
+        metrics=_checked(model, settings, metrics),
+        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
+        sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
+        totals=totals,
+    )
+
+
+def _metrics_of(
+    model: Model, drawn: dict[str, FloatArray], parameters: LaneParameters, totals: LaneTotals, plan: Plan
+) -> LaneMetrics:
+    """The metrics of lanes, setting by setting and replica by replica; ``drawn`` is of one setting or of all lanes."""
+    repeats = parameters.lanes // drawn["pause_scale"].size
+    return lane_metrics(
         totals,
         parameters,
         duration_seconds=plan.duration_seconds if model.growth.form != "job" else None,
@@ -85,21 +140,22 @@ def replicas_of(
         process=ProcessDraws.of(drawn, repeats),
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
         pause_levels={
-            name: np.tile(stream(plan.seed, f"quantile {name}").random(plan.replicas), repeats)
+            name: np.tile(
+                stream(plan.seed, f"quantile {name}").random(plan.replicas), parameters.lanes // plan.replicas
+            )
             for name in PAUSE_QUANTILES
         },
     )
-    shape = (repeats, plan.replicas)
-    return Replicas(
-        metrics=_checked(
-            model,
-            settings,
-            {name: values.reshape(shape) for name, values in (found.metrics | latencies).items()},
-        ),
-        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
-        sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
-        totals=totals,
-    )
+
+
+def _calibrated_run(
+    model: Model, drawn: dict[str, FloatArray], growth: GrowthCourses, plan: Plan
+) -> dict[str, FloatArray]:
+    """The metrics of a job as calibrated, by the lane engine; arrays of shape (replicas,)."""
+    plan = replace(plan, engine="lanes", controller=FIXED_SETTING)
+    parameters = lane_parameters(model, [model.settings], drawn)
+    engine = lane_engine(model, parameters, model.settings.go, plan, growth)
+    return _metrics_of(model, drawn, parameters, run_lanes(engine, plan), plan).metrics
 
 
 def _checked(

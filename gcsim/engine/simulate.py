@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
-import numpy as np
-
-from gcsim.arrays import FloatArray
+from gcsim.arrays import FloatArray, median
 from gcsim.cycles import CycleTable
 from gcsim.engine.executors import IN_PROCESS, Executor
 from gcsim.engine.inputs.bounds import MAX_RECORDED_CYCLES, check_pace, finite_arithmetic
@@ -62,12 +60,9 @@ def simulate(
     plan.check()
     runs: dict[int, Run] = {}
     for go in dict.fromkeys(s.go for s in settings):
-        supported_rules(go)
         places = [i for i, s in enumerate(settings) if s.go == go]
         chosen = [settings[i] for i in places]
-        with finite_arithmetic(model.name):
-            found = replicas_of(model, chosen, plan, known=known, executor=executor)
-            made = [_estimated(model, one, found.of(i), plan).run for i, one in enumerate(chosen)]
+        made = [one.run for one in replica_runs(model, chosen, plan, known=known, executor=executor)]
         if record:
             made = [replace(run, cycles=_recorded(model, run.settings, plan)) for run in made]
         runs.update(zip(places, made, strict=True))
@@ -84,17 +79,35 @@ class ReplicaRun:
 
 
 def simulate_replicas(
-    model: Model, settings: Settings, plan: Plan = USUAL_PLAN, *, executor: Executor = IN_PROCESS
+    model: Model,
+    settings: Settings,
+    plan: Plan = USUAL_PLAN,
+    *,
+    known: KnownLanes | None = None,
+    executor: Executor = IN_PROCESS,
 ) -> ReplicaRun:
     """The run of one setting as by ``simulate``, with its replicas. Raises InputError as ``simulate`` does.
 
-    Replica r has the same random numbers at every setting and in every model of one seed.
+    Replica r has the same random numbers at every setting and in every model of one seed. ``known`` are lanes whose
+    sums need no simulation.
     """
+    return replica_runs(model, [settings], plan, known=known, executor=executor)[0]
+
+
+def replica_runs(
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan = USUAL_PLAN,
+    *,
+    known: KnownLanes | None = None,
+    executor: Executor = IN_PROCESS,
+) -> list[ReplicaRun]:
+    """The runs of settings of one Go version as by ``simulate``, with their replicas, by one engine."""
     plan.check()
-    supported_rules(settings.go)
+    supported_rules(settings[0].go)
     with finite_arithmetic(model.name):
-        found = replicas_of(model, [settings], plan, known=None, executor=executor).of(0)
-        return _estimated(model, settings, found, plan)
+        found = replicas_of(model, settings, plan, known=known, executor=executor)
+        return [estimated(model, one, found.of(i), plan) for i, one in enumerate(settings)]
 
 
 def replica_metrics(
@@ -114,7 +127,7 @@ def replica_metrics(
     return replicas_of(model, settings, plan.changed(**changes), known=known, executor=executor).metrics
 
 
-def _estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) -> ReplicaRun:
+def estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) -> ReplicaRun:
     """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
 
     The intervals are those of the setting in force that is farthest from the calibrated one.
@@ -143,7 +156,7 @@ def _estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) ->
 def _extrapolation(model: Model, settings: Settings, found: Replicas) -> Extrapolation:
     """The distance from calibration of the farthest setting in force."""
     in_force = settings_in_force(found.totals, settings)
-    goal_bytes = statistics.median(found.metrics["heap_goal_mean_bytes"].tolist())
+    goal_bytes = median(found.metrics["heap_goal_mean_bytes"])
     thrashing = statistics.fmean(found.metrics["limiter_time_fraction"].tolist())
     return farthest(
         distance(
@@ -159,8 +172,8 @@ def _extrapolation(model: Model, settings: Settings, found: Replicas) -> Extrapo
 
 def _anonymous_share(metrics: dict[str, FloatArray]) -> float:
     """Anonymous memory over container memory: the model error is of the heap, and not of file pages."""
-    anonymous, container = (np.median(metrics[f"{of}_peak_bytes"]) for of in ("anonymous", "container"))
-    return float(anonymous / max(container, 1.0))
+    anonymous, container = (median(metrics[f"{of}_peak_bytes"]) for of in ("anonymous", "container"))
+    return anonymous / max(container, 1.0)
 
 
 def lanes_for(

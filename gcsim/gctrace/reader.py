@@ -25,14 +25,22 @@ _FOREIGN = 0
 _CAREFUL = -1
 
 
-def read_gctrace(source: Source) -> Trace:
+def read_gctrace(source: Source, *, process: int | None = None) -> Trace:
     """The trace of the process with the most cycles in a log; its oddities name the other processes.
 
-    ``source`` is a path, ``-`` for standard input, or an open file. Files of gzip, xz and bzip2 are unpacked. Raises
-    InputError if the log cannot be read or has no gc line.
+    ``source`` is a path, ``-`` for standard input, or an open file. Files of gzip, xz and bzip2 are unpacked.
+    ``process`` chooses another process, from 1 in order of first appearance. Raises InputError if the log cannot be
+    read, has no gc line, or has no such process.
     """
     traces = read_processes(source)
     chosen = max(traces, key=lambda trace: len(trace.cycles))
+    if process is not None:
+        if not 1 <= process <= len(traces):
+            raise InputError(
+                f"{source_name(source)}: holds {len(traces)} process{'es' * (len(traces) != 1)}, so there is no process"
+                f" {process}; gcsim inspect --processes lists them"
+            )
+        chosen = traces[process - 1]
     others = tuple(_other_process(trace) for trace in traces if trace is not chosen)
     return replace(chosen, oddities=(*chosen.oddities, *others))
 

@@ -35,6 +35,15 @@ class Oddity:
         return f"{where}{self.kind}: {self.text}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromMetrics:
+    """How the cycles of a trace were computed from metrics."""
+
+    scrapes: int
+    has_cpu: bool  # the metrics show GC CPU
+    has_live: bool  # the metrics show heapMarked; otherwise it is solved from the heap goal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trace:
     """The log of one process. Equality compares the process's log, not other properties of the file.
@@ -62,6 +71,7 @@ class Trace:
     repeated_gc_lines_in_log: int = 0  # copies of earlier lines
     processes_in_log: int = 1
     info: CaptureInfo | None = None  # from the side file that `gcsim capture` writes
+    metrics: FromMetrics | None = None  # None for a log
 
     def __post_init__(self) -> None:
         if self.generation not in CYCLES:
@@ -115,6 +125,7 @@ _ABOUT_THE_FILE = {
     "repeated_gc_lines_in_log",
     "processes_in_log",
     "info",
+    "metrics",
 }
 
 

@@ -176,11 +176,8 @@ def truncate_to_uint64(value: NumberOrArray) -> IntOrArray:
 
 
 def _is_within(value: _AnyArray, least: float) -> bool:
-    """Whether every element is at least ``least`` and below 2^63; False with a NaN or without elements."""
-    if not value.size:
-        return False
-    lowest, highest = np.minimum.reduce(value, axis=None), np.maximum.reduce(value, axis=None)
-    return bool(lowest >= least and highest <= _LARGEST_FLOAT_BELOW_2_63)
+    """Whether every element is at least ``least`` and below 2^63; False with a NaN."""
+    return bool(((value >= least) & (value <= _LARGEST_FLOAT_BELOW_2_63)).all())
 
 
 @overload

@@ -106,6 +106,8 @@ def heap_goal_bytes(
     goal = maximum(gc_percent_goal_bytes, sweep_min_trigger_bytes)
     if triggered_bytes is not None:
         goal = maximum(goal, triggered_bytes + MIN_RUNWAY_BYTES)
+    if isinstance(limit_goal_bytes, int) and limit_goal_bytes == MAX_INT64:
+        return goal  # no limit
     binding: Integer = where(limit_binds(gc_percent_goal_bytes, limit_goal_bytes), limit_goal_bytes, goal)
     return binding
 

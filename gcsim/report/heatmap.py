@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch, PathPatch, Rectangle
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Affine2D
 
 from gcsim.arrays import BoolArray, FloatArray
 from gcsim.report.style import INK, PAPER, QUIET
@@ -54,7 +57,11 @@ def draw_heat_map(axes: Axes, data: HeatMap, *, colours: str = "YlGnBu") -> None
     """Draws the heat map; small maps have numbers in their cells."""
     rows, columns = data.value.shape
     norm = _colour_scale(data.value)
-    image = axes.imshow(data.value, cmap=colours, norm=norm, aspect="auto", origin="upper")
+    # colours of cells, not of pixels: the norm of a large picture takes long
+    shades = ScalarMappable(norm, colours)
+    axes.imshow(
+        shades.to_rgba(data.value, bytes=True), aspect="auto", origin="upper", interpolation="nearest"
+    )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     _label_ticks(axes, data)
@@ -72,7 +79,7 @@ def draw_heat_map(axes: Axes, data: HeatMap, *, colours: str = "YlGnBu") -> None
         )
     figure = axes.get_figure()
     assert figure is not None
-    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=28, fraction=0.045)
+    bar = figure.colorbar(shades, ax=axes, pad=0.015, aspect=28, fraction=0.045)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
     bar.set_ticks(_bar_ticks(norm))
@@ -142,18 +149,20 @@ def _hatch(axes: Axes, data: HeatMap) -> list[Patch]:
     """Hatches infeasible cells; returns their legend key."""
     if not data.infeasible.any():
         return []
-    for row, column in np.argwhere(data.infeasible):
-        axes.add_patch(
-            Rectangle(
-                (column - 0.5, row - 0.5),
-                1,
-                1,
-                facecolor="#ffffffc8",
-                edgecolor="#59636e90",
-                hatch="////",
-                linewidth=0,
-            )
+    cells = [
+        Path.unit_rectangle().transformed(Affine2D().translate(column - 0.5, row - 0.5))
+        for row, column in np.argwhere(data.infeasible).tolist()
+    ]
+    # one patch: each patch with a hatch takes a millisecond
+    axes.add_patch(
+        PathPatch(
+            Path.make_compound_path(*cells),
+            facecolor="#ffffffc8",
+            edgecolor="#59636e90",
+            hatch="////",
+            linewidth=0,
         )
+    )
     return [Patch(facecolor=PAPER, edgecolor=QUIET, hatch="////", linewidth=0, label="infeasible")]
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -22,7 +23,7 @@ SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 WIDTH_INCHES = 8.4  # drawn for a README column of about 840 pixels
 _PNG_DPI = 180
-_PNG_COMPRESSION = 4  # of zlib, 0 to 9: half the time of the usual 6, and some percent more bytes
+_PNG_COMPRESSION = 3  # of zlib, 0 to 9: a third of the time of the usual 6, and some percent more bytes
 _LAYOUT_DPI = 72  # the resolution of SVG
 _RC: Any = {
     "font.family": "sans-serif",
@@ -93,14 +94,24 @@ def render(figure: Figure, kind: str, *, text: Literal["path", "none"] = "path")
         if kind == "svg":
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "gcsim"})
         else:
-            figure.savefig(
-                buffer,
-                format="png",
-                dpi=_PNG_DPI,
-                metadata={"Software": "gcsim"},
-                pil_kwargs={"compress_level": _PNG_COMPRESSION},
-            )
+            _write_png(figure, buffer)
     return buffer.getvalue()
+
+
+def _write_png(figure: Figure, file: io.BytesIO) -> None:
+    """Writes an opaque figure as PNG, which takes less time and space without an alpha channel."""
+    from PIL import Image, PngImagePlugin
+
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(_PNG_DPI)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", "gcsim")
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    Image.fromarray(pixels).convert("RGB").save(
+        file, "PNG", pnginfo=about, dpi=(_PNG_DPI, _PNG_DPI), compress_level=_PNG_COMPRESSION
+    )
+    figure.set_dpi(_LAYOUT_DPI)
 
 
 def _lay_out(figure: Figure) -> None:

@@ -58,12 +58,16 @@ class LiveGrowth:
     step_seconds_sd: float = 0.0  # relative
     step_size: float = 0.0
     step_size_sd: float = 0.0  # relative
+    # of a job's captured run, with the start of the process; 0 if it is not known
+    job_wall_seconds: float = 0.0
+    job_cpu_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         curves = {getattr(self, name).shape for name in _CURVES}
         if len(curves) != 1 or self.seconds.shape != self.levels.shape:
             raise InputError("growth: the lists of curves, and seconds and levels, must have one length each")
-        single = (self.log_seconds, self.pace_sd, self.step_seconds, self.step_seconds_sd, self.step_size)
+        single = (self.log_seconds, self.pace_sd, self.step_seconds, self.step_seconds_sd, self.step_size,
+                  self.job_wall_seconds, self.job_cpu_seconds)  # fmt: skip
         every = np.concatenate([*(getattr(self, name) for name in (*_CURVES, "levels")), single])
         if not bool((np.isfinite(every) & (every >= 0) & (every <= _MOST_SECONDS)).all()):
             raise InputError("growth: all numbers must be finite and 0 or more")
@@ -105,7 +109,9 @@ class LiveGrowth:
                 f" got {form!r} and {clock!r}"
             )
         lists = {name: numbers(entry, name) for name in (*_CURVES, "seconds", "levels")}
-        return cls(form=form, clock=clock, **lists, **{name: number(entry, name) for name in _SINGLE})  # type: ignore[arg-type]
+        single = {name: number(entry, name) for name in _SINGLE}
+        later = {name: number(entry, name) for name in _LATER if name in entry}
+        return cls(form=form, clock=clock, **lists, **single, **later)  # type: ignore[arg-type]
 
     def to_document(self) -> dict[str, Any]:
         """The table of the model file."""
@@ -113,6 +119,7 @@ class LiveGrowth:
             "form": self.form,
             "clock": self.clock,
             **{name: float(getattr(self, name)) for name in _SINGLE},
+            **{name: float(getattr(self, name)) for name in _LATER if getattr(self, name)},
             **{name: getattr(self, name).tolist() for name in (*_CURVES, "seconds", "levels")},
         }
 
@@ -121,3 +128,7 @@ _CURVES = ("curvature_per_second", "weight", "slope_per_second", "slope_sd", "pi
 _SINGLE = (
     "log_seconds", "bytes_per_second", "pace_sd", "step_seconds", "step_seconds_sd", "step_size", "step_size_sd",
 )  # fmt: skip
+_LATER = (
+    "job_wall_seconds",
+    "job_cpu_seconds",
+)  # missing in older model files, and in logs without a side file

@@ -99,7 +99,8 @@ class Profile:
         Arrays of one shape. The method inverts the integral of the allocation factor over any number of periods.
         """
         if self.is_steady:
-            return at_mean_rate_seconds / float(self.alloc_factor[0])
+            factor = float(self.alloc_factor[0])
+            return at_mean_rate_seconds if factor == 1.0 else at_mean_rate_seconds / factor
         done = self._done
         period, per_period = self.period_seconds, float(done[-1])
         target = np.interp(np.mod(now_seconds, period), self.seconds, done) + at_mean_rate_seconds

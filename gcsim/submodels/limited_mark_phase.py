@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from gcsim.arrays import BoolArray, FloatArray
+from gcsim.arrays import BoolArray, FloatArray, Int64Array
 from gcsim.goruntime.limiter import (
     CAPACITY_PER_P_NS,
     UPDATE_PERIOD_NS,
@@ -39,31 +39,49 @@ def limited_mark_phase(
     busy, assisting, gc_share = _demand(conditions, free)
     fill = np.maximum(fill_seconds + (2.0 * gc_share - 1.0) * busy * free.duration_seconds, 0.0)
     full = fill >= LIMITER_SECONDS_PER_PROC * conditions.gomaxprocs
-    limited_share = np.zeros(fill.shape)
+    limited_share = np.zeros_like(fill)
     if not full.any():
         return free, limited_share, fill
+    lanes = np.flatnonzero(full)
     limiter = _Limiter.of(
-        _select(conditions, full),
-        owed=owed.select(full),
-        busy=busy[full],
-        assisting=assisting[full],
-        gc_share=gc_share[full],
-        fill_seconds=fill_seconds[full],
+        _select(conditions, lanes),
+        owed=owed.select(lanes),
+        busy=busy[lanes],
+        assisting=assisting[lanes],
+        gc_share=gc_share[lanes],
+        fill_seconds=fill_seconds[lanes],
+        may_wait=_may_wait(conditions, lanes),
     )
-    phase, _ = limiter.phase(free.duration_seconds[full])
+    phase, _ = limiter.phase(free.duration_seconds[lanes])
     phase, window = limiter.phase(phase.duration_seconds)
-    limited_share[full], fill[full] = window.limited_share, window.fill
-    return _replaced(free, full, phase), limited_share, fill
+    limited_share[lanes], fill[lanes] = window.limited_share, window.fill
+    return _replaced(free, lanes, phase), limited_share, fill
 
 
-def _select(conditions: MarkConditions, lanes: BoolArray) -> MarkConditions:
+def _may_wait(conditions: MarkConditions, lanes: Int64Array) -> BoolArray | None:
+    """Whether goroutines of these lanes may wait for credit, shape (lanes,) or (1,) for all; None if none may.
+
+    They may without a dedicated worker, in a closed loop: in an open loop other goroutines run in place of one that
+    waits.
+    """
+    if conditions.open_loop:
+        return None
+    procs = conditions.gomaxprocs
+    same = bool((procs == procs[0]).all())
+    waits: BoolArray = dedicated_workers(procs[:1] if same else procs) == 0
+    if not waits.any():
+        return None
+    return waits if same else waits[lanes]
+
+
+def _select(conditions: MarkConditions, lanes: Int64Array) -> MarkConditions:
     """The conditions of the chosen lanes; fields that are not arrays stay."""
     values = {f.name: getattr(conditions, f.name) for f in fields(conditions)}
     chosen: dict[str, Any] = {name: a[lanes] for name, a in values.items() if isinstance(a, np.ndarray)}
     return replace(conditions, **chosen)
 
 
-def _replaced(phase: MarkPhase, lanes: BoolArray, by: MarkPhase) -> MarkPhase:
+def _replaced(phase: MarkPhase, lanes: Int64Array, by: MarkPhase) -> MarkPhase:
     """The phase, with the chosen lanes replaced in place."""
     for f in fields(phase):
         getattr(phase, f.name)[lanes] = getattr(by, f.name)
@@ -100,21 +118,18 @@ class _Limiter:
         assisting: FloatArray,
         gc_share: FloatArray,
         fill_seconds: FloatArray,
+        may_wait: BoolArray | None,
     ) -> Self:
-        """The phases with these conditions and demands.
+        """The phases with these conditions and demands; ``may_wait`` is the result of ``_may_wait``.
 
         When the limiter switches off, a goroutine owes for its allocation while the limiter was on. This debt is
-        divided equally between the goroutines. In an open loop other goroutines run in place of one that waits.
+        divided equally between the goroutines.
         """
         procs = conditions.gomaxprocs
         background = BACKGROUND_UTILIZATION * procs / busy
         each = goroutines_per_p(open_loop=conditions.open_loop)
         owed_ns = UPDATE_PERIOD_NS * (1.0 - background) * owed.debt / each
-        unpaid = None
-        if not conditions.open_loop:
-            same = bool((procs == procs[0]).all())
-            waits = dedicated_workers(procs[:1] if same else procs) == 0
-            unpaid = np.where(waits, unpaid_share(owed_ns), 0.0) if waits.any() else None
+        unpaid = None if may_wait is None else np.where(may_wait, unpaid_share(owed_ns), 0.0)
         return cls(
             conditions=conditions,
             owed=owed,

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from gcsim.arrays import BoolArray, FloatArray, Real
+from gcsim.arrays import FloatArray, Int64Array, Real
 from gcsim.goruntime.arithmetic import maximum, minimum
 
 # With an empty runway an assist cannot pay its debt; it marks until marking ends.
@@ -95,8 +95,8 @@ class Owed:
         debt = mark_debt(conditions)
         return cls(debt, 1.0 + debt, conditions.assist_cpu_share * assist_debt_factor(debt))
 
-    def select(self, lanes: BoolArray) -> Self:
-        """The lanes that ``lanes`` marks."""
+    def select(self, lanes: Int64Array) -> Self:
+        """The lanes with these numbers."""
         return type(self)(self.debt[lanes], self.debt_plus_1[lanes], self.baseline_share[lanes])
 
 

@@ -6,12 +6,17 @@ A new constraint on a metric needs a row here and a row in ``docs/reference/comm
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gcsim.units import parse_duration, parse_fraction
+from gcsim.errors import InputError
+from gcsim.printable import quoted
+from gcsim.units import parse_duration, parse_fraction, parse_ratio
+
+MEMORY_NAME = "memory"  # in --confidence
+_LEAST_CONFIDENCE, _MOST_CONFIDENCE = 0.5, 0.999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """An upper bound on one metric, as an option of the command line."""
+    """A bound on one metric, as an option of the command line."""
 
     metric: str  # a name of gcsim.metrics.METRICS
     label: str  # its name in texts
@@ -19,6 +24,12 @@ class Bound:
     metavar: str
     help: str
     parse: Callable[..., float]  # (text, what=option) -> the bound in the metric's unit
+    is_lower: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the bound in ``--confidence``."""
+        return self.option.removeprefix("--max-").removeprefix("--min-")
 
 
 BOUNDS = (
@@ -38,4 +49,41 @@ BOUNDS = (
         help="Longest allowed 99th-percentile pause, such as 2ms.",
         parse=parse_duration,
     ),
+    Bound(
+        metric="request_p99_seconds",
+        label="p99 of requests",
+        option="--max-request-p99",
+        metavar="TIME",
+        help="Longest allowed 99th-percentile request latency, such as 50ms, of a model with requests.",
+        parse=parse_duration,
+    ),
+    Bound(
+        metric="throughput_ratio",
+        label="throughput",
+        option="--min-throughput",
+        metavar="SHARE",
+        help="Lowest allowed throughput against the calibrated run, such as 95%.",
+        parse=parse_ratio,
+        is_lower=True,
+    ),
 )
+
+
+def parse_confidence(texts: list[str], *, what: str = "--confidence") -> dict[str, float]:
+    """Probabilities by the name of the constraint: ``99%`` for all, ``memory=99.9%`` for one. Raises InputError.
+
+    The key of a probability for all is the empty text.
+    """
+    names = [MEMORY_NAME, *(bound.name for bound in BOUNDS)]
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, share = text.rpartition("=")
+        if name and name not in names:
+            raise InputError(f"{what}: unknown constraint {quoted(name)}; write one of {', '.join(names)}")
+        value = parse_fraction(share, what=what)
+        if not _LEAST_CONFIDENCE <= value <= _MOST_CONFIDENCE:
+            raise InputError(
+                f"{what}: {quoted(share)} must be from 50% to 99.9%; predictions do not show rarer events"
+            )
+        found[name] = value
+    return found

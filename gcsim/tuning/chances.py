@@ -1,12 +1,10 @@
 """Probabilities that a run's memory does not fit a container, from the prediction intervals."""
 
-import math
 from dataclasses import dataclass
 
 from gcsim.engine.run import Run
-from gcsim.engine.summary.intervals import Z90
-from gcsim.metrics import Estimate
 from gcsim.tuning.feasible import container_peak
+from gcsim.tuning.predictive import chance_above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +35,3 @@ def chances(run: Run, memory_bytes: float, *, kernel_bytes: float) -> Chances:
         return Chances(killed=over, stalls=0.0)
     killed = min(chance_above(anonymous, memory_bytes - kernel_bytes), over)
     return Chances(killed=killed, stalls=over - killed)
-
-
-def chance_above(estimate: Estimate, bound: float) -> float:
-    """The probability that a new run's value is above ``bound``, 0 to 1.
-
-    The prediction is log-normal with its own width on each side, as ``prediction_interval`` makes it: 5 % lies above
-    ``high``, 5 % below ``low``, half above ``value``.
-    """
-    value = estimate.value
-    if bound <= 0.0 or value <= 0.0:
-        return 1.0 if value > bound else 0.0
-    end = estimate.high if bound > value else estimate.low
-    width = abs(math.log(end / value)) / Z90 if end > 0.0 else 0.0
-    distance = math.log(bound / value)
-    if width == 0.0:
-        return 1.0 if distance < 0.0 else 0.0
-    return 0.5 * math.erfc(distance / width / math.sqrt(2.0))

@@ -6,9 +6,10 @@ under the highest limit that fits. That setting uses all memory at any load and 
 
 1. the highest GOMEMLIMIT with which even GOGC=off stays inside the memory. This backstop limit holds if the live heap
    or the load grow; its distance to the memory covers memory that Go does not count;
-2. under it, the smallest GOGC within 5 % of the lowest GC CPU there, or within 0.2 % of all CPU.
+2. under it, the smallest GOGC from Go's default up, or else the highest one, within 5 % of the lowest GC CPU there, or
+   within 0.2 % of all CPU, or with the GC CPU of the knee, beyond which twice the memory saves less than 1 % of CPU.
 
-Both settings are judged at the pessimistic end of their intervals.
+``Aim`` has other objectives: they replace the second rule. Each constraint is judged at its own quantile.
 """
 
 from collections.abc import Sequence
@@ -17,13 +18,14 @@ from dataclasses import dataclass
 from gcsim.engine.run import Run
 from gcsim.metrics import Estimate
 from gcsim.settings import Settings
+from gcsim.tuning.aim import DEFAULT_GOGC, USUAL_AIM, Aim, delay, gc_cpu, knee
 from gcsim.tuning.constraints import Constraint, is_met, pareto_front, worst_margin
 from gcsim.tuning.feasible import container_peak, keeps_limit
 
-MEMORY_MARGIN = 0.03  # of the memory, above the pessimistic peak, if a setting has it: OOM kills the process
-MOST_LIMIT_SHARE = 0.95  # of the memory: GOMEMLIMIT is soft, and real runs passed it by up to some percent
 _TOLERANCE, _NEARLY = 0.05, 0.002  # extra GC CPU for a lower GOGC: 5 % of it, or 0.2 % of all CPU
+_NEARLY_AS_FAST = 0.0005  # extra share of the time in pauses and assists
 _NET_FACTOR = 1.15  # extra GC CPU for the backstop limit
+_MOST_GOGC = 1 << 31  # Go reads GOGC as a 32-bit number
 _MOST_OF_CHOSEN_CPU = 2.0  # highest GC CPU of an alternative over that of the chosen setting
 
 
@@ -49,28 +51,47 @@ class Alternative:
         return {"name": self.name, **self.run.to_json()}
 
 
-def choose(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
+def choose(runs: Sequence[Run], constraints: Sequence[Constraint], aim: Aim = USUAL_AIM) -> Run:
     """The chosen run; the nearest miss if none is feasible."""
     feasible = feasible_runs(runs, constraints)
     if not feasible:
         return nearest_miss(runs, constraints)
     net, _ = net_bracket(runs, constraints[0])
     least = min(gc_cpu(run) for run in feasible)
-    with_backstop = [
-        run for run in feasible if _has_backstop(run, net) and gc_cpu(run) <= _NET_FACTOR * least + _NEARLY
-    ]
-    pool = with_backstop or feasible
-    least_in_pool = min(gc_cpu(run) for run in pool)
-    accepted_cpu = max((1 + _TOLERANCE) * least_in_pool, least_in_pool + _NEARLY)
-    return min(
-        (run for run in pool if gc_cpu(run) <= accepted_cpu),
-        key=lambda run: _preference(run, constraints[0]),
-    )
+    with_backstop = [run for run in feasible if _has_backstop(run, net)]
+    if min(map(gc_cpu, with_backstop), default=1.0) > _NET_FACTOR * least + _NEARLY:
+        with_backstop = []
+    return min(_accepted(with_backstop or feasible, aim), key=_preference)
+
+
+def _accepted(pool: Sequence[Run], aim: Aim) -> list[Run]:
+    """The runs that are as good as the best one of the pool, by the aim."""
+    if aim.objective == "latency":
+        least = min(delay(run) for run in pool)
+        most = max((1 + _TOLERANCE) * least, least + _NEARLY_AS_FAST)
+        return [run for run in pool if delay(run) <= most]
+    if aim.objective == "memory":
+        least = min(gc_cpu(run) for run in pool)
+        most = least if aim.most_gc_cpu is None else max(aim.most_gc_cpu, least)
+        cheap = [run for run in pool if gc_cpu(run) <= most]
+        lowest = min(container_peak(run).high for run in cheap)
+        return [run for run in cheap if container_peak(run).high <= (1 + _TOLERANCE) * lowest]
+    least = min(gc_cpu(run) for run in pool)
+    most = max((1 + _TOLERANCE) * least, least + _NEARLY)
+    if not aim.spend_memory:
+        most = max(most, gc_cpu(knee(pool)))
+    return [run for run in pool if gc_cpu(run) <= most]
 
 
 def nearest_miss(runs: Sequence[Run], constraints: Sequence[Constraint]) -> Run:
-    """The run with the best worst margin, among runs that keep memory and limit if there are any."""
-    return max(memory_keeping(runs, constraints) or runs, key=lambda run: worst_margin(run, constraints))
+    """The run with the best worst margin, among runs that keep memory and limit if there are any.
+
+    Otherwise it is among those whose memory fits at the 95th percentile, if there are any.
+    """
+    pool = memory_keeping(runs, constraints)
+    bound = constraints[0].bound
+    pool = pool or [run for run in runs if keeps_limit(run) and container_peak(run).high <= bound] or [*runs]
+    return max(pool, key=lambda run: worst_margin(run, constraints))
 
 
 def memory_keeping(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Run]:
@@ -95,9 +116,7 @@ def net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, in
         (run.settings.gogc for run in runs), key=lambda gogc: float("inf") if gogc is None else gogc
     )
     alone = {
-        limit: memory.margin(run) >= MEMORY_MARGIN
-        and limit <= MOST_LIMIT_SHARE * memory.bound
-        and memory.leaves_room(run)
+        limit: memory.has_spare(run) and memory.leaves_room(run)
         for run in runs
         if run.settings.gogc == loosest and (limit := run.settings.gomemlimit_bytes) is not None
     }
@@ -111,7 +130,7 @@ def net_bracket(runs: Sequence[Run], memory: Constraint) -> tuple[int | None, in
 def feasible_runs(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Run]:
     """The runs that meet every constraint; only those with the memory margin, if any run has it."""
     met = [run for run in runs if is_met(run, constraints)]
-    with_margin = [run for run in met if constraints[0].margin(run) >= MEMORY_MARGIN]
+    with_margin = [run for run in met if constraints[0].has_spare(run)]
     return with_margin or met
 
 
@@ -132,11 +151,6 @@ def alternatives_to(
     return tuple(found.values())
 
 
-def gc_cpu(run: Run) -> float:
-    """The run's predicted GC CPU, a share of all CPU."""
-    return run.metrics["gc_cpu_fraction"].value
-
-
 def _has_backstop(run: Run, net_limit: int | None) -> bool:
     """Whether the setting has a finite GOGC, and a limit of at most ``net_limit`` as its backstop."""
     limit = run.settings.gomemlimit_bytes
@@ -145,8 +159,12 @@ def _has_backstop(run: Run, net_limit: int | None) -> bool:
     )
 
 
-def _preference(run: Run, memory: Constraint) -> tuple[bool, int, int]:
-    """The sort key, smaller is better: a finite GOGC, the highest useful limit, the lowest GOGC."""
-    limit = run.settings.gomemlimit_bytes
-    useful = limit if limit is not None and limit <= (1 - MEMORY_MARGIN) * memory.bound else 0
-    return (run.settings.gogc is None, -useful, run.settings.gogc or 0)
+def _preference(run: Run) -> tuple[bool, int, int]:
+    """The sort key, smaller is better: a finite GOGC, the highest limit, the GOGC nearest to Go's default from above.
+
+    Without a GOGC of at least the default it is the highest one; of GOGC=off the lowest limit.
+    """
+    gogc, limit = run.settings.gogc, run.settings.gomemlimit_bytes or 0
+    if gogc is None:
+        return (True, limit, 0)
+    return (False, -limit, gogc if gogc >= DEFAULT_GOGC else _MOST_GOGC - gogc)

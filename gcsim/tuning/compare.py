@@ -8,15 +8,16 @@ from gcsim.engine.controllers import Controller, controller_json
 from gcsim.engine.executors import IN_PROCESS, Executor
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
-from gcsim.engine.simulate import simulate
+from gcsim.engine.simulate import ReplicaRun, replica_runs, simulate, simulate_replicas
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.chances import Chances, chances
 from gcsim.tuning.feasible import is_feasible
-from gcsim.tuning.memory_curve import gc_cores
-from gcsim.tuning.recommend import Recommendation, recommend
+from gcsim.tuning.recommend import recommend
+from gcsim.tuning.recommendation import Recommendation
 from gcsim.tuning.rules_of_thumb import Rule, rules_of_thumb
-from gcsim.tuning.sweep import Progress, base_settings, simulate_in_chunks
+from gcsim.tuning.savings import Saving, gc_cores, saving_of
+from gcsim.tuning.sweep import LANES_PER_CHUNK, Progress, base_settings
 from gcsim.tuning.verdicts import verdict_on
 
 RECOMMENDED, NEAREST_MISS, TODAY = "recommended", "nearest miss", "today"
@@ -30,8 +31,13 @@ class Compared:
     run: Run
     feasible: bool
     chances: Chances
-    cores_saved: float  # of GC, against today's setting, for today's work
+    saving: Saving  # GC cores against today's setting, for today's work
     verdict: str
+
+    @property
+    def cores_saved(self) -> float:
+        """The median of the saving."""
+        return self.saving.cores.value
 
     def to_json(self, alloc_bytes_per_second: float) -> dict[str, object]:
         """The JSON document; ``alloc_bytes_per_second`` is the calibrated rate."""
@@ -44,6 +50,7 @@ class Compared:
             "feasible": self.feasible,
             "chances": self.chances.to_json(),
             "cores_saved": self.cores_saved,
+            "cores_saved_interval": self.saving.to_json(),
             "alloc_bytes_per_second": self.run.metrics["throughput_ratio"].value * alloc_bytes_per_second,
             "verdict": self.verdict,
             "metrics": run["metrics"],
@@ -73,6 +80,7 @@ class Comparison:
         found = self.recommendation
         return {
             "memory_bytes": found.memory_bytes,
+            "other_memory_bytes": found.other_memory_bytes,
             "recommended": {"feasible": found.feasible, "env": found.env},
             "rules": [row.to_json(self.alloc_bytes_per_second) for row in self.rows],
             **found.plan.to_json(found.model),
@@ -83,6 +91,7 @@ def compare(
     model: Model,
     *,
     memory_bytes: int,
+    other_memory_bytes: int = 0,
     controllers: Sequence[tuple[str, Controller]] = (),
     gomaxprocs: int | None = None,
     go: str | None = None,
@@ -94,6 +103,7 @@ def compare(
 ) -> Comparison:
     """The recommendation, today's setting, the rules of thumb and ``controllers`` (name, policy) in one container.
 
+    ``other_memory_bytes`` of it are not the program's: the rules do not know of them, and are judged without them.
     A controller starts from GOGC=100 without a limit. ``recommendation`` is a finished one for the same model, memory
     and plan; it saves the search. ``changes`` replace fields of the plan. Raises InputError on bad settings.
     """
@@ -109,6 +119,7 @@ def compare(
     found = recommendation or recommend(
         model,
         memory_bytes=memory_bytes,
+        other_memory_bytes=other_memory_bytes,
         gomaxprocs=gomaxprocs,
         go=go,
         plan=plan,
@@ -123,7 +134,8 @@ def compare(
         *own,
     )
     runs = _runs(model, rules, plan, executor)
-    rows = [_compared(rule, runs[rule], runs[rules[0]], found) for rule in rules]
+    today = runs[rules[1]]
+    rows = [_compared(model, rule, runs[rule], runs[rules[0]].run, today, found) for rule in rules]
     return Comparison(
         rows=tuple(sorted(rows, key=_order)),
         recommendation=found,
@@ -131,35 +143,42 @@ def compare(
     )
 
 
-def _runs(model: Model, rules: Sequence[Rule], plan: Plan, executor: Executor) -> dict[Rule, Run]:
-    """The run of each rule; equal fixed settings are simulated once."""
+def _runs(model: Model, rules: Sequence[Rule], plan: Plan, executor: Executor) -> dict[Rule, ReplicaRun]:
+    """The run of each rule with its replicas; equal fixed settings are simulated once."""
     fixed = list(dict.fromkeys(rule.settings for rule in rules if not rule.moves))
-    chunks = simulate_in_chunks(model, fixed, plan, executor)
-    known = dict(zip(fixed, (run for chunk in chunks for run in chunk), strict=True))
-    return {
-        rule: known[rule.settings]
-        if not rule.moves
-        else simulate(model, [rule.settings], plan.changed(controller=rule.controller), executor=executor)[0]
+    size = max(LANES_PER_CHUNK // plan.replicas, 1) if plan.engine == "lanes" else 1
+    known: dict[Settings, ReplicaRun] = {}
+    for start in range(0, len(fixed), size):
+        part = fixed[start : start + size]
+        known |= zip(part, replica_runs(model, part, plan, executor=executor), strict=True)
+    moving = {
+        rule: simulate_replicas(
+            model, rule.settings, plan.changed(controller=rule.controller), executor=executor
+        )
         for rule in rules
+        if rule.moves
     }
+    return {rule: moving[rule] if rule.moves else known[rule.settings] for rule in rules}
 
 
-def _compared(rule: Rule, run: Run, recommended: Run, found: Recommendation) -> Compared:
-    memory = found.memory_bytes
-    odds = chances(run, memory, kernel_bytes=found.budget.kernel_bytes)
+def _compared(
+    model: Model, rule: Rule, found: ReplicaRun, recommended: Run, today: ReplicaRun, answer: Recommendation
+) -> Compared:
+    memory, run = answer.available_bytes, found.run
+    odds = chances(run, memory, kernel_bytes=answer.budget.kernel_bytes)
     return Compared(
         rule=rule,
         run=run,
         feasible=is_feasible(run, memory),
         chances=odds,
-        cores_saved=gc_cores(found.today) - gc_cores(run, like=found.today),
+        saving=saving_of(model, today, found, same=run.metrics == today.run.metrics),
         verdict=verdict_on(
             run,
             odds,
             recommended if run is not recommended else None,
             memory_bytes=memory,
             extra_cores=gc_cores(run, like=recommended) - gc_cores(recommended),
-            feasible=found.feasible,
+            feasible=answer.feasible,
         ),
     )
 

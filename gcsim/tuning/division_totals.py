@@ -9,7 +9,8 @@ import numpy as np
 from gcsim.arrays import FloatArray
 from gcsim.tuning.division import divide, square_root_division, total_cores
 from gcsim.tuning.feasible import container_peak, is_feasible
-from gcsim.tuning.memory_curve import MemoryCurve, gc_cores
+from gcsim.tuning.memory_curve import MemoryCurve
+from gcsim.tuning.savings import gc_cores
 from gcsim.units import GIB
 
 _MORE_GIB = (1, 2, 4, 8)  # of a larger node

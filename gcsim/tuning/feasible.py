@@ -9,6 +9,8 @@ from gcsim.metrics import Estimate
 SHARE_OF_A_BINDING_LIMIT = 0.85
 LIMITER_SHARE_OF_A_KEPT_LIMIT = 0.01  # of the time with the CPU limiter on, at most
 MOST_GC_CPU = 0.5  # of all CPU: Go's limiter (Go 1.19+ gcCPULimiterState) disables assists there
+MOST_LIMIT_SHARE = 0.95  # of the memory: GOMEMLIMIT is soft, and real runs passed it by up to some percent
+MEMORY_MARGIN = 0.03  # of the memory, above the 95th percentile, if a setting has it: OOM kills the process
 
 Fault = Literal["memory", "limit", "gc_cpu"]
 
@@ -51,10 +53,20 @@ def keeps_limit(run: Run) -> bool:
     limit = run.settings.gomemlimit_bytes
     if limit is None:
         return True
-    limiter = run.metrics.get("limiter_time_fraction")
-    anonymous = run.metrics.get("anonymous_peak_bytes", run.metrics.get("rss_peak_bytes"))
-    binds = anonymous is None or anonymous.value > SHARE_OF_A_BINDING_LIMIT * limit
-    on_limiter = binds and limiter is not None and limiter.value > LIMITER_SHARE_OF_A_KEPT_LIMIT
     peak = run.metrics.get("heap_peak_bytes")
     over_limit = peak is not None and peak.high > limit
-    return not (on_limiter or over_limit)
+    return not (over_limit or _is_on_limiter(run, limit))
+
+
+def spirals(run: Run) -> bool:
+    """Whether the run is in a death spiral: GC takes half of all CPU, or as much as Go's limiter allows."""
+    limit, gc_cpu = run.settings.gomemlimit_bytes, run.metrics["gc_cpu_fraction"].value
+    return gc_cpu >= MOST_GC_CPU or (limit is not None and _is_on_limiter(run, limit))
+
+
+def _is_on_limiter(run: Run, limit_bytes: int) -> bool:
+    """Whether the limiter is on for more than 1 % of the time while anonymous memory is near the limit."""
+    limiter = run.metrics.get("limiter_time_fraction")
+    anonymous = run.metrics.get("anonymous_peak_bytes", run.metrics.get("rss_peak_bytes"))
+    binds = anonymous is None or anonymous.value > SHARE_OF_A_BINDING_LIMIT * limit_bytes
+    return binds and limiter is not None and limiter.value > LIMITER_SHARE_OF_A_KEPT_LIMIT

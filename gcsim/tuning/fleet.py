@@ -16,8 +16,9 @@ from gcsim.settings import Settings
 from gcsim.tuning.division import LEAST_GAIN, divide
 from gcsim.tuning.division_totals import Total, saved_by_more, totals_of
 from gcsim.tuning.feasible import container_peak
-from gcsim.tuning.memory_curve import MemoryCurve, gc_cores, memory_curve
+from gcsim.tuning.memory_curve import MemoryCurve, memory_curve
 from gcsim.tuning.recommend import recommend
+from gcsim.tuning.savings import gc_cores
 from gcsim.tuning.sweep import Progress, base_settings
 from gcsim.units import GIB
 

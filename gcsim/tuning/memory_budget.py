@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from gcsim.arrays import FloatArray
+from gcsim.arrays import FloatArray, median
 from gcsim.engine.inputs.draws import draw_parameters
 from gcsim.engine.run import Run
 from gcsim.engine.summary.intervals import Z90
@@ -100,8 +100,8 @@ def memory_budget(model: Model, *, seed: int) -> MemoryBudget:
         source=source,
         outside_heap=_estimate(outside),
         not_counted=_estimate(non_go + drawn["file_hot_share"] * pages + kernel),
-        hot_file_bytes=float(np.median(drawn["file_hot_share"] * pages)),
-        kernel_bytes=float(np.median(kernel)),
+        hot_file_bytes=median(drawn["file_hot_share"] * pages),
+        kernel_bytes=median(kernel),
         reading=reading,
         freed_bytes=freed,
     )
@@ -148,11 +148,11 @@ def _best_reading(
     leaves a standard deviation; the error of the reading adds to it.
     """
     readings: dict[Reading, FloatArray] = {"--working-set": outside, "--rss": anonymous + pages}
-    now, median = float(np.quantile(outside, 0.95)), float(np.median(outside))
+    now, middle = float(np.quantile(outside, 0.95)), median(outside)
     best: tuple[Reading | None, float] = (None, 0.0)
     for name, read in readings.items():
-        left = math.hypot(_residual(outside, read), MOMENT_ERROR * float(np.median(read)))
-        freed = now - (median + Z90 * left)
+        left = math.hypot(_residual(outside, read), MOMENT_ERROR * median(read))
+        freed = now - (middle + Z90 * left)
         if freed > max(best[1], _LEAST_FREED_BYTES):
             best = (name, freed)
     return best

@@ -18,11 +18,11 @@ from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.tuning.choose import MEMORY_MARGIN, gc_cpu
-from gcsim.tuning.feasible import MOST_GC_CPU, container_peak, keeps_limit
+from gcsim.tuning.constraints import container_for
+from gcsim.tuning.feasible import MOST_GC_CPU, keeps_limit
 from gcsim.tuning.memory_budget import memory_budget
+from gcsim.tuning.savings import gc_cores
 from gcsim.tuning.search import whole_mib
-from gcsim.units import MIB
 
 # Limits over the memory that Go counts with the live heap alone: dense where GC CPU falls steeply
 _LADDER = (*np.geomspace(1.05, 8.0, 13).tolist(), *np.geomspace(8.0, 64.0, 7)[1:].tolist())
@@ -91,26 +91,6 @@ def memory_curve(model: Model, base: Settings, equal_bytes: float, plan: Plan) -
         thumb=runs[thumb],
         square_root_weight=math.sqrt(known.alloc_bytes_per_second.value * known.mark_cpu_seconds.value),
     )
-
-
-def container_for(run: Run, not_counted_bytes: float) -> float:
-    """The smallest container in which ``recommend`` accepts a run under a limit, whole MiB."""
-    peak = container_peak(run).high / (1.0 - MEMORY_MARGIN)
-    limit = run.settings.gomemlimit_bytes or 0
-    needed = max(peak, limit + not_counted_bytes, limit / (1.0 - MEMORY_MARGIN))
-    return math.ceil(needed / MIB) * float(MIB)
-
-
-def gc_cores(run: Run, *, like: Run | None = None) -> float:
-    """Cores that GC takes; with ``like``, for the work that ``like`` does.
-
-    A closed loop does less work where GC takes more, so that GC CPU alone would understate the difference.
-    """
-    cores = gc_cpu(run) * run.settings.gomaxprocs
-    if like is None:
-        return cores
-    done, wanted = (one.metrics["throughput_ratio"].value for one in (run, like))
-    return cores * wanted / done if done > 0.0 else cores
 
 
 def between(memory: FloatArray, cores: FloatArray) -> list[tuple[float, float]]:

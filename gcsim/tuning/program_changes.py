@@ -166,7 +166,7 @@ def _effect(
     share = site.bytes / sites.bytes
     error = share * site.rel_sd
     live = live_bytes_of(site, sites, home)
-    growth = AppendGrowth.of(site, rules=rules_for(settings.go)) if change.kind != "stack" else None
+    growth = AppendGrowth.of(site, rules=rules_for(model.settings.go)) if change.kind != "stack" else None
     if change.kind == "preallocate":
         return _preallocated(change, growth, share, sites.bytes)
     per_second = model.parameters.alloc_bytes_per_second.value / sites.bytes  # profiles per second

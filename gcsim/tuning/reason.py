@@ -9,6 +9,10 @@ from gcsim.tuning.constraints import Constraint, Margin
 from gcsim.tuning.feasible import container_peak, keeps_limit
 from gcsim.tuning.memory_budget import MemoryBudget, describe_gap, describe_split
 from gcsim.tuning.needed import Needed
+from gcsim.tuning.predictive import format_chance, format_share
+from gcsim.tuning.recommendation import Neighbour, Unused
+from gcsim.tuning.stress import MORE_LIVE, StressTest
+from gcsim.tuning.stress_text import stress_sentences
 from gcsim.units import (
     format_go_bytes,
     format_gogc,
@@ -20,11 +24,8 @@ from gcsim.units import (
 
 _RUNTIME_CPU_GOAL = 0.25  # the pacer's own target while marking: Go gcBackgroundUtilization
 _MENTIONED_CPU = 0.0005  # of all CPU: smallest difference that a sentence mentions
+_MORE_LIVE = f"{100 * (MORE_LIVE - 1):.0f} %"
 _NEAR_LIMIT = 0.95  # median peak of anonymous memory over the limit: above it the limit sets some heap goals
-
-Growth = tuple[
-    str, float, Run, bool
-]  # the grown quantity, its factor, the run, whether all constraints are met
 
 
 def explain(
@@ -32,11 +33,13 @@ def explain(
     found: Sequence[Margin],
     *,
     cheapest: Run,
-    growth: Sequence[Growth],
+    test: StressTest,
+    near: Sequence[Neighbour],
     budget: MemoryBudget,
+    unused: Unused | None = None,
     otherwise: Run | None = None,
 ) -> tuple[str, ...]:
-    """Sentences on the prediction, the margins, the choice and the effect of growth.
+    """Sentences on the prediction, the margins, the choice and the effect of stress.
 
     ``otherwise`` is the setting that today's one, ``chosen``, is kept instead of.
     """
@@ -47,9 +50,13 @@ def explain(
         sentences.append(
             "More than a quarter of all CPU would go to GC: this memory is tight for the live heap."
         )
-    sentences.extend(_why(chosen, cheapest, found) if otherwise is None else _why_not(chosen, otherwise))
-    sentences.extend(_growth_sentence(*item) for item in growth)
-    return tuple(sentences)
+    if otherwise is None:
+        sentences += _why(chosen, cheapest if unused is None else None, found)
+        sentences += [] if unused is None else [_unused_sentence(unused, chosen, memory)]
+        sentences += _neighbour_sentences(near)
+    else:
+        sentences += _why_not(chosen, otherwise)
+    return (*sentences, *stress_sentences(test))
 
 
 def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed, budget: MemoryBudget) -> tuple[str, ...]:
@@ -61,6 +68,17 @@ def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed, budget: Mem
     wanted = _join([_bound(constraint) for constraint in others])
     enough = needed.with_more_memory
     unknown = not budget.is_known and enough is not None and container_peak(enough).value <= memory.bound
+    if not _misses_now(miss, found):
+        first = (
+            f"Not safe: in {format_mib(memory.bound)} every setting that fits falls into a death spiral of GC with"
+            f" {_MORE_LIVE} more live heap, or with half as much more load."
+        )
+        return (
+            first,
+            *describe_gap(budget, memory.bound),
+            f"Without growth {_in_words(miss.settings)} would spend {_gc_cpu(miss)} of CPU on GC.",
+            *_with_more_memory(needed, f"{_MORE_LIVE} more live heap", memory),
+        )
     first = (
         f"gcsim cannot know whether a setting fits {format_mib(memory.bound)}: the log does not show the memory"
         " outside the Go heap."
@@ -76,6 +94,11 @@ def explain_miss(miss: Run, found: Sequence[Margin], needed: Needed, budget: Mem
     )
 
 
+def _misses_now(miss: Run, found: Sequence[Margin]) -> bool:
+    """Whether the nearest miss breaks a constraint; otherwise it fails under stress only."""
+    return not (keeps_limit(miss) and all(m.margin >= 0 and m.constraint.leaves_room(miss) for m in found))
+
+
 def short(settings: Settings) -> str:
     """GOGC and GOMEMLIMIT as environment variables, in one line."""
     return f"GOGC={format_gogc(settings.gogc)} GOMEMLIMIT={format_go_bytes(settings.gomemlimit_bytes)}"
@@ -88,6 +111,25 @@ def _in_words(settings: Settings) -> str:
     return f"GOGC {format_gogc(settings.gogc)} and {under}"
 
 
+def _unused_sentence(unused: Unused, chosen: Run, memory: float) -> str:
+    """The memory that the knee leaves free, and what it would buy."""
+    free = max(memory - container_peak(chosen).value, 0.0)
+    return (
+        f"{format_mib(free)} stay unused, because twice the memory would save less than 1 % of CPU:"
+        f" {short(unused.run.settings)} would take {format_mib(unused.memory_bytes)} more and save"
+        f" {format_number(100 * unused.gc_cpu_fraction, 2)} percentage points"
+        f" ({format_number(unused.cores, 2)} cores); --spend-memory chooses it."
+    )
+
+
+def _neighbour_sentences(near: Sequence[Neighbour]) -> list[str]:
+    """A warning if a neighbour breaks a constraint."""
+    broken = [short(one.run.settings) for one in near if not one.held]
+    if not broken:
+        return []
+    return [f"The setting is at an edge: {_join(broken)} next to it breaks a constraint."]
+
+
 def _prediction(run: Run) -> str:
     return (
         f"{short(run.settings)} is predicted to peak at {_memory(run)} of container memory and to spend {_gc_cpu(run)}"
@@ -97,18 +139,19 @@ def _prediction(run: Run) -> str:
 
 def _margin_sentence(found: Sequence[Margin]) -> str:
     parts = [
-        f"{m.constraint.label} {m.constraint.format(m.high)} of {m.constraint.format(m.constraint.bound)}"
-        f" ({100 * m.margin:.0f} % to spare)"
+        f"{m.constraint.label} {m.constraint.format(m.judged)} of {m.constraint.format(m.constraint.bound)}"
+        f" in {format_share(m.constraint.confidence)} of runs ({100 * m.margin:.0f} % to spare; it holds in"
+        f" {format_chance(m.chance)})"
         for m in found
     ]
-    return f"At the pessimistic end of the intervals that is {_join(parts)}."
+    return f"Constraints: {_join(parts)}."
 
 
 def _bound(constraint: Constraint) -> str:
     bound = constraint.format(constraint.bound)
     if constraint.metric == "gc_cpu_fraction":
         return f"at most {bound} GC CPU"
-    return f"a {constraint.label} of at most {bound}"
+    return f"a {constraint.label} of at {'least' if constraint.is_lower else 'most'} {bound}"
 
 
 def _in_this_memory(needed: Needed, memory: Constraint) -> str:
@@ -133,7 +176,7 @@ def _with_more_memory(needed: Needed, wanted: str, memory: Constraint) -> list[s
 
 def _misses(miss: Run, found: Sequence[Margin]) -> list[str]:
     parts = [
-        f"{m.constraint.label} {m.constraint.format(m.high)} at the pessimistic end for"
+        f"{m.constraint.label} {m.constraint.format(m.judged)} in {format_share(m.constraint.confidence)} of runs for"
         f" {m.constraint.format(m.constraint.bound)} allowed"
         for m in found
         if not m.margin >= 0
@@ -141,18 +184,20 @@ def _misses(miss: Run, found: Sequence[Margin]) -> list[str]:
     if not keeps_limit(miss):
         parts.append("live memory does not fit under its own limit")
     parts += [
-        f"its limit leaves no room for the {format_mib(m.constraint.not_counted_bytes)} that it does not count"
+        "its limit leaves too little of the memory for what it does not count and for error"
         for m in found
         if not m.constraint.leaves_room(miss)
     ]
-    return parts
+    return parts or [f"a death spiral with {_MORE_LIVE} more live heap or with more load"]
 
 
-def _why(chosen: Run, cheapest: Run, found: Sequence[Margin]) -> list[str]:
+def _why(chosen: Run, cheapest: Run | None, found: Sequence[Margin]) -> list[str]:
     limit, memory = chosen.settings.gomemlimit_bytes, found[0].constraint.bound
     sentences = []
-    extra = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
-    if extra > _MENTIONED_CPU:
+    extra = 0.0
+    if cheapest is not None:
+        extra = chosen.metrics["gc_cpu_fraction"].value - cheapest.metrics["gc_cpu_fraction"].value
+    if cheapest is not None and extra > _MENTIONED_CPU:
         peak = format_mib(container_peak(cheapest).value)
         sentences.append(
             f"The cheapest feasible setting, {short(cheapest.settings)}, would save"
@@ -202,15 +247,6 @@ def _why_not(today: Run, other: Run) -> list[str]:
             " growth."
         )
     return sentences
-
-
-def _growth_sentence(what: str, factor: float, run: Run, held: bool) -> str:
-    peak, cpu = container_peak(run), run.metrics["gc_cpu_fraction"]
-    verdict = "everything still holds" if held else "it no longer holds"
-    return (
-        f"With {100 * (factor - 1):.0f} % more {what}, {verdict}: peak {format_mib(peak.value)},"
-        f" GC CPU {format_percent(cpu.value, 2)}."
-    )
 
 
 def _memory(run: Run) -> str:

@@ -1,123 +1,56 @@
 """The recommendation of a setting for a container: search, choice, stress and reasons."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Unpack
 
 from gcsim.engine.executors import IN_PROCESS, Executor
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.run import Run
-from gcsim.engine.simulate import simulate
+from gcsim.errors import InputError
 from gcsim.service.model import Model
-from gcsim.settings import Settings
-from gcsim.tuning.choose import (
-    Alternative,
-    alternatives_to,
-    cheapest,
-    choose,
-    feasible_runs,
-    net_bracket,
+from gcsim.tuning.aim import Aim, Objective, gc_cpu
+from gcsim.tuning.choose import cheapest, choose, feasible_runs, nearest_miss
+from gcsim.tuning.constraints import (
+    MEMORY_CONFIDENCE,
+    Constraint,
+    Margin,
+    constraints_from,
+    margins,
+    pareto_front,
 )
-from gcsim.tuning.constraints import Constraint, Margin, constraints_from, is_met, margins
+from gcsim.tuning.evaluation import Evaluation, search
+from gcsim.tuning.feasible import container_peak
 from gcsim.tuning.memory_budget import MemoryBudget, memory_budget
 from gcsim.tuning.needed import Needed, needed_for
-from gcsim.tuning.practical import rounded, saves_too_little
+from gcsim.tuning.pick import Judged, Picked, pick
+from gcsim.tuning.practical import saves_too_little
 from gcsim.tuning.reason import explain, explain_miss
-from gcsim.tuning.search import (
-    COARSE_GOGC,
-    MOST_SETTINGS,
-    GridPoint,
-    backstop_limits,
-    candidate_limits,
-    finer_gogc,
-    gogc_column,
-    outline,
-)
-from gcsim.tuning.sweep import Progress, base_settings, simulate_in_chunks
+from gcsim.tuning.recommendation import Recommendation, Unused
+from gcsim.tuning.request_latency import candidates_with_requests, needs_requests, without_requests
+from gcsim.tuning.savings import gc_cores
+from gcsim.tuning.search import GridPoint, likely_row, outline
+from gcsim.tuning.stress import MORE_LIVE
+from gcsim.tuning.sweep import Progress, base_settings
+from gcsim.units import LEAST_MEMORY_BYTES, format_mib
 
-STRESS_FACTOR = 1.25
+__all__ = ["Recommendation", "best_of", "recommend"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stress:
-    """The recommended setting with more live heap or load."""
-
-    what: str  # "live heap" or "load"
-    factor: float
-    run: Run
-    held: bool  # whether it still meets every constraint and keeps its limit
-
-    def to_json(self) -> dict[str, object]:
-        """The JSON document: the growth, whether the setting still holds, and the run."""
-        return {"what": self.what, "factor": self.factor, "held": self.held, **self.run.to_json()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
-    """A setting, its margins, today's setting, alternatives, stress runs and reasons.
-
-    If no setting is feasible, ``run`` is the nearest miss, ``alternatives`` and ``stress`` are empty, and ``needed``
-    holds the requirements.
-    """
-
-    feasible: bool
-    run: Run
-    otherwise: Run | None  # the choice, if ``run`` is today's because the change would save too little
-    today: Run  # the calibrated GOGC and GOMEMLIMIT, with the requested GOMAXPROCS and Go version
-    margins: tuple[Margin, ...]
-    alternatives: tuple[Alternative, ...]  # by rising memory
-    stress: tuple[Stress, ...]
-    needed: Needed | None
-    explored: tuple[Run, ...]  # all simulated runs
-    memory_bytes: int
-    budget: MemoryBudget  # what is known of the memory outside the heap
-    plan: Plan
-    model: str  # its name
-    reasons: tuple[str, ...]  # sentences; the first states the prediction, or that no setting is feasible
-
-    @property
-    def settings(self) -> Settings:
-        """The recommended setting, or the nearest miss."""
-        return self.run.settings
-
-    @property
-    def env(self) -> dict[str, str]:
-        """GOGC and GOMEMLIMIT as environment variables."""
-        return self.run.settings.environment
-
-    @property
-    def reason(self) -> str:
-        """The reasons as one paragraph."""
-        return " ".join(self.reasons)
-
-    def to_json(self) -> dict[str, object]:
-        """The document of ``gcsim recommend --json``."""
-        run = self.run.to_json()
-        return {
-            "feasible": self.feasible,
-            "settings": run["settings"],
-            "env": self.env,
-            "metrics": run["metrics"],
-            "alternatives": [alternative.to_json() for alternative in self.alternatives],
-            "reason": self.reason,
-            "memory_bytes": self.memory_bytes,
-            "memory": self.budget.to_json(self.run),
-            "otherwise": None if self.otherwise is None else self.otherwise.to_json(),
-            "today": self.today.to_json(),
-            "margins": [margin.to_json() for margin in self.margins],
-            "stress": [item.to_json() for item in self.stress],
-            "needed": None if self.needed is None else self.needed.to_json(),
-            **self.plan.to_json(self.model),
-        }
+_LEAST_MENTIONED = 0.0005  # of all CPU: memory that saves less is not called unused
+_SHOWN_FRONT = 8
 
 
 def recommend(
     model: Model,
     *,
     memory_bytes: int,
+    other_memory_bytes: int = 0,
     constraints: Sequence[Constraint] = (),
     max_gc_cpu_fraction: float | None = None,
     max_stw_p99_seconds: float | None = None,
+    memory_confidence: float = MEMORY_CONFIDENCE,
+    objective: Objective = "cpu",
+    spend_memory: bool = False,
     gomaxprocs: int | None = None,
     go: str | None = None,
     plan: Plan = USUAL_PLAN,
@@ -127,60 +60,80 @@ def recommend(
 ) -> Recommendation:
     """The recommendation for a container of ``memory_bytes``; ``tuning.choose`` defines the choice.
 
-    ``constraints`` bound any metrics; two of them have keywords of their own. Of one metric the tightest bound holds.
-    Every constraint is judged at the pessimistic end of its interval. GC CPU must stay below half of all CPU there.
-    ``changes`` replace fields of the plan. Raises InputError on bad settings.
+    ``other_memory_bytes`` of the container are not the program's. ``constraints`` bound any metrics; two of them have
+    keywords of their own. Of one metric the tightest bound holds. Each constraint must hold with its probability, the
+    memory with ``memory_confidence``. GC CPU must stay below half of all CPU. ``spend_memory`` also uses memory beyond
+    the knee. ``changes`` replace fields of the plan. Raises InputError on bad settings.
     """
     plan = plan.changed(**changes)
     base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
-    knobs = GridPoint(gomaxprocs=base.gomaxprocs, go=base.go, memory_bytes=memory_bytes)
+    available = _available(memory_bytes, other_memory_bytes)
+    knobs = GridPoint(gomaxprocs=base.gomaxprocs, go=base.go, memory_bytes=available)
     budget = memory_budget(model, seed=plan.seed)
     named = {"gc_cpu_fraction": max_gc_cpu_fraction, "stw_p99_seconds": max_stw_p99_seconds}
     asked = [Constraint.at_most(metric, bound) for metric, bound in named.items() if bound is not None]
+    asked += constraints
     constraints = constraints_from(
-        memory_bytes, [*asked, *constraints], not_counted_bytes=budget.not_counted.high
+        available,
+        asked,
+        not_counted_bytes=budget.not_counted.high,
+        memory_confidence=memory_confidence,
     )
-    evaluate = _Evaluation(model, plan, progress, executor)
-    explored = _search(evaluate, knobs, constraints)
-    chosen = choose(explored, constraints)
-    feasible = bool(feasible_runs(explored, constraints))
-    if feasible:
-        chosen = rounded(chosen, evaluate, constraints)
-    needed = None if feasible else needed_for(evaluate, knobs, constraints)
-    stress = _stresses(model, chosen, constraints, plan, executor) if feasible else ()
-    today = _known(explored, base) or simulate(model, [base], plan, executor=executor)[0]
+    evaluate = Evaluation(model, plan, progress, executor)
+    evaluate(outline(knobs), [base, *likely_row(knobs)])
+    today = evaluate.of([base])[0]
+    bounded = any(one.metric == "gc_cpu_fraction" for one in asked)
+    aim = Aim(
+        objective=objective,
+        spend_memory=spend_memory,
+        most_gc_cpu=None if bounded or objective != "memory" else gc_cpu(today),
+    )
+    slow = needs_requests(model, constraints, aim, plan)
+    quick = without_requests(constraints) if slow else constraints
+    explored = search(evaluate, knobs, quick, aim)
+    if slow:
+        explored = candidates_with_requests(
+            model, evaluate, explored, today, constraints, aim, plan, executor
+        )
+        today = explored[0]
+    feasible = feasible_runs(explored, constraints)
+    how = Judged(constraints=constraints, quick=quick, is_rounded=slow)
+    picked = pick(model, evaluate, explored, today, how, aim, plan) if feasible else None
+    needed = None
+    if picked is None:
+        # without a feasible setting the miss is too little memory for today's heap, else for a little more of it
+        larger = Evaluation(model.scaled(live=MORE_LIVE), plan, None, executor) if feasible else evaluate
+        needed = needed_for(larger, knobs, quick, other_bytes=other_memory_bytes)
     evaluate.finish()
+    chosen = nearest_miss(explored, constraints) if picked is None else picked.run
     otherwise = None
-    if feasible and saves_too_little(today, chosen, constraints):
-        of_today = _stresses(model, today, constraints, plan, executor)
-        if all(kept.held or not item.held for kept, item in zip(of_today, stress, strict=True)):
-            otherwise, chosen, stress = chosen, today, of_today
-    found = margins(chosen, constraints)
-    growth = [(item.what, item.factor, item.run, item.held) for item in stress]
+    if picked is not None and saves_too_little(today, chosen, constraints, aim) and _stays(picked):
+        otherwise, chosen = chosen, today
+        picked = replace(picked, run=today, test=picked.test.of_today())
+    unused = None if picked is None or otherwise is not None else _unused(chosen, explored, constraints, aim)
+    found = margins(chosen, constraints, replicas=plan.replicas)
     return Recommendation(
-        feasible=feasible,
+        feasible=picked is not None,
         run=chosen,
         otherwise=otherwise,
         today=today,
         margins=found,
-        alternatives=alternatives_to(chosen, explored, constraints) if feasible else (),
-        stress=stress,
+        alternatives=() if picked is None else picked.alternatives,
+        front=() if picked is None else _front(explored, constraints),
+        neighbours=() if picked is None or otherwise is not None else picked.neighbours,
+        unused=unused,
+        test=None if picked is None else picked.test,
         needed=needed,
         explored=tuple(explored),
         memory_bytes=memory_bytes,
+        other_memory_bytes=other_memory_bytes,
+        budget=budget,
+        aim=aim,
         plan=plan,
         model=model.name,
-        budget=budget,
-        reasons=explain(
-            chosen,
-            found,
-            cheapest=cheapest(explored, constraints),
-            growth=growth,
-            budget=budget,
-            otherwise=otherwise,
-        )
-        if needed is None
-        else explain_miss(chosen, found, needed, budget),
+        reasons=_reasons(
+            chosen, found, picked, needed, cheapest(explored, constraints), budget, unused, otherwise
+        ),
     )
 
 
@@ -193,86 +146,67 @@ def best_of(runs: Sequence[Run], memory_bytes: int, *, not_counted_bytes: float 
     return choose(runs, constraints) if feasible_runs(runs, constraints) else None
 
 
-class _Evaluation:
-    """Simulates settings by the plan, keeps every run, and reports progress towards the maximum number."""
-
-    def __init__(self, model: Model, plan: Plan, progress: Progress | None, executor: Executor) -> None:
-        self._model = model
-        self._executor = executor
-        self._plan = plan
-        self._progress = progress
-        self._done: list[Run] = []
-        self._ahead: dict[Settings, Run] = {}  # simulated, and not asked for yet
-        self._report(MOST_SETTINGS)
-
-    def __call__(self, settings: Sequence[Settings], likely: Sequence[Settings] = ()) -> list[Run]:
-        """All runs asked for so far, including those of ``settings``.
-
-        ``likely`` are settings that the next call may ask for. More settings make an engine call little longer.
-        """
-        known = {run.settings for run in self._done}
-        asked = [each for each in dict.fromkeys(settings) if each not in known]
-        wanted = [each for each in asked if each not in self._ahead]
-        if wanted:
-            wanted = list(dict.fromkeys([*wanted, *(each for each in likely if each not in known)]))
-            new = [each for each in wanted if each not in self._ahead]
-            for chunk in simulate_in_chunks(self._model, new, self._plan, self._executor):
-                self._ahead |= {run.settings: run for run in chunk}
-                done = len(self._done) + len(self._ahead)
-                self._report(max(MOST_SETTINGS, done), done)
-        self._done.extend(self._ahead.pop(each) for each in asked)
-        return self._done
-
-    def finish(self) -> None:
-        """Reports the end of the simulation."""
-        done = len(self._done) + len(self._ahead)
-        self._report(done, done)
-
-    def _report(self, total: int, done: int = 0) -> None:
-        if self._progress is not None:
-            self._progress(done, total)
+def _available(memory_bytes: int, other_bytes: int) -> int:
+    """The memory of the container that is the program's. Raises InputError if too little is left."""
+    left = memory_bytes - other_bytes
+    if left < LEAST_MEMORY_BYTES:
+        raise InputError(
+            f"--other-memory: {format_mib(other_bytes)} of {format_mib(memory_bytes)} leaves no memory for the program;"
+            " give a larger --memory, or less other memory"
+        )
+    return left
 
 
-def _search(evaluate: _Evaluation, knobs: GridPoint, constraints: Sequence[Constraint]) -> list[Run]:
-    """The runs of the search: grid edges, candidate limits, the highest limit that holds, GOGC near the best."""
-    runs = evaluate(outline(knobs))
-    holding, failing = net_bracket(runs, constraints[0])
-    wanted = [s for limit in candidate_limits(runs, holding) for s in gogc_column(knobs, limit)]
-    if holding is not None and failing is not None:
-        wanted += backstop_limits(knobs, holding, failing)
-    runs = evaluate(wanted)
-    net, _ = net_bracket(runs, constraints[0])
-    if net is not None and net != holding:
-        row = [s for s in gogc_column(knobs, net) if s.gogc is not None]
-        places = [COARSE_GOGC.index(start.gogc) for start in _best(runs, constraints)]
-        near = dict.fromkeys(g for place in places for g in COARSE_GOGC[max(place - 1, 0) : place + 2])
-        runs = evaluate(row, likely=[s for gogc in near for s in finer_gogc(knobs, gogc, net)])
-    around = [
-        s for start in _best(runs, constraints) for s in finer_gogc(knobs, start.gogc, start.gomemlimit_bytes)
-    ]
-    if net is not None:
-        around += [replace(s, gomemlimit_bytes=net) for s in around]
-    return evaluate(around)
+def _stays(picked: Picked) -> bool:
+    """Whether today's setting holds under every stress under which the choice holds, without a death spiral."""
+    tests = picked.test.stresses
+    return picked.test.of_today().survives_mild and all(one.today_held or not one.held for one in tests)
 
 
-def _best(runs: Sequence[Run], constraints: Sequence[Constraint]) -> list[Settings]:
-    """The settings of the runs around which the search takes finer steps."""
-    return [run.settings for run in (choose(runs, constraints), cheapest(runs, constraints))]
+def _unused(
+    chosen: Run, explored: Sequence[Run], constraints: Sequence[Constraint], aim: Aim
+) -> Unused | None:
+    """The choice without the knee, if it uses more memory and saves CPU that is worth a word."""
+    if aim.objective != "cpu" or aim.spend_memory:
+        return None
+    run = choose(explored, constraints, Aim(spend_memory=True))
+    more = container_peak(run).value - container_peak(chosen).value
+    less = gc_cpu(chosen) - gc_cpu(run)
+    if more <= 0.0 or less < _LEAST_MENTIONED:
+        return None
+    cores = gc_cores(chosen) - gc_cores(run, like=chosen)
+    return Unused(run=run, memory_bytes=more, gc_cpu_fraction=less, cores=cores)
 
 
-def _known(runs: Sequence[Run], settings: Settings) -> Run | None:
-    return next((run for run in runs if run.settings == settings), None)
+def _front(explored: Sequence[Run], constraints: Sequence[Constraint]) -> tuple[Run, ...]:
+    """At most eight runs of the front, with both ends and evenly spread in between."""
+    front = pareto_front(feasible_runs(explored, constraints))
+    last = len(front) - 1
+    steps = min(_SHOWN_FRONT, len(front))
+    places = dict.fromkeys(round(last * step / max(steps - 1, 1)) for step in range(steps))
+    return tuple(front[place] for place in places)
 
 
-def _stresses(
-    model: Model, chosen: Run, constraints: Sequence[Constraint], plan: Plan, executor: Executor
-) -> tuple[Stress, ...]:
-    """The chosen setting with more live heap and, in an open loop, with more load."""
-    grown = {"live heap": model.scaled(live=STRESS_FACTOR)}
-    if model.loop == "open":
-        grown["load"] = model.scaled(load=STRESS_FACTOR)
-    found = []
-    for what, larger in grown.items():
-        run = simulate(larger, [chosen.settings], plan, executor=executor)[0]
-        found.append(Stress(what=what, factor=STRESS_FACTOR, run=run, held=is_met(run, constraints)))
-    return tuple(found)
+def _reasons(
+    chosen: Run,
+    found: Sequence[Margin],
+    picked: Picked | None,
+    needed: Needed | None,
+    least: Run,
+    budget: MemoryBudget,
+    unused: Unused | None,
+    otherwise: Run | None,
+) -> tuple[str, ...]:
+    if picked is None:
+        assert needed is not None
+        return explain_miss(chosen, found, needed, budget)
+    return explain(
+        chosen,
+        found,
+        cheapest=least,
+        test=picked.test,
+        near=picked.neighbours,
+        budget=budget,
+        unused=unused,
+        otherwise=otherwise,
+    )

@@ -14,6 +14,7 @@ from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.sweep import Sweep
 
 SHOWN_CYCLES = 500  # enough for a p99 pause; curves over time show fewer
+_TWINS = 1.3  # ratio of two GOGC values, with one limit: nearer ones have nearly the same curves
 _USUAL_GC_CPU = 0.25  # the pacer's own target while marking: Go gcBackgroundUtilization
 
 
@@ -36,13 +37,24 @@ def record_runs(model: Model, settings: Sequence[Settings], plan: Plan) -> list[
 
 
 def settings_to_record(sweep: Sweep, model: Model, *, chosen: Settings | None) -> list[Settings]:
-    """Up to three settings for figures: least memory with at most 25 % GC CPU, the calibrated one, the chosen one."""
+    """Up to three settings for figures: least memory with at most 25 % GC CPU, the calibrated one, the chosen one.
+
+    The first is left out if its curves would be nearly those of the calibrated one.
+    """
     feasible = [run for run in sweep.finished if is_feasible(run, sweep.memory_bytes)]
     usual = [run for run in feasible if run.metrics["gc_cpu_fraction"].value <= _USUAL_GC_CPU]
     front = pareto_front(usual or feasible or sweep.finished)
     swept = front[0].settings
     calibrated = replace(model.settings, gomaxprocs=swept.gomaxprocs, go=swept.go)
-    return list(dict.fromkeys([swept, calibrated, chosen or front[-1].settings]))
+    least = [] if _are_twins(swept, calibrated) else [swept]
+    return list(dict.fromkeys([*least, calibrated, chosen or front[-1].settings]))
+
+
+def _are_twins(one: Settings, other: Settings) -> bool:
+    """Whether two settings have one limit and nearly one GOGC."""
+    if one.gomemlimit_bytes != other.gomemlimit_bytes or one.gogc is None or other.gogc is None:
+        return False
+    return max(one.gogc, other.gogc) <= _TWINS * min(one.gogc, other.gogc)
 
 
 def _record_events(model: Model, settings: Settings, plan: Plan) -> CycleTable:

@@ -5,17 +5,25 @@ GOGC can: it collects at least as often.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from gcsim.engine.run import Run
 from gcsim.settings import Settings
-from gcsim.tuning.feasible import keeps_limit
+from gcsim.tuning.constraints import Constraint
+from gcsim.tuning.feasible import MOST_LIMIT_SHARE, keeps_limit
 from gcsim.units import MIB
 
-Evaluate = Callable[[Sequence[Settings]], list[Run]]
+
+class Evaluate(Protocol):
+    """Simulates settings; the result holds all runs so far. ``likely`` are settings that a later call may ask for."""
+
+    def __call__(self, settings: Sequence[Settings], likely: Sequence[Settings] = (), /) -> list[Run]:
+        """All runs so far, those of ``settings`` included."""
+
 
 COARSE_GOGC: tuple[int | None, ...] = (
     10,
@@ -35,8 +43,9 @@ COARSE_GOGC: tuple[int | None, ...] = (
     1600,
     None,
 )
-# Published rules of thumb for GOMEMLIMIT / container memory run from 0.7 to 1.0.
-COARSE_LIMIT_SHARES = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+# Published rules of thumb for GOMEMLIMIT / container memory run from 0.7 to 1.0. The low ones are for containers that
+# hold much memory outside the heap.
+COARSE_LIMIT_SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, MOST_LIMIT_SHARE)
 FINE_STEPS = 5  # new values on each side of the best, per axis
 ROWS = 3  # candidate limits, simulated at every GOGC
 LARGER, LARGER_STEPS = 1.5, 10  # limits above the memory: ratio of consecutive limits, and their number
@@ -66,24 +75,32 @@ class GridPoint:
 
 
 def outline(knobs: GridPoint) -> list[Settings]:
-    """Two edges of the grid: every GOGC without a limit; GOGC=off at limits from 0.4 to 1.0 of the memory."""
+    """Two edges of the grid: every GOGC without a limit; GOGC=off at limits from 0.2 to 0.95 of the memory."""
     limits = dict.fromkeys(whole_mib(share * knobs.memory_bytes) for share in COARSE_LIMIT_SHARES)
     return [*gogc_column(knobs, None), *(knobs.settings(None, limit) for limit in limits)]
 
 
-def candidate_limits(runs: Sequence[Run], holding: int | None) -> list[int]:
+def likely_row(knobs: GridPoint) -> list[Settings]:
+    """The row of the outline's highest limit, which the search usually asks for next."""
+    highest = max(one.gomemlimit_bytes or 0 for one in outline(knobs))
+    return gogc_column(knobs, highest)
+
+
+def candidate_limits(runs: Sequence[Run], holding: int | None, memory: Constraint) -> list[int]:
     """The limits of the outline whose rows may contain the best setting.
 
-    They are ``holding``, the highest limit that alone keeps the memory, and the two limits above it. If no limit does,
-    they are the three lowest, because a finite GOGC may keep the memory under them. Limits that GOGC=off cannot keep
-    are left out.
+    They are ``holding``, the highest limit that alone keeps the memory, and the two limits above it, under which a
+    finite GOGC may keep it. If no limit does, they are the three lowest, which come nearest. Limits that GOGC=off
+    cannot keep are left out, and so are limits that leave no room in the memory.
     """
-    alone = [
-        (run.settings.gomemlimit_bytes, keeps_limit(run))
+    kept = sorted(
+        run.settings.gomemlimit_bytes
         for run in runs
-        if run.settings.gogc is None and run.settings.gomemlimit_bytes is not None
-    ]
-    kept = sorted(limit for limit, held in alone if held)
+        if run.settings.gogc is None
+        and run.settings.gomemlimit_bytes is not None
+        and keeps_limit(run)
+        and memory.leaves_room(run)
+    )
     return [limit for limit in kept if holding is None or limit >= holding][:ROWS]
 
 

@@ -1,7 +1,8 @@
 """The inverse question: the smallest container in which some setting keeps the bounds, and the cost of other sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Unpack
 
 from gcsim.engine.executors import IN_PROCESS, Executor
@@ -10,14 +11,16 @@ from gcsim.engine.run import Run
 from gcsim.engine.simulate import simulate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.tuning.choose import MEMORY_MARGIN
-from gcsim.tuning.constraints import Constraint, constraints_from, is_met
+from gcsim.tuning.aim import Objective
+from gcsim.tuning.constraints import MEMORY_CONFIDENCE, Constraint, constraints_from
 from gcsim.tuning.container_sizes import container_size, next_larger, next_smaller
 from gcsim.tuning.needed import needed_for
-from gcsim.tuning.recommend import Recommendation, recommend
+from gcsim.tuning.recommend import recommend
+from gcsim.tuning.recommendation import Recommendation
+from gcsim.tuning.request_latency import without_requests
 from gcsim.tuning.search import MOST_SETTINGS, GridPoint
 from gcsim.tuning.sweep import Progress, base_settings
-from gcsim.units import MAX_INT64
+from gcsim.units import LEAST_MEMORY_BYTES, MAX_INT64
 
 _SHOWN = (0.5, 0.75, 1.0, 1.5, 2.0, 4.0)  # sizes of the table over the smallest one
 _MOST_STEPS = 8  # usual sizes that are tried after the first estimate: one doubling
@@ -59,6 +62,10 @@ def smallest_container(
     model: Model,
     *,
     constraints: Sequence[Constraint],
+    other_memory_bytes: int = 0,
+    memory_confidence: float = MEMORY_CONFIDENCE,
+    objective: Objective = "cpu",
+    spend_memory: bool = False,
     gomaxprocs: int | None = None,
     go: str | None = None,
     plan: Plan = USUAL_PLAN,
@@ -69,15 +76,29 @@ def smallest_container(
     """The smallest usual container in which ``recommend`` finds a setting that keeps ``constraints``.
 
     The first estimate is from GOGC=off under limits of rising size, which costs the least GC CPU for its memory. Then
-    ``recommend`` itself decides about neighbouring sizes. ``fields`` replace fields of the plan. Raises InputError on
-    bad settings.
+    ``recommend`` itself decides about neighbouring sizes. The other arguments are those of ``recommend``. Raises
+    InputError on bad settings.
     """
     plan = plan.changed(**fields)
-    asked = _Sizes(model, constraints, gomaxprocs, go, plan, progress, executor)
-    first = _estimate(model, constraints, gomaxprocs, go, plan, executor)
+    base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
+    ask = partial(
+        recommend,
+        model,
+        other_memory_bytes=other_memory_bytes,
+        memory_confidence=memory_confidence,
+        objective=objective,
+        spend_memory=spend_memory,
+        gomaxprocs=gomaxprocs,
+        go=go,
+        plan=plan,
+        executor=executor,
+    )
+    asked = _Sizes(ask, constraints, progress)
+    first = _estimate(model, base, without_requests(constraints), other_memory_bytes, plan, executor)
     size = asked.smallest_from(first)
     chosen = asked.bounded(size)
     sizes = {container_size(size * share) for share in _SHOWN} if chosen.feasible else {size}
+    sizes = {each for each in sizes if each - other_memory_bytes >= LEAST_MEMORY_BYTES}
     rows = tuple(asked.cost(each, with_bounds=each >= size) for each in sorted(sizes))
     asked.finish()
     return SmallestContainer(recommendation=chosen, containers=rows)
@@ -85,27 +106,27 @@ def smallest_container(
 
 def _estimate(
     model: Model,
+    base: Settings,
     constraints: Sequence[Constraint],
-    gomaxprocs: int | None,
-    go: str | None,
+    other_bytes: int,
     plan: Plan,
     executor: Executor,
 ) -> int:
     """The container of the least memory at GOGC=off that keeps the bounds; the largest one tried if none does."""
-    base = base_settings(model, gomaxprocs=gomaxprocs, go=go)
     values = model.parameters
     live = values.live_bytes.value + values.stack_bytes.value + values.globals_bytes.value
     knobs = GridPoint(gomaxprocs=base.gomaxprocs, go=base.go, memory_bytes=container_size(live))
     runs: list[Run] = []
 
-    def evaluate(settings: Sequence[Settings]) -> list[Run]:
+    def evaluate(settings: Sequence[Settings], _likely: Sequence[Settings] = (), /) -> list[Run]:
         known = {run.settings for run in runs}
         runs.extend(simulate(model, [one for one in settings if one not in known], plan, executor=executor))
         return runs
 
-    found = needed_for(evaluate, knobs, constraints_from(MAX_INT64, constraints)).memory_bytes
+    bounds = constraints_from(MAX_INT64, constraints)
+    found = needed_for(evaluate, knobs, bounds, other_bytes=other_bytes).memory_bytes
     largest = max(run.settings.gomemlimit_bytes or 0 for run in runs)
-    return container_size(largest) if found is None else found
+    return container_size(largest + other_bytes) if found is None else found
 
 
 class _Sizes:
@@ -113,17 +134,11 @@ class _Sizes:
 
     def __init__(
         self,
-        model: Model,
+        ask: Callable[..., Recommendation],
         constraints: Sequence[Constraint],
-        gomaxprocs: int | None,
-        go: str | None,
-        plan: Plan,
         progress: Progress | None,
-        executor: Executor,
     ) -> None:
-        self._model, self._constraints, self._plan = model, constraints, plan
-        self._gomaxprocs, self._go = gomaxprocs, go
-        self._progress, self._executor = progress, executor
+        self._ask, self._constraints, self._progress = ask, constraints, progress
         self._bounded: dict[int, Recommendation] = {}
         self._done = 0
 
@@ -143,9 +158,10 @@ class _Sizes:
         return size
 
     def _holds(self, size: int) -> bool:
-        """Whether a setting keeps the bounds in a container of this size, with the usual margin of memory."""
+        """Whether a setting and its neighbours keep the bounds in this size, with memory to spare."""
         found = self.bounded(size)
-        return found.feasible and found.margins[0].margin >= MEMORY_MARGIN
+        memory = found.margins[0].constraint
+        return found.feasible and memory.has_spare(found.run) and all(one.held for one in found.neighbours)
 
     def bounded(self, size: int) -> Recommendation:
         """The recommendation in a container of this size, with the bounds."""
@@ -156,9 +172,9 @@ class _Sizes:
     def cost(self, size: int, *, with_bounds: bool) -> ContainerCost:
         """The cost of a size at the setting that ``recommend`` chooses with or without the bounds."""
         found = self.bounded(size) if with_bounds else self._recommend(size, ())
-        bounds = constraints_from(size, self._constraints)
         run = found.run if found.feasible else None
-        return ContainerCost(memory_bytes=size, run=run, keeps_bounds=run is not None and is_met(run, bounds))
+        kept = run is not None and all(one.margin(run) >= 0 for one in self._constraints)
+        return ContainerCost(memory_bytes=size, run=run, keeps_bounds=kept)
 
     def finish(self) -> None:
         """Reports the end of the simulation."""
@@ -173,13 +189,4 @@ class _Sizes:
             if self._progress is not None:
                 self._progress(self._done, max((3 + len(_SHOWN)) * MOST_SETTINGS, self._done))
 
-        return recommend(
-            self._model,
-            memory_bytes=size,
-            constraints=constraints,
-            gomaxprocs=self._gomaxprocs,
-            go=self._go,
-            plan=self._plan,
-            progress=report,
-            executor=self._executor,
-        )
+        return self._ask(memory_bytes=size, constraints=constraints, progress=report)

@@ -25,6 +25,7 @@ from gcsim.tuning.sweep import Progress
 _MOVED = 0.005  # relative change of the median: less is not listed
 _SETTLED = 0.001  # of all allocation: pools and the time between collections agree
 _MOST_ROUNDS = 6
+_ALLOCATION_ERROR = 0.015  # of an allocation rate from a log: bytes that Go counts between cycles and in them
 _INSIDE = 1.645  # standard deviations of a 90 % interval
 
 
@@ -168,7 +169,7 @@ def _allocation(model: Model, run: Run) -> Estimate:
     """Bytes allocated per second."""
     rate = model.parameters.alloc_bytes_per_second
     value = run.metrics["throughput_ratio"].value * rate.value
-    spread = math.exp(_INSIDE * rate.rel_sd)
+    spread = math.exp(_INSIDE * math.hypot(rate.rel_sd, _ALLOCATION_ERROR))
     return Estimate(value, value / spread, value * spread)
 
 

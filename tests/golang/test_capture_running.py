@@ -17,6 +17,8 @@ from go_toolchain import GoToolchain
 
 from gcsim.capture.info import side_file
 from gcsim.capture.web.manifest import Manifest
+from gcsim.diagnosis.profiles.execution_trace import read_execution_trace
+from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
 
 PAGES = Path(__file__).parents[2] / "experiments/metrics_only/pages.go"
@@ -185,3 +187,27 @@ def test_a_program_without_a_trace_is_named_as_such(app: Path, tmp_path: Path) -
     for pid_text, word in ((str(os.getpid()), "no Go program"), ("4194303", "no process")):
         done = gcsim("capture", "--pid", pid_text, "--for", "1s", "-o", tmp_path / "x.log")
         assert (done.returncode, word in done.stderr) == (2, True)
+
+
+def test_an_execution_trace_is_read_by_the_toolchain(
+    go_toolchain: GoToolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pauses and mark phases of a real trace are those that its program counted; a damaged trace is one sentence."""
+    done = go_toolchain.run(
+        'package main\n\nimport (\n\t"fmt"\n\t"os"\n\t"runtime"\n\t"runtime/trace"\n)\n\n'
+        "var keep []*int\n\nfunc main() {\n\tfile, _ := os.Create(os.Args[1])\n\ttrace.Start(file)\n"
+        "\tvar before, after runtime.MemStats\n\truntime.ReadMemStats(&before)\n"
+        "\tfor i := 0; i < 5; i++ {\n\t\tfor j := 0; j < 20000; j++ {\n\t\t\tkeep = append(keep, new(int))\n\t\t}\n"
+        "\t\truntime.GC()\n\t}\n\truntime.ReadMemStats(&after)\n\ttrace.Stop()\n\tfile.Close()\n"
+        "\tfmt.Println(after.NumGC - before.NumGC)\n}\n",
+        args=[str(tmp_path / "trace.out")],
+    )
+    tools = next(go_toolchain.source_dir.parent.glob("bin/go")).parent
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    found = read_execution_trace(tmp_path / "trace.out")
+    assert len(found.marks) == int(done.stdout)
+    assert sum(span.name.startswith("GC ") for span in found.pauses) == 2 * len(found.marks)
+    assert found.seconds > found.mark_seconds > 0
+    (tmp_path / "cut.out").write_bytes((tmp_path / "trace.out").read_bytes()[:40])
+    with pytest.raises(InputError, match=r"cut\.out: go tool trace cannot read it"):
+        read_execution_trace(tmp_path / "cut.out")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 300
-_PROGRESS = re.compile(r"^gcsim: \w+: (\d+ of \d+ settings, )?\d+ s(, [\d.,]+ /s, [\d.,]+ s left)?\n", re.M)
+_PROGRESS = re.compile(r"^gcsim: \w+: (\d+ of \d+ [a-z ]+, )?\d+ s(, [\d.,]+ /s, [\d.,]+ s left)?\n", re.M)
 
 
 def without_progress(stderr: str) -> str:

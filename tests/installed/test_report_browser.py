@@ -2,8 +2,9 @@
 
 import json
 import math
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,36 @@ def test_the_page_fits_its_window_and_axe_finds_nothing(
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
         assert overflow(page) <= 0
     context.close()
+
+
+def test_numbers_in_cells_can_be_read(opened: Any) -> None:
+    """Their contrast is 4.5 or more, in light and dark: the accessibility checker does not look into drawings."""
+    cells = "[...document.querySelectorAll('#figure-{} svg {} {}')].map((one) => getComputedStyle(one).{})"
+    for scheme, paper in (("light", (255, 255, 255)), ("dark", (20, 24, 29))):
+        opened.emulate_media(color_scheme=scheme)
+        for stem in HEAT_MAPS:
+            fills, opacity = (
+                opened.evaluate(cells.format(stem, ".mark-rect.layer_0_marks", "path", name))
+                for name in ("fill", "fillOpacity")
+            )
+            texts = opened.evaluate(cells.format(stem, ".mark-text.role-mark", "text", "fill"))
+            assert len(fills) == len(texts) == len(texts_of(opened, stem))
+            for fill, share, text in zip(fills, opacity, texts, strict=True):
+                mixed = [
+                    float(share) * c + (1 - float(share)) * p for c, p in zip(_rgb(fill), paper, strict=True)
+                ]
+                light, dark = sorted((_luminance(mixed), _luminance(_rgb(text))), reverse=True)
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (scheme, stem, fill, text)
+
+
+def _rgb(colour: str) -> list[float]:
+    return [float(part) for part in re.findall(r"[\d.]+", colour)[:3]]
+
+
+def _luminance(rgb: Sequence[float]) -> float:
+    """The relative luminance of WCAG."""
+    linear = [c / 3294.6 if c <= 10.0 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_without_javascript_figures_are_images_and_tables(browser: Any, folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_prose_has_the_width_of_the_terminal(columns: int, installed: Installed)
     status, shown = on_a_terminal(installed, arguments, columns=columns)
     assert status == 0, shown
     text = _COLOURS.sub("", shown)
-    prose = text[text.index("At the pessimistic end") :].split("\n\n")[0].splitlines()
+    prose = text[text.index("Constraints: memory") :].split("\n\n")[0].splitlines()
     assert len(prose) > 2
     assert 0.7 * min(columns, 100) < max(map(len, prose)) <= min(columns, 100)
 

@@ -94,7 +94,7 @@ def test_a_container_that_only_a_usual_program_fits_is_not_answered(
 
 def test_a_reading_narrows_the_answer(models: Path, installed: Installed) -> None:
     """With --working-set the same container gets a setting, and memory is not unknown any more."""
-    asked = ("recommend", models / "bare.toml", "--memory", "48MiB", *QUICK)
+    asked = ("recommend", models / "bare.toml", "--memory", "52MiB", *QUICK)
     status, bare = document(installed, *asked)
     assert (status, bare["feasible"]) == (1, False)
     status, read = document(installed, *asked, "--working-set", "46MiB")

@@ -32,14 +32,25 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0
 def test_a_recommendation_compares_today_with_the_setting_to_paste(
     model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The environment first, then today's setting next to the recommended one and the limits."""
+    """The first five lines are the answer; then today's setting next to the recommended one, and the limits."""
     out = printed(capsys, "recommend", model, "--memory", "512MiB", *QUICK)
+    answer = "\n".join(out.splitlines()[:5])
+    assert re.search(
+        r"^  GOGC=\d+\n  GOMEMLIMIT=\d+MiB\nSaves [\d.]+ \([\d.]+ to [\d.]+\) cores of GC", answer, re.M
+    )
+    assert re.search(r"Fits 512 MiB in +(>99.9|[\d.]+±[\d.]+) % of runs", answer.replace("\n", " "))
     assert re.search(r"^  GOGC=\d+\n  GOMEMLIMIT=\d+MiB$", out, re.M)
     head = next(line for line in out.splitlines() if "recommended" in line)
-    assert head.split() == ["today", "recommended", "limit"]
+    assert head.split() == ["today", "recommended", "limit", "kept", "in"]
     assert re.search(r"^GOGC +100 +\d+$", out, re.M)
-    assert re.search(r"^container, peak +2\d\d MiB +\d+ MiB \(.*\) +512 MiB$", out, re.M)
-    assert re.search(r"^live heap × 1.25 ", out, re.M)
+    assert re.search(
+        r"^container, peak +2\d\d MiB +\d+ MiB \(.*\) +512 MiB +(>99.9|[\d.]+±[\d.]+) %$", out, re.M
+    )
+    assert re.search(r"^GC, cores +0\.\d+ +0\.\d+ \(0\.\d+ to 0\.\d+\)$", out, re.M)
+    assert re.search(
+        r"^live heap × 1.3 +\d+ MiB +[\d.]+ % +holds +\d+ MiB +[\d.]+ % +(holds|breaks)$", out, re.M
+    )
+    assert re.search(r"^recommended +\d+ +\d+MiB", out, re.M)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from example_service import example_service
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gcsim.cli import progress
 from gcsim.cli.main import run
 from gcsim.engine.executors import Workers
 from gcsim.engine.plan import Plan
@@ -169,8 +170,11 @@ def _models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_models")
-def test_arguments_and_a_table_are_the_same_fleet(capsys: pytest.CaptureFixture[str]) -> None:
-    """``small.toml*2`` and a row of the manifest; the table fits 80 columns."""
+def test_arguments_and_a_table_are_the_same_fleet(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``small.toml*2`` and a row of the manifest; the table fits 80 columns; progress counts services."""
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.02)
     assert run(["fleet", "small.toml*2", "--memory", "1GiB", *SHORT, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["services"][0]["replicas"] == 2
@@ -178,7 +182,10 @@ def test_arguments_and_a_table_are_the_same_fleet(capsys: pytest.CaptureFixture[
     assert run(["fleet", "--manifest", "node.csv", "--memory", "1GiB", *SHORT, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == document
     assert run(["fleet", "--manifest", "node.csv", "--memory", "1GiB", *SHORT]) == 0
-    assert [line for line in capsys.readouterr().out.splitlines()[1:] if len(line) > 80] == []
+    found = capsys.readouterr()
+    assert [line for line in found.out.splitlines()[1:] if len(line) > 80] == []
+    assert "of 2 simulations of services, " in found.err
+    assert "settings" not in found.err
 
 
 @pytest.mark.usefixtures("_models")

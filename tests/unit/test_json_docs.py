@@ -1,7 +1,5 @@
 """docs/reference/json.md is kept true: its examples have the keys of the documents that the commands print."""
 
-import contextlib
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -9,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from gcsim.cli.main import run
+from json_documents import documents_of, file_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
@@ -24,40 +21,12 @@ COMMON = {  # described once on the page
     "settings", "origins", "findings", "growth", "env", "check", "today", "verdicts", "outside_heap_bytes",
     "not_counted_bytes",
 }  # fmt: skip
-EXAMPLE = Path(__file__).parents[2] / "experiments" / "changes" / "example"
-PROFILES = (
-    "--profile",
-    str(EXAMPLE / "allocs-after.pb.gz"),
-    "--before",
-    str(EXAMPLE / "allocs-before.pb.gz"),
-)
-SHORT = ("--duration", "5s", "--replicas", "2", "--json")
 
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The document of each command on one short log, by section of the page."""
-    folder = tmp_path_factory.mktemp("documents")
-    log, model = str(folder / "app.log"), str(folder / "app.toml")
-    _printed("simulate", "order-service", "--gogc", "100", "--trace-out", log, *SHORT)
-    return {
-        "simulate": _printed("simulate", "order-service", *SHORT),
-        "inspect": _printed("inspect", log, "--json"),
-        "diagnose": _printed("diagnose", log, "--json", "--memory", "512Mi"),
-        "calibrate": _printed("calibrate", log, "-o", model, "--json"),
-        "sweep": _printed("sweep", "order-service", "--gogc", "100,200", *SHORT),
-        "recommend": _printed("recommend", "order-service", "--memory", "512MiB", *SHORT),
-        "compare": _printed("compare", "order-service", "--memory", "512MiB", *SHORT),
-        "fleet": _printed("fleet", "order-service", "--memory", "1GiB", *SHORT),
-        "recommend without --memory": {
-            "containers": _printed("recommend", "order-service", "--max-gc-cpu", "20%", *SHORT)["containers"]
-        },
-        "whatif": _printed("whatif", "order-service", "--scale-live", "2", "--memory", "512MiB", *SHORT),
-        "sites": _printed("sites", str(EXAMPLE / "nearest.log.gz"), *PROFILES, "--open-loop", *SHORT),
-        "pool": _printed("pool", "order-service", "--gets", "20000", *SHORT),
-        "validate": _printed("validate", model, log, "--max-error", "0.001%", "--replicas", "2", "--json"),
-        "versions": _printed("versions", "--json"),
-    }
+    return documents_of(tmp_path_factory.mktemp("documents"))
 
 
 @pytest.mark.parametrize(
@@ -87,11 +56,26 @@ def test_the_first_example_has_the_keys_of_the_document(section: str, documents:
     assert set(_keys(json.loads(shown))) == set(_keys(documents[section]))
 
 
-def _printed(*arguments: str) -> Any:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-        assert run(list(arguments)) in (0, 1)
-    return json.loads(out.getvalue())
+def test_every_document_keeps_its_published_schema(documents: dict[str, Any]) -> None:
+    """The schemas are themselves valid, the page links each of them, and a lost key or a wrong type is found."""
+    Draft202012Validator = pytest.importorskip("jsonschema").Draft202012Validator  # noqa: N806
+    for section, document in documents.items():
+        schema = json.loads(file_of(section).read_text(encoding="utf-8"))
+        Draft202012Validator.check_schema(schema)
+        validator = Draft202012Validator(schema)
+        faults = [
+            f"{section}: {fault.json_path}: {fault.message[:200]}"
+            for fault in validator.iter_errors(document)
+        ]
+        assert faults == []
+        assert f"schemas/{file_of(section).name}" in PAGE
+        for key in schema["required"]:
+            assert not validator.is_valid({name: value for name, value in document.items() if name != key})
+    recommended = Draft202012Validator(json.loads(file_of("recommend").read_text(encoding="utf-8")))
+    assert not recommended.is_valid(documents["recommend"] | {"feasible": "yes"})
+    wrong = json.loads(json.dumps(documents["recommend"]))
+    wrong["stress"][0]["metrics"]["gc_cpu_fraction"]["high"] = "much"
+    assert not recommended.is_valid(wrong)
 
 
 def _keys(document: Any, path: str = "") -> Iterator[str]:

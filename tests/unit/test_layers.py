@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tuning", "calibration"),
     ("engine",),
     ("submodels",),
-    ("priors", "service", "gctrace"),
+    ("priors", "service", "gctrace", "scrapes"),
     ("capture", "goruntime"),
     BASE,
 )

@@ -30,11 +30,11 @@ def test_a_log_has_the_metrics_of_its_cycles() -> None:
 
 
 @pytest.mark.parametrize("engine", ["lanes", "des"])
-def test_an_engine_computes_every_metric_without_requests(engine: Engine) -> None:
+def test_an_engine_computes_every_metric_without_requests_and_jobs(engine: Engine) -> None:
     """No metric of the table is missing from a prediction, and no other is in it."""
     model = example_service()
     found = replica_metrics(model, [model.settings], duration_seconds=4.0, replicas=2, engine=engine)
-    assert set(found) == {name for name in METRICS if not name.startswith("request_")}
+    assert set(found) == {name for name in METRICS if not name.startswith(("request_", "job_"))}
 
 
 def test_a_new_quantile_of_pauses_needs_one_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,13 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from example_service import example_service
 
 from gcsim.calibration.validation import Comparison, Validation
+from gcsim.cli.main import run
 from gcsim.engine.plan import Plan
 from gcsim.metrics import Estimate
 from gcsim.report.page.accuracy import Accuracy
@@ -18,6 +20,7 @@ from gcsim.report.page.content import Content
 from gcsim.report.page.document import html_page
 from gcsim.report.page.elements import Table, snippet
 from gcsim.report.page.vendored import libraries, vendor_folder
+from gcsim.service.assessment import Assessment, Finding
 from gcsim.tuning.compare import compare
 from gcsim.tuning.grid import shares_of
 from gcsim.tuning.recommend import Recommendation, recommend
@@ -39,6 +42,18 @@ def grid() -> Sweep:
 @pytest.fixture(scope="module")
 def found() -> Recommendation:
     return recommend(example_service(), memory_bytes=512 * MIB, plan=PLAN)
+
+
+def _with(found: Recommendation) -> Sweep:
+    """A grid of today's and the recommended setting."""
+    settings = [found.today.settings, found.settings]
+    return sweep(
+        example_service(),
+        gogc=list(dict.fromkeys(one.gogc for one in settings)),
+        gomemlimit_bytes=list(dict.fromkeys(one.gomemlimit_bytes for one in settings)),
+        plan=PLAN,
+        memory_bytes=found.memory_bytes,
+    )
 
 
 @pytest.mark.parametrize("library", libraries(), ids=lambda one: one.name)
@@ -69,13 +84,7 @@ def test_a_page_with_a_recommendation_says_how_to_apply_it_and_to_roll_back(foun
     settings = list(dict.fromkeys([found.today.settings, found.settings]))
     content = Content(
         model=model,
-        sweep=sweep(
-            model,
-            gogc=[one.gogc for one in settings],
-            gomemlimit_bytes=[one.gomemlimit_bytes for one in settings],
-            plan=PLAN,
-            memory_bytes=found.memory_bytes,
-        ),
+        sweep=_with(found),
         recommendation=found,
         comparison=compare(model, memory_bytes=found.memory_bytes, plan=PLAN, recommendation=found),
         recorded=record_runs(model, settings, PLAN),
@@ -99,6 +108,33 @@ def test_a_miss_has_nothing_to_paste(grid: Sweep) -> None:
     assert "Not possible" in page.split('class="answer')[1].split("</section>")[0]
     assert '<div class="snippet">' not in page
     assert "Apply and roll back" not in page
+
+
+def test_a_model_that_is_not_to_be_trusted_says_so_first(found: Recommendation) -> None:
+    """In the heading of the answer, with the finding."""
+    assessment = Assessment(findings=(Finding("k", "distrust", "the log is of another program"),))
+    model = replace(example_service(), assessment=assessment)
+    answer = html_page(Content(model=model, sweep=_with(found), recommendation=found)).split('class="answer')[
+        1
+    ]
+    assert answer.startswith(" bad")
+    assert "Do not use this setting" in answer
+    assert "the log is of another program" in answer.split("</section>")[0]
+
+
+def test_bad_options_are_refused_before_the_simulation(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Bounds without a container, a log that does not exist, a grid of one setting: status 2 and a sentence."""
+    page = str(tmp_path / "a.html")
+    for options, words in (
+        (["--max-gc-cpu", "5%"], "pass --memory"),
+        (["--log", "none.log"], "none.log"),
+        (["--gogc", "100", "--gomemlimit", "off"], "two or more"),
+    ):
+        assert run(["report", "order-service", *options, "-o", page]) == 2
+        assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_figure_has_a_text_and_a_table_row_for_each_value(grid: Sweep) -> None:

@@ -64,7 +64,7 @@ def test_a_round_value_must_be_simulated_to_be_as_good(memory_mib: float, gc_cpu
     """Otherwise the exact choice stays."""
     chosen = run_at(Settings(gogc=240, gomemlimit_bytes=440 * MIB), memory_mib=445.0, gc_cpu=0.1)
 
-    def evaluate(settings: list[Settings]) -> list[Run]:
+    def evaluate(settings: list[Settings], _likely: list[Settings]) -> list[Run]:
         return [run_at(one, memory_mib=memory_mib, gc_cpu=gc_cpu) for one in settings]
 
     found = rounded(chosen, evaluate, CONSTRAINTS)  # type: ignore[arg-type]

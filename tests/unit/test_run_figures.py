@@ -145,3 +145,9 @@ def test_recorded_cycles_do_not_depend_on_their_company() -> None:
         assert one.cycles == other.cycles
         assert one.cycles is not None
         assert np.all(np.diff(one.cycles.start_ns) > 0)
+
+
+def test_twins_are_drawn_once() -> None:
+    """A setting with nearly the calibrated GOGC and the same limit would repeat its curves."""
+    found = sweep(example_service(), gogc=[90, 200], duration_seconds=20.0, replicas=2)
+    assert [one.gogc for one in settings_to_record(found, example_service(), chosen=None)] == [100, 200]

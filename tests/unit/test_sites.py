@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gcsim.diagnosis.profiles.alloc_sites import read_sites
+from gcsim.diagnosis.profiles.allocator_cpu import read_allocator_cpu
 from gcsim.diagnosis.profiles.schema import profile_class
 from gcsim.errors import InputError
 from gcsim.goruntime.slice_growth import grown_capacity, next_slice_cap
@@ -49,18 +50,21 @@ def grown(element_bytes: int, lengths: dict[int, int], *, scan: bool = False, go
 
 
 def write_profile(
-    path: Path, rows: list[tuple[tuple[str, ...], tuple[int, ...]]], *, second: int = 1
+    path: Path,
+    rows: list[tuple[tuple[str, ...], tuple[int, ...]]],
+    *,
+    second: int = 1,
+    columns: tuple[str, ...] = COLUMNS,
 ) -> Path:
-    """A profile of allocation with one function per location."""
+    """A profile with one function per location."""
     message = profile_class()()
-    table = ["", *COLUMNS, "/src/main.go"]
+    table = ["", "/src/main.go", *columns]
     functions = list(dict.fromkeys(name for stack, _ in rows for name in stack))
-    for place_, name in enumerate(COLUMNS, 1):
-        message.sample_type.add(type=place_)
-        assert table[place_] == name
+    for number in range(len(columns)):
+        message.sample_type.add(type=number + 2)
     for number, name in enumerate(functions, 1):
         table.append(name)
-        message.function.add(id=number, name=len(table) - 1, filename=5)
+        message.function.add(id=number, name=len(table) - 1, filename=1)
         location = message.location.add(id=number)
         location.line.add(function_id=number, line=number)
     for stack, values in rows:
@@ -187,3 +191,23 @@ def test_other_sizes_are_not_taken_for_slices(sizes: tuple[float, ...]) -> None:
     """One size, or sizes that no element explains."""
     rows = tuple(allocations("main.a", size=size, objects=50_000.0) for size in sizes)
     assert AppendGrowth.of(sites(*rows).ranked()[0], rules=RULES) is None
+
+
+def test_the_allocator_s_cpu_at_a_site_leaves_out_assists(tmp_path: Path) -> None:
+    """Samples in mallocgc below the site count; assists are GC CPU, and other work of the site is its own."""
+    rows = [
+        (
+            ("runtime.memclr", "runtime.mallocgc", "runtime.makeslice", "main.newBuffer", "main.main"),
+            (30, 300),
+        ),
+        (("runtime.gcAssistAlloc", "runtime.mallocgc", "main.newBuffer", "main.main"), (20, 200)),
+        (("main.newBuffer", "main.main"), (10, 100)),
+        (("runtime.mallocgc", "main.other", "main.main"), (40, 400)),
+    ]
+    path = write_profile(tmp_path / "cpu.pb", rows, columns=("samples", "cpu"))
+    site = sites(allocations("main.newBuffer", "main.main")).ranked()[0]
+    (found,) = read_allocator_cpu(path, [site])
+    assert (found.share, found.samples) == (pytest.approx(0.3), 30)
+    heap = write_profile(tmp_path / "heap.pb", [(("main.a",), (1, 64, 1, 64))])
+    with pytest.raises(InputError, match="not a CPU profile"):
+        read_allocator_cpu(heap, [site])

@@ -6,7 +6,6 @@ import pytest
 from example_service import example_service
 
 from gcsim.engine.plan import Plan
-from gcsim.tuning.choose import MEMORY_MARGIN
 from gcsim.tuning.constraints import Constraint
 from gcsim.tuning.container_sizes import container_size, next_larger, next_smaller
 from gcsim.tuning.recommend import recommend
@@ -60,8 +59,12 @@ def test_the_smallest_container_is_the_first_that_keeps_the_bound() -> None:
     again = recommend(example_service(), memory_bytes=size, constraints=bound, plan=PLAN)
     assert again.to_json() == chosen.to_json()
     smaller = recommend(example_service(), memory_bytes=next_smaller(size), constraints=bound, plan=PLAN)
-    assert not (smaller.feasible and smaller.margins[0].margin >= MEMORY_MARGIN)
-    assert chosen.margins[0].margin >= MEMORY_MARGIN
+    memory = smaller.margins[0].constraint
+    assert not (
+        smaller.feasible and memory.has_spare(smaller.run) and all(one.held for one in smaller.neighbours)
+    )
+    assert chosen.margins[0].constraint.has_spare(chosen.run)
+    assert all(one.held for one in chosen.neighbours)
     sizes = [one.memory_bytes for one in found.containers]
     assert sizes == sorted(set(sizes))
     assert all(one.keeps_bounds for one in found.containers if one.memory_bytes >= size)

@@ -34,6 +34,25 @@ def log_findings(case: LogCase) -> Iterator[Finding]:
         yield from check(case)
 
 
+def _metrics(case: LogCase) -> Iterator[Finding]:
+    found = case.trace.metrics
+    if found is None:
+        return
+    yield Finding(
+        "metrics alone",
+        "care",
+        f"computed from {found.scrapes} scrapes of metrics: single cycles come from priors, so intervals are wide; a"
+        " log with GODEBUG=gctrace=1 narrows them",
+    )
+    if not found.has_cpu:
+        yield Finding(
+            "GC CPU unknown",
+            "distrust",
+            "the metrics do not show GC CPU, so that predictions of it are a guess; add go_cpu_classes_* (runtime"
+            " metrics of the Prometheus client) or /debug/vars, or log with GODEBUG=gctrace=1",
+        )
+
+
 def _length(case: LogCase) -> Iterator[Finding]:
     count, seconds = len(case.evidence), case.seconds
     if count < _TOO_FEW_CYCLES:
@@ -105,8 +124,9 @@ def _processes(case: LogCase) -> Iterator[Finding]:
     yield Finding(
         "several processes",
         "care",
-        f"the log holds {len(others) + 1} processes; gcsim used the one with most cycles, {len(case.trace.cycles)} from"
-        f" line {first} to {last}; {where}: check that it is the right one, or cut the log",
+        f"the log holds {len(others) + 1} processes; gcsim used one with {len(case.trace.cycles)} cycles from"
+        f" line {first} to {last}; {where}: check that it is the right one (gcsim"
+        " inspect --processes lists them), or choose one with --process",
     )
 
 
@@ -217,6 +237,6 @@ def is_coarse(trace: Trace) -> bool:
 
 _Check = Callable[[LogCase], Iterator[Finding]]
 _CHECKS: tuple[_Check, ...] = (
-    movement_findings, _stalls, printing_findings, _processors, _numbering, _forced, _goals, _length, _capture,
-    _memory, _processes, _clock, _warm_up,
+    _metrics, movement_findings, _stalls, printing_findings, _processors, _numbering, _forced, _goals, _length,
+    _capture, _memory, _processes, _clock, _warm_up,
 )  # fmt: skip

@@ -47,6 +47,8 @@ class JobRun:
 
     tail_bytes: float  # allocated from the end of the last cycle to the end of the run
     heap_at_end_bytes: float
+    wall_seconds: float = 0.0  # of the process; 0 if it is not known
+    cpu_seconds: float = 0.0
 
     @classmethod
     def of(cls, evidence: Evidence, info: CaptureInfo | None) -> Self:
@@ -61,6 +63,12 @@ class JobRun:
         ahead = float(np.median(started[1:] / np.maximum(evidence.heap_marked_bytes[:-1], 1.0))) * marked
         if info is None:
             return cls._ending(marked, 0.5 * ahead)
+        run = cls._ending(marked, cls._tail_bytes(evidence, info, ahead, marked))
+        return replace(run, wall_seconds=info.wall_seconds or 0.0, cpu_seconds=info.cpu_seconds or 0.0)
+
+    @staticmethod
+    def _tail_bytes(evidence: Evidence, info: CaptureInfo, ahead: float, marked: float) -> float:
+        """The tail by a side file; ``ahead`` is the way to the trigger, ``marked`` the heap after the last cycle."""
         if info.wall_seconds is not None:
             seconds = max(info.wall_seconds - float(evidence.end_seconds[-1]), 0.0)
             ahead = min(ahead, seconds * _rate(evidence))
@@ -68,9 +76,9 @@ class JobRun:
             resident = float(info.rss_peak_bytes - info.rss_outside_heap_bytes)
             highest = float(evidence.heap_end_bytes.max())
             if resident > _ABOVE * highest:  # the heap was at its highest at the end of the run
-                return cls._ending(marked, max(resident / (1.0 + HEAP_FRAGMENTS.median) - marked, 0.0))
+                return max(resident / (1.0 + HEAP_FRAGMENTS.median) - marked, 0.0)
             ahead = min(ahead, max(highest - marked, 0.0))
-        return cls._ending(marked, 0.5 * ahead)
+        return 0.5 * ahead
 
     @classmethod
     def _ending(cls, marked_bytes: float, tail_bytes: float) -> Self:
@@ -154,6 +162,8 @@ def _job(evidence: Evidence, clock: FloatArray, run: JobRun) -> LiveGrowth:
         form="job",
         clock="work",
         log_seconds=float(clock[-1]) + tail,
+        job_wall_seconds=run.wall_seconds,
+        job_cpu_seconds=run.cpu_seconds,
         seconds=np.append(knots[apart], float(clock[-1]) + max(tail, 1e-6)),
         levels=np.append(levels[apart], min(end_level, most_level)),
     )

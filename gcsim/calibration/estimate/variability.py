@@ -85,7 +85,12 @@ def _phases(evidence: Evidence, model: Model) -> tuple[MarkPhase, FloatArray]:
         spread = factors(evidence.mark_cpu_seconds, noise_sd=_mark_cpu_noise(evidence))
         slowness = program_slowness(mark_cpu_s / float(mark_cpu_s.mean()), spread)
     conditions = conditions_for(
-        lane, mark_cpu_seconds=mark_cpu_s, runway_bytes=runway, pace=pace, slowness=slowness
+        lane,
+        open_loop=lane.open_loop,
+        mark_cpu_seconds=mark_cpu_s,
+        runway_bytes=runway,
+        pace=pace,
+        slowness=slowness,
     )
     return mark_phase(conditions), runway
 

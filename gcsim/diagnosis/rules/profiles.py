@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
+from gcsim.diagnosis.profiles.escapes import EscapeReport
 from gcsim.diagnosis.profiles.profile import Profile, Stack, site_of
 from gcsim.diagnosis.records import Cause, Severity, Sign, Step
 from gcsim.diagnosis.thresholds import (
@@ -35,14 +36,14 @@ def in_order(profiles: Sequence[Profile]) -> list[Profile]:
     return list(profiles)
 
 
-def profile_causes(profiles: Sequence[Profile]) -> Iterator[Cause]:
-    """The causes in heap, allocation, CPU and contention profiles."""
+def profile_causes(profiles: Sequence[Profile], escapes: Sequence[EscapeReport] = ()) -> Iterator[Cause]:
+    """The causes in heap, allocation, CPU and contention profiles; ``escapes`` give reasons of allocations."""
     heaps = in_order([profile for profile in profiles if profile.kind == "heap"])
     if len(heaps) >= 2:
         yield from _growth(heaps[0], heaps[-1])
     if heaps:
         yield from _ballast(heaps[-1])
-        yield from _allocation(heaps[-1])
+        yield from _allocation(heaps[-1], escapes)
     for profile in profiles:
         if profile.kind == "CPU":
             yield from _cpu(profile)
@@ -116,7 +117,7 @@ def _ballast(profile: Profile) -> Iterator[Cause]:
         )
 
 
-def _allocation(profile: Profile) -> Iterator[Cause]:
+def _allocation(profile: Profile, escapes: Sequence[EscapeReport]) -> Iterator[Cause]:
     total = profile.total("alloc_space")
     if total < 64.0 * MIB:
         return
@@ -152,6 +153,7 @@ def _allocation(profile: Profile) -> Iterator[Cause]:
         return
     site, size = next(iter(sites.items()))
     if size >= SITE_SHARE * total:
+        reasons = tuple(_reasons(site, escapes))
         yield Cause(
             name="allocation-site",
             severity="worth knowing",
@@ -159,9 +161,23 @@ def _allocation(profile: Profile) -> Iterator[Cause]:
             sentence=(
                 f"{format_percent(size / total, 2)} of all allocated bytes ({format_mib(size)}) come from"
                 f" {site_of(site)}. Fewer bytes there make GC cycles rarer by about that share."
+                + "".join(f" The compiler reports that {reason.text}." for reason in reasons[:1])
             ),
-            signs=(Sign(text=_chain(site), source=profile.source, value=size / total, unit="fraction"),),
+            signs=(
+                Sign(text=_chain(site), source=profile.source, value=size / total, unit="fraction"),
+                *reasons,
+            ),
         )
+
+
+def _reasons(site: Stack, escapes: Sequence[EscapeReport]) -> Iterator[Sign]:
+    """The compiler's reasons why values of the site's line are on the heap."""
+    if not site:
+        return
+    for report in escapes:
+        for one in itertools.islice(report.at(site[0].file, site[0].line), _NAMED_SITES):
+            reason = f" because {one.reason}" if one.reason else "; -gcflags=-m=2 shows the reason"
+            yield Sign(text=f"{one.what} is on the heap{reason}", source=report.source)
 
 
 def _place(stack: Stack, function: str) -> int:

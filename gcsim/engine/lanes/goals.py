@@ -156,18 +156,20 @@ def runway_ahead(
     over = heap_start > goals.goal
     if not over.any():
         return Runway(runway, unlimited)
-    work = live[over] + parameters.root_bytes[over]
-    start = heap_start[over].astype(np.int64)
-    allocated_roots = np.maximum(parameters.root_bytes, parameters.allocated_stack_bytes)[over]
+    lanes = np.flatnonzero(over)
+    root_bytes = parameters.root_bytes[lanes]
+    work = live[lanes] + root_bytes
+    start = heap_start[lanes].astype(np.int64)
+    allocated_roots = np.maximum(root_bytes, parameters.allocated_stack_bytes[lanes])
     per_byte, _ = assist_ratio(
         heap_live_bytes=start,
-        heap_goal_bytes=goals.goal[over].astype(np.int64),
+        heap_goal_bytes=goals.goal[lanes].astype(np.int64),
         triggered_bytes=start,
         scan_work_bytes=np.zeros_like(start),
         expected_scan_work_bytes=work.astype(np.int64),
-        max_scan_work_bytes=(heap_start[over] + allocated_roots).astype(np.int64),
-        gc_percent=state.gc_percent[over],
+        max_scan_work_bytes=(heap_start[lanes] + allocated_roots).astype(np.int64),
+        gc_percent=state.gc_percent[lanes],
     )
     runway = runway.copy()
-    runway[over] = work / per_byte
+    runway[lanes] = work / per_byte
     return Runway(runway, unlimited)

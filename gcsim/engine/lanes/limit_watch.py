@@ -9,6 +9,8 @@ the safe side by more than these errors. A setting that is inside the bounds has
 equal bytes.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from gcsim.arrays import BoolArray, FloatArray
@@ -28,50 +30,64 @@ _MARGIN = 1e-9  # relative; more than rounding changes
 _LARGEST_PRODUCT = float(1 << 62)  # of heap and GOGC, so that the runtime's product does not wrap
 
 
+class Bounds(NamedTuple):
+    """Settings at which a lane's run until now would be the same; arrays of shape (lanes,)."""
+
+    least_limit_bytes: FloatArray  # this limit or a higher one
+    least_gogc: FloatArray  # this GOGC or a higher one
+
+
 class LimitWatch:
-    """The bounds of the lanes that an engine still runs, from all its steps until now."""
+    """The bounds of all lanes of an engine, from all its steps until now."""
 
     def __init__(self, lanes: int) -> None:
         self._places = np.arange(lanes)
-        self._limits, self._gogcs = np.zeros(lanes), np.zeros(lanes)  # of the lanes that still run
-        self._all_limits, self._all_gogcs = np.zeros(lanes), np.zeros(lanes)
+        self.bounds = Bounds(np.zeros(lanes), np.zeros(lanes))  # of the lanes that still run
+        self._all = Bounds(np.zeros(lanes), np.zeros(lanes))
 
     @property
     def least_limit_bytes(self) -> FloatArray:
         """Lanes at this limit or a higher one have the same run; shape (lanes,)."""
-        self._all_limits[self._places] = self._limits
-        return self._all_limits
+        self._write()
+        return self._all.least_limit_bytes
 
     @property
     def least_gogc(self) -> FloatArray:
         """Lanes at this GOGC or a higher one have the same run; shape (lanes,)."""
-        self._all_gogcs[self._places] = self._gogcs
-        return self._all_gogcs
+        self._write()
+        return self._all.least_gogc
 
     def keep(self, lanes: BoolArray) -> None:
         """Follows only the lanes that ``lanes`` marks; the bounds of the others stay."""
-        self._all_limits[self._places], self._all_gogcs[self._places] = self._limits, self._gogcs
+        self._write()
         self._places = self._places[lanes]
-        self._limits, self._gogcs = self._limits[lanes], self._gogcs[lanes]
+        self.bounds = Bounds(*(bound[lanes] for bound in self.bounds))
 
-    def add(self, parameters: LaneParameters, state: LaneState, goals: Goals, rules: GoRules) -> None:
-        """Adds the next cycle of every lane; ``state`` is that before it."""
-        for bound, found in (
-            (self._limits, least_limit_bytes(parameters, state, goals, rules)),
-            (self._gogcs, least_gogc(parameters, state, goals, rules)),
-        ):
-            np.maximum(bound, found, out=bound)
+    def _write(self) -> None:
+        for whole, bound in zip(self._all, self.bounds, strict=True):
+            whole[self._places] = bound
 
-    def add_end(
-        self, parameters: LaneParameters, state: LaneState, goals: Goals, reached_bytes: FloatArray
-    ) -> None:
-        """Adds the highest heap of the next cycle, or its goal if that is higher, in every lane.
 
-        At a limit that holds this heap and the memory outside it, the limit does not stop the heap while marking.
-        """
-        peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
-        holds = reached_bytes + _outside_bytes(parameters, peak, goals) + peak * _MARGIN
-        np.maximum(self._limits, _above(holds), out=self._limits)
+def bounds_with_cycle(
+    bounds: Bounds, parameters: LaneParameters, state: LaneState, goals: Goals, rules: GoRules
+) -> Bounds:
+    """The bounds with the next cycle of every lane; ``state`` is that before it."""
+    return Bounds(
+        np.maximum(bounds.least_limit_bytes, least_limit_bytes(parameters, state, goals, rules)),
+        np.maximum(bounds.least_gogc, least_gogc(parameters, state, goals, rules)),
+    )
+
+
+def bounds_with_end(
+    bounds: Bounds, parameters: LaneParameters, state: LaneState, goals: Goals, reached_bytes: FloatArray
+) -> Bounds:
+    """The bounds with the highest heap of the next cycle, or its goal if that is higher, in every lane.
+
+    At a limit that holds this heap and the memory outside it, the limit does not stop the heap while marking.
+    """
+    peak = np.maximum(state.heap_end_bytes, state.heap_marked_bytes)
+    holds = reached_bytes + _outside_bytes(parameters, peak, goals) + peak * _MARGIN
+    return bounds._replace(least_limit_bytes=np.maximum(bounds.least_limit_bytes, _above(holds)))
 
 
 def _outside_bytes(parameters: LaneParameters, peak: FloatArray, goals: Goals) -> FloatArray:
@@ -104,7 +120,7 @@ def least_gogc(parameters: LaneParameters, state: LaneState, goals: Goals, rules
     Infinite without a limit. 0 if the limit's trigger is below the trigger that every GOGC leaves to the sweeper.
     """
     if goals.limit_trigger is None:
-        return np.full(parameters.lanes, np.inf)
+        return np.full_like(state.heap_marked_bytes, np.inf)
     marked = state.heap_marked_bytes
     trigger = _above(goals.limit_trigger.astype(np.float64))
     goal = _above(_least_goal(trigger, marked, goals, rules))

@@ -10,6 +10,7 @@ from gcsim.submodels.mark_phase import MarkConditions
 def conditions_for(
     parameters: LaneParameters,
     *,
+    open_loop: bool,
     mark_cpu_seconds: FloatArray,
     runway_bytes: FloatArray,
     pace: FloatArray,
@@ -32,7 +33,7 @@ def conditions_for(
     if slowness is not None:
         per_cpu = per_cpu / slowness
         mutator = parameters.served_share * parameters.arrival_bytes_per_second / np.maximum(per_cpu, 1.0)
-    elif parameters.open_loop:
+    elif open_loop:
         mutator = mutator * pace
     else:
         per_cpu = per_cpu * pace
@@ -44,6 +45,6 @@ def conditions_for(
         background_procs=parameters.mark_background_procs,
         busy_procs=parameters.mark_busy_procs,
         mutator_procs=mutator,
-        open_loop=parameters.open_loop,
+        open_loop=open_loop,
         assist_cpu_share=parameters.assist_cpu_share,
     )

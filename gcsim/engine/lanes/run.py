@@ -1,5 +1,6 @@
 """A run of the lane engine: its warm-up, its cycles and its end."""
 
+from functools import cache
 from typing import Unpack
 
 import numpy as np
@@ -7,10 +8,11 @@ import numpy as np
 from gcsim.engine.controllers import GcSetting
 from gcsim.engine.inputs.bounds import OLDEST_SIMULATED_MINOR
 from gcsim.engine.inputs.lane_parameters import LaneParameters
+from gcsim.engine.lanes.array_program import ArrayProgram
 from gcsim.engine.lanes.engine import LaneEngine
 from gcsim.engine.lanes.stride import EXACT_CYCLES, MAX_MOVING_CYCLES, repeats
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
-from gcsim.engine.summary.totals import LaneTotals
+from gcsim.engine.summary.totals import Addition, LaneTotals, with_cycle
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import GoRules, rules_for
 from gcsim.service.model import Model
@@ -52,13 +54,20 @@ def lane_cycles(model: Model, plan: Plan) -> float:
     return plan.expected_cycles(model.cycles / max(model.duration_seconds, 1e-9), most=most)
 
 
-def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[PlanFields]) -> LaneTotals:
+def run_lanes(
+    engine: LaneEngine,
+    /,
+    plan: Plan = USUAL_PLAN,
+    *,
+    most_steady_cycles: int = MAX_STEADY_CYCLES,
+    **changes: Unpack[PlanFields],
+) -> LaneTotals:
     """Runs every lane for the plan's duration of its own time; returns the sums of its cycles.
 
-    A steady service stops after MAX_STEADY_CYCLES cycles, a service whose load changes after MAX_PERIODS periods of its
-    profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A service
-    whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run has
-    very many cycles, each one stands for several (``engine.lanes.stride``).
+    A steady service stops after ``most_steady_cycles`` cycles, a service whose load changes after MAX_PERIODS periods
+    of its profile. Rates and means are known by then, and ``lane_metrics`` extrapolates the peak to the whole run. A
+    service whose live heap grows, and a run whose controller looks at the time, are simulated to the end. If such a run
+    has very many cycles, each one stands for several (``engine.lanes.stride``).
     """
     plan = plan.changed(**changes)
     duration_seconds = plan.duration_seconds
@@ -70,7 +79,7 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
     setting_changes = not plan.keeps_setting
     grows = engine.growth is not None
     load_changes = grows or not engine.profile.is_steady
-    most_cycles = MAX_STEADY_CYCLES if plan.is_steady and not load_changes else MAX_MOVING_CYCLES
+    most_cycles = most_steady_cycles if plan.is_steady and not load_changes else MAX_MOVING_CYCLES
     if load_changes and not grows and plan.is_steady:
         duration_seconds = min(duration_seconds, MAX_PERIODS * engine.profile.period_seconds)
     steps, any_done = 0, False
@@ -89,10 +98,10 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
                 worked_bytes=worked,
                 to_allocate_bytes=step.heap_start_bytes - marked,
             )
-            active.end_between(step, job_ends & ~done, marked_bytes=marked, share=share)
+            active = active.with_end_between(step, job_ends & ~done, marked_bytes=marked, share=share)
             ended |= job_ends & ~done
             share = (duration_seconds - since) / np.maximum(step.start_seconds - since, 1e-9)
-            active.end_between(step, ended, marked_bytes=marked, share=share)
+            active = active.with_end_between(step, ended, marked_bytes=marked, share=share)
         if any_done or ended.any():
             done |= ended
             any_done = True
@@ -104,9 +113,10 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
             engine.repeat_last(
                 stands_for, since_seconds=since, since_fill_seconds=fill, worked_bytes=step.mutator_bytes
             )
-            active.add(step, counted, stands_for, setting_changes=setting_changes)
+            addition = Addition(step, counted, stands_for)
         else:
-            active.add(step, counted, setting_changes=setting_changes)
+            addition = Addition(step, counted)
+        active = _added(active, addition, setting_changes)
         if engine.growth is not None:
             done |= engine.growth.is_job_over(engine.parameters.replica, engine.state.worked_bytes)
             any_done = any_done or bool(done.any())
@@ -120,6 +130,20 @@ def run_lanes(engine: LaneEngine, /, plan: Plan = USUAL_PLAN, **changes: Unpack[
             engine.keep(keep)
             active, places, done = active.select(keep), places[keep], done[keep]
             any_done = False
+
+
+def _added(totals: LaneTotals, addition: Addition, setting_changes: bool) -> LaneTotals:
+    """The sums with one more cycle, by a program."""
+    program = _adding((addition.counted is None, addition.times is None), setting_changes)
+    return program(None, (totals, addition), {})
+
+
+@cache
+def _adding(
+    _absent: tuple[bool, bool], setting_changes: bool
+) -> ArrayProgram[None, tuple[LaneTotals, Addition], LaneTotals]:
+    """The program of additions in which the same fields are absent."""
+    return ArrayProgram(lambda _, given: with_cycle(*given, setting_changes=setting_changes))
 
 
 def warm_up(engine: LaneEngine, plan: Plan) -> None:

@@ -1,5 +1,7 @@
 """The time from the end of a cycle until the program has allocated up to the next trigger."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from gcsim.arrays import FloatArray
@@ -15,6 +17,15 @@ _MIN_STEP_BYTES = 8192.0  # a collection starts at a span refill, so that a page
 _LARGEST_SIZE = float(1 << 62)
 
 
+class Waiting(NamedTuple):
+    """The time between two cycles; arrays of shape (lanes,)."""
+
+    seconds: FloatArray  # until the next cycle starts
+    grown_bytes: FloatArray  # growth of heapLive until then
+    allocated_bytes: FloatArray
+    backlog_bytes: FloatArray  # of an open loop at the start of the next cycle
+
+
 def allocate_until(
     trigger: FloatArray,
     *,
@@ -24,11 +35,8 @@ def allocate_until(
     in_force: InForce,
     profile: Profile,
     factors: CycleFactors,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(seconds until the next cycle starts, growth of heapLive until then, bytes allocated until then).
-
-    Updates the backlog of an open loop.
-    """
+) -> Waiting:
+    """The time until the program has allocated up to the trigger, or until a periodic collection."""
     grown = trigger + factors.heap_start_slack_bytes - state.heap_marked_bytes
     grown = np.minimum(np.maximum(grown, _MIN_STEP_BYTES), _LARGEST_SIZE)
     wanted = grown - span_tail_recount_bytes(
@@ -41,14 +49,15 @@ def allocate_until(
     sweep_s = parameters.sweep_seconds_per_byte * state.heap_end_bytes
     at_capacity_s = wanted * slowness / parameters.capacity_bytes_per_second + sweep_s
     if fixed.open_loop:
-        wait_s = _wait_for_arrivals(parameters, state, profile, wanted, slowness, at_capacity_s)
+        wait_s, backlog = _wait_for_arrivals(parameters, state, profile, wanted, slowness, at_capacity_s)
     else:
+        backlog = state.backlog_bytes
         wait_s = profile.wait_seconds(state.now_seconds, at_capacity_s)
     late = wait_s > FORCED_GC_PERIOD_SECONDS
     if not late.any():
-        return wait_s, grown, wanted
+        return Waiting(wait_s, grown, wanted, backlog)
     share = np.where(late & in_force.periodic, FORCED_GC_PERIOD_SECONDS / wait_s, 1.0)
-    return wait_s * share, grown * share, wanted * share
+    return Waiting(wait_s * share, grown * share, wanted * share, backlog)
 
 
 def _wait_for_arrivals(
@@ -58,8 +67,8 @@ def _wait_for_arrivals(
     wanted: FloatArray,
     slowness: FloatArray,
     at_capacity_s: FloatArray,
-) -> FloatArray:
-    """Seconds until arrivals, with the backlog first, have allocated ``wanted`` bytes; at most at full speed."""
+) -> tuple[FloatArray, FloatArray]:
+    """(seconds, backlog) when arrivals, the backlog first, have allocated ``wanted`` bytes; at most at full speed."""
     missing = np.maximum(wanted - state.backlog_bytes, 0.0)
     arriving_s = missing * slowness / parameters.arrival_bytes_per_second
     wait_s = profile.wait_seconds(state.now_seconds, arriving_s)
@@ -67,5 +76,4 @@ def _wait_for_arrivals(
     pace = profile.mean_alloc(state.now_seconds, at_capacity_s)
     rate = parameters.arrival_bytes_per_second * pace / slowness
     left = np.maximum(state.backlog_bytes + rate * at_capacity_s - wanted, 0.0)
-    state.backlog_bytes = np.where(at_full_speed, left, 0.0)
-    return np.maximum(wait_s, at_capacity_s)
+    return np.maximum(wait_s, at_capacity_s), np.where(at_full_speed, left, 0.0)

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gcsim.arrays import FloatArray
+from gcsim.arrays import FloatArray, median
 from gcsim.goruntime.versions import rules_for
-from gcsim.metrics import Estimate
+from gcsim.metrics import Estimate, Fit
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 
@@ -41,7 +42,7 @@ class SamplingError(NamedTuple):
             return values
         sampling = self.variance * float(values.mean()) ** 2
         wanted = max(spread - sampling, 0.0) + self.share * sampling
-        middle = float(np.median(values))
+        middle = median(values)
         nearer: FloatArray = middle + (values - middle) * math.sqrt(min(wanted / spread, 1.0))
         return nearer
 
@@ -135,6 +136,9 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
         "stw_time_fraction": ModelError(0.154, 0.154, 0.617),
         "rss_peak_bytes": ModelError(0.044, 0.011, 0.000),
         "throughput_ratio": ModelError(0.284, 0.142, 0.000),
+        # from 26 runs of two real development jobs (python -m experiments.job_costs); a job always moves
+        "job_cpu_seconds": ModelError(0.160, 0.000, 0.000),
+        "job_wall_seconds": ModelError(0.180, 0.000, 0.000),
         # from the runs of docs/explanation/latency.md: the tail is the operating system's as much as the collector's
         "request_p50_seconds": ModelError(0.570, 0.410, 0.000),
         "request_p99_seconds": ModelError(0.740, 0.560, 0.000),
@@ -143,7 +147,10 @@ DISCREPANCY: dict[LoadKind, dict[str, ModelError]] = {
 
 # The model's error of anonymous memory is that of the heap: file pages and kernel memory have their own spread between
 # programs, which the replicas draw
-ERROR_OF = {"anonymous_peak_bytes": "heap_peak_bytes", "container_peak_bytes": "heap_peak_bytes"}
+ERROR_OF = {
+    "anonymous_peak_bytes": "heap_peak_bytes",
+    "container_peak_bytes": "heap_peak_bytes",
+}
 
 
 # Metrics without a measured model error: their intervals are the scatter of replicas only. No run's log has the time
@@ -186,10 +193,8 @@ def prediction_interval(
     """
     if sampling is not None:
         values = sampling.corrected(values)
-    highest = 1.0 if name.endswith(_SHARES) else math.inf
-    if most is not None:
-        highest = min(highest, float(np.quantile(most, 0.95, method="higher")))
-    return _interval(name, values, load=load, extrapolation=extrapolation, share=share, highest=highest)
+    bound = None if most is None else _bound_of(most.tobytes())
+    return _interval(name, values, load=load, extrapolation=extrapolation, share=share, most=bound)
 
 
 def ratio_interval(
@@ -203,9 +208,7 @@ def ratio_interval(
     """
     if not ((before > 0).all() and (after > 0).all()):
         return None
-    return _interval(
-        name, after / before, load=load, extrapolation=extrapolation, share=1.0, highest=math.inf
-    )
+    return _interval(name, after / before, load=load, extrapolation=extrapolation, share=1.0, is_ratio=True)
 
 
 def _interval(
@@ -215,25 +218,72 @@ def _interval(
     load: LoadKind,
     extrapolation: Extrapolation,
     share: float,
-    highest: float,
+    most: Estimate | None = None,
+    is_ratio: bool = False,
 ) -> Estimate:
-    ordered: list[float] = sorted(values.tolist())  # Python's numbers are faster than a few in an array
-    value = _median(ordered)
+    found = _scatter(values.tobytes())
+    value = found.value
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:
-        if ordered[0] == ordered[-1]:  # as with the limiter off in all replicas
+        if found.is_one_value:  # as with the limiter off in all replicas
             return Estimate(value, value, value)
         low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
         return Estimate(value, low, high)
-    logs = [math.log(each / value) for each in ordered if each > 0]
     own = share * DISCREPANCY[load][measured].at(extrapolation)
     reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
     lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
-    below = math.hypot(_root_mean_square([each for each in logs if each <= 0]), own, lower)
-    above = math.hypot(_root_mean_square([each for each in logs if each >= 0]), own, higher)
-    return Estimate(
-        value, value * math.exp(-Z90 * below), max(min(value * math.exp(Z90 * above), highest), value)
+    below = math.hypot(found.below, own, lower)
+    above = math.hypot(found.above, own, higher)
+    free = value * math.exp(Z90 * above)
+    if name.endswith(_SHARES) and not is_ratio:
+        free = min(free, 1.0)
+    high = free if most is None else min(free, most.high)
+    fit = Fit(scatter=found.all, free_high=max(free, value), most=most)
+    return Estimate(value, value * math.exp(-Z90 * below), max(high, value), fit=fit)
+
+
+class _Scatter(NamedTuple):
+    """The median of replicas, and the root mean square of the logarithms of their ratios to it."""
+
+    value: float
+    is_one_value: bool  # whether all replicas are equal
+    below: float
+    above: float
+    all: float
+
+
+@lru_cache(maxsize=1 << 14)  # equal lanes give many settings of a grid the same values
+def _scatter(values: bytes) -> _Scatter:
+    """The scatter of float64 numbers."""
+    ordered = _ordered(values)
+    value = _median(ordered)
+    logs = [math.log(each / value) for each in ordered if each > 0] if value > 0 else []
+    return _Scatter(
+        value=value,
+        is_one_value=ordered[0] == ordered[-1],
+        below=_root_mean_square([each for each in logs if each <= 0]),
+        above=_root_mean_square([each for each in logs if each >= 0]),
+        all=_root_mean_square(logs),
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _bound_of(most: bytes) -> Estimate | None:
+    """The median and the ends of upper bounds, float64 numbers; None if the 95th percentile is infinite.
+
+    They are the quantiles of NumPy's methods "lower" and, for the upper end, "higher".
+    """
+    ordered = _ordered(most)
+    last = len(ordered) - 1
+    high = ordered[math.ceil(last * 0.95)]
+    if not math.isfinite(high):
+        return None
+    return Estimate(ordered[math.floor(last * 0.5)], ordered[math.floor(last * 0.05)], high)
+
+
+def _ordered(values: bytes) -> list[float]:
+    """The numbers in rising order. Python's numbers are faster than a few in an array."""
+    return sorted(np.frombuffer(values).tolist())
 
 
 def load_kind(model: Model) -> LoadKind:

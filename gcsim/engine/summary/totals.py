@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -60,110 +60,17 @@ class LaneTotals:
         """The sums of all lanes of the parts, in order."""
         return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
-    def add(
-        self,
-        step: CycleStep,
-        counted: BoolArray | None,
-        times: FloatArray | None = None,
-        *,
-        setting_changes: bool = True,
-    ) -> None:
-        """Adds one cycle to each lane that ``counted`` marks, or to all; it counts ``times`` times if given.
-
-        Without ``setting_changes`` the sums of settings are left to ``with_setting``.
-        """
-        if counted is None and times is None:
-            weight: FloatArray | float = 1.0
-        else:
-            weight = np.ones(step.start_seconds.shape) if counted is None else counted.astype(np.float64)
-            if times is not None:
-                weight *= times
-        first = self.cycles == 0
-        if counted is None:
-            self.last_start_seconds = step.start_seconds
-        else:
-            first &= counted
-            self.last_start_seconds = np.where(counted, step.start_seconds, self.last_start_seconds)
-        mutator = _weighted(step.mutator_bytes, weight)
-        if first.any():
-            self.first_start_seconds = np.where(first, step.start_seconds, self.first_start_seconds)
-            mutator = np.where(first, 0.0, mutator)
-        self.mutator_bytes += mutator
-        self.cycles += weight
-        marked_mib = np.floor(step.heap_marked_bytes / MIB)
-        goal_mib = np.floor(step.heap_goal_bytes / MIB)
-        if setting_changes:
-            self._add_setting(step, first, counted, weight, marked_mib=marked_mib, goal_mib=goal_mib)
-        self._add_heap(step, counted, weight, marked_mib=marked_mib, goal_mib=goal_mib)
-        self._add_cpu(step, counted, weight)
-
-    def end_between(
+    def with_end_between(
         self, step: CycleStep, ended: BoolArray, *, marked_bytes: FloatArray, share: FloatArray
-    ) -> None:
-        """Sets the heap at the end in each lane that ``ended`` marks, whose next cycle would be ``step``.
+    ) -> Self:
+        """The sums with the heap at the end in each lane that ``ended`` marks, whose next cycle would be ``step``.
 
         The heap had ``marked_bytes`` when the last cycle ended. ``share``, 0 to 1, is the part of the way to the start
         of ``step``. A lane whose heap at the end is set keeps it.
         """
         heap = marked_bytes + np.clip(share, 0.0, 1.0) * (step.heap_start_bytes - marked_bytes)
-        self.heap_at_end_bytes = np.where(ended & (self.heap_at_end_bytes == 0), heap, self.heap_at_end_bytes)
-
-    def _add_heap(
-        self,
-        step: CycleStep,
-        counted: BoolArray | None,
-        weight: FloatArray | float,
-        *,
-        marked_mib: FloatArray,
-        goal_mib: FloatArray,
-    ) -> None:
-        start_mib = np.floor(step.heap_start_bytes / MIB)
-        end_mib = np.floor(step.heap_end_bytes / MIB)
-        end_bytes = step.heap_end_bytes if counted is None else counted * step.heap_end_bytes
-        live_mib = np.maximum(marked_mib - (end_mib - start_mib), 0.0)
-        np.maximum(self.heap_end_max_bytes, end_bytes, out=self.heap_end_max_bytes)
-        self.heap_end_mib += _weighted(end_mib, weight)
-        self.heap_marked_mib += _weighted(marked_mib, weight)
-        self.heap_goal_mib += _weighted(goal_mib, weight)
-        self.heap_live_mib += _weighted(live_mib, weight)
-
-    def _add_setting(
-        self,
-        step: CycleStep,
-        first: BoolArray,
-        counted: BoolArray | None,
-        weight: FloatArray | float,
-        *,
-        marked_mib: FloatArray,
-        goal_mib: FloatArray,
-    ) -> None:
-        counted = np.ones(first.shape, dtype=np.bool_) if counted is None else counted
-        limit, gogc = _as_order(step.setting)
-        same_limit = limit == self.highest_limit_bytes
-        higher = (limit > self.highest_limit_bytes) | (same_limit & (gogc > self.highest_gogc))
-        start = first | (counted & higher)
-        self.highest_limit_bytes = np.where(start, limit, self.highest_limit_bytes)
-        self.highest_gogc = np.where(start, gogc, self.highest_gogc)
-        mine = weight * ((limit == self.highest_limit_bytes) & (gogc == self.highest_gogc))
-        for name, size in (
-            ("highest_cycles", 1.0),
-            ("highest_marked_mib", marked_mib),
-            ("highest_goal_mib", goal_mib),
-        ):
-            setattr(self, name, np.where(start, 0.0, getattr(self, name)) + mine * size)
-        lower = first | (counted & (limit < self.lowest_limit_bytes))
-        self.lowest_limit_bytes = np.where(lower, limit, self.lowest_limit_bytes)
-        lower = first | (counted & (gogc < self.lowest_gogc))
-        self.lowest_gogc = np.where(lower, gogc, self.lowest_gogc)
-
-    def _add_cpu(self, step: CycleStep, counted: BoolArray | None, weight: FloatArray | float) -> None:
-        phase = step.phase
-        self.limited_seconds += _weighted(step.limited_seconds, weight)
-        for kind in ("assist_cpu_seconds", "background_cpu_seconds", "idle_cpu_seconds"):
-            last = getattr(self, f"last_{kind}")
-            total = getattr(self, kind)
-            total += last if counted is None else counted * last
-            setattr(self, f"last_{kind}", _weighted(getattr(phase, kind), weight))
+        is_new = ended & (self.heap_at_end_bytes == 0)
+        return replace(self, heap_at_end_bytes=np.where(is_new, heap, self.heap_at_end_bytes))
 
     def with_setting(self, setting: GcSetting) -> Self:
         """The sums of lanes that were added without ``setting_changes`` and had ``setting`` in every cycle."""
@@ -194,6 +101,113 @@ class LaneTotals:
         """Writes these lanes to ``places`` of a table of all lanes."""
         for f in fields(self):
             getattr(whole, f.name)[places] = getattr(self, f.name)
+
+
+class Addition(NamedTuple):
+    """A cycle to add to the sums of lanes; arrays of shape (lanes,)."""
+
+    step: CycleStep
+    counted: BoolArray | None = None  # the lanes to which it is added; None for all
+    times: FloatArray | None = None  # how many times it counts; None for once
+
+
+def with_cycle(totals: LaneTotals, addition: Addition, *, setting_changes: bool = True) -> LaneTotals:
+    """The sums with one more cycle.
+
+    Without ``setting_changes`` the sums of settings are left to ``with_setting``.
+    """
+    step, counted, times = addition
+    if counted is None and times is None:
+        weight: FloatArray | float = 1.0
+    elif counted is None:
+        weight = np.ones_like(step.start_seconds) if times is None else times
+    else:
+        weight = counted.astype(np.float64)
+        if times is not None:
+            weight = weight * times
+    first = totals.cycles == 0
+    last_start_s = step.start_seconds
+    if counted is not None:
+        first = first & counted
+        last_start_s = np.where(counted, step.start_seconds, totals.last_start_seconds)
+    mutator, first_start_s = _weighted(step.mutator_bytes, weight), totals.first_start_seconds
+    if first.any():
+        first_start_s = np.where(first, step.start_seconds, first_start_s)
+        mutator = np.where(first, 0.0, mutator)
+    marked_mib = np.floor(step.heap_marked_bytes / MIB)
+    goal_mib = np.floor(step.heap_goal_bytes / MIB)
+    start_mib = np.floor(step.heap_start_bytes / MIB)
+    end_mib = np.floor(step.heap_end_bytes / MIB)
+    end_bytes = step.heap_end_bytes if counted is None else counted * step.heap_end_bytes
+    live_mib = np.maximum(marked_mib - (end_mib - start_mib), 0.0)
+    phase = step.phase
+    found = replace(
+        totals,
+        cycles=totals.cycles + weight,
+        first_start_seconds=first_start_s,
+        last_start_seconds=last_start_s,
+        mutator_bytes=totals.mutator_bytes + mutator,
+        heap_end_max_bytes=np.maximum(totals.heap_end_max_bytes, end_bytes),
+        heap_end_mib=totals.heap_end_mib + _weighted(end_mib, weight),
+        heap_marked_mib=totals.heap_marked_mib + _weighted(marked_mib, weight),
+        heap_goal_mib=totals.heap_goal_mib + _weighted(goal_mib, weight),
+        heap_live_mib=totals.heap_live_mib + _weighted(live_mib, weight),
+        limited_seconds=totals.limited_seconds + _weighted(step.limited_seconds, weight),
+        assist_cpu_seconds=_with_last(totals.assist_cpu_seconds, totals.last_assist_cpu_seconds, counted),
+        background_cpu_seconds=_with_last(
+            totals.background_cpu_seconds, totals.last_background_cpu_seconds, counted
+        ),
+        idle_cpu_seconds=_with_last(totals.idle_cpu_seconds, totals.last_idle_cpu_seconds, counted),
+        last_assist_cpu_seconds=_weighted(phase.assist_cpu_seconds, weight),
+        last_background_cpu_seconds=_weighted(phase.background_cpu_seconds, weight),
+        last_idle_cpu_seconds=_weighted(phase.idle_cpu_seconds, weight),
+    )
+    if not setting_changes:
+        return found
+    return _with_setting_of(found, step, first, counted, weight, marked_mib=marked_mib, goal_mib=goal_mib)
+
+
+def _with_last(total: FloatArray, last: FloatArray, counted: BoolArray | None) -> FloatArray:
+    """The sum with the value of the cycle before, in the lanes that have a next one."""
+    return total + (last if counted is None else counted * last)
+
+
+def _with_setting_of(
+    totals: LaneTotals,
+    step: CycleStep,
+    first: BoolArray,
+    counted: BoolArray | None,
+    weight: FloatArray | float,
+    *,
+    marked_mib: FloatArray,
+    goal_mib: FloatArray,
+) -> LaneTotals:
+    """The sums with the setting of one more cycle."""
+    counted = np.ones_like(first) if counted is None else counted
+    limit, gogc = _as_order(step.setting)
+    same_limit = limit == totals.highest_limit_bytes
+    higher = (limit > totals.highest_limit_bytes) | (same_limit & (gogc > totals.highest_gogc))
+    start = first | (counted & higher)
+    highest_limit = np.where(start, limit, totals.highest_limit_bytes)
+    highest_gogc = np.where(start, gogc, totals.highest_gogc)
+    mine = weight * ((limit == highest_limit) & (gogc == highest_gogc))
+
+    def grown(total: FloatArray, size: FloatArray | float) -> FloatArray:
+        found: FloatArray = np.where(start, 0.0, total) + mine * size
+        return found
+
+    lower = first | (counted & (limit < totals.lowest_limit_bytes))
+    lower_gogc = first | (counted & (gogc < totals.lowest_gogc))
+    return replace(
+        totals,
+        highest_limit_bytes=highest_limit,
+        highest_gogc=highest_gogc,
+        highest_cycles=grown(totals.highest_cycles, 1.0),
+        highest_marked_mib=grown(totals.highest_marked_mib, marked_mib),
+        highest_goal_mib=grown(totals.highest_goal_mib, goal_mib),
+        lowest_limit_bytes=np.where(lower, limit, totals.lowest_limit_bytes),
+        lowest_gogc=np.where(lower_gogc, gogc, totals.lowest_gogc),
+    )
 
 
 def _as_order(setting: GcSetting) -> tuple[FloatArray, FloatArray]:

@@ -23,7 +23,7 @@ from gcsim.engine.inputs.draws import draw_growth
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.summary.intervals import load_kind
-from gcsim.engine.summary.totals import LaneTotals
+from gcsim.engine.summary.totals import Addition, LaneTotals, with_cycle
 from gcsim.errors import InputError
 from gcsim.service.model import Model
 from gcsim.service.objects.kinds_file import Objects
@@ -133,7 +133,8 @@ def _run_lane(
     length = RunLength(load_kind(model), gomaxprocs=lane.settings.gomaxprocs) if stops_early else None
 
     def add(cycle: Cycle, start_s: float) -> None:
-        totals.add(_step(cycle, start_s), counted)
+        nonlocal totals
+        totals = with_cycle(totals, Addition(_step(cycle, start_s), counted))
 
     with finite_arithmetic(model.name), rare_garbage_collection():  # also in another process
         latencies, heap_at_end_bytes = run_cycles(

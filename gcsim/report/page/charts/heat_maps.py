@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gcsim.engine.run import Run
 from gcsim.metrics import METRIC_LABELS, format_metric
-from gcsim.report.page.charts.axes import NUMBERS
+from gcsim.report.page.charts.axes import NUMBERS, log_ticks
 from gcsim.report.page.charts.chart import (
     INK,
     Chart,
@@ -20,13 +20,15 @@ from gcsim.report.text import format_estimate
 from gcsim.settings import Settings
 from gcsim.tuning.feasible import is_feasible
 from gcsim.tuning.sweep import Sweep, loosest_last
-from gcsim.units import MIB, format_go_bytes, format_gogc, format_number
+from gcsim.units import GIB, MIB, format_go_bytes, format_gogc, format_number
 
 _ROW_HEIGHT = 27
-_NARROW = 430  # pixels: below, cells have no numbers
+_NARROW = 31  # pixels of a column: below, cells have no numbers
 _LOG_FROM = 4.0  # highest over lowest value: from there on the colours are logarithmic
 _LEAST_RANGE = 1.3  # highest over lowest: smaller differences get nearly one colour
-_DARK, _PALE, _FRAME = 0.55, "#ffffff", "#1b1f24"
+_BLACK, _WHITE = "#000000", "#ffffff"
+_SWITCH = 0.179  # luminance on which both have a contrast of 4.58
+_FAINT = 0.25  # opacity of infeasible cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +74,11 @@ def _heat_map(one: MapOf, sweep: Sweep, *, chosen: Settings | None, today: Setti
     cells = [
         _cell(one, run, place, sweep.memory_bytes, marks) for run, place in zip(runs, places, strict=True)
     ]
-    _shade(cells)
     width = len(gogc_labels)
     return Chart(
         stem=one.stem,
         title=f"{one.title}, by GOGC and GOMEMLIMIT",
-        about=f"Medians in {one.unit}.",
+        about=f"Medians in {one.unit}{'; G: GiB' if one.scale == MIB else ''}.",
         spec=_spec(one, cells, gogc_labels, limit_labels),
         table=Table(
             caption=f"{one.title}: rows are GOMEMLIMIT, columns are GOGC",
@@ -125,7 +126,7 @@ def _cell(
         "g": gogc,
         "l": limit,
         "v": estimate.value / one.scale,
-        "c": format_number(estimate.value / one.scale, 2),
+        "c": _short(one, estimate.value),
         "bad": bad,
         "mark": mark,
         "text": f"{where}: {METRIC_LABELS[one.metric]} {shown}; {', '.join(ends)}",
@@ -133,25 +134,17 @@ def _cell(
     }
 
 
+def _short(one: MapOf, value: float) -> str:
+    """The value in a cell: two digits, or a whole number."""
+    if one.scale == MIB and value >= 1000.0 * MIB:
+        return f"{format_number(value / GIB, 2)}G"
+    return format_number(value / one.scale, 2)
+
+
 def _interval(shown: str, ends: Sequence[str]) -> str:
     interval = shown.partition(" (")[2].removesuffix(")")
     notes = [part for part in ends if part != "feasible"]
     return ", ".join([interval, *notes])
-
-
-def _shade(cells: list[Datum]) -> None:
-    """Adds whether the colour of each cell is dark, so that its number is light."""
-    low, high = _ends(cells)
-    is_log = high / low > _LOG_FROM
-    for cell in cells:
-        value = float(cell["v"] or low)
-        if high <= low:
-            share = 0.0
-        elif is_log:
-            share = math.log(max(value, low) / low) / math.log(high / low)  # above 1 for infeasible cells
-        else:
-            share = (value - low) / (high - low)
-        cell["dark"] = share > _DARK
 
 
 def _ends(cells: list[Datum]) -> tuple[float, float]:
@@ -172,33 +165,32 @@ def _spec(one: MapOf, cells: list[Datum], gogcs: list[str], limits: list[str]) -
         "field": "l", "type": "ordinal", "title": "GOMEMLIMIT", "scale": {"domain": limits, "paddingInner": 0.06},
         "axis": {"domain": False, "ticks": False},
     }  # fmt: skip
+    is_log = high / low > _LOG_FROM
+    ticks = {"values": log_ticks(low, high)} if is_log else {"tickCount": 4}
+    ends = [low, high if high > low else low * 1.01]
     colour: Spec = {
         "field": "v",
         "type": "quantitative",
-        "scale": {
-            "type": "log" if high / low > _LOG_FROM else "linear",
-            "scheme": one.scheme,
-            "domain": [low, high if high > low else low * 1.01],
-            "clamp": True,
-        },
-        "legend": {"title": one.unit, "orient": "bottom", "gradientLength": 220, "gradientThickness": 10,
-                   "format": NUMBERS, "tickCount": 4},
+        "scale": {"type": "log" if is_log else "linear", "scheme": one.scheme, "domain": ends, "clamp": True},
+        "legend": {"title": one.unit, "orient": "bottom", "gradientLength": 240, "gradientThickness": 10,
+                   "format": NUMBERS, **ticks},
     }  # fmt: skip
     place = {"x": across, "y": down}
+    light = f"luminance(scale('color', datum.v)) > {_SWITCH}"
     text_colour = {
-        "condition": [{"test": "datum.bad", "value": INK}, {"test": "datum.dark", "value": _PALE}],
-        "value": _FRAME,
+        "condition": [{"test": "datum.bad", "value": INK}, {"test": light, "value": _BLACK}],
+        "value": _WHITE,
     }
-    faint = {"condition": {"test": "datum.bad", "value": 0.4}, "value": 1.0}
-    size = {"expr": f"width > {_NARROW} ? 11.5 : 0"}
+    faint = {"condition": {"test": "datum.bad", "value": _FAINT}, "value": 1.0}
+    size = {"expr": f"width > {_NARROW * len(gogcs)} ? 11.5 : 0"}
     layers: list[Spec] = [
         {"mark": "rect", "encoding": {**place, "color": colour, "fillOpacity": faint}},
         _strikes(place),
         {"mark": {"type": "text", "baseline": "middle", "fontSize": size, "clip": True},
          "encoding": {**place, "text": {"field": "c"}, "color": text_colour}},
-        _frame(place, {"filter": "datum.mark !== ''"}, "#ffffff", 4.5, []),
-        _frame(place, {"filter": "datum.mark === 'recommended'"}, _FRAME, 2.4, []),
-        _frame(place, {"filter": "datum.mark !== '' && datum.mark !== 'recommended'"}, _FRAME, 2.4, [5, 3]),
+        _frame(place, {"filter": "datum.mark !== ''"}, _WHITE, 4.5, []),
+        _frame(place, {"filter": "datum.mark === 'recommended'"}, _BLACK, 2.4, []),
+        _frame(place, {"filter": "datum.mark !== '' && datum.mark !== 'recommended'"}, _BLACK, 2.4, [5, 3]),
     ]  # fmt: skip
     data = rows([{name: value for name, value in cell.items() if name != "table"} for cell in cells])
     return chart_spec(layers, height=_ROW_HEIGHT * len(limits), data=data, place=place, is_grid=True)

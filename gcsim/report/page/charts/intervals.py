@@ -8,6 +8,7 @@ from gcsim.metrics import METRIC_LABELS, format_metric
 from gcsim.report.page.charts.axes import log_axis, rule_at
 from gcsim.report.page.charts.chart import (
     BLUE,
+    INK,
     KEY,
     QUIET,
     VERMILION,
@@ -122,7 +123,13 @@ def fit_chart(check: Validation, log: str, stem: str) -> Chart | None:
 
 def rule_charts(found: Comparison) -> list[Chart]:
     """Container memory and GC CPU of each rule, in the order of the comparison."""
-    groups = {RECOMMENDED: VERMILION, NEAREST_MISS: VERMILION, "fits": BLUE, "does not fit": QUIET}
+    groups = {
+        RECOMMENDED: VERMILION,
+        NEAREST_MISS: VERMILION,
+        TODAY: INK,
+        "fits": BLUE,
+        "does not fit": QUIET,
+    }
     memory = [_memory_bar(row) for row in found.rows]
     cpu = [_cpu_bar(row) for row in found.rows]
     names = tuple(row.rule.name for row in found.rows)
@@ -173,7 +180,7 @@ def _table(caption: str, names: Sequence[str], cells: Sequence[Cell]) -> Table:
 
 
 def _group(row: Compared) -> str:
-    if row.rule.name in (RECOMMENDED, NEAREST_MISS):
+    if row.rule.name in (RECOMMENDED, NEAREST_MISS, TODAY):
         return row.rule.name
     return "fits" if row.feasible else "does not fit"
 
@@ -194,6 +201,5 @@ def _memory_bar(row: Compared) -> Bar:
 def _cpu_bar(row: Compared) -> Bar:
     cpu = row.run.metrics["gc_cpu_fraction"]
     low, value, high = (max(100.0 * share, _LEAST_PERCENT) for share in (cpu.low, cpu.value, cpu.high))
-    name = row.rule.name + (" (today's setting)" if row.rule.name == TODAY else "")
-    text = f"{name}: GC CPU {format_estimate('gc_cpu_fraction', cpu)}"
+    text = f"{row.rule.name}: GC CPU {format_estimate('gc_cpu_fraction', cpu)}"
     return Bar(name=row.rule.name, low=low, value=value, high=high, group=_group(row), text=text)

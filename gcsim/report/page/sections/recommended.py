@@ -8,10 +8,12 @@ from gcsim.report.page.content import Content
 from gcsim.report.page.elements import Cell, Table, details, escaped, paragraphs, snippet
 from gcsim.report.snippets import SNIPPETS, Deployed, container_name
 from gcsim.tuning.chances import chances
+from gcsim.tuning.constraints import Constraint
 from gcsim.tuning.feasible import container_peak
-from gcsim.tuning.memory_curve import gc_cores
+from gcsim.tuning.predictive import format_share
 from gcsim.tuning.reason import short
-from gcsim.tuning.recommend import Recommendation
+from gcsim.tuning.recommendation import Recommendation
+from gcsim.tuning.savings import gc_cores
 from gcsim.units import format_go_bytes, format_gogc, format_mib, format_number, format_percent
 
 _FIRST = (
@@ -52,7 +54,16 @@ def summary(content: Content) -> str:
     title = "Keep today's setting" if kept else f"Recommended for {format_mib(found.memory_bytes)}"
     setting = f'<p class="setting">{escaped(short(found.settings))}</p>'
     paste = "" if kept else snippet(_TITLES["env"], SNIPPETS["env"](_deployed(content, found)))
-    inner = [setting, paragraphs([_gain(found)]), paste, paragraphs(_errors())]
+    reached = [one.sentence for one in content.reached]
+    doubts = [*reached, *growth_sentences(found, only_broken=True), *_care(content), *_errors()]
+    inner = [setting, paragraphs([_gain(found)]), paste, paragraphs(doubts)]
+    assessment = content.model.assessment
+    if assessment is not None and assessment.verdict == "do not trust":
+        return _box(
+            "bad",
+            "Do not use this setting: the model is not to be trusted",
+            "\n".join(part for part in inner if part),
+        )
     return _box("good", title, "\n".join(part for part in inner if part))
 
 
@@ -64,7 +75,6 @@ def recommended(content: Content) -> str:
         return "" if run is None else _today_only(run)
     parts = [_comparison(content, found).html()]
     parts += [paragraphs(found.reasons[1:])] if found.feasible else []
-    parts += [paragraphs(one.sentence for one in content.reached)] if content.reached else []
     if found.feasible:
         parts.append(_snippets(content, found))
     if found.alternatives:
@@ -78,6 +88,24 @@ def _box(kind: str, title: str, inner: str) -> str:
     return f"{head}\n{inner}\n</section>"
 
 
+def growth_sentences(found: Recommendation, *, only_broken: bool = False) -> list[str]:
+    """The growth under which the setting still meets every constraint, and under which it does not."""
+    sentences = []
+    for held, words in ((True, "still meets"), (False, "does not meet")):
+        grown = [f"{one.what} × {one.factor:g}" for one in found.stress if one.held is held]
+        if grown and not (held and only_broken):
+            sentences.append(f"With {' or with '.join(grown)} the setting {words} every constraint.")
+    return sentences
+
+
+def _care(content: Content) -> list[str]:
+    """The gravest finding about the model, if there is one."""
+    found = content.model.assessment
+    if found is None or found.verdict == "trust":
+        return []
+    return [f"The model has the verdict {found.line}."]
+
+
 def _errors() -> list[str]:
     """The measured errors that matter for the answer, in one sentence."""
     shipped = Accuracy.shipped()
@@ -87,7 +115,7 @@ def _errors() -> list[str]:
         return []
     return [
         f"On real programs that gcsim was not tuned on, the median error (90th percentile) was: {', '.join(known)}."
-        " The intervals below include it."
+        " All metrics are below, under How wrong predictions are."
     ]
 
 
@@ -118,7 +146,7 @@ def _comparison(content: Content, found: Recommendation) -> Table:
     name = "recommended" if found.feasible else "nearest miss"
     name = name if found.otherwise is None else "the change that is not worth it"
     runs = (found.today, other)
-    limits = {one.constraint.metric: one.constraint.format(one.constraint.bound) for one in found.margins}
+    limits = {one.constraint.metric: _bound(one.constraint) for one in found.margins}
     rows: list[tuple[Cell, ...]] = [
         ("GOGC", *(format_gogc(run.settings.gogc) for run in runs), ""),
         ("GOMEMLIMIT", *(format_go_bytes(run.settings.gomemlimit_bytes) for run in runs), ""),
@@ -126,8 +154,7 @@ def _comparison(content: Content, found: Recommendation) -> Table:
     for metric in dict.fromkeys([*_FIRST, *limits]):
         if all(metric in run.metrics for run in runs):
             cells = (parted(metric, run.metrics[metric]) for run in runs)
-            limit = f"at most {limits[metric]}" if metric in limits else ""
-            rows.append((METRIC_LABELS[metric], *cells, limit))
+            rows.append((METRIC_LABELS[metric], *cells, limits.get(metric, "")))
         if metric == "gc_cpu_fraction":
             rows.append(("GC, cores", *(_cores(run) for run in runs), f"of {other.settings.gomaxprocs}"))
     odds = (_fits(run, found) for run in runs)
@@ -140,6 +167,13 @@ def _comparison(content: Content, found: Recommendation) -> Table:
     )
 
 
+def _bound(constraint: Constraint) -> str:
+    """The bound and the share of runs that must keep it."""
+    kind = "at least" if constraint.is_lower else "at most"
+    share = format_share(constraint.confidence)
+    return f"{kind} {constraint.format(constraint.bound)} in {share} of runs"
+
+
 def _cores(run: Run) -> tuple[str, str]:
     share, procs = run.metrics["gc_cpu_fraction"], run.settings.gomaxprocs
     low, value, high = (format_number(procs * one, 2) for one in (share.low, share.value, share.high))
@@ -147,7 +181,7 @@ def _cores(run: Run) -> tuple[str, str]:
 
 
 def _fits(run: Run, found: Recommendation) -> str:
-    odds = chances(run, found.memory_bytes, kernel_bytes=found.budget.kernel_bytes)
+    odds = chances(run, found.available_bytes, kernel_bytes=found.budget.kernel_bytes)
     return f"{format_percent(odds.fits, 3)} of runs"
 
 

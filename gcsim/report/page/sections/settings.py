@@ -10,7 +10,7 @@ from gcsim.report.page.charts.over_time import heap_charts, pauses_chart
 from gcsim.report.page.charts.trade_off import trade_off
 from gcsim.report.page.content import Content
 from gcsim.report.page.elements import Table, image, paragraphs
-from gcsim.report.page.sections.recommended import setting_cells
+from gcsim.report.page.sections.recommended import growth_sentences, setting_cells
 from gcsim.report.plots import PLOTS
 from gcsim.report.sweep_figures import recorded_curves
 from gcsim.units import format_mib
@@ -74,10 +74,6 @@ def growth(content: Content) -> str:
     found = content.recommendation
     if found is None or not found.stress:
         return ""
-    held = [f"{one.what} × {one.factor:g}" for one in found.stress if one.held]
-    broken = [f"{one.what} × {one.factor:g}" for one in found.stress if not one.held]
-    texts = [f"The setting still meets every constraint with {_and(held)}."] if held else []
-    texts += [f"It does not with {_and(broken)}."] if broken else []
     table = Table(
         caption="The setting under growth",
         columns=("change", "GOGC", "GOMEMLIMIT", "container memory, peak", "GC CPU", "constraints"),
@@ -86,7 +82,7 @@ def growth(content: Content) -> str:
             for one in found.stress
         ),
     )
-    return f"{paragraphs(texts)}\n{table.html()}"
+    return f"{paragraphs(growth_sentences(found))}\n{table.html()}"
 
 
 def rules(content: Content) -> str:
@@ -111,7 +107,3 @@ def rules(content: Content) -> str:
 
 def _pair(content: Content, charts: Sequence[Chart]) -> str:
     return '<div class="pair">\n' + "\n".join(_with_still(content, chart) for chart in charts) + "\n</div>"
-
-
-def _and(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

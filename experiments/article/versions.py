@@ -1,0 +1,53 @@
+"""Pauses by Go version."""
+
+from pathlib import Path
+
+from experiments.article.arms import GO, capture, load, of_arm, orders, run_arms, save
+from experiments.article.claims import Claim
+from experiments.article.compared import model_of, pairs, predict, summary, table
+from gcsim.units import format_seconds
+
+NAME = "versions"
+LOAD = ("-rate", "5000")
+VERSIONS = ("1.19.8", "1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6", GO)
+BASE = orders(GO, *LOAD, seconds=7.0)
+ARMS = tuple(orders(go, *LOAD, go=go, seconds=7.0) for go in VERSIONS)
+
+
+def run(out: Path) -> None:
+    """The calibrated run, then every version; 135 s."""
+    capture(NAME, BASE, out)
+    save(NAME, run_arms(ARMS), out)
+
+
+def claims() -> list[Claim]:
+    """The verdicts; what can be had here decides."""
+    runs = load(NAME)
+    longest = max(value for arm in ARMS for value in of_arm(runs, arm.name, "stw_max_seconds"))
+    medians = [value for arm in ARMS for value in of_arm(runs, arm.name, "stw_p50_seconds")]
+    return [
+        Claim(
+            claim="Pauses of Go 1.4, and of Go 1.5 to 1.11",
+            verdict="not testable",
+            why="no toolchain before 1.19 can be had here from Debian or PyPI; the oldest one that was run is 1.19.8",
+        ),
+        Claim(
+            claim="Pauses of Go 1.12 and later are one class",
+            verdict="reproduced in part",
+            why=f"of eight versions from 1.19 to 1.27: medians {format_seconds(min(medians))} to"
+            f" {format_seconds(max(medians))}, the longest pause {format_seconds(longest)}, without a trend by version;"
+            " 1.12 to 1.18 were not run",
+        ),
+        Claim(
+            claim="The hybrid write barrier came in Go 1.12",
+            verdict="refuted",
+            why="by the source, without a run: it is in the runtime since Go 1.8 (`mbarrier.go`)",
+        ),
+    ]
+
+
+def section() -> str:
+    """Pauses of every version, and the predictions of a model that comes from the newest."""
+    metrics = ("stw_p50_seconds", "stw_p99_seconds", "stw_max_seconds", "gc_cpu_fraction")
+    found = pairs(metrics, load(NAME), predict(model_of(NAME), ARMS), BASE.name)
+    return f"{table(found)}\n\n{summary(found)}"

@@ -1,0 +1,1 @@
+"""Three real services in one memory budget: GC CPU at three divisions of it, predicted and observed."""
