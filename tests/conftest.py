@@ -109,6 +109,7 @@ SLOW = (
     "unit/test_job_costs.py::test_fewer_collections_cost_less",
     "unit/test_live_growth.py::test_engines_agree_on_growth",
     "unit/test_live_growth.py::test_the_memory_of_a_job_includes_its_last_heap",
+    "unit/test_recommend_rules.py",
     "unit/test_recovery.py",
     "unit/test_page.py::test_a_page_with_a_recommendation_says_how_to_apply_it_and_to_roll_back",
     "unit/test_page.py::test_a_miss_has_nothing_to_paste",

@@ -35,6 +35,7 @@ _MEMORY_ROWS = {  # metric: its label in the table
 _OTHER_ROWS = {
     "stw_p99_seconds": "pause, p99",
     "throughput_ratio": "throughput",
+    "request_p99_seconds": "requests, p99",
     "job_wall_seconds": "job, wall time",
     "job_cpu_seconds": "job, CPU time",
 }
@@ -42,10 +43,12 @@ _GC_CPU, _IDLE = "gc_cpu_fraction", "gc_idle_cpu_fraction"
 _MOST_OF_CHOSEN_CPU = 2.0  # GC CPU of a row of the table of memory and CPU
 
 
-def print_recommendation(found: "Recommendation") -> None:
-    """Prints the setting with its saving, the comparison with today, stress, memory and CPU, and the reasons."""
+def print_recommendation(found: "Recommendation", smallest: "SmallestContainer | None") -> None:
+    """Prints the setting with its saving, sizes of containers if asked for, then tables and the reasons."""
     emit("\n".join(f"  {name}={value}" for name, value in found.env.items()))
     emit(wrap(_summary(found)) + "\n\n")
+    if smallest is not None:
+        _print_containers(smallest)
     _print_comparison(found, "recommended" if found.otherwise is None else "the change")
     _print_stress(found)
     _print_front(found)
@@ -53,7 +56,7 @@ def print_recommendation(found: "Recommendation") -> None:
     emit("\n" + "\n".join(wrap(reason) for reason in reasons) + "\n\n")
 
 
-def print_containers(found: "SmallestContainer") -> None:
+def _print_containers(found: "SmallestContainer") -> None:
     """Prints GC CPU and setting of smaller and larger containers."""
     chosen = found.recommendation
     emit_table(

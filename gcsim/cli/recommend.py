@@ -165,7 +165,7 @@ class _Asked:
 def _print(
     found: "Recommendation", smallest: "SmallestContainer | None", source: "Service", how: Simulation
 ) -> None:
-    from gcsim.cli.answer import print_containers, print_miss, print_recommendation, smallest_sentence
+    from gcsim.cli.answer import print_miss, print_recommendation, smallest_sentence
     from gcsim.units import format_mib
 
     service = source.model
@@ -179,9 +179,7 @@ def _print(
     if smallest is not None and found.feasible:
         emit(wrap(smallest_sentence(smallest)))
     if found.feasible:
-        print_recommendation(found)
-        if smallest is not None:
-            print_containers(smallest)
+        print_recommendation(found, smallest)
     else:
         print_miss(found)
     emit(f"{source.about}{verdict_parts(service)}{how}\n")

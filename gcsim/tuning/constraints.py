@@ -80,6 +80,11 @@ class Constraint:
         spare = -math.inf if estimate is None else 1.0 - estimate.high / self.bound
         return self.margin(run) >= 0 and spare >= MEMORY_MARGIN
 
+    def fits_median(self, run: Run) -> bool:
+        """Whether at least half of all runs keep an upper bound."""
+        estimate = self.estimate(run)
+        return estimate is not None and estimate.value <= self.bound
+
     def margin(self, run: Run) -> float:
         """1 - judged value / bound: negative if the run breaks the constraint, -inf without a prediction.
 
