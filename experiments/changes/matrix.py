@@ -25,6 +25,9 @@ class Program:
     pool: str
     preallocate: str
     stack: str
+    array_bytes: (
+        int  # of the slice with its capacity up front, as the program's author knows it: its size class
+    )
 
     def site(self, change: str) -> str:
         """The allocation site of a change."""
@@ -33,10 +36,20 @@ class Program:
 
 PROGRAMS = (
     Program(
-        name="orders", rate=3500, pool="main.newBuffer", preallocate="main.growTotals", stack="main.sumOnHeap"
+        name="orders",
+        rate=3500,
+        pool="main.newBuffer",
+        preallocate="main.growTotals",
+        stack="main.sumOnHeap",
+        array_bytes=4096,  # 32 orders and 32 legs of 56 B
     ),
     Program(
-        name="logs", rate=1800, pool="main.newOutput", preallocate="main.growFields", stack="main.lineOnHeap"
+        name="logs",
+        rate=1800,
+        pool="main.newOutput",
+        preallocate="main.growFields",
+        stack="main.lineOnHeap",
+        array_bytes=40960,  # 60 lines of 10.5 fields of 56 B
     ),
     Program(
         name="nearest",
@@ -44,6 +57,7 @@ PROGRAMS = (
         pool="main.newMarks",
         preallocate="main.(*service).growQueue",
         stack="main.hopOnHeap",
+        array_bytes=18432,  # 708 items of 24 B
     ),
 )
 CHANGES = ("pool", "prealloc", "stack")

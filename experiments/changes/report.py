@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from experiments.changes.matrix import CHANGES, GOGCS, GOS, PROGRAMS, Program
+from experiments.changes.matrix import GOGCS, GOS, PROGRAMS, Program
 from experiments.changes.results import Observed, capture_of, collect, load, sites_of
 from gcsim.api import calibrate
 from gcsim.atomic import write_text_atomically
@@ -39,7 +39,6 @@ FIGURES = {
     "heap_peak_bytes": ("heap peak", 0.05),
 }
 _REPLICAS = 16
-_MOST_FOREIGN = 1.0  # CPU of other processes: runs with more are left out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +47,7 @@ class Compared:
 
     observed: Observed
     predicted: dict[str, Estimate]  # by figure
+    stated: bool = False  # whether the prediction knows the size of the slices
 
     def error(self, figure: str) -> float:
         """(predicted - observed) / observed."""
@@ -65,18 +65,21 @@ def model_of(program: Program, go: str) -> Model:
     return calibrate(trace, name=program.name, overrides=Overrides(loop="open"), fit_check=False).model
 
 
-def predicted(program: Program, one: Observed) -> dict[str, Estimate]:
-    """The figures of a changed program as ``gcsim whatif`` predicts them."""
+def predicted(program: Program, one: Observed, *, stated: bool) -> dict[str, Estimate]:
+    """The figures of a changed program as ``gcsim whatif`` predicts them; ``stated``: with the size of the slices."""
     model = model_of(program, one.go)
     change = None
     if one.change != "base":
         sites = sites_of(program, one.go)
         kind = KINDS[one.change]
         name = program.site(one.change)
-        change = ProgramChange(
-            sites=sites,
-            changes=(SiteChange(kind=kind, name=name, site=named_site(sites, name, f"--{kind}")),),
+        asked = SiteChange(
+            kind=kind,
+            name=name,
+            site=named_site(sites, name, f"--{kind}"),
+            capacity_bytes=float(program.array_bytes) if stated else None,
         )
+        change = ProgramChange(sites=sites, changes=(asked,))
         change.check()
     settings = replace(model.settings, gogc=one.gogc)
     plan = Plan(duration_seconds=one.load_seconds, replicas=_REPLICAS)
@@ -88,19 +91,18 @@ def predicted(program: Program, one: Observed) -> dict[str, Estimate]:
 
 
 def compare() -> list[Compared]:
-    """Every kept run that other processes did not disturb, with its prediction."""
+    """Every kept run with its prediction; those of slices also with a prediction that knows their size."""
     by_name = {program.name: program for program in PROGRAMS}
     return [
-        Compared(observed=one, predicted=predicted(by_name[one.program], one))
+        Compared(observed=one, predicted=predicted(by_name[one.program], one, stated=stated), stated=stated)
         for one in load()
-        if one.foreign_cpu_fraction <= _MOST_FOREIGN
+        for stated in ((False, True) if one.change == "prealloc" else (False,))
     ]
 
 
 def tables(rows: Sequence[Compared]) -> str:
     """The summary by figure, and the errors of each program, change and version at the three GOGC."""
-    changed = [row for row in rows if row.observed.change != "base"]
-    left_out = len(load()) - len(rows)
+    changed = [row for row in rows if row.observed.change != "base" and not row.stated]
     lines = [
         "| figure | aimed at | runs within the aim | median error | 90th percentile | inside the 90 % interval |",
         "|---|---|---|---|---|---|",
@@ -113,29 +115,35 @@ def tables(rows: Sequence[Compared]) -> str:
             f"| {label} | {100 * aim:.0f} % | {within} of {len(errors)} | {_percent(_quantile(errors, 0.5))} |"
             f" {_percent(_quantile(errors, 0.9))} | {inside} of {len(errors)} |"
         )
-    lines += ["", f"{left_out} runs are left out, because other processes took more than"
-              f" {100 * _MOST_FOREIGN:.0f} % of the CPU.", ""]  # fmt: skip
+    lines.append("")
     head = " | ".join(label for label, _ in FIGURES.values())
     lines += [f"| program | change | Go | {head} |", "|---|---|---|" + "---|" * len(FIGURES)]
-    cells: dict[tuple[str, str, str], dict[int, Compared]] = defaultdict(dict)
+    cells: dict[tuple[str, str, str, bool], dict[int, Compared]] = defaultdict(dict)
     for row in rows:
         one = row.observed
-        cells[one.program, one.change, one.go][one.gogc] = row
+        cells[one.program, one.change, one.go, row.stated][one.gogc] = row
     for program in PROGRAMS:
-        for change in ("base", *CHANGES):
+        for change, stated in (("base", False), *_ROWS):
             for go in GOS:
-                found = cells.get((program.name, change, go))
+                found = cells.get((program.name, change, go, stated))
                 if found:
                     shown = " | ".join(_cell(found, figure) for figure in FIGURES)
-                    lines.append(f"| {program.name} | {_NAMES[change]} | {go} | {shown} |")
+                    lines.append(f"| {program.name} | {_NAMES[change, stated]} | {go} | {shown} |")
     return "\n".join(lines)
 
 
-_NAMES = {"base": "none", "pool": "`--pool`", "prealloc": "`--preallocate`", "stack": "`--stack`"}
+_NAMES = {
+    ("base", False): "none",
+    ("pool", False): "`--pool SITE`",
+    ("prealloc", False): "`--preallocate SITE`",
+    ("prealloc", True): "`--preallocate SITE=SIZE`",
+    ("stack", False): "`--stack SITE`",
+}
+_ROWS = tuple(_NAMES)[1:]
 
 
 def _cell(found: dict[int, Compared], figure: str) -> str:
-    """The errors at the three GOGC; a dash for a run that is left out."""
+    """The errors at the three GOGC; a dash without a run."""
     aim = FIGURES[figure][1]
     parts = []
     for gogc in GOGCS:

@@ -49,7 +49,13 @@ _SETTLED, _RATE = 3.0, EACH_BYTES / GROW_SECONDS
 _NOTHING = (0.0, 0.0, 0.0, 0.0)
 PHASES = (
     Phase(seconds=GROW_SECONDS, kept=(_RATE, _RATE, _RATE, 0.0), garbage=(0.0, 0.0, 0.0, GARBAGE_BYTES)),
-    Phase(seconds=WORK_SECONDS, kept=_NOTHING, garbage=(0.0, 0.0, 0.0, GARBAGE_BYTES), dropped=DROPPED),
+    Phase(
+        seconds=WORK_SECONDS,
+        kept=_NOTHING,
+        garbage=(0.0, 0.0, 0.0, GARBAGE_BYTES),
+        dropped=DROPPED,
+        collects=True,
+    ),
     Phase(seconds=IDLE_SECONDS, kept=_NOTHING, garbage=_NOTHING),
 )
 #: name: (key of the program's rows, figure of the prediction)

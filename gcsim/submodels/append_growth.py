@@ -3,8 +3,8 @@
 A profile has the number of arrays of each size. The sizes show the size of an element, because append follows one
 rule. The numbers show how many slices ended at each capacity. Inside a step of the capacity the final lengths are not
 known. If slices end in several steps, their lengths are taken as log-normal. If all end in one step, they are taken
-as uniform in it, with an error of its width / sqrt(12). Numbers of neighbouring steps that differ by less than twice
-the error of sampling are taken as equal.
+as uniform in it, with an error of its width / sqrt(12). Numbers of neighbouring steps that differ by less than
+three standard deviations of sampling are taken as equal.
 """
 
 import math
@@ -23,7 +23,7 @@ from gcsim.service.objects.sites import Site
 _SAME_SIZE = 0.01  # sizes in profiles are quotients of rounded numbers
 _LEAST_EXPLAINED = 0.6  # of a site's bytes
 _LEAST_STEPS = 2  # that the profile has
-_SIGNIFICANT = 2.0  # standard deviations of sampling
+_SIGNIFICANT = 3.0  # standard deviations of sampling: a chain has ten steps to compare
 _ONE_STEP = 0.97  # of the slices in one step: their lengths are uniform in it
 _MOST_ELEMENT_BYTES = 1024
 _MOST_ARRAYS = 200

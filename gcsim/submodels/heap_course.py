@@ -5,6 +5,9 @@ idles. The heap is one of spans: a span stays in use while one of its objects li
 latest trigger that the pacer allows, and marks and sweeps at once. Idle memory goes back to the kernel by the goal of
 the background scavenger.
 
+Since Go 1.21 the background scavenger leaves a chunk of 4 MiB alone until the collection after the one in which it was
+almost full (``scavChunkData.shouldScavenge``). All memory that a sweep frees is taken to be of such chunks.
+
 Error: memory is counted in bytes and has no addresses, so a large object always finds room in idle memory. Marking and
 sweeping take no time, so heaps are at most one mark phase's allocation too low.
 """
@@ -51,6 +54,7 @@ class Phase:
     kept: tuple[float, ...]  # allocation that stays reachable
     garbage: tuple[float, ...]  # allocation that dies at once
     dropped: float = 0.0  # share of all kept objects that the program drops when the phase begins
+    collects: bool = False  # whether the program then calls runtime.GC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,8 @@ def heap_course(
     steps = 0
     for phase in phases:
         heap.drop(phase.dropped)
+        if phase.collects:
+            heap.collect()
         for _ in range(round(phase.seconds / STEP_SECONDS)):
             heap.step(np.array(phase.kept), np.array(phase.garbage))
             steps += 1
@@ -134,6 +140,8 @@ class _Heap:
         self._owed_kept, self._owed_garbage = np.zeros(len(kinds)), np.zeros(len(kinds))  # parts of objects
         self._marked, self._allocated = 0.0, kept_bytes
         self._free = self._released = 0.0
+        self._freed_last = 0.0  # part of free memory that the last sweep freed
+        self._waits = rules.scavenger_skips_dense_chunks
         self._in_use = 0.0
         self._goal = self._last_goal = float(heap_minimum_bytes(gogc))
         self._scavenge_goal = float(NO_GOAL)
@@ -161,9 +169,9 @@ class _Heap:
         self._since_gc += STEP_SECONDS
         trigger = self._marked + _TRIGGER * max(self._goal - self._marked, 0.0)
         if self._marked + self._allocated >= trigger or self._since_gc >= FORCED_SECONDS:
-            self._collect()
+            self.collect()
         excess = self._in_use + self._free - self._scavenge_goal
-        returned = min(self._release_per_step, max(excess, 0.0), self._free)
+        returned = min(self._release_per_step, max(excess, 0.0), max(self._free - self._freed_last, 0.0))
         self._free -= returned
         self._released += returned
 
@@ -178,7 +186,8 @@ class _Heap:
             cycles=self._cycles,
         )
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
+        """Marks and sweeps, and sets the goals of the next cycle."""
         at_mark_end = self._in_use
         self._spans.sweep(self._old, self._new, self._rng)
         self._old, self._new = self._old + self._new, np.zeros_like(self._new)
@@ -194,7 +203,9 @@ class _Heap:
                 heap_retained_bytes=int(at_mark_end + self._free),
             )
         )
+        before = self._free
         self._take_pages()
+        self._freed_last = max(self._free - before, 0.0) if self._waits else 0.0
         self._since_gc = 0.0
         self._cycles += 1
 
@@ -207,6 +218,7 @@ class _Heap:
             self._free -= need
             return
         from_free = min(need, self._free)
+        self._freed_last *= 1.0 - from_free / max(self._free, 1.0)
         self._free -= from_free
         need -= from_free
         if need > self._released:

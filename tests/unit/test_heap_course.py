@@ -37,7 +37,9 @@ def test_scattered_deaths_keep_spans_of_small_objects(dropped: float) -> None:
     """After the forced collection a span is free if all of its objects are dead: dropped ** slots of it."""
     last = course(dropped)[-1]
     small, large = 50.0 * MIB * (1.0 - dropped**SPAN_SLOTS), 50.0 * MIB * (1.0 - dropped)
-    assert last.heap_alloc_bytes == pytest.approx(100.0 * MIB * (1.0 - dropped), rel=0.05)
+    left = 100.0 * MIB * (1.0 - dropped)
+    spread = 65536 * (800 * dropped * (1.0 - dropped)) ** 0.5  # of 800 large objects
+    assert last.heap_alloc_bytes == pytest.approx(left, abs=3.0 * spread)
     assert last.heap_in_use_bytes == pytest.approx(small + large, rel=0.05)
 
 
@@ -45,7 +47,7 @@ def test_idle_memory_goes_back_to_the_kernel() -> None:
     """The scavenger keeps a tenth more than its goal; garbage of an idle program waits for the forced collection."""
     samples = course(0.9)
     settled, forced = samples[30], samples[-1]
-    assert settled.heap_resident_bytes < 0.7 * max(one.heap_resident_bytes for one in samples)
+    assert settled.heap_resident_bytes < 0.75 * max(one.heap_resident_bytes for one in samples)
     assert forced.cycles == settled.cycles + 1
     assert forced.heap_alloc_bytes < settled.heap_alloc_bytes
 

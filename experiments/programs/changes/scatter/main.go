@@ -1,5 +1,5 @@
-// Scatter grows a heap of three sizes of objects, drops most of them at random places, works on for a while and then
-// idles. Each second it prints the memory of its heap.
+// Scatter grows a heap of three sizes of objects, drops most of them at random places, collects once, works on for a
+// while and then idles. Each second it prints the memory of its heap.
 package main
 
 import (
@@ -62,6 +62,7 @@ func main() {
 	clear(rng, smalls, *drop)
 	clear(rng, mediums, *drop)
 	clear(rng, larges, *drop)
+	runtime.GC()
 	for i := 0; i < int(*work/tick); i++ {
 		garbage(*rate << 20 / 100)
 		until(begin, *grow+time.Duration(i+1)*tick)
