@@ -19,6 +19,7 @@ _LABELS = {
     **METRIC_LABELS,
     SWING: "swing of the heap",
     "requests_hz": "requests/s",
+    "throughput_ratio": "over the defaults",
     "forced_cycles": "forced collections",
     "go_memory_peak_bytes": "memory that the limit counts, peak",
 }

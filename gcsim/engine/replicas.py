@@ -79,7 +79,6 @@ def replicas_of(
             rest = parameters.select(~known.is_known)
             engine = lane_engine(model, rest, settings[0].go, plan, growth)
             run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
-    repeats = len(settings)
     metrics, bounds = _metrics_of(model, drawn, parameters, totals, plan)
     if growth is not None and model.growth.form == "job":
         costs = JobCosts.of(
@@ -90,14 +89,38 @@ def replicas_of(
             gomaxprocs=model.settings.gomaxprocs,
         )
         added |= costs.metrics(metrics, parameters.gomaxprocs)
-    shape = (repeats, plan.replicas)
+    return _replicas(model, settings, plan, totals, LaneMetrics(metrics | added, bounds), errors)
+
+
+def replicas_of_variants(
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan,
+    *,
+    drawn: dict[str, FloatArray],
+    parameters: LaneParameters,
+    totals: LaneTotals,
+) -> Replicas:
+    """The replicas of scaled variants of a service that is no job, one at each setting; arrays are of all lanes.
+
+    Raises InputError if a metric is not finite.
+    """
+    return _replicas(model, settings, plan, totals, _metrics_of(model, drawn, parameters, totals, plan), {})
+
+
+def _replicas(
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan,
+    totals: LaneTotals,
+    found: LaneMetrics,
+    errors: dict[str, FloatArray],
+) -> Replicas:
+    shape = (len(settings), plan.replicas)
+    metrics = {name: values.reshape(shape) for name, values in found.metrics.items()}
     return Replicas(
-        metrics=_checked(
-            model,
-            settings,
-            {name: values.reshape(shape) for name, values in (metrics | added).items()},
-        ),
-        bounds={name: values.reshape(shape) for name, values in bounds.items()},
+        metrics=_checked(model, settings, metrics),
+        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
         sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
         totals=totals,
     )
@@ -106,8 +129,8 @@ def replicas_of(
 def _metrics_of(
     model: Model, drawn: dict[str, FloatArray], parameters: LaneParameters, totals: LaneTotals, plan: Plan
 ) -> LaneMetrics:
-    """The metrics of lanes, setting by setting and replica by replica."""
-    repeats = parameters.lanes // plan.replicas
+    """The metrics of lanes, setting by setting and replica by replica; ``drawn`` is of one setting or of all lanes."""
+    repeats = parameters.lanes // drawn["pause_scale"].size
     return lane_metrics(
         totals,
         parameters,
@@ -117,7 +140,9 @@ def _metrics_of(
         process=ProcessDraws.of(drawn, repeats),
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
         pause_levels={
-            name: np.tile(stream(plan.seed, f"quantile {name}").random(plan.replicas), repeats)
+            name: np.tile(
+                stream(plan.seed, f"quantile {name}").random(plan.replicas), parameters.lanes // plan.replicas
+            )
             for name in PAUSE_QUANTILES
         },
     )

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import sys
 import zlib
@@ -22,6 +23,11 @@ MAX_BYTES = 512 << 20
 _Readable = IO[bytes] | IO[str] | gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File
 _PIECE = 4 << 20
 _LAYERS = 3  # of packing
+_WITHOUT_GC = 256 << 20  # a log has a gc line in as many bytes
+# also in UTF-16, and as the bytes of a list in JSON
+_GC_LINE = re.compile(rb"gc ?#?\d+ ?@|gc\d+\(|scvg|pacer: |scav |g\0c\0|103, ?99")
+_CONTROL = bytes(sorted({*range(1, 9), *range(14, 27)}))
+_MOST_CONTROL, _MOST_NULL = 0.01, 0.6  # UTF-16 has up to one half of null bytes
 _PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
 _UNPACK_FIRST = {
     b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
@@ -109,13 +115,30 @@ def _refuse_devices(found: os.stat_result, name: str) -> None:
 def _read_bounded(file: _Readable, name: str, packing: str = "") -> bytes:
     """The bytes of an open file. Raises InputError beyond MAX_BYTES."""
     pieces: list[bytes] = []
-    size = 0
+    size, has_gc = 0, False
     while piece := file.read(_PIECE):
         pieces.append(piece.encode(errors="surrogateescape") if isinstance(piece, str) else piece)
         size += len(pieces[-1])
         if size > MAX_BYTES:
             raise InputError(_too_large(name, packing))
+        if len(pieces) == 1 and size >= _PIECE:
+            _refuse_binary(pieces[0], name)
+        has_gc = has_gc or _GC_LINE.search(pieces[-1]) is not None
+        if size > _WITHOUT_GC and not has_gc:
+            raise InputError(
+                f"{name}: has no gc line in its first {_WITHOUT_GC >> 20} MiB; pass its trace lines alone"
+                " (grep -aE 'gc *[0-9]+|pacer:|scav|scvg')"
+            )
     return b"".join(pieces)
+
+
+def _refuse_binary(head: bytes, name: str) -> None:
+    """Raises InputError for the beginning of a large binary file, which would take long to search."""
+    if head.startswith(tuple(_PACKED)) or _GC_LINE.search(head) is not None:
+        return
+    control = len(head) - len(head.translate(None, _CONTROL))
+    if control > _MOST_CONTROL * len(head) or head.count(0) > _MOST_NULL * len(head):
+        raise InputError(f"{name}: is a binary file, not a gctrace log; give it the program's standard error")
 
 
 def _too_large(name: str, packing: str = "") -> str:

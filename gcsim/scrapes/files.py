@@ -7,13 +7,13 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gcsim.capture.web.manifest import Manifest, has_manifest
 from gcsim.errors import InputError
 from gcsim.scrapes.exposition import is_exposition, read_exposition
 from gcsim.scrapes.json_pages import memstats_in_text, parsed, read_json_page
-from gcsim.scrapes.range_query import Process, is_range_query, read_range_query
+from gcsim.scrapes.range_query import Process, is_range_query, processes_of, samples_of
 from gcsim.scrapes.sample import Sample
 from gcsim.scrapes.series import Series, series_of
 from gcsim.units import MIB
@@ -27,6 +27,9 @@ _HEAD = 256 << 10
 _EPOCH = re.compile(
     r"(?<!\d)(1[5-9]\d{8})(\d{3})?(?!\d)"
 )  # in a file's name: seconds or ms from 2017 to 2033
+_MATRIX = re.compile(r'"resultType"\s{0,9}:\s{0,9}"(?:matrix|vector)"')  # Loki's answers have "streams"
+_JSON_PAGES = ('"memstats"', '"NextGC"', '"/gc/', '"/memory/')
+_GC_LINE = re.compile(r"gc \d{1,9} @\d")
 _PAGES = ("/metrics", "/debug/vars", "/debug/pprof/heap?debug=1")
 _ENDINGS = (".txt", ".prom", ".json", ".metrics", ".om", "")
 
@@ -41,6 +44,8 @@ def is_metrics(path: Path) -> bool:
         head = _read(path, _HEAD, is_head=True).lstrip()
     except (InputError, OSError, ValueError):
         return False
+    if _GC_LINE.search(head) is not None:
+        return False  # a log
     if head.startswith("{"):
         return _is_json_head(head)
     return is_exposition(head) or (
@@ -53,7 +58,7 @@ def is_page(path: Path) -> bool:
     if path.is_dir():
         return False
     head = _read(path, _HEAD, is_head=True).lstrip()
-    return not (head.startswith("{") and '"resultType"' in head)
+    return not (head.startswith("{") and _MATRIX.search(head) is not None)
 
 
 def read_series(paths: Sequence[Path], *, process: int | None = None) -> Series:
@@ -83,7 +88,8 @@ def processes_in(path: Path) -> list[tuple[str, int]]:
     """(labels, samples) of each process in an answer of a range query; empty for other metrics."""
     if path.is_dir() or is_page(path):
         return []
-    return [(_named(process), len(samples)) for process, samples in _processes(path).items()]
+    found = _processes(path)
+    return [(_named(process), max(len(values) for _, values in series)) for process, series in found.items()]
 
 
 def _of_capture(folder: Path) -> Iterator[Sample]:
@@ -145,15 +151,15 @@ def _of_range_query(path: Path, process: int | None) -> Series:
     chosen = 1 if process is None else process
     if not 1 <= chosen <= len(found):
         raise InputError(f"{path}: holds {len(found)} processes, so there is no process {chosen}")
-    samples = list(found.values())[chosen - 1]
-    return series_of(_thinned(list(samples.values())), str(path))
+    samples = samples_of(list(found.values())[chosen - 1], str(path))
+    return series_of(_thinned(samples), str(path))
 
 
-def _processes(path: Path) -> dict[Process, dict[float, Sample]]:
+def _processes(path: Path) -> dict[Process, list[tuple[Mapping[str, str], list[Any]]]]:
     document = parsed(_read(path, MOST_BYTES), str(path))
     if not is_range_query(document):
         raise InputError(f"{path}: is no answer of a range query; save the answer of /api/v1/query_range")
-    found = read_range_query(document, str(path))
+    found = processes_of(document, str(path))
     if not found:
         raise InputError(
             f'{path}: holds no go_* series; query the series themselves, such as {{__name__=~"go_.*|process_.*"}}, not'
@@ -192,7 +198,7 @@ def _epoch_of(text: str) -> float:
 
 
 def _is_json_head(head: str) -> bool:
-    return any(mark in head for mark in ('"resultType"', '"memstats"', '"NextGC"', '"/gc/', '"/memory/'))
+    return _MATRIX.search(head) is not None or any(mark in head for mark in _JSON_PAGES)
 
 
 def _read(path: Path, most: int, *, is_head: bool = False) -> str:

@@ -9,7 +9,7 @@ from gcsim.scrapes.exposition import number_of
 from gcsim.scrapes.sample import KEPT, PAUSES, Sample
 
 _OF_THE_METRIC = {"__name__", "le", "quantile", "version"}
-_MOST_POINTS = 20_000_000
+_MOST_POINTS = 1_000_000
 _ADVICE = 'query the series themselves, such as {__name__=~"go_.*|process_.*",instance="app:6060"}'
 
 Process = tuple[tuple[str, str], ...]  # labels
@@ -21,27 +21,39 @@ def is_range_query(document: Any) -> bool:
     return isinstance(data, Mapping) and data.get("resultType") in ("matrix", "vector") and "result" in data
 
 
-def read_range_query(document: Any, source: str) -> dict[Process, dict[float, Sample]]:
-    """The samples of each process by time. Raises InputError for an answer without metrics of a Go process."""
+def processes_of(document: Any, source: str) -> dict[Process, list[tuple[Mapping[str, str], list[Any]]]]:
+    """The (labels, points) of the useful series of each process. Raises InputError for an answer without a process."""
     if document.get("status") not in (None, "success"):
         reason = str(document.get("error", "no reason given"))[:200]
         raise InputError(f"{source}: the query failed ({reason}); {_ADVICE}")
-    found: dict[Process, dict[float, Sample]] = {}
-    points = 0
+    found: dict[Process, list[tuple[Mapping[str, str], list[Any]]]] = {}
     for labels, values in _series(document["data"], source):
         name = labels.get("__name__", "")
-        process = tuple(sorted((key, value) for key, value in labels.items() if key not in _OF_THE_METRIC))
-        points += len(values)
-        if points > _MOST_POINTS:
-            raise InputError(f"{source}: holds more than {_MOST_POINTS:,} points; query a shorter range")
-        if name not in KEPT and name != "go_info" and name.removesuffix("_bucket") not in PAUSES:
-            continue
+        if name in KEPT or name == "go_info" or name.removesuffix("_bucket") in PAUSES:
+            process = tuple(
+                sorted((key, value) for key, value in labels.items() if key not in _OF_THE_METRIC)
+            )
+            found.setdefault(process, []).append((labels, values))
+    return found
+
+
+def samples_of(series: list[tuple[Mapping[str, str], list[Any]]], source: str) -> list[Sample]:
+    """The samples of one process in order of time. Raises InputError for too many points."""
+    points = sum(len(values) for _, values in series)
+    if points > _MOST_POINTS:
+        raise InputError(
+            f"{source}: holds {points:,} points of one process, more than {_MOST_POINTS:,}; query a shorter range or a"
+            " longer step"
+        )
+    found: dict[float, Sample] = {}
+    for labels, values in series:
+        name = labels.get("__name__", "")
         for at, value in _points(values):
-            sample = found.setdefault(process, {}).setdefault(at, Sample(source=source, seconds=at))
+            sample = found.get(at)
+            if sample is None:
+                sample = found[at] = Sample(source=source, seconds=at)
             _put(sample, name, labels, value)
-    return {
-        process: samples for process, samples in found.items() if any(one.values for one in samples.values())
-    }
+    return [found[at] for at in sorted(found)]
 
 
 def _put(sample: Sample, name: str, labels: Mapping[str, str], value: float) -> None:

@@ -20,7 +20,12 @@ _VERDICTS: dict[Severity, Verdict] = {
 _ORDER: dict[Severity, int] = {"distrust": 0, "care": 1, "note": 2}
 NOT_MEASURED = "memory not measured"  # kind of the finding that makes memory unknown
 _OF_MEMORY = (NOT_MEASURED, "memory read once")  # kinds that concern memory only
-_OF_CPU = ("crowded machine", "stalled", "coarse clock")  # kinds that concern CPU and pauses only
+_OF_CPU = (
+    "crowded machine",
+    "stalled",
+    "coarse clock",
+    "GC CPU unknown",
+)  # kinds that concern CPU and pauses only
 _SETTINGS = ("gogc", "gomemlimit", "gomaxprocs", "go")
 
 

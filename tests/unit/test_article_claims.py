@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from experiments.article import gogc50, limit, prealloc, soft_limit
+from experiments.article import gogc50, limit, load_test, prealloc, soft_limit
 from experiments.article.__main__ import with_runs
 from experiments.article.arms import load, mean, of_arm
 from experiments.article.compared import Pair, summary, swing, table
@@ -64,6 +64,13 @@ def test_resident_memory_passes_the_limit_and_forces_nothing() -> None:
     assert min(of_arm(runs, below, "go_memory_peak_bytes")) > 1.2 * soft_limit.BELOW_LIVE_MIB * MIB
     assert mean(runs, mapped, "gc_rate_hz") == pytest.approx(mean(runs, plain, "gc_rate_hz"), rel=0.15)
     assert sum(one.values["forced_cycles"] for one in runs) == 0.0
+
+
+def test_the_load_test_separates_code_from_settings() -> None:
+    """GOGC=50 costs throughput, and less allocation gives it."""
+    runs = load_test.calm_runs()
+    rates = [mean(runs, name, "requests_hz") for name in ("GOGC=50", "defaults", "and pool")]
+    assert rates == sorted(rates)
 
 
 def test_a_table_shows_runs_and_predictions() -> None:

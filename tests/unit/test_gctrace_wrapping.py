@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from damaged_logs import BARE, LOG, gc, numbers, read
 
@@ -177,3 +178,17 @@ def test_devices_are_refused() -> None:
         assert done.returncode == 2
         assert "is a device" in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_large_binary_files_are_refused_at_once(packed: bool, tmp_path: Path) -> None:
+    """Zeros and random bytes are not searched for gc lines to their end; a log after zeros is."""
+    path = tmp_path / "a.log"
+    for content in (bytes(16 << 20), np.random.default_rng(1).bytes(8 << 20)):
+        path.write_bytes(gzip.compress(content, 1) if packed else content)
+        with pytest.raises(InputError, match="is a binary file, not a gctrace log"):
+            read_gctrace(path)
+    text = gzip.decompress((Path(__file__).parents[1] / "data/quiet-blobcache.log.gz").read_bytes())
+    whole = text + bytes(8 << 20)
+    path.write_bytes(gzip.compress(whole, 1) if packed else whole)
+    assert len(read_gctrace(path).cycles) > 10

@@ -38,13 +38,19 @@ def _metrics(case: LogCase) -> Iterator[Finding]:
     found = case.trace.metrics
     if found is None:
         return
-    cpu = "" if found.has_cpu else " and GC CPU, which the metrics do not show,"
     yield Finding(
         "metrics alone",
         "care",
-        f"computed from {found.scrapes} scrapes of metrics: single cycles{cpu} come from priors, so intervals are wide;"
-        " a log with GODEBUG=gctrace=1 narrows them",
+        f"computed from {found.scrapes} scrapes of metrics: single cycles come from priors, so intervals are wide; a"
+        " log with GODEBUG=gctrace=1 narrows them",
     )
+    if not found.has_cpu:
+        yield Finding(
+            "GC CPU unknown",
+            "distrust",
+            "the metrics do not show GC CPU, so that predictions of it are a guess; add go_cpu_classes_* (runtime"
+            " metrics of the Prometheus client) or /debug/vars, or log with GODEBUG=gctrace=1",
+        )
 
 
 def _length(case: LogCase) -> Iterator[Finding]:

@@ -26,9 +26,9 @@ from gcsim.units import MIB
 
 LEAST_COLLECTIONS = 6
 _CPU = "go_cpu_classes_gc_{}_cpu_seconds_total"
-# of the mark CPU without idle workers; design programs at GOGC=100, see experiments.metrics_only.priors
+# of the mark CPU without idle workers: median of the development programs at GOGC=100
 ASSIST_SHARE = 0.22
-# mark CPU per marked byte, for metrics without GC CPU: design programs at GOGC=100
+# mark CPU per marked byte, for metrics without GC CPU: median of the development programs at GOGC=100
 MARK_SECONDS_PER_BYTE = 0.5e-9
 # allocation per CPU second while marking over that outside, where the program has too few Ps while marking
 _MARK_SPEED = 0.75

@@ -1,8 +1,8 @@
 """The wider intervals of a model from metrics alone.
 
 Scrapes show means over many cycles. What single cycles show in a log is missing: durations, the split of pauses, the
-bytes allocated while marking, and the spread of each from cycle to cycle. The errors here are those that the conversion
-makes on the design programs at GOGC=100 (``experiments.metrics_only.priors``).
+bytes allocated while marking, and the spread of each from cycle to cycle. The errors here are about those that the
+conversion makes on the development programs at GOGC=100 (``experiments.metrics_only``).
 """
 
 import math
@@ -20,21 +20,21 @@ from gcsim.service.variability import CycleVariability
 _SOURCE = "metrics"
 #: relative error that the conversion adds to a parameter, in quadrature
 _ADDED = {
-    "live_bytes": 0.02,
-    "mark_cpu_heap_ratio": 0.03,
+    "live_bytes": 0.03,
+    "mark_cpu_heap_ratio": 0.05,
     "alloc_bytes_per_second": 0.03,
     "alloc_bytes_per_cpu_second": 0.1,
     "mark_alloc_efficiency": 0.2,
     "mark_mutator_procs": 0.25,
-    "mark_cpu_seconds": 0.05,
+    "mark_cpu_seconds": 0.1,
     "mark_background_procs": 0.15,
     "mark_idle_procs": 0.4,
     "assist_cpu_seconds": 0.5,
     "pause_scale": 0.2,
 }
-_WITHOUT_CPU = {"mark_cpu_seconds": 0.7, "assist_cpu_seconds": 0.8, "mark_mutator_procs": 0.4}
-_WITHOUT_LIVE = {"live_bytes": 0.05, "mark_cpu_heap_ratio": 0.05}
-#: standard deviation of the logarithm of each factor from cycle to cycle: medians of the design programs
+_WITHOUT_CPU = {"mark_cpu_seconds": 1.0, "assist_cpu_seconds": 1.0, "mark_mutator_procs": 0.4}
+_WITHOUT_LIVE = {"live_bytes": 0.05, "mark_cpu_heap_ratio": 0.08}
+#: standard deviation of the logarithm of each factor from cycle to cycle: medians of the development programs
 _SPREAD = {
     "live_factor": 0.009,
     "alloc_time_factor": 0.11,

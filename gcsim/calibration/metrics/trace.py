@@ -17,7 +17,7 @@ from gcsim.units import MIB
 _LIMIT_OFF = 2.0**62  # bytes: metrics show a limit that is off as 2^63 - 1
 _GOGC_OFF = 2.0**31  # percent: GOGC=off shows as a number of 20 digits
 _MOST_PROCS = 4096
-_FIRST_PAUSE = 0.8  # share of sweep termination in both pauses of a cycle: median of the design programs
+_FIRST_PAUSE = 0.8  # share of sweep termination in both pauses of a cycle: median of the development programs
 
 
 def trace_of_metrics(series: Series, stated: Overrides | None = None) -> Trace:

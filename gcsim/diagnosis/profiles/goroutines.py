@@ -98,40 +98,40 @@ def goroutines_of_profile(profile: Profile) -> Goroutines:
 def _group(stack: Stack, *, count: int, state: str, minutes: int, line: int) -> Group:
     waits = (_WAITS[frame.function] for frame in stack[:6] if frame.function in _WAITS)
     is_finalizer = any(frame.function in _FINALIZERS for frame in stack)
+    own = user_part(stack)
     return Group(
-        stack=user_part(stack),
+        stack=own,
         count=count,
         state=state or next(waits, ""),
         minutes=minutes,
         line=line,
-        runs_finalizers=is_finalizer and bool(stack) and not user_part(stack)[0].is_runtime,
+        runs_finalizers=is_finalizer and bool(stack) and not own[0].is_runtime,
     )
 
 
 def _merged(found: Iterable[Group], source: str) -> tuple[Group, ...]:
     """One group per stack and state, the largest first. Raises InputError for too many."""
-    merged: dict[tuple[Stack, str], Group] = {}
+    first: dict[tuple[Stack, str], Group] = {}
+    sums: dict[tuple[Stack, str], list[int]] = {}  # count, minutes, whether one runs finalizers
     for one in found:
         key = one.stack, one.state
-        known = merged.get(key)
-        merged[key] = (
-            one
-            if known is None
-            else Group(
-                stack=one.stack,
-                count=known.count + one.count,
-                state=one.state,
-                minutes=max(known.minutes, one.minutes),
-                line=known.line,
-                runs_finalizers=known.runs_finalizers or one.runs_finalizers,
-            )
-        )
-        if len(merged) > MOST_GROUPS:
+        known = sums.get(key)
+        if known is not None:
+            known[0] += one.count
+            known[1] = max(known[1], one.minutes)
+            known[2] |= one.runs_finalizers
+            continue
+        first[key], sums[key] = one, [one.count, one.minutes, one.runs_finalizers]
+        if len(first) > MOST_GROUPS:
             raise InputError(
                 f"{source}: holds more than {MOST_GROUPS:,} different stacks, the most that is read; save"
                 " /debug/pprof/goroutine?debug=1"
             )
-    return tuple(sorted(merged.values(), key=lambda group: (-group.count, group.line)))
+    merged = (
+        replace(one, count=sums[key][0], minutes=sums[key][1], runs_finalizers=bool(sums[key][2]))
+        for key, one in first.items()
+    )
+    return tuple(sorted(merged, key=lambda group: (-group.count, group.line)))
 
 
 def _counted(text: str) -> Iterator[Group]:
@@ -185,13 +185,14 @@ class _Dumped:
 
     def add(self, row: str) -> None:
         """Reads a line: a call, or the place of the call before."""
-        place = _FILE_2.match(row)
+        is_indented = row[:1].isspace()
+        place = _FILE_2.match(row) if is_indented else None
         if place is not None:
             if self.call and len(self.frames) < MOST_FRAMES:
                 self.frames.append(frame_of(self.call, place[1], int(place[2][:9])))
             self.call = ""
             return
-        named = None if row[:1].isspace() else _CALL_2.match(row)
+        named = None if is_indented else _CALL_2.match(row)
         self.has_creator = self.has_creator or (named is not None and bool(named[1]))
         self.call = named[2] if named is not None and not named[1] else ""
 
@@ -207,4 +208,4 @@ class _Dumped:
             return group
         root = self.frames[-1].function
         is_own = not root.startswith(("main.main", "runtime.", "_cgoexp", "crosscall"))
-        return replace(group, runs_finalizers=group.runs_finalizers or is_own)
+        return replace(group, runs_finalizers=True) if is_own and not group.runs_finalizers else group

@@ -1,0 +1,103 @@
+"""Writes the tables of docs/explanation/accuracy-metrics.md from results.csv; see ``study``.
+
+python -m experiments.metrics_only.page [--check]
+"""
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.metrics_only.real import real_table
+from experiments.metrics_only.study import METRICS, RESULTS
+
+PAGE = Path(__file__).parents[2] / "docs/explanation/accuracy-metrics.md"
+BEGIN, END = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
+REAL_BEGIN, REAL_END = "<!-- real scrapes: begin -->\n", "<!-- real scrapes: end -->\n"
+_NAMES = dict(zip(METRICS, ("heap peak", "cycle rate", "GC CPU", "RSS"), strict=True))
+_SOURCES = ("log", "all metrics", "default metrics")
+
+Row = dict[str, str]
+
+
+def tables(rows: Sequence[Row]) -> str:
+    """The generated part of the page."""
+    return "\n".join(
+        [*_summary(rows, "0", "Development programs"), "", *_summary(rows, "1", "Held-out programs"), "",
+         *_by_setting(rows)]
+    )  # fmt: skip
+
+
+def _summary(rows: Sequence[Row], held_out: str, title: str) -> Iterator[str]:
+    chosen = [row for row in rows if row["held_out"] == held_out]
+    programs = len({row["load"] for row in chosen})
+    yield f"{title} ({programs} loads): error, median (90th percentile); share of runs inside the 90 % interval."
+    yield ""
+    yield f"| calibrated from | runs | {' | '.join(_NAMES[name] for name in METRICS)} |"
+    yield "|---|---|" + "---|" * len(METRICS)
+    for source in _SOURCES:
+        own = [row for row in chosen if row["source"] == source]
+        runs = len({(row["load"], row["setting"]) for row in own})
+        cells = [_cell([row for row in own if row["metric"] == name]) for name in METRICS]
+        yield f"| {source} | {runs} | {' | '.join(cells)} |"
+
+
+def _by_setting(rows: Sequence[Row]) -> Iterator[str]:
+    yield "By setting, all loads: median error of heap peak / cycle rate / GC CPU / RSS."
+    yield ""
+    yield f"| calibrated from | {' | '.join(_LABELS.values())} |"
+    yield "|---|" + "---|" * len(_LABELS)
+    for source in _SOURCES:
+        cells = []
+        for start in _LABELS:
+            own = [row for row in rows if row["source"] == source and row["setting"].startswith(start)]
+            medians = (
+                np.nanmedian([abs(float(row["error"])) for row in own if row["metric"] == name])
+                for name in METRICS
+            )
+            cells.append(" / ".join(f"{100 * value:.1f} %" for value in medians))
+        yield f"| {source} | {' | '.join(cells)} |"
+
+
+_LABELS = {
+    "GOGC=50": "GOGC=50",
+    "GOGC=200": "GOGC=200",
+    "GOGC=400": "GOGC=400",
+    "limit": "GOGC=off, moderate limit",
+}
+
+
+def _cell(rows: Sequence[Row]) -> str:
+    errors = np.array([abs(float(row["error"])) for row in rows])
+    errors = errors[np.isfinite(errors)]
+    if not errors.size:
+        return "—"
+    inside = np.mean([int(row["inside"]) for row in rows])
+    return f"{100 * np.median(errors):.1f} % ({100 * np.quantile(errors, 0.9):.0f} %); {100 * inside:.0f} %"
+
+
+def _filled(text: str, begin: str, end: str, content: str) -> str:
+    """The text with other content between two marks."""
+    head, _, rest = text.partition(begin)
+    return f"{head}{begin}{content}\n{end}{rest.partition(end)[2]}"
+
+
+def main() -> int:
+    """The command."""
+    with RESULTS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    text = PAGE.read_text()
+    new = _filled(text, BEGIN, END, tables(rows))
+    new = _filled(new, REAL_BEGIN, REAL_END, "\n".join(real_table()))
+    if "--check" in sys.argv[1:]:
+        if new != text:
+            print(f"{PAGE}: does not show {RESULTS.name}; run python -m experiments.metrics_only.page")
+        return int(new != text)
+    PAGE.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
