@@ -79,7 +79,7 @@ def replicas_of(
             rest = parameters.select(~known.is_known)
             engine = lane_engine(model, rest, settings[0].go, plan, growth)
             run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
-    metrics, bounds = _metrics_of(model, drawn, parameters, totals, plan)
+    metrics, bounds = _metrics_of(model, drawn, parameters, totals, plan, growth)
     if growth is not None and model.growth.form == "job":
         costs = JobCosts.of(
             model.growth,
@@ -105,7 +105,8 @@ def replicas_of_variants(
 
     Raises InputError if a metric is not finite.
     """
-    return _replicas(model, settings, plan, totals, _metrics_of(model, drawn, parameters, totals, plan), {})
+    found = _metrics_of(model, drawn, parameters, totals, plan, None)
+    return _replicas(model, settings, plan, totals, found, {})
 
 
 def _replicas(
@@ -127,14 +128,22 @@ def _replicas(
 
 
 def _metrics_of(
-    model: Model, drawn: dict[str, FloatArray], parameters: LaneParameters, totals: LaneTotals, plan: Plan
+    model: Model,
+    drawn: dict[str, FloatArray],
+    parameters: LaneParameters,
+    totals: LaneTotals,
+    plan: Plan,
+    growth: GrowthCourses | None,
 ) -> LaneMetrics:
     """The metrics of lanes, setting by setting and replica by replica; ``drawn`` is of one setting or of all lanes."""
     repeats = parameters.lanes // drawn["pause_scale"].size
     return lane_metrics(
         totals,
         parameters,
-        duration_seconds=plan.duration_seconds if model.growth.form != "job" else None,
+        duration_seconds=plan.duration_seconds,
+        job_bytes=None
+        if growth is None or model.growth.form != "job"
+        else np.tile(growth.job_bytes, repeats),
         pauses=model.pauses,
         pause_scale=np.tile(drawn["pause_scale"], repeats),
         process=ProcessDraws.of(drawn, repeats),
@@ -155,7 +164,7 @@ def _calibrated_run(
     plan = replace(plan, engine="lanes", controller=FIXED_SETTING)
     parameters = lane_parameters(model, [model.settings], drawn)
     engine = lane_engine(model, parameters, model.settings.go, plan, growth)
-    return _metrics_of(model, drawn, parameters, run_lanes(engine, plan), plan).metrics
+    return _metrics_of(model, drawn, parameters, run_lanes(engine, plan), plan, growth).metrics
 
 
 def _checked(
