@@ -119,14 +119,19 @@ class Fit:
     most: Estimate | None = None  # the most that the value can be, such as a memory limit allows
 
 
-def cycle_metrics(cycles: CycleTable) -> dict[str, float]:
+def cycle_metrics(cycles: CycleTable, *, job_seconds: float | None = None) -> dict[str, float]:
     """The metrics of CYCLE_METRICS over all rows.
 
     Rates and shares are over the window from the first cycle's start to the last cycle's start. Sums leave out the last
     cycle, whose work is outside the window, so n - 1 cycles are over n - 1 intervals. A gap in the numbering means
     missing lines: the rate counts the numbers, and shares leave such intervals out. Means and quantiles are over all
     rows. Raises ValueError on fewer than two cycles.
+
+    ``job_seconds`` is the length of a job, from the start of its process to its end. The window is then the whole job,
+    and sums are over all cycles. One cycle is enough.
     """
+    if job_seconds is not None:
+        return _job_metrics(cycles, job_seconds)
     if len(cycles) < 2:
         raise ValueError(f"metrics need at least two GC cycles, got {len(cycles)}")
     window_s = float(cycles.start_ns[-1] - cycles.start_ns[0]) / NS_PER_SECOND
@@ -136,8 +141,20 @@ def cycle_metrics(cycles: CycleTable) -> dict[str, float]:
     return {
         "gc_rate_hz": _ratio(float(cycles.cycle_number[-1] - cycles.cycle_number[0]), window_s),
         **_heap_metrics(cycles),
-        **_cpu_metrics(inside, interval_ns),
+        **_cpu_metrics(inside, _capacity_ns(inside, interval_ns)),
         **_pause_metrics(cycles, inside, float(interval_ns.sum()) / NS_PER_SECOND),
+    }
+
+
+def _job_metrics(cycles: CycleTable, job_seconds: float) -> dict[str, float]:
+    if len(cycles) < 1:
+        raise ValueError("metrics of a job need at least one GC cycle")
+    procs = float(np.maximum(cycles.gomaxprocs, 1).max())
+    return {
+        "gc_rate_hz": _ratio(float(cycles.cycle_number[-1] - cycles.cycle_number[0] + 1), job_seconds),
+        **_heap_metrics(cycles),
+        **_cpu_metrics(cycles, job_seconds * NS_PER_SECOND * procs),
+        **_pause_metrics(cycles, cycles, job_seconds),
     }
 
 
@@ -153,8 +170,11 @@ def _heap_metrics(cycles: CycleTable) -> dict[str, float]:
     }
 
 
-def _cpu_metrics(inside: CycleTable, interval_ns: Int64Array) -> dict[str, float]:
-    capacity_ns = float((interval_ns * np.maximum(inside.gomaxprocs, 1)).sum())
+def _capacity_ns(inside: CycleTable, interval_ns: Int64Array) -> float:
+    return float((interval_ns * np.maximum(inside.gomaxprocs, 1)).sum())
+
+
+def _cpu_metrics(inside: CycleTable, capacity_ns: float) -> dict[str, float]:
     assist_ns = _logged_sum(inside.assist_cpu_ns)
     gc_ns = (
         _logged_sum(inside.stw_sweep_term_cpu_ns)

@@ -80,13 +80,14 @@ def diagnosed(scenario: Scenario, files: Sequence[str]) -> Verdicts:
 
 
 def table(found: Sequence[Outcome]) -> str:
-    """The tables of the reported and the design half, and the counts."""
-    return "\n".join([_rows(found, "reported"), _rows(found, "design"), _summary(found) + "\n"])
+    """The tables of the reported halves and of the design half, and the counts."""
+    halves, captured = ("second", "reported", "design"), {half_of(one.scenario) for one in found}
+    return "\n".join([*(_rows(found, half) for half in halves if half in captured), _summary(found) + "\n"])
 
 
 def _rows(found: Sequence[Outcome], half: str) -> str:
     """One row per scenario of a half, one column per Go version."""
-    versions = GO_VERSIONS if half == "reported" else (*GO_VERSIONS, CONFIRMATION_GO)
+    versions = (*GO_VERSIONS, CONFIRMATION_GO) if half == "design" else GO_VERSIONS
     lines = [
         "| half | scenario | expected | " + " | ".join(f"Go {go}" for go in versions) + " |",
         "|---|---|---|" + "---|" * len(versions),
@@ -99,7 +100,8 @@ def _rows(found: Sequence[Outcome], half: str) -> str:
         expected = (
             "nothing serious" if scenario.is_healthy else " or ".join(f"`{n}`" for n in scenario.expected)
         )
-        row = [half, f"`{scenario.name}`", expected, *(cells.get(go, "") for go in versions)]
+        name = f"`{scenario.name}`{' (bare)' if scenario.bare else ''}"
+        row = [half, name, expected, *(cells.get(go, "") for go in versions)]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
@@ -113,7 +115,8 @@ def _cell(one: Outcome) -> str:
 def _summary(found: Sequence[Outcome]) -> str:
     """The counts of each set of runs, as a table."""
     sets: dict[str, Callable[[Outcome], bool]] = {
-        "reported half": lambda one: half_of(one.scenario) == "reported",
+        "second reported half": lambda one: half_of(one.scenario) == "second",
+        "reported half, after the corrections": lambda one: half_of(one.scenario) == "reported",
         "design half": lambda one: one.go != CONFIRMATION_GO and half_of(one.scenario) == "design",
         "design half, other sizes": lambda one: one.go == CONFIRMATION_GO,
     }
@@ -126,6 +129,8 @@ def _summary(found: Sequence[Outcome]) -> str:
             [one.is_right for one in found if is_in(one) and one.scenario.is_healthy is healthy]
             for healthy in (False, True)
         ]
+        if not any(counts):
+            continue
         cells = [f"{sum(right)} of {len(right)}" for right in counts]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -135,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.diagnose.report")
     parser.add_argument("--runs", type=Path, default=RUNS)
-    parser.add_argument("--half", choices=("design", "reported"))
+    parser.add_argument("--half", choices=("design", "reported", "second"))
     parser.add_argument("--page", action="store_true", help="write the table into the page")
     parser.add_argument("--check", action="store_true", help="compare the page with the table")
     options = parser.parse_args(arguments)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-Half = Literal["design", "reported"]
+Half = Literal["design", "reported", "second"]
 GO_VERSIONS = ("1.27.3", "1.21.13")
 CONFIRMATION_GO = "1.24.11"  # further runs of the design half, with other sizes and numbers of goroutines
 HEALTHY = "healthy"
@@ -185,10 +185,39 @@ REPORTED_HEALTHY = tuple(
         ("tsdb", 3500, True),
     )
 )
+
+
+def again(scenario: Scenario) -> Scenario:
+    """The scenario for the second reported half: other sizes and rates, and healthy services with their side files."""
+    switches = dict(zip(scenario.switches[::2], scenario.switches[1::2], strict=True))
+    if scenario.program == "diagnose":
+        switches["-live"] = str(3 * int(switches.get("-live", "30")) // 2)
+        switches["-size"] = str(2 * int(switches.get("-size", "8")))
+        switches["-rate"] = str(int(switches.get("-rate", "2000")) // 2)
+        if "-leak" in switches:
+            switches["-leak"] = f"{0.7 * float(switches['-leak']):.1f}"
+    else:
+        switches["-rate"] = str(6 * int(switches["-rate"]) // 10)
+    limit = scenario.environment.get("GOMEMLIMIT", "").removesuffix("MiB")
+    environment = {"GOMEMLIMIT": f"{3 * int(limit) // 2}MiB"} if limit else {}
+    return replace(
+        scenario,
+        name=f"{scenario.name}-again",
+        switches=tuple(word for pair in switches.items() for word in pair),
+        environment={**scenario.environment, **environment},
+        bare=scenario.bare and not scenario.is_healthy,
+        seconds=16.0,
+    )
+
+
 DESIGN = DESIGN_FAULTS + DESIGN_HEALTHY
-SCENARIOS = DESIGN + REPORTED_FAULTS + REPORTED_HEALTHY
+REPORTED = REPORTED_FAULTS + REPORTED_HEALTHY
+SECOND = tuple(again(one) for one in REPORTED)
+SCENARIOS = DESIGN + REPORTED + SECOND
 
 
 def half_of(scenario: Scenario) -> Half:
     """The half that a scenario belongs to."""
-    return "design" if scenario in DESIGN else "reported"
+    if scenario in DESIGN:
+        return "design"
+    return "reported" if scenario in REPORTED else "second"

@@ -106,15 +106,15 @@ def _row(one: dict[str, str]) -> Row:
 def settings_table(rows: Sequence[Row]) -> str:
     """One line a run: how a program fares in one cgroup at several settings."""
     head = "| setting | GOGC | GOMEMLIMIT | read-ahead, KiB | run | ends | answers/s |"
-    head += " failures | p99, ms | anonymous, MiB | usage, MiB |"
-    lines = [f"{head} at the limit | OOM kills |", "|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    head += " failures | p99, ms | anonymous, MiB | file pages, MiB | usage, MiB |"
+    lines = [f"{head} at the limit | OOM kills |", "|---" * 14 + "|"]
     for row in sorted(rows, key=lambda one: (one.name, -(one.run.read_ahead_kb or 0), one.repeat)):
         run = row.run
         lines.append(
             f"| {row.name} | {row.gogc} | {row.gomemlimit} | {run.read_ahead_kb} | {row.repeat} | {run.end} |"
             f" {run.answers_hz:.1f} | {run.failures} | {_milliseconds(run.p99_seconds)} |"
-            f" {run.peaks.anonymous_bytes / MIB:.1f} | {(run.usage_peak_bytes or 0) / MIB:.1f} | {run.at_limit} |"
-            f" {run.oom_kills} |"
+            f" {run.peaks.anonymous_bytes / MIB:.1f} | {run.peaks.file_resident_bytes / MIB:.1f} |"
+            f" {(run.usage_peak_bytes or 0) / MIB:.1f} | {run.at_limit} | {run.oom_kills} |"
         )
     return "\n".join(lines)
 

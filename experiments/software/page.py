@@ -48,6 +48,8 @@ def _head(study: Study) -> Lines:
         "- **capture**: from the log and the side file of `gcsim capture`. **bare log**: from the log and the Go "
         "version. **log and --rss**: the same with one reading of resident memory. The kind of loop is stated, and "
         "`--job` where the program is a job.",
+        "- Rates and shares of a **server** are over the window after its start-up, those of a **job** over the whole "
+        "job ([metrics](../reference/metrics.md)).",
         "- **repeated run**: the distance between two real runs at the same setting. No prediction can be expected to "
         "come closer.",
         "- **inside**: share of the runs inside the 90 % interval.",

@@ -11,7 +11,12 @@ window that are not (read-ahead). So a process has more file pages resident if m
 - ``used``: dropped, then run once. Only the pages that a run reads are cached.
 - ``half``: every second MiB is cached.
 
-``--read-ahead`` sets the read-ahead of the binary's disk during the runs (Linux, as root).
+``--read-ahead`` sets the read-ahead of the binary's disk during the runs (Linux, as root). With 0 the kernel reads only
+the pages that the program touches: the state of a page cache from which the kernel has reclaimed all other pages.
+
+    file pages = touched + (share of the other pages that is cached) x (most - touched)
+
+``table`` prints the touched share of each program, and the spread of file pages between runs that follows from it.
 """
 
 import argparse
@@ -42,6 +47,7 @@ from gcsim.units import MIB
 State = Literal["whole", "dropped", "used", "half"]
 DEVELOPMENT = ("caddy-templates", "caddy-gateway", "tsgo-check", "go-compile")
 _SECONDS, _JOB_SECONDS = 6.0, 60.0
+_LEVELS = 10_000  # of the cached share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +172,41 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def touched_shares(rows: list[Row]) -> dict[str, float]:
+    """By program: file pages with only the touched pages cached, over file pages with the whole binary cached.
+
+    From the runs without read-ahead.
+    """
+    sizes: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in rows:
+        if row.read_ahead_kib == 0:
+            sizes[row.label, row.state].append(row.file_resident_bytes)
+    return {
+        label: statistics.fmean(found) / statistics.fmean(sizes[label, "whole"])
+        for (label, state), found in sizes.items()
+        if state == "dropped" and sizes.get((label, "whole"))
+    }
+
+
+def spread_between_runs(touched_share: float) -> float:
+    """The logarithmic standard deviation of file pages of a run whose page cache is not known.
+
+    The cached share c of the pages that are not touched has the density 2 c: all of them cached is the most usual
+    state, none of them the rarest.
+    """
+    levels = [math.sqrt((level + 0.5) / _LEVELS) for level in range(_LEVELS)]
+    return statistics.pstdev(math.log(touched_share + (1.0 - touched_share) * level) for level in levels)
+
+
+def spread_table(rows: list[Row]) -> str:
+    """The touched share and the spread of each program, and the median of the spreads."""
+    shares = touched_shares(rows)
+    spreads = {label: spread_between_runs(share) for label, share in shares.items()}
+    lines = ["| program | touched share | spread between runs |", "|---|---|---|"]
+    lines += [f"| {label} | {shares[label]:.2f} | {spread:.3f} |" for label, spread in spreads.items()]
+    return "\n".join([*lines, f"| median | | {statistics.median(spreads.values()):.3f} |"])
+
+
 def main() -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.software.page_cache")
@@ -176,7 +217,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=None, help="CSV file; rows are added to it")
     options = parser.parse_args()
     if options.labels[:1] == ["table"]:
-        print(table(read_rows(Path(options.labels[1]))))
+        kept = read_rows(Path(options.labels[1]))
+        print(table(kept) + "\n\n" + spread_table(kept))
         return 0
     rows = read_rows(options.out) if options.out is not None and options.out.exists() else []
     for label in options.labels or DEVELOPMENT:

@@ -15,8 +15,10 @@ from experiments.software.cases import CASE, Case
 from experiments.validation.observations import MIN_CYCLES, Observation, observe
 from experiments.validation.study import compare
 from gcsim.api import calibrate
+from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.calibration.window import service_window
 from gcsim.engine.summary.intervals import load_kind
 from gcsim.errors import InputError
 from gcsim.service.model import Loop, Model
@@ -32,7 +34,7 @@ METRICS = (
     "rss_peak_bytes",
     "anonymous_peak_bytes",
 )
-_LEAST_JOB_CYCLES = 3
+_LEAST_JOB_CYCLES = 1
 EMPTY_BYTES = 64  # of a packed log without lines
 _MOST_FOREIGN_CPU = 0.10  # of the machine, taken by other processes than the program and its load
 
@@ -142,10 +144,12 @@ def _group_rows(
 
 def _equal_windows(seen: dict[str, Observation], home: Observation, folder: Path) -> dict[str, Observation]:
     """The runs over the window of the calibrated one, where the model of a load that moves starts."""
+    evidence = evidence_from(home.trace)
+    from_seconds = float(evidence.start_seconds[service_window(evidence).start])
     found = {}
     for name, one in seen.items():
         again = observe(
-            one.plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=2, from_seconds=home.start_seconds
+            one.plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=2, from_seconds=from_seconds
         )
         if isinstance(again, Observation):
             found[name] = again

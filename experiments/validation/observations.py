@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.capture import MAX_FOREIGN_CPU, CapturedRun, RunPlan, is_captured, load_run
-from gcsim.arrays import Int64Array
+from gcsim.arrays import FloatArray, Int64Array
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.validation import observed_metrics
 from gcsim.calibration.window import cycles_since_start, job_window, working_window
@@ -43,7 +43,10 @@ class Observation:
     start_seconds: float  # of the window's first cycle, since the start of the process
     cycles_since_start: int  # from when the live heap was there to the window
     window_seconds: float
-    loaded_seconds: float  # from the end of warm-up: what the resident peak is of
+    loaded_seconds: (
+        float  # from the end of warm-up: what the resident peak is of; of a job, more than its length
+    )
+    is_job: bool
     metrics: dict[str, float]
     alloc_bytes_per_cycle: float
     root_bytes: float
@@ -99,7 +102,7 @@ def observe(
         if is_job or from_seconds is not None
         else cycles_since_start(evidence) + first - working.start
     )
-    return _observation(plan, run, trace, window, loaded, since_start)
+    return _observation(plan, run, trace, window, loaded, since_start, is_job=is_job)
 
 
 def observe_group(
@@ -134,8 +137,17 @@ def _busy_share(info: CaptureInfo) -> float:
 
 
 def _observation(
-    plan: RunPlan, run: CapturedRun, trace: Trace, window: CycleTable, loaded_seconds: float, since_start: int
+    plan: RunPlan,
+    run: CapturedRun,
+    trace: Trace,
+    window: CycleTable,
+    loaded_seconds: float,
+    since_start: int,
+    *,
+    is_job: bool,
 ) -> Observation:
+    """The observation of a window; the rates and shares of a job are over its whole run."""
+    job_seconds = run.info.wall_seconds if is_job else None
     marked, goal = window.heap_marked_bytes[:-1].astype(float), window.heap_goal_bytes[1:].astype(float)
     start = window.heap_start_bytes[1:].astype(float)
     room = np.maximum(goal - marked, 1.0)
@@ -152,16 +164,21 @@ def _observation(
         cycles_since_start=since_start,
         window_seconds=_seconds(window),
         loaded_seconds=loaded_seconds,
-        metrics=observed_metrics(trace, window),
-        alloc_bytes_per_cycle=float((window.heap_end_bytes[1:] - marked).mean()),
+        is_job=is_job,
+        metrics=observed_metrics(trace, window, job_seconds=job_seconds),
+        alloc_bytes_per_cycle=_mean(window.heap_end_bytes[1:] - marked),
         root_bytes=_mean_logged(window.stack_bytes) + _mean_logged(window.globals_bytes),
-        trigger_share=float(np.median((start - marked) / room)),
+        trigger_share=float(np.median((start - marked) / room)) if room.size else math.nan,
         end_share=float(np.mean(window.heap_end_bytes / np.maximum(window.heap_goal_bytes, 1))),
     )
 
 
 def _seconds(cycles: CycleTable) -> float:
     return max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3)
+
+
+def _mean(values: FloatArray) -> float:
+    return float(values.mean()) if values.size else math.nan
 
 
 def _mean_logged(column: Int64Array) -> float:

@@ -255,8 +255,9 @@ def compare(model: Model, one: Observation, home: Observation) -> list[Compariso
 
     Peaks of memory are the process's, which no window cuts: they are of a simulation of all of the run under load.
     """
-    predicted = dict(_simulated(model, one, one.window_seconds))
-    if one.loaded_seconds > one.window_seconds:
+    ends = one.is_job and model.growth.form == "job"  # by itself
+    predicted = dict(_simulated(model, one, one.loaded_seconds if ends else one.window_seconds))
+    if not ends and one.loaded_seconds > one.window_seconds:
         whole = _simulated(model, one, one.loaded_seconds)
         predicted |= {name: whole[name] for name in _OF_PROCESS}
     observed = _metrics(one, home)

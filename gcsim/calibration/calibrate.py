@@ -18,7 +18,7 @@ from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.memory.sources import joined, sources_of
 from gcsim.calibration.metrics.intervals import with_wider_intervals
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides, settings_from
-from gcsim.calibration.window import is_settled, job_window, working_window
+from gcsim.calibration.window import is_settled, job_window, service_window
 from gcsim.capture.info import CaptureInfo
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
@@ -83,7 +83,7 @@ def calibrate(
     is_job = (
         stated.job if stated.job is not None else _is_captured_job(whole, trace.info, settings, stated.loop)
     )
-    window = job_window(whole) if is_job else working_window(whole)
+    window = job_window(whole) if is_job else service_window(whole)
     refuse_forced(whole)
     natural = int(whole.natural.sum())
     if natural < MIN_CYCLES:

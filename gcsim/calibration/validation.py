@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Unpack
 
+from gcsim.calibration.estimate.movement import JobRun
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.memory.measurements import ProcessMemory
-from gcsim.calibration.window import cycles_since_start, working_window
+from gcsim.calibration.window import cycles_since_start, service_window, working_window
 from gcsim.cycles import CycleTable
 from gcsim.engine.plan import Plan, PlanFields
 from gcsim.engine.run import settings_json
@@ -19,6 +20,7 @@ from gcsim.settings import Settings
 
 #: The metrics that ``validate --max-error`` judges: recommendations depend on them.
 JUDGED = ("heap_peak_mean_bytes", "gc_rate_hz", "gc_cpu_fraction", "rss_peak_bytes")
+_WHOLE_JOB = 4.0  # times the length of the logged job: long enough for a whole one at another setting
 _MEASURED = ("rss_peak_bytes", "anonymous_peak_bytes", "container_peak_bytes")  # of the process, by a capture
 
 
@@ -69,24 +71,39 @@ class Validation:
         }
 
 
-def observed_metrics(trace: Trace, cycles: CycleTable | None = None) -> dict[str, float]:
+def observed_metrics(
+    trace: Trace, cycles: CycleTable | None = None, *, job_seconds: float | None = None
+) -> dict[str, float]:
     """The metrics of a log, over ``cycles`` or all its cycles. Peaks of the process's memory are from the side file.
 
-    Raises InputError if fewer than two cycles are given.
+    With ``job_seconds``, the length of a job, rates and shares are over the whole job (``cycle_metrics``). Raises
+    InputError if fewer than two cycles are given, or for a job none.
     """
     cycles = trace.cycles if cycles is None else cycles
-    if len(cycles) < 2:
+    if len(cycles) < (2 if job_seconds is None else 1):
         raise InputError(
             f"the log holds 1 GC cycle{_others(trace)}, but metrics need at least two; capture for longer"
             if len(cycles) == 1
             else "the log holds no GC cycle; run the program with GODEBUG=gctrace=1"
         )
-    observed = cycle_metrics(_untruncated(cycles))
+    observed = cycle_metrics(_untruncated(cycles), job_seconds=job_seconds)
     process = ProcessMemory.from_capture(trace.info)
     if process is not None:
         peaks = {name: getattr(process, name) for name in _MEASURED}
         observed |= {name: float(size) for name, size in peaks.items() if size is not None}
     return observed
+
+
+def job_seconds(trace: Trace) -> float:
+    """The length of a job from the start of its process to its end.
+
+    From the side file, or else from the log: the end of its last cycle, and the probable time from there on.
+    """
+    if trace.info is not None and trace.info.wall_seconds is not None:
+        return trace.info.wall_seconds
+    evidence = evidence_from(trace)
+    tail = JobRun.of(evidence, trace.info).tail_seconds if len(evidence) > 1 else 0.0
+    return float(evidence.end_seconds[-1]) + tail
 
 
 def _others(trace: Trace) -> str:
@@ -107,20 +124,31 @@ def validate(model: Model, trace: Trace, settings: Settings, **changes: Unpack[P
     The plan has the log's length and warm-up; ``changes`` replace its fields. Raises InputError if the log holds fewer
     than two cycles.
     """
-    from gcsim.engine.simulate import simulate  # here: a log is read without the engine
-
     observed = observed_metrics(trace)
     evidence = evidence_from(trace)
-    cycles = trace.cycles.select(working_window(evidence))
+    if model.growth.form == "job":
+        seconds = job_seconds(trace)
+        observed = observed_metrics(trace, job_seconds=seconds)
+        as_logged = Plan(duration_seconds=_WHOLE_JOB * seconds)
+        return _validation(model, settings, observed, as_logged.changed(**changes))
+    window = working_window if model.growth.is_none else service_window
+    cycles = trace.cycles.select(window(evidence))
     if len(cycles) >= 2:
         observed = observed_metrics(trace, cycles)
     else:
         cycles = trace.cycles
     as_logged = Plan(
         duration_seconds=max(float(cycles.start_ns[-1] - cycles.start_ns[0]) / 1e9, 1e-3),
-        warm_up_cycles=cycles_since_start(evidence),
+        # a growing heap starts at its level at time 0, which takes a cycle
+        warm_up_cycles=max(cycles_since_start(evidence), 0 if model.growth.is_none else 1),
     )
-    run = simulate(model, [settings], as_logged, **changes)[0]
+    return _validation(model, settings, observed, as_logged.changed(**changes))
+
+
+def _validation(model: Model, settings: Settings, observed: dict[str, float], plan: Plan) -> Validation:
+    from gcsim.engine.simulate import simulate  # here: a log is read without the engine
+
+    run = simulate(model, [settings], plan)[0]
     return Validation(
         settings=settings,
         comparisons=tuple(

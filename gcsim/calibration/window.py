@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gcsim.calibration.estimate.live_growth import FEWEST_CYCLES, find_growth
 from gcsim.calibration.evidence import Evidence
 
 WARM_SHARE = 0.9  # of the later live heap: warm-up ends there
@@ -12,6 +13,21 @@ _CYCLES_AHEAD, _PARTS = (
 )  # an unsettled heap is compared to the next tenth of the log's cycles, at least five
 PACER_MEMORY_CYCLES = 5  # Go 1.21+ takes the largest of five measurements, which include start-up at first
 _ENOUGH = 5  # cycles in the second half of the log's time, at least
+
+
+def service_window(evidence: Evidence) -> slice:
+    """The rows that a service is calibrated on: its working window, or all of them if the live heap rises throughout.
+
+    If one rise explains the live heap of a whole short log, there is no warm-up: all cycles show the rise, and the few
+    at the end would not.
+    """
+    working = working_window(evidence)
+    count = len(evidence)
+    if count - working.start < FEWEST_CYCLES <= count and not is_settled(evidence):
+        rise = find_growth(evidence.live_bytes, evidence.start_seconds, "time")
+        if not rise.is_none:
+            return slice(0, working.stop)
+    return working
 
 
 def working_window(evidence: Evidence) -> slice:

@@ -17,7 +17,7 @@ from gcsim.capture.cpu_quota import CpuQuota
 from gcsim.capture.info import CaptureInfo
 from gcsim.cycles import NOT_LOGGED
 from gcsim.diagnosis.records import Sign, Unit
-from gcsim.diagnosis.thresholds import COARSE_CLOCK_SHARE, CROWDED_CPU, TWO_GOGC
+from gcsim.diagnosis.thresholds import COARSE_CLOCK_SHARE, CROWDED_CPU, TWO_GOGC, WAITING_SHARE
 from gcsim.gctrace.source import source_name
 from gcsim.gctrace.trace import Trace
 from gcsim.metrics import cycle_metrics
@@ -164,6 +164,11 @@ class Subject:
         used = info.cpu_seconds / info.wall_seconds / max(self.settings.gomaxprocs, 1)
         return min((self.gc_cpu + idle) / max(used, 1e-9), 1.0)
 
+    @property
+    def gc_waits_for_cpu(self) -> bool:
+        """Whether other processes used much of the CPU, and gctrace counts more GC CPU than the process used."""
+        return self.is_crowded and self.gc_of_used_cpu >= WAITING_SHARE
+
     @cached_property
     def late(self) -> BoolArray:
         """The rows of the window in the second half of its time, shape (n,)."""
@@ -202,7 +207,7 @@ class Subject:
         goals, marked = evidence.heap_goal_bytes[1:], evidence.heap_marked_bytes[:-1]
         room = np.where(evidence.exact[1:], 0.0, MIB)  # both are cut to whole MiB
         if not self.limit_is_known:  # a GOGC of 1 or 2 sets such goals of small heaps
-            room = np.where(TWO_GOGC * marked > 2.0 * MIB, room, -MIB)
+            room = np.where(TWO_GOGC * marked > MIB, room, -MIB)
         low = (goals < marked + room) & evidence.follows & (goals > 0) & (marked > 8.0 * MIB)
         if self.trace.generation == "1.18":
             found[1:] = low

@@ -10,6 +10,9 @@ from gcsim.units import MIB
 FEW_CYCLES = 6  # fewer cycles show neither a rate nor a trend
 MANY_CYCLES = 20  # from here on a trend has high confidence
 CROWDED_CPU = 0.25  # of all CPU, used by other processes during a capture: pauses and slow marking are theirs
+WAITING_SHARE = (
+    0.9  # GC CPU by gctrace over the CPU that the process used: from here on it includes waiting for CPU
+)
 START_SECONDS = 5.0  # a shorter log shows the start of the process only: high rates there mean little
 LEAK_SECONDS = 10.0  # a shorter log does not separate a leak from start-up
 COARSE_CLOCK_SHARE = 0.5  # mark phases that print 0: a clock of Windows, whose pauses are multiples of 0.5 ms
@@ -19,7 +22,10 @@ SURE_LEAK_SECONDS = 60.0  # from here on start-up is an unlikely reason
 FALLS_BACK = 0.6  # of the rise: a leak does not give back what it took
 START_UP_SHARE = 0.15  # of the time of a log: the most that start-up may take
 START_UP_SCATTER = 1.5  # times the scatter about a line without start-up: more shows the start-up
-STEADY = 1.3  # times the live heap at the start: up to this, a live heap is called steady
+STEADY = (
+    1.3  # times the live heap at the start: up to this, a live heap is steady; a short log shows no leak then
+)
+SOON_LOG_LENGTHS = 10.0  # until a limit: a small rise that reaches it later may be start-up
 LEVELLED_OFF = 0.9  # of the whole rise lies within the log: a cache that has filled
 STACKS_LEAD = 0.25  # stacks grow at this share of the live heap's rate or more: goroutines hold the heap
 
@@ -30,7 +36,7 @@ GOAL_BELOW_LIVE_SHARE = (
 LITTLE_ROOM = 0.5  # goal less heapMarked, over heapMarked: half of the room of GOGC=100
 SPIRAL_SHARE = 0.5  # of late cycles: the limit is broken even if marking is cheap
 FEW_LIMITED_CYCLES = 4
-TWO_GOGC = 0.02  # GOGC=2 sets goals this far above heapMarked
+TWO_GOGC = 0.02  # GOGC=2 sets goals this far above heapMarked; a limit that is not known must do as much
 SPIRAL_CPU = 0.15  # GC CPU: below it, a goal at the live heap costs little and is not a spiral
 NEAR_LIMIT_SERIOUS_CPU = 0.15
 NEAR_LIMIT_WORTH_CPU = 0.05
@@ -53,6 +59,9 @@ GC_OF_USED_LEAST_CPU = (
     0.08  # of all CPU, idle marking included: a process that uses almost no CPU has no CPU problem
 )
 GOGC_LOW = 75  # percent: below it, the setting is a choice to spend CPU on memory
+LOW_GOGC_CPU_WORTH = (
+    0.10  # of all CPU with idle marking, which dashboards count: a higher GOGC saves nearly all of it
+)
 HEALTHY_GC_CPU = 0.10
 IDLE_MARKING_WORTH = 0.05
 
@@ -82,6 +91,9 @@ SATURATED_IDLE = 0.05  # CPU of idle mark workers over all CPU while marking: up
 LONG_PAUSE_SECONDS = 0.010  # healthy captures have one in 20,000
 LONG_PAUSES_SERIOUS_SHARE = 0.02  # 1 % is the 99th percentile; twice that is no accident
 LONG_PAUSES_SERIOUS_COUNT = 3
+LONG_PAUSES_SERIOUS_TIME = (
+    0.01  # of all time: one arrival in a hundred meets a long pause, which moves the p99
+)
 LATE_STOP_SHARE = 0.3  # of sweep terminations that are long: a busy machine delays fewer, loops delay most
 LATE_STOP_COUNT = 10
 COARSE_CLOCK_PAUSE_SECONDS = 0.016  # one tick of the coarse clock is 15.6 ms
@@ -96,7 +108,7 @@ SLOW_MARK_COUNT = 3
 SLOW_MARK_LEAST_BYTES = 1.0 * MIB
 
 # --- heap shape ---
-LARGE_JUMP_SHARE = 0.15  # of cycles that start past the goal: pacing starts each cycle before it
+LARGE_JUMP_SHARE = 0.10  # of cycles that start past the goal: pacing starts each cycle before it
 LARGE_JUMP_BYTES = 8.0 * MIB  # past the goal: more than all Ps hold in their caches
 LARGE_JUMP_SERIOUS = 0.5  # jump over goal: the peak is half as high again as the setting says
 BALLAST_BYTES = 64.0 * MIB

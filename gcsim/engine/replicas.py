@@ -79,8 +79,7 @@ def replicas_of(
             rest = parameters.select(~known.is_known)
             engine = lane_engine(model, rest, settings[0].go, plan, growth)
             run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
-    repeats = len(settings)
-    metrics, bounds = _metrics_of(model, drawn, parameters, totals, plan)
+    metrics, bounds = _metrics_of(model, drawn, parameters, totals, plan, growth)
     if growth is not None and model.growth.form == "job":
         costs = JobCosts.of(
             model.growth,
@@ -90,34 +89,69 @@ def replicas_of(
             gomaxprocs=model.settings.gomaxprocs,
         )
         added |= costs.metrics(metrics, parameters.gomaxprocs)
-    shape = (repeats, plan.replicas)
+    return _replicas(model, settings, plan, totals, LaneMetrics(metrics | added, bounds), errors)
+
+
+def replicas_of_variants(
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan,
+    *,
+    drawn: dict[str, FloatArray],
+    parameters: LaneParameters,
+    totals: LaneTotals,
+) -> Replicas:
+    """The replicas of scaled variants of a service that is no job, one at each setting; arrays are of all lanes.
+
+    Raises InputError if a metric is not finite.
+    """
+    found = _metrics_of(model, drawn, parameters, totals, plan, None)
+    return _replicas(model, settings, plan, totals, found, {})
+
+
+def _replicas(
+    model: Model,
+    settings: Sequence[Settings],
+    plan: Plan,
+    totals: LaneTotals,
+    found: LaneMetrics,
+    errors: dict[str, FloatArray],
+) -> Replicas:
+    shape = (len(settings), plan.replicas)
+    metrics = {name: values.reshape(shape) for name, values in found.metrics.items()}
     return Replicas(
-        metrics=_checked(
-            model,
-            settings,
-            {name: values.reshape(shape) for name, values in (metrics | added).items()},
-        ),
-        bounds={name: values.reshape(shape) for name, values in bounds.items()},
+        metrics=_checked(model, settings, metrics),
+        bounds={name: values.reshape(shape) for name, values in found.bounds.items()},
         sampling_errors={name: values.reshape(shape) for name, values in errors.items()},
         totals=totals,
     )
 
 
 def _metrics_of(
-    model: Model, drawn: dict[str, FloatArray], parameters: LaneParameters, totals: LaneTotals, plan: Plan
+    model: Model,
+    drawn: dict[str, FloatArray],
+    parameters: LaneParameters,
+    totals: LaneTotals,
+    plan: Plan,
+    growth: GrowthCourses | None,
 ) -> LaneMetrics:
-    """The metrics of lanes, setting by setting and replica by replica."""
-    repeats = parameters.lanes // plan.replicas
+    """The metrics of lanes, setting by setting and replica by replica; ``drawn`` is of one setting or of all lanes."""
+    repeats = parameters.lanes // drawn["pause_scale"].size
     return lane_metrics(
         totals,
         parameters,
-        duration_seconds=plan.duration_seconds if model.growth.form != "job" else None,
+        duration_seconds=plan.duration_seconds,
+        job_bytes=None
+        if growth is None or model.growth.form != "job"
+        else np.tile(growth.job_bytes, repeats),
         pauses=model.pauses,
         pause_scale=np.tile(drawn["pause_scale"], repeats),
         process=ProcessDraws.of(drawn, repeats),
         calibrated_bytes_per_second=np.tile(drawn["alloc_bytes_per_second"], repeats),
         pause_levels={
-            name: np.tile(stream(plan.seed, f"quantile {name}").random(plan.replicas), repeats)
+            name: np.tile(
+                stream(plan.seed, f"quantile {name}").random(plan.replicas), parameters.lanes // plan.replicas
+            )
             for name in PAUSE_QUANTILES
         },
     )
@@ -130,7 +164,7 @@ def _calibrated_run(
     plan = replace(plan, engine="lanes", controller=FIXED_SETTING)
     parameters = lane_parameters(model, [model.settings], drawn)
     engine = lane_engine(model, parameters, model.settings.go, plan, growth)
-    return _metrics_of(model, drawn, parameters, run_lanes(engine, plan), plan).metrics
+    return _metrics_of(model, drawn, parameters, run_lanes(engine, plan), plan, growth).metrics
 
 
 def _checked(

@@ -107,7 +107,7 @@ def replica_runs(
     supported_rules(settings[0].go)
     with finite_arithmetic(model.name):
         found = replicas_of(model, settings, plan, known=known, executor=executor)
-        return [_estimated(model, one, found.of(i), plan) for i, one in enumerate(settings)]
+        return [estimated(model, one, found.of(i), plan) for i, one in enumerate(settings)]
 
 
 def replica_metrics(
@@ -127,7 +127,7 @@ def replica_metrics(
     return replicas_of(model, settings, plan.changed(**changes), known=known, executor=executor).metrics
 
 
-def _estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) -> ReplicaRun:
+def estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) -> ReplicaRun:
     """The run of a setting from the metrics of its replicas, arrays of shape (replicas,).
 
     The intervals are those of the setting in force that is farthest from the calibrated one.

@@ -11,7 +11,8 @@ from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.equal import KnownLanes
 from gcsim.engine.lanes.run import lane_engine, run_lanes
 from gcsim.engine.plan import Plan
-from gcsim.engine.simulate import ReplicaRun, simulate_replicas
+from gcsim.engine.replicas import replicas_of_variants
+from gcsim.engine.simulate import ReplicaRun, estimated, simulate_replicas
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 
@@ -34,14 +35,25 @@ def simulate_variants(variants: Sequence[Variant], plan: Plan) -> list[ReplicaRu
     ]
     growth = draw_growth(first, drawn[0], seed=plan.seed)
     with finite_arithmetic(first.name):
-        engine = lane_engine(first, _joined(lanes), settings.go, plan, growth)
+        joined = _joined(lanes)
+        engine = lane_engine(first, joined, settings.go, plan, growth)
         totals = run_lanes(engine, plan, most_steady_cycles=_ENOUGH_CYCLES)
-    found = []
+        if first.growth.form != "job":
+            found = replicas_of_variants(
+                first,
+                [one for _, one in variants],
+                plan,
+                drawn={name: np.concatenate([each[name] for each in drawn]) for name in drawn[0]},
+                parameters=joined,
+                totals=totals,
+            )
+            return [estimated(model, one, found.of(i), plan) for i, (model, one) in enumerate(variants)]
+    runs = []
     for place, (model, one) in enumerate(variants):
         own = slice(place * plan.replicas, (place + 1) * plan.replicas)
         known = KnownLanes(totals=totals.select(own), is_known=np.ones(plan.replicas, dtype=np.bool_))
-        found.append(simulate_replicas(model, one, plan, known=known))
-    return found
+        runs.append(simulate_replicas(model, one, plan, known=known))
+    return runs
 
 
 def _joined(parts: Sequence[LaneParameters]) -> LaneParameters:

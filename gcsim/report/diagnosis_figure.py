@@ -22,6 +22,7 @@ from gcsim.report.style import (
     VERMILION,
     figure_style,
     headline,
+    legend_of,
     light_grid,
     new_figure,
 )
@@ -55,8 +56,7 @@ def write_diagnosis_figure(traces: Mapping[str, Trace], found: Verdicts, files: 
             _draw(panel, trace, list(_marks(source_name(log), trace, found)))
             panel.set_title(printable(Path(source_name(log)).name))
         panels[-1].set_xlabel("seconds since the start of the process")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), handlelength=1.6)
+        legend_of(figure, panels, "outside upper right")
         if key:
             figure.supxlabel("\n".join(key), x=0.012, ha="left", fontsize=8.5, color=QUIET)
         headline(figure, "The heap and its findings", "numbers mark the cycles that show a finding")

@@ -21,6 +21,7 @@ from gcsim.report.style import (
     VERMILION,
     figure_style,
     headline,
+    legend_of,
     light_grid,
     new_figure,
 )
@@ -49,8 +50,7 @@ def write_forecast_figure(traces: Mapping[str, Trace], found: Verdicts, files: F
             _draw(panel, trace, cause)
             panel.set_title(printable(Path(source_name(log)).name))
         panels[-1].set_xlabel("seconds since the start of the process")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6)
+        legend_of(figure, panels, "outside lower center")
         headline(figure, "The leak and its forecast", "shaded: 90 % interval of the forecast")
         return save_figure(figure, files, "forecast")
 

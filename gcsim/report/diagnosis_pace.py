@@ -21,11 +21,13 @@ from gcsim.report.style import (
     VERMILION,
     figure_style,
     headline,
+    legend_of,
     light_grid,
     new_figure,
 )
 
 _MOST_LOGS, _MOST_BINS = 4, 80
+_TICKS_MS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _LEAST_MS = 0.001  # shorter pauses are drawn here
 _NS_PER_SECOND = 1e9
 
@@ -46,14 +48,7 @@ def write_pace_figure(traces: Mapping[str, Trace], files: FileSet) -> list[Path]
             row[1].set_title("GC CPU, percent of all CPU")
         for panel in rows[-1]:
             panel.set_xlabel("seconds since the start of the process")
-        handles = {
-            label: handle
-            for panel in rows[0]
-            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(
-            handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), handlelength=1.6
-        )
+        legend_of(figure, rows[0], "outside lower center")
         headline(
             figure,
             "Pauses, assists and mark workers over time",
@@ -83,7 +78,7 @@ def _draw_pauses(axes: Axes, trace: Trace) -> None:
         axes.plot(seconds, shown, ".", color=colour, markersize=size, alpha=0.7, label=name)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    ticks = [tick for tick in (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0) if low <= tick <= high]
+    ticks = [tick for tick in _TICKS_MS if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_ylabel("ms")

@@ -166,7 +166,7 @@ def _draw_comparison(axes: Axes, place: int, item: Comparison) -> None:
     text = f"{format_metric(item.name, item.observed)} logged, {format_estimate(item.name, item.predicted)}"
     axes.annotate(
         text, (1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
-        va="center", fontsize=6.8, color=QUIET, annotation_clip=False,
+        va="center", fontsize=6.4, color=QUIET, annotation_clip=False,
     )  # fmt: skip
 
 

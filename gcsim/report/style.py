@@ -5,7 +5,7 @@ Colours are those of Okabe and Ito, which readers with any common colour blindne
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -128,6 +128,18 @@ def light_grid(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:
     """Adds thin grid lines behind the data."""
     axes.grid(visible=True, axis=axis)
     axes.tick_params(length=0)
+
+
+def legend_of(
+    figure: Figure, panels: Iterable[Axes], place: Literal["outside lower center", "outside upper right"]
+) -> None:
+    """Adds one legend with every label of the panels, once each."""
+    handles = {
+        label: handle
+        for panel in panels
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles.keys(), loc=place, ncols=len(handles), handlelength=1.6)
 
 
 def _subtitle_height(figure: Figure) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from gcsim.arrays import FloatArray
-from gcsim.documents import numbers
+from gcsim.documents import number, numbers
 from gcsim.errors import InputError
 from gcsim.units import format_bound, format_range
 
@@ -22,13 +22,15 @@ _LEAST_MEAN = 1e-3  # of the allocation factor, whose mean is about 1
 class Profile:
     """Factors on live heap and allocation rate at knots of time, linear in between.
 
-    Arrays of one length k >= 1. ``seconds`` rises from 0; its last element is the period after which the profile
-    repeats. A steady service has one knot with both factors 1.
+    Arrays of one length k >= 1. ``seconds`` rises from 0; its last element is the time after which the profile
+    repeats, from ``repeats_from_seconds`` on: what comes before is the start of the process, which happens once. A
+    steady service has one knot with both factors 1.
     """
 
     seconds: FloatArray
     live_factor: FloatArray
     alloc_factor: FloatArray
+    repeats_from_seconds: float = 0.0
     _done: FloatArray = field(init=False, repr=False)  # the integral of alloc_factor up to each knot
 
     def __post_init__(self) -> None:
@@ -44,6 +46,8 @@ class Profile:
             raise InputError(
                 f"profile: seconds must end in the range {format_range(_LEAST_PERIOD_SECONDS, _MOST_SECONDS)}"
             )
+        if not 0.0 <= self.repeats_from_seconds <= max(self.seconds[-1] - _LEAST_PERIOD_SECONDS, 0.0):
+            raise InputError("profile: repeats_from_seconds must be from 0 to less than the last of seconds")
         for factors in (self.live_factor, self.alloc_factor):
             if not bool(((factors >= 0) & (factors <= _MOST_FACTOR)).all()):
                 raise InputError(f"profile: factors must be from 0 to {format_bound(_MOST_FACTOR)}")
@@ -69,14 +73,14 @@ class Profile:
 
     @property
     def period_seconds(self) -> float:
-        """The time after which the profile repeats; 0 for a steady profile."""
-        return float(self.seconds[-1])
+        """The length of the part that repeats; 0 for a steady profile."""
+        return float(self.seconds[-1]) - self.repeats_from_seconds
 
     def within(self, seconds: FloatArray) -> FloatArray:
-        """Times of one period, with its end moved just before the end: the factors there are those of the start."""
+        """Times of the profile, with its end moved just before the end: the factors there are those of the start."""
         if self.is_steady:
             return seconds
-        return np.minimum(seconds, np.nextafter(self.period_seconds, 0.0))
+        return np.minimum(seconds, np.nextafter(float(self.seconds[-1]), 0.0))
 
     def live_at(self, now_seconds: FloatArray) -> FloatArray:
         """The factor on the live heap at times of any shape."""
@@ -101,25 +105,42 @@ class Profile:
         if self.is_steady:
             factor = float(self.alloc_factor[0])
             return at_mean_rate_seconds if factor == 1.0 else at_mean_rate_seconds / factor
-        done = self._done
-        period, per_period = self.period_seconds, float(done[-1])
-        target = np.interp(np.mod(now_seconds, period), self.seconds, done) + at_mean_rate_seconds
-        whole = np.floor(target / per_period)
+        done, once = self._done, self._once_done
+        folded, _ = self._folded(now_seconds)
+        period, per_period = self.period_seconds, float(done[-1]) - once
+        target = np.interp(folded, self.seconds, done) + at_mean_rate_seconds
+        whole = np.maximum(np.floor((target - once) / per_period), 0.0)
         end = whole * period + np.interp(target - whole * per_period, done, self.seconds)
-        wait: FloatArray = np.maximum(end - np.mod(now_seconds, period), 0.0)
+        wait: FloatArray = np.maximum(end - folded, 0.0)
         return wait
 
     def _allocated(self, now_seconds: FloatArray) -> FloatArray:
         """The integral of the allocation factor from time 0."""
         done = self._done
-        whole, within = np.divmod(now_seconds, self.period_seconds)
-        integral: FloatArray = whole * done[-1] + np.interp(within, self.seconds, done)
+        folded, whole = self._folded(now_seconds)
+        per_period = float(done[-1]) - self._once_done
+        integral: FloatArray = whole * per_period + np.interp(folded, self.seconds, done)
         return integral
+
+    @property
+    def _once_done(self) -> float:
+        """The integral of the allocation factor over the part that happens once."""
+        once = self.repeats_from_seconds
+        return float(np.interp(once, self.seconds, self._done)) if once else 0.0
+
+    def _folded(self, now_seconds: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(the same times within the profile, the number of periods that were repeated before them)."""
+        if not self.repeats_from_seconds:
+            whole, folded = np.divmod(now_seconds, self.period_seconds)
+            return folded, whole
+        whole, folded = np.divmod(now_seconds - self.repeats_from_seconds, self.period_seconds)
+        whole = np.maximum(whole, 0.0)
+        return now_seconds - whole * self.period_seconds, whole
 
     def _at(self, now_seconds: FloatArray, factors: FloatArray) -> FloatArray:
         if self.is_steady:
             return np.full_like(now_seconds, factors[0])
-        return np.interp(np.mod(now_seconds, self.period_seconds), self.seconds, factors)
+        return np.interp(self._folded(now_seconds)[0], self.seconds, factors)
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> Self:
@@ -128,12 +149,17 @@ class Profile:
             seconds=numbers(entry, "seconds"),
             live_factor=numbers(entry, "live_factor"),
             alloc_factor=numbers(entry, "alloc_factor"),
+            repeats_from_seconds=number(entry, "repeats_from_seconds")
+            if "repeats_from_seconds" in entry
+            else 0.0,
         )
 
-    def to_document(self) -> dict[str, list[float]]:
+    def to_document(self) -> dict[str, list[float] | float]:
         """The table of the model file."""
+        once = self.repeats_from_seconds
         return {
             "seconds": self.seconds.tolist(),
             "live_factor": self.live_factor.tolist(),
             "alloc_factor": self.alloc_factor.tolist(),
+            **({"repeats_from_seconds": once} if once else {}),
         }

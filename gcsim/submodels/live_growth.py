@@ -81,10 +81,10 @@ class GrowthCourses:
     def job_end(
         self, replica: Int64Array, *, worked_bytes: FloatArray, to_allocate_bytes: FloatArray
     ) -> tuple[BoolArray, FloatArray]:
-        """(whether the job ends before the next cycle, the part of the way to that cycle), arrays of one shape.
+        """(whether the job ends during the next bytes, the part of them that it allocates), arrays of one shape.
 
-        ``worked_bytes`` is the work at the end of the last cycle, ``to_allocate_bytes`` the allocation until the next
-        one starts. The part is 0 to 1 where the job ends, and 0 in other lanes.
+        ``worked_bytes`` is the work done, ``to_allocate_bytes`` are the next bytes: those up to the start of the next
+        cycle, or those of a mark phase. The part is 0 to 1 where the job ends, and 0 in other lanes.
         """
         left = self.job_bytes[replica] - worked_bytes
         ends = (left > 0) & (left <= to_allocate_bytes)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.linalg import eigh_tridiagonal
-from scipy.stats import binom, poisson
 
 from gcsim.arrays import FloatArray
 
@@ -70,6 +68,8 @@ class _ExpectedPeak:
     @lru_cache(maxsize=8)
     def of(cls, in_flight: float, goroutines: int | None) -> "_ExpectedPeak":
         """The process with a mean of ``in_flight``: Poisson, or binomial with ``goroutines`` users."""
+        from scipy.stats import binom, poisson
+
         if not (in_flight > 0 and (goroutines is None or in_flight < goroutines)):
             raise ValueError(f"in_flight must lie between 0 and the number of goroutines, got {in_flight}")
         states = np.arange(int(in_flight + 10 * np.sqrt(in_flight) + 12), dtype=np.float64)
@@ -103,6 +103,8 @@ def _stay_below(
     states: FloatArray, chance: FloatArray, births: FloatArray, level: int
 ) -> tuple[FloatArray, FloatArray]:
     """(decay rates, weights) of the probability to start and stay in ``states[: level + 1]``."""
+    from scipy.linalg import eigh_tridiagonal
+
     inside = slice(level + 1)
     # the generator, symmetric after scaling by the root of the stationary probabilities; births at the top leave
     diagonal = -(births[inside] + states[inside])

@@ -29,7 +29,7 @@ from gcsim.tuning.reason import explain, explain_miss
 from gcsim.tuning.recommendation import Recommendation, Unused
 from gcsim.tuning.request_latency import candidates_with_requests, needs_requests, without_requests
 from gcsim.tuning.savings import gc_cores
-from gcsim.tuning.search import GridPoint, outline
+from gcsim.tuning.search import GridPoint, likely_row, outline
 from gcsim.tuning.stress import MORE_LIVE
 from gcsim.tuning.sweep import Progress, base_settings
 from gcsim.units import LEAST_MEMORY_BYTES, format_mib
@@ -80,7 +80,7 @@ def recommend(
         memory_confidence=memory_confidence,
     )
     evaluate = Evaluation(model, plan, progress, executor)
-    evaluate(outline(knobs), [base])
+    evaluate(outline(knobs), [base, *likely_row(knobs)])
     today = evaluate.of([base])[0]
     bounded = any(one.metric == "gc_cpu_fraction" for one in asked)
     aim = Aim(

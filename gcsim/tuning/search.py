@@ -80,6 +80,12 @@ def outline(knobs: GridPoint) -> list[Settings]:
     return [*gogc_column(knobs, None), *(knobs.settings(None, limit) for limit in limits)]
 
 
+def likely_row(knobs: GridPoint) -> list[Settings]:
+    """The row of the outline's highest limit, which the search usually asks for next."""
+    highest = max(one.gomemlimit_bytes or 0 for one in outline(knobs))
+    return gogc_column(knobs, highest)
+
+
 def candidate_limits(runs: Sequence[Run], holding: int | None, memory: Constraint) -> list[int]:
     """The limits of the outline whose rows may contain the best setting.
 

@@ -9,10 +9,10 @@ from gcsim.engine.simulate import ReplicaRun
 from gcsim.engine.variants import Variant, simulate_variants
 from gcsim.service.model import Model
 from gcsim.settings import Settings
-from gcsim.tuning.changes import Quota
 from gcsim.tuning.constraints import Constraint
 from gcsim.tuning.feasible import spirals
 from gcsim.tuning.leak import Leak, leak_factors, leak_of
+from gcsim.tuning.quota import Quota
 from gcsim.tuning.savings import Saving, saving_between
 
 MORE_LIVE, MORE_LOAD, BURST_LOAD = 1.3, 1.5, 3.0

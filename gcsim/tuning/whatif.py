@@ -15,10 +15,11 @@ from gcsim.metrics import Estimate
 from gcsim.service.model import Model
 from gcsim.settings import Settings
 from gcsim.tuning.change_note import ChangeNote
-from gcsim.tuning.changes import Changes, Quota, notes_on
+from gcsim.tuning.changes import Changes, notes_on
 from gcsim.tuning.feasible import Fault, fault_of
 from gcsim.tuning.program_changes import ProgramChange, SiteEffect, changed_model, effects_of
 from gcsim.tuning.program_notes import notes_on_sites
+from gcsim.tuning.quota import Quota
 from gcsim.tuning.recommend import Recommendation, recommend
 from gcsim.tuning.sweep import Progress
 

@@ -42,7 +42,10 @@ class GcLog:
             live = _at(self.live, now)
             background = live * self.mark_cpu_per_mib
             mark = background / (0.25 * self.procs)
-            start = marked + self.alloc_per_second * (self.forced_every or 0.0) if forced else goal
+            trigger = max(
+                goal - 0.1 * max(goal - marked, 0.0) - 1.0, marked
+            )  # the pacer starts before the goal
+            start = marked + self.alloc_per_second * (self.forced_every or 0.0) if forced else trigger
             marked = live + 0.2
             pause = _at(self.pause_ms, now)
             start, goal = (

@@ -41,7 +41,7 @@ def test_the_container_and_the_loop_come_from_the_evidence(installed: Installed,
     assert "limited.log.meta.json: 768 MiB" in found.stderr
     words = " ".join(found.stdout.split())
     assert "log: GOGC=100, GOMEMLIMIT=off, GOMAXPROCS=2, Go 1.27" in words
-    assert "load × 1.25" in words
+    assert "load × 1.5" in words
 
 
 def test_a_limit_file_of_the_cgroup_is_the_container(installed: Installed, folder: Path) -> None:

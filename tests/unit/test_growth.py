@@ -119,3 +119,18 @@ def test_the_last_cycle_of_a_log_scatters_about_the_end_of_the_profile() -> None
     trace = log_of(30.0 + 3.6 * SECONDS_APART * np.arange(40))
     scatter = calibrate(trace, name="leak").model.scatter.live_factor
     assert float(scatter.max() / scatter.mean()) < 1.2
+
+
+@pytest.mark.parametrize(
+    ("cycles", "time_constants", "severities"),
+    [(16, 2.2, ["distrust"]), (40, 2.5, ["care"]), (100, 6.0, [])],
+)
+def test_a_log_of_the_fill_up_alone_is_not_trusted(
+    cycles: int, time_constants: float, severities: list[str]
+) -> None:
+    """Few collections after the live heap has filled up show little of the load that predictions are about."""
+    live = 20.0 + 200.0 * (1.0 - np.exp(-time_constants * np.arange(cycles) / cycles))
+    trace = log_of(live)
+    findings = diagnose(calibrate(trace, name="fills")).assessment.findings
+    found = [one for one in findings if one.kind == "warm-up" and "filled up" in one.text]
+    assert [one.severity for one in found] == severities

@@ -11,7 +11,11 @@ from example_service import example_service
 from gcsim.calibration.calibrate import calibrate
 from gcsim.calibration.estimate.live_growth import better_clock, find_growth
 from gcsim.calibration.estimate.movement import _level_at_end
+from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.calibration.validation import validate
+from gcsim.calibration.window import service_window, working_window
+from gcsim.engine.plan import Engine
 from gcsim.engine.simulate import record_cycles, replica_metrics, simulate
 from gcsim.errors import InputError
 from gcsim.gctrace import read_gctrace
@@ -173,6 +177,22 @@ def test_the_memory_of_a_job_includes_its_last_heap() -> None:
     assert max(excess) > 1.07  # without the last heap at most 1.03: what the runtime adds to a heap peak
 
 
+@pytest.mark.parametrize("engine", ["lanes", "des"])
+def test_a_job_with_one_collection_has_a_gc_cpu(engine: Engine) -> None:
+    """The window between the first and the last collection would leave out the only one, and its CPU time."""
+    course = LiveGrowth(
+        form="job", clock="work", log_seconds=4.0, seconds=np.array([0.0, 4.0]), levels=np.array([0.2, 2.0])
+    )
+    found = replace(example_service(), growth=course)
+    settings = [replace(HOME, gogc=None, gomemlimit_bytes=limit * MIB) for limit in (1400, 500)]
+    one, more = (
+        run.metrics for run in simulate(found, settings, duration_seconds=60.0, replicas=8, engine=engine)
+    )
+    assert 0 < one["gc_cpu_fraction"].value < more["gc_cpu_fraction"].value
+    seconds = 4.0 / one["throughput_ratio"].value
+    assert one["gc_rate_hz"].value * seconds == pytest.approx(1.0, rel=0.05)  # one collection
+
+
 def test_the_live_heap_of_a_job_rises_on_after_its_last_cycle() -> None:
     """At the slope of the second half of the logged work; a heap that falls there stays at its last level."""
     seconds = np.array([0.0, 4.0, 8.0, 10.0])
@@ -255,3 +275,25 @@ def test_the_time_to_a_limit_is_the_slope_s() -> None:
     assert later.seconds.value > 1.5 * found.seconds.value
     assert limits_reached(growing("levels off", lengths=6.0), AT) == ()
     assert limits_reached(example_service(), AT) == ()
+
+
+def test_all_cycles_of_a_short_log_that_rises_throughout_are_used() -> None:
+    """A store that grows from nothing has few cycles, each a third higher: the last five alone show no rise."""
+    lines, seconds, marked = [], 0.3, 2.0
+    for number in range(1, 15):
+        peak_mib = max(2.0 * marked, 4.0)
+        seconds += (peak_mib - marked) / 14.0
+        marked = 1.4 + 4.6 * (seconds - 0.3)
+        lines.append(
+            f"gc {number} @{seconds:.3f}s 0%: 0.10+2.0+0.02 ms clock, 0.2+0.1/1.0/1.0+0.04 ms cpu,"
+            f" {int(peak_mib)}->{int(peak_mib)}->{int(marked)} MB, {int(peak_mib)} MB goal, 0 MB stacks,"
+            " 0 MB globals, 2 P"
+        )
+    trace = read_gctrace(io.BytesIO(("\n".join(lines) + "\n").encode()))
+    evidence = evidence_from(trace)
+    assert (service_window(evidence).start, working_window(evidence).start) == (0, 9)
+    found = calibrate(trace, name="store", overrides=Overrides(loop="open", go="1.27")).model
+    assert found.growth.form == "linear"
+    comparisons = {one.name: one for one in validate(found, trace, found.settings).comparisons}
+    assert abs(comparisons["gc_rate_hz"].error) < 0.15
+    assert abs(comparisons["heap_peak_mean_bytes"].error) < 0.15

@@ -51,3 +51,19 @@ def test_a_new_quantile_of_pauses_needs_one_row(monkeypatch: pytest.MonkeyPatch)
     found = replica_metrics(model, [model.settings], duration_seconds=60.0, replicas=64)
     p99, p999, longest = (np.median(found[f"stw_{name}_seconds"]) for name in ("p99", "p999", "max"))
     assert p99 <= p999 <= longest
+
+
+def test_the_metrics_of_a_job_are_over_all_of_it() -> None:
+    """Rates and shares divide by the job's length, with the work of the last collection; one collection is enough."""
+    model = example_service()
+    cycles = record_cycles(model, model.settings, duration_seconds=5.0)
+    found = cycle_metrics(cycles, job_seconds=10.0)
+    assert found["gc_rate_hz"] == pytest.approx(len(cycles) / 10.0)
+    columns = (cycles.assist_cpu_ns, cycles.background_cpu_ns)
+    pauses = (cycles.stw_sweep_term_cpu_ns, cycles.stw_mark_term_cpu_ns)
+    spent = sum(int(column.sum()) for column in columns + pauses)
+    assert found["gc_cpu_fraction"] == pytest.approx(spent / 1e9 / (10.0 * int(cycles.gomaxprocs[0])))
+    last = cycles.select(slice(len(cycles) - 1, None))
+    assert cycle_metrics(last, job_seconds=10.0)["gc_cpu_fraction"] > 0
+    with pytest.raises(ValueError, match="at least two"):
+        cycle_metrics(last)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcsim.engine.simulate import lanes_for
+from gcsim.errors import InputError
 from gcsim.service.parameters import Parameter
 from gcsim.service.profile import Profile
 from gcsim.settings import Settings
@@ -18,15 +19,36 @@ BURSTS = Profile(  # a twentieth of the time at ten times the pace of the rest
     live_factor=np.ones(4),
     alloc_factor=np.array([10.0, 10.0, 1.0, 1.0]) / 1.45,
 )
+#: The same, after a start that does not come again.
+ONCE = Profile(
+    seconds=np.array([0.0, 0.5, 0.5001, 1.0, 1.05, 1.0501, 2.0]),
+    live_factor=np.ones(7),
+    alloc_factor=np.array([20.0, 20.0, 1.0, 1.0, 5.0, 1.0, 1.0]),
+    repeats_from_seconds=1.0,
+)
 TIMES = st.floats(0.001, 3.5)
 
 
+@pytest.mark.parametrize("profile", [BURSTS, ONCE])
 @given(now=st.floats(0.0, 5.0), seconds=TIMES)
-def test_what_is_allocated_over_a_wait_is_what_was_waited_for(now: float, seconds: float) -> None:
+def test_what_is_allocated_over_a_wait_is_what_was_waited_for(
+    profile: Profile, now: float, seconds: float
+) -> None:
     """The mean pace over the wait for some bytes, times the wait, gives those bytes back, within periods and across."""
     start = np.array([now])
-    wait = BURSTS.wait_seconds(start, np.array([seconds]))
-    assert float((BURSTS.mean_alloc(start, wait) * wait)[0]) == pytest.approx(seconds, rel=1e-6)
+    wait = profile.wait_seconds(start, np.array([seconds]))
+    assert float((profile.mean_alloc(start, wait) * wait)[0]) == pytest.approx(seconds, rel=1e-6)
+
+
+def test_the_start_of_a_process_does_not_repeat() -> None:
+    """After its end the profile repeats from the time that it names."""
+    times = np.array([0.1, 2.1, 3.1, 7.02])
+    np.testing.assert_allclose(ONCE.alloc_at(times), ONCE.alloc_at(np.array([0.1, 1.1, 1.1, 1.02])))
+    assert ONCE.period_seconds == 1.0
+    assert Profile.from_document(ONCE.to_document()).repeats_from_seconds == 1.0
+    assert "repeats_from_seconds" not in BURSTS.to_document()
+    with pytest.raises(InputError, match="repeats_from_seconds"):
+        replace(ONCE, repeats_from_seconds=2.0)
 
 
 @given(now=st.floats(0.0, 5.0), first=TIMES, second=TIMES)

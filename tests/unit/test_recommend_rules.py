@@ -133,7 +133,7 @@ def test_variants_of_one_call_are_the_runs_of_their_own() -> None:
 def test_other_memory_is_taken_off_the_container() -> None:
     """The setting is that of a container without it; the document names both; too much of it is refused."""
     service = example_service()
-    found = recommend(service, memory_bytes=640 * MIB, other_memory_bytes=136 * MIB, plan=PLAN)
+    found = recommend(service, memory_bytes=640 * MIB, other_memory_bytes=128 * MIB, plan=PLAN)
     small = recommend(service, memory_bytes=512 * MIB, plan=PLAN)
     assert found.run == small.run
     document = found.to_json()

@@ -2,13 +2,17 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
+from statistics import median
 
 import pytest
 
+from experiments.software.page_cache import read_rows, spread_between_runs, spread_table, touched_shares
 from experiments.software.regret import Row as Recommendation
 from experiments.software.regret_page import regret_section
 from experiments.software.study import Row
 from experiments.software.summary import chosen, errors_table, figures, of_metric
+from gcsim.priors.file_pages import FILE_PAGES_OF_ANOTHER_RUN
 
 ROW = Row(
     label="nats-stream", split="held out", procs=2, gogc=50, limit_mib=None, repeat=1, source="capture",
@@ -18,7 +22,7 @@ ROW = Row(
 RECOMMENDED = Recommendation(
     label="nats-stream", split="held out", evidence="capture", budget="tight", budget_mib=129, verdict="trust",
     gogc=60, limit_mib=109, answered=True, kept=True, reason="", charged_mib=120.0, speed=1.0,
-    gc_cpu_fraction=0.025, best_gogc=100, best_limit_mib=None, best_gc_cpu_fraction=0.02,
+    gc_cpu_fraction=0.025, of_whole_job=False, best_gogc=100, best_limit_mib=None, best_gc_cpu_fraction=0.02,
 )  # fmt: skip
 
 
@@ -68,3 +72,19 @@ def test_the_section_counts_kept_budgets_of_each_evidence() -> None:
     assert totals.startswith("| capture | 3 | 2 | 2 |")
     assert any("no: stalls" in line for line in lines)
     assert regret_section([]) == []
+
+
+def test_the_spread_of_file_pages_follows_from_the_measured_runs() -> None:
+    """The prior of another run's file pages is what the kept runs give, and not a number of its own."""
+    rows = read_rows(Path("experiments/software/measured/page_cache.csv"))
+    shares = touched_shares(rows)
+    assert len(shares) == 3
+    assert median(map(spread_between_runs, shares.values())) == pytest.approx(
+        FILE_PAGES_OF_ANOTHER_RUN.rel_sd, abs=0.005
+    )
+    assert f"| median | | {FILE_PAGES_OF_ANOTHER_RUN.rel_sd:.3f} |" in spread_table(rows)
+
+
+def test_fewer_touched_pages_leave_more_to_the_page_cache() -> None:
+    """A program that touches all of its pages has no spread."""
+    assert spread_between_runs(0.4) > spread_between_runs(0.8) > spread_between_runs(1.0) == 0.0

@@ -12,7 +12,8 @@ from gcsim.engine.simulate import simulate, simulate_replicas
 from gcsim.engine.summary.intervals import Extrapolation, ratio_interval
 from gcsim.errors import InputError
 from gcsim.service.model import Model
-from gcsim.tuning.changes import Changes, Quota
+from gcsim.tuning.changes import Changes
+from gcsim.tuning.quota import Quota
 from gcsim.tuning.whatif import WhatIf, what_if
 from gcsim.units import MIB
 

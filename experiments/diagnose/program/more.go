@@ -129,18 +129,20 @@ func poolErrors(_ *store, end time.Time) {
 	})
 }
 
-// randomDrops fills a cache of small entries, and drops nine of ten at random: the rest holds their spans.
+// randomDrops fills a cache of small entries, and drops 39 of 40 at random: the rest holds their spans.
 func randomDrops(_ *store, end time.Time) {
 	random := rand.New(rand.NewSource(3))
-	cache := map[int][]byte{}
-	for i := 0; i < 1_200_000; i++ {
-		cache[i] = make([]byte, 96)
-	}
+	cache := make([]*[96]byte, 1_200_000)
 	for i := range cache {
-		if random.Intn(40) != 0 {
-			delete(cache, i)
+		cache[i] = new([96]byte)
+	}
+	kept := cache[:0]
+	for _, entry := range cache {
+		if random.Intn(40) == 0 {
+			kept = append(kept, entry)
 		}
 	}
+	cache = append([]*[96]byte(nil), kept...)
 	time.Sleep(time.Until(end))
 	runtime.KeepAlive(cache)
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gcsim.calibration.checks.movement_findings import movement_findings, printing_findings
+from gcsim.calibration.checks.movement_findings import TOO_FEW_CYCLES, movement_findings, printing_findings
 from gcsim.calibration.checks.refusals import limit_offer
 from gcsim.calibration.checks.stalls import LONG_PAUSE_SECONDS, find_stalls
 from gcsim.calibration.log_case import LogCase
@@ -15,7 +15,7 @@ from gcsim.gctrace.trace import Trace
 from gcsim.service.assessment import Finding
 from gcsim.units import format_gogc, format_seconds
 
-_FEW_CYCLES, _TOO_FEW_CYCLES = 30, 6  # the pacer uses five; quantiles of variability need more
+_FEW_CYCLES = 30  # quantiles of variability need these
 _WARM_SHARE = 0.4  # share of the log's time before the window
 _GAPS_SPOIL = 0.05  # share of missing cycles
 _FORCED_CARE, _FORCED_DISTRUST = 0.1, 0.5
@@ -55,7 +55,7 @@ def _metrics(case: LogCase) -> Iterator[Finding]:
 
 def _length(case: LogCase) -> Iterator[Finding]:
     count, seconds = len(case.evidence), case.seconds
-    if count < _TOO_FEW_CYCLES:
+    if count < TOO_FEW_CYCLES:
         yield Finding(
             "few cycles",
             "distrust",

@@ -12,11 +12,14 @@ from gcsim.calibration.estimate.movement import clock_seconds
 from gcsim.calibration.evidence import HALF_MIB, Evidence
 from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.stats.standard_error import printing_error
+from gcsim.calibration.window import WARM_SHARE
 from gcsim.service.assessment import Finding
 from gcsim.service.growth import LiveGrowth
-from gcsim.units import format_gogc, format_mib
+from gcsim.submodels.live_growth import central_course
+from gcsim.units import format_gogc, format_mib, format_seconds
 
 _FEW_CYCLES = 30  # fewer do not show steps
+TOO_FEW_CYCLES = 6  # the pacer uses five
 _MOVED = 0.15  # relative change between thirds of the window
 _SIGMAS = 4.0
 _PRINTED_FACTOR = 2.0  # times the printing error: smallest allocation of a cycle that printing shows
@@ -35,12 +38,32 @@ def movement_findings(case: LogCase) -> Iterator[Finding]:
         return
     if fitted.extrapolates:
         yield _compared(evidence, fitted)
+        yield from _start_up_alone(evidence, fitted)
     grows = not fitted.is_none or any(part.what == "live heap" for part in growth)
     if not grows and _moved(evidence.live_bytes):
         yield _unsteady("live heap", evidence.live_bytes, model.profile.live_factor, model.loop)
     rates = allocation_rates(evidence)
     if _moved(rates):
         yield _unsteady("allocation rate", rates, model.profile.alloc_factor, model.loop)
+
+
+def _start_up_alone(evidence: Evidence, fitted: LiveGrowth) -> Iterator[Finding]:
+    """A finding if few of the cycles lie after the fill-up of the live heap: the log shows little of the load."""
+    if fitted.form != "levels off":
+        return
+    clock = clock_seconds(evidence, fitted.clock)
+    course = central_course(fitted).factor(clock, np.zeros(clock.size, dtype=np.int64))
+    filled = np.flatnonzero(course >= WARM_SHARE * course[-1])
+    after = clock.size - int(filled[0])
+    if after >= _FEW_CYCLES:
+        return
+    seconds = float(evidence.start_seconds[filled[0]] - evidence.start_seconds[0])
+    yield Finding(
+        "warm-up",
+        "distrust" if after < TOO_FEW_CYCLES else "care",
+        f"{after} of {clock.size} cycles lie after the live heap has filled up, which takes {format_seconds(seconds)}:"
+        " the log shows the start, and little of the load after it; log for longer",
+    )
 
 
 def _compared(evidence: Evidence, fitted: LiveGrowth) -> Finding:

@@ -21,7 +21,7 @@ from gcsim.units import MIB
 
 RiseForm = Literal["linear", "levels off", "steps"]
 
-_FEWEST_CYCLES = 8
+FEWEST_CYCLES = 8
 _DECIDED = 1.0  # log of the likelihood of one clock over that of the other
 _LEAST_BYTES = 2.0 * MIB  # of the rise: more than truncation makes
 _LEAST_RISE = 0.15  # of the live heap at the start
@@ -117,7 +117,7 @@ def _fits(
     """All forms, with a given number of independent residuals or the number that the best form leaves."""
     count, mean = live_bytes.size, float(live_bytes.mean()) if live_bytes.size else 0.0
     length = float(clock_seconds[-1] - clock_seconds[0]) if count else 0.0
-    if count < _FEWEST_CYCLES or length <= 0 or mean <= 0:
+    if count < FEWEST_CYCLES or length <= 0 or mean <= 0:
         return None
     relative, seconds = live_bytes / mean, clock_seconds - clock_seconds[0]
     curvature = np.concatenate([[0.0], np.geomspace(*_LOG_LENGTHS, _CURVES) / length])

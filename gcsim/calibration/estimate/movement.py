@@ -46,6 +46,7 @@ class JobRun:
     """One whole run of a job."""
 
     tail_bytes: float  # allocated from the end of the last cycle to the end of the run
+    tail_seconds: float  # of that allocation at the log's rate
     heap_at_end_bytes: float
     wall_seconds: float = 0.0  # of the process; 0 if it is not known
     cpu_seconds: float = 0.0
@@ -62,8 +63,8 @@ class JobRun:
         started = evidence.heap_start_bytes - np.concatenate([[0.0], evidence.heap_marked_bytes[:-1]])
         ahead = float(np.median(started[1:] / np.maximum(evidence.heap_marked_bytes[:-1], 1.0))) * marked
         if info is None:
-            return cls._ending(marked, 0.5 * ahead)
-        run = cls._ending(marked, cls._tail_bytes(evidence, info, ahead, marked))
+            return cls._ending(evidence, 0.5 * ahead)
+        run = cls._ending(evidence, cls._tail_bytes(evidence, info, ahead, marked))
         return replace(run, wall_seconds=info.wall_seconds or 0.0, cpu_seconds=info.cpu_seconds or 0.0)
 
     @staticmethod
@@ -81,8 +82,12 @@ class JobRun:
         return 0.5 * ahead
 
     @classmethod
-    def _ending(cls, marked_bytes: float, tail_bytes: float) -> Self:
-        return cls(tail_bytes=tail_bytes, heap_at_end_bytes=marked_bytes + tail_bytes)
+    def _ending(cls, evidence: Evidence, tail_bytes: float) -> Self:
+        return cls(
+            tail_bytes=tail_bytes,
+            tail_seconds=tail_bytes / _rate(evidence),
+            heap_at_end_bytes=float(evidence.heap_marked_bytes[-1]) + tail_bytes,
+        )
 
 
 def _rate(evidence: Evidence) -> float:
@@ -116,9 +121,11 @@ def find_movement(evidence: Evidence, loop: Loop, *, job: JobRun | None = None) 
             live_trend=np.ones(len(evidence)),
         )
     trend = central_course(growth).factor(clock, np.zeros(len(evidence), dtype=np.int64))
-    return Movement(
-        growth=growth, profile=find_profile(evidence, evidence.live_bytes / trend), live_trend=trend
-    )
+    profile = find_profile(evidence, evidence.live_bytes / trend)
+    if growth.form == "levels off" and not profile.is_steady:
+        # the first half holds the fill-up, whose allocation does not come again
+        profile = replace(profile, repeats_from_seconds=0.5 * float(profile.seconds[-1]))
+    return Movement(growth=growth, profile=profile, live_trend=trend)
 
 
 def clock_seconds(evidence: Evidence, clock: GrowthClock) -> FloatArray:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from gcsim.calibration.memory.parts import (
     log_normal,
 )
 from gcsim.calibration.stats.random_effects import pooled
+from gcsim.priors.file_pages import FILE_PAGES_OF_ANOTHER_RUN
 from gcsim.priors.heap_fragments import HEAP_FRAGMENTS
 from gcsim.priors.records import MemoryPrior
 from gcsim.service.parameters import Parameter
@@ -91,13 +93,21 @@ def _unknown(outside: Mapping[str, Parameter], file: Parameter, prior: MemoryPri
 def _from_rss(
     posterior: Parts, rss_peak_bytes: float, peak: float, prior: MemoryPrior, hot: Parameter
 ) -> dict[str, Parameter]:
-    """The parameters from a measured peak of RSS alone: file pages keep their prior within the rest of RSS."""
+    """The parameters from a measured peak of RSS alone: file pages keep their prior within the rest of RSS.
+
+    Another run has other file pages, by an amount that the measurement does not show.
+    """
     source = "prior: resident text, data and C memory; updated by the capture's peak"
     non_go = np.maximum(posterior.rss_beside_bytes, LEAST_NON_GO_BYTES)
     file = file_pages_within(posterior.file_resident_bytes)
+    other_pages = _other_pages_bytes(file)
+    beside = log_normal(non_go, source, "prior")
     return {
-        **_measured(rss_peak_bytes, 0.0, posterior, peak, prior, "capture"),
-        "rss_beside_bytes": log_normal(non_go, source, "prior"),
+        **_measured(rss_peak_bytes, other_pages, posterior, peak, prior, "capture"),
+        "rss_beside_bytes": replace(
+            beside,
+            rel_sd=max(beside.rel_sd, min(math.hypot(beside.rel_sd, other_pages / beside.value), 1.0)),
+        ),
         **_file_parameters(
             log_normal(file, "prior: file pages of real programs; updated by the capture's peak", "prior"),
             0.0,
@@ -115,7 +125,10 @@ def _from_parts(
     rss, pages = posterior.rss_bytes(peak), posterior.file_resident_bytes
     measured = process.rss_peak_bytes if process.peak_error == 0 else None
     follows = _file_share(process, measured, rss, pages)
-    own_error = 0.0 if measured is not None else float((rss - follows * pages).std())
+    known = not file.is_prior
+    # the draws of file pages move RSS by ``follows``, and those of measured file pages are of another run
+    other_pages = (1.0 - follows if known else 1.0) * _other_pages_bytes(pages)
+    own_error = math.hypot(0.0 if measured is not None else float((rss - follows * pages).std()), other_pages)
     non_go = np.maximum(posterior.rss_beside_bytes, LEAST_NON_GO_BYTES)
     size = float(non_go.mean())
     size_at_peak = float(rss.mean()) if measured is None else measured
@@ -128,9 +141,8 @@ def _from_parts(
         origin,
         least_base=_least_base(posterior, process, measured),
     )
-    spread = float((non_go - follows * pages).std())
+    spread = math.hypot(float((non_go - follows * pages).std()), other_pages)
     updated = f"updated by a {source}"
-    known = not file.is_prior
     return resident | {
         "rss_beside_bytes": Parameter(size, min(spread / size, 1.0), f"prior, {updated}", "prior"),
         "file_resident_bytes": file if known else log_normal(pages, f"{file.source}; {updated}", "prior"),
@@ -138,6 +150,11 @@ def _from_parts(
         "file_hot_share": log_normal(posterior.file_hot_share, f"{hot.source}; {updated}", "prior"),
         "kernel_bytes": log_normal(posterior.kernel_bytes, f"{KERNEL.source}; {updated}", "prior"),
     }
+
+
+def _other_pages_bytes(pages: FloatArray) -> float:
+    """The standard deviation of the file pages of another run, in bytes, where a run has ``pages``."""
+    return FILE_PAGES_OF_ANOTHER_RUN.rel_sd * float(pages.mean())
 
 
 def _file_share(process: ProcessMemory, measured: float | None, rss: FloatArray, pages: FloatArray) -> float:

@@ -189,7 +189,11 @@ def _assists(subject: Subject) -> Iterator[Cause]:
     place = int(assists.argmax())
     yield Cause(
         name="assists-slow-program",
-        severity="serious" if cpu >= ASSIST_CPU_SERIOUS and len(assists) >= MANY_CYCLES else "worth knowing",
+        severity=(
+            "serious"
+            if cpu >= ASSIST_CPU_SERIOUS and len(assists) >= MANY_CYCLES and not subject.gc_waits_for_cpu
+            else "worth knowing"
+        ),
         confidence="high" if len(assists) >= MANY_CYCLES else "medium",
         sentence=(
             f"Assists take {format_percent(cpu, 2)} of all CPU, and {format_percent(phase, 2)} of the CPU"

@@ -16,7 +16,9 @@ from gcsim.diagnosis.thresholds import (
     LEAK_SECONDS,
     LEVELLED_OFF,
     MANY_CYCLES,
+    SOON_LOG_LENGTHS,
     STACKS_LEAD,
+    STEADY,
     SURE_LEAK_SECONDS,
 )
 from gcsim.metrics import Estimate
@@ -50,6 +52,14 @@ def _with_forecast(subject: Subject, cause: Cause, heap: Rise | None, stacks: Ri
         return cause
     ahead = Ahead.of(subject, observed(subject)[0], heap, stacks)
     forecasts = tuple(ahead.forecasts())
+    if heap is not None and cause.name == "heap-leak" and _is_small(heap, forecasts):
+        return _warm_up(
+            subject,
+            heap,
+            "worth knowing",
+            "low",
+            "the rise is small for so short a log: start-up, or a slow leak",
+        )
     sentence = " ".join([cause.sentence, *(_reached(one) for one in forecasts)])
     part = ahead.stacks
     if cause.name == "heap-leak":
@@ -86,27 +96,43 @@ def _goroutines(subject: Subject, rise: Rise, heap: Rise | None) -> Cause:
 
 def _heap(subject: Subject, rise: Rise) -> Cause:
     severity, confidence, what = _judged(subject, rise)
-    moved = f"The live heap grows {_rate(rise.part)}, from {format_mib(max(rise.part.first_bytes, MIB))} to"
-    moved += f" {format_mib(rise.part.last_bytes)} in {format_seconds(rise.lasted_seconds)}"
     if severity == "serious":
         return Cause(
             name="heap-leak",
             severity=severity,
             confidence=confidence,
-            sentence=f"{moved}, and has not levelled off: {what}.",
+            sentence=f"{_moved(rise)}, and has not levelled off: {what}.",
             signs=_ends(subject, rise, "live heap"),
             steps=_heap_steps(subject),
             log=subject.name,
         )
+    return _warm_up(subject, rise, severity, confidence, what)
+
+
+def _moved(rise: Rise) -> str:
+    return (
+        f"The live heap grows {_rate(rise.part)}, from {format_mib(max(rise.part.first_bytes, MIB))} to"
+        f" {format_mib(rise.part.last_bytes)} in {format_seconds(rise.lasted_seconds)}"
+    )
+
+
+def _warm_up(subject: Subject, rise: Rise, severity: Severity, confidence: Confidence, what: str) -> Cause:
     return Cause(
         name="heap-warm-up",
         severity=severity,
         confidence=confidence,
-        sentence=f"{moved}: {what}.",
+        sentence=f"{_moved(rise)}: {what}.",
         signs=_ends(subject, rise, "live heap"),
         steps=(Step(text="Log for longer under the same load: a leak goes on, a warm-up ends."),),
         log=subject.name,
     )
+
+
+def _is_small(rise: Rise, forecasts: tuple[Forecast, ...]) -> bool:
+    """Whether a short log shows a small rise that reaches no known limit for a long time."""
+    soon = any(one.seconds.value < SOON_LOG_LENGTHS * rise.lasted_seconds for one in forecasts)
+    small = rise.part.last_bytes < STEADY * rise.part.first_bytes
+    return small and rise.lasted_seconds < SURE_LEAK_SECONDS and not soon
 
 
 def _judged(subject: Subject, rise: Rise) -> tuple[Severity, Confidence, str]:

@@ -24,6 +24,7 @@ from gcsim.diagnosis.thresholds import (
     LARGE_JUMP_BYTES,
     LARGE_JUMP_SERIOUS,
     LARGE_JUMP_SHARE,
+    LOW_GOGC_CPU_WORTH,
     MANY_CYCLES,
     MINIMUM_HEAP_RATE,
     MINIMUM_HEAP_SERIOUS_CPU,
@@ -141,12 +142,12 @@ def _large(subject: Subject) -> Iterator[Cause]:
     if share < LARGE_JUMP_SHARE or int(jumped.sum()) < 3:
         return
     over = float(np.median(jump[jumped] / goals[jumped]))
+    origin = subject.case.log.origins.gogc
     place = int(np.argmax(np.where(jumped, jump, 0.0)))
-    row = subject.row(place)
     yield Cause(
         name="large-allocations",
         severity="serious" if over >= LARGE_JUMP_SERIOUS else "worth knowing",
-        confidence="high" if int(jumped.sum()) >= 5 else "medium",
+        confidence="high" if int(jumped.sum()) >= 5 and origin != "assumed" else "medium",
         sentence=(
             f"In {format_percent(share, 2)} of cycles the heap is already"
             f" {format_mib(float(np.median(jump[jumped])))} past its goal when the cycle starts: single"
@@ -157,7 +158,7 @@ def _large(subject: Subject) -> Iterator[Cause]:
             subject.sign(
                 f"starts at {format_mib(float(evidence.heap_start_bytes[place]))}, goal"
                 f" {format_mib(float(goals[place]))}",
-                row=row,
+                row=subject.row(place),
                 value=float(jump[place]),
                 unit="bytes",
             ),
@@ -182,12 +183,17 @@ def _goals_before_jump(subject: Subject) -> FloatArray:
     """
     evidence, gogc = subject.window, subject.settings.gogc
     goals = np.where(np.isfinite(evidence.heap_goal_bytes), evidence.heap_goal_bytes, np.inf)
-    if gogc is None or subject.case.log.origins.gogc == "assumed":
+    if gogc is None:
         return goals
     roots = evidence.stack_bytes[:-1] + evidence.globals_bytes[:-1]
     marked = evidence.heap_marked_bytes[:-1]
     by_gogc = np.maximum(marked + (marked + roots) * gogc / 100.0, float(heap_minimum_bytes(gogc)))
-    goals[1:] = np.where(evidence.follows, np.minimum(goals[1:], by_gogc), goals[1:])
+    raised = evidence.follows
+    if (
+        subject.case.log.origins.gogc == "assumed"
+    ):  # GOGC=100 counts only where the cycle starts at the printed goal
+        raised = raised & (evidence.heap_start_bytes[1:] >= goals[1:] - 0.5 * MIB)
+    goals[1:] = np.where(raised, np.minimum(goals[1:], by_gogc), goals[1:])
     return goals
 
 
@@ -202,7 +208,8 @@ def _gogc_low(subject: Subject) -> Iterator[Cause]:
     gogc = subject.settings.gogc
     if gogc is None or gogc > GOGC_LOW or len(subject.window) < FEW_CYCLES:
         return
-    if not _is_costly(subject, GC_CPU_WORTH):
+    with_idle = subject.gc_cpu + subject.metric("gc_idle_cpu_fraction")
+    if not _is_costly(subject, GC_CPU_WORTH) and not with_idle >= LOW_GOGC_CPU_WORTH:
         return
     origin = subject.case.log.origins.gogc
     yield Cause(

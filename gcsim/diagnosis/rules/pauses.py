@@ -14,6 +14,7 @@ from gcsim.diagnosis.thresholds import (
     LONG_PAUSE_SECONDS,
     LONG_PAUSES_SERIOUS_COUNT,
     LONG_PAUSES_SERIOUS_SHARE,
+    LONG_PAUSES_SERIOUS_TIME,
 )
 from gcsim.units import format_percent, format_seconds
 
@@ -44,7 +45,12 @@ def pause_causes(subject: Subject) -> Iterator[Cause]:
     kind = max(kinds, key=lambda one: float(kinds[one].max()))
     place, worst = int(kinds[kind].argmax()), float(kinds[kind].max())
     share = count / max(sum(int((pauses > 0).sum()) for pauses in kinds.values()), 1)
-    serious = count >= LONG_PAUSES_SERIOUS_COUNT and share >= LONG_PAUSES_SERIOUS_SHARE
+    stopped = sum(float(pauses[pauses >= least].sum()) for pauses in kinds.values())
+    serious = (
+        count >= LONG_PAUSES_SERIOUS_COUNT
+        and share >= LONG_PAUSES_SERIOUS_SHARE
+        and stopped >= LONG_PAUSES_SERIOUS_TIME * subject.whole_seconds
+    )
     crowded = subject.is_crowded
     of_program = crowded and _stops_late(counts, kinds)
     most = max(counts, key=lambda one: counts[one])

@@ -27,6 +27,7 @@ _SATURATED_SHARE = 0.9  # a program that keeps this share of its Ps busy would k
 # share. Development programs that waited have 0.41 to 0.71
 LEAST_SERVED = 0.8
 # Wide priors, in which chance in a few draws would move the answer by MiB, with the base of each one's sequence
+_LEAST_PAGES_BYTES = 1.0
 EVENLY_DRAWN = {"file_resident_bytes": 2, "file_hot_share": 3}
 _HEAP_EXPONENT_RANGE = (-0.7, 0.8)  # near 1, the cost of marking would grow faster than the heap
 
@@ -61,15 +62,21 @@ def _deviations(name: str, replicas: int, seed: int) -> FloatArray:
 
 
 def _with_file_pages(model: Model, drawn: dict[str, FloatArray]) -> dict[str, FloatArray]:
-    """Constants of RSS that fit the drawn file pages.
+    """Constants of RSS, and the hot share, that fit the drawn file pages.
 
     Where anonymous memory was measured, or nothing was, more file pages are more RSS (``rss_file_share`` 1), and
     anonymous memory does not change. Where RSS alone was, more file pages are less anonymous memory (0), and RSS does
-    not change.
+    not change. Measured file pages vary by pages that the program does not touch, which are cold: the hot pages stay.
     """
     known = model.parameters
+    pages = known.file_resident_bytes
+    of_measured = (
+        1.0 if pages.is_prior else pages.value / np.maximum(drawn["file_resident_bytes"], _LEAST_PAGES_BYTES)
+    )
+    hot = RANGES["file_hot_share"].clip(drawn["file_hot_share"] * of_measured)
     more = known.rss_file_share.value * (drawn["file_resident_bytes"] - known.file_resident_bytes.value)
-    return {name: RANGES[name].clip(drawn[name] + more) for name in ("rss_base_bytes", "rss_beside_bytes")}
+    found = {name: RANGES[name].clip(drawn[name] + more) for name in ("rss_base_bytes", "rss_beside_bytes")}
+    return found | {"file_hot_share": hot}
 
 
 def _measured_together(model: Model, drawn: dict[str, FloatArray]) -> dict[str, FloatArray]:

@@ -19,9 +19,10 @@ from gcsim.engine.lanes.array_values import Constant, Form, Leaf, Name, Operatio
 
 _MOST_PATHS = 24  # a function with more is no program: each one is recorded, which is slow
 
-_RECORDED_EACH = (
-    2  # of the calls with an unknown branch: some branches are taken once, such as that of a first cycle
+_LEAST_CALLS = (
+    16  # before the first recording, which takes as long as some twenty calls: short runs need none
 )
+_RECORDED_EACH = 2  # of the calls with an unknown branch: some branches are taken once
 
 Fixed = TypeVar("Fixed")
 Varying = TypeVar("Varying")
@@ -51,7 +52,7 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
         self._values = Values()
         self._root: _Node | None = None
         self._replay: Callable[[Fixed, Varying, Kept], Result] | None = None
-        self._paths = 0
+        self.paths = 0  # that are recorded
         self._unknown = 0  # calls that took an unknown branch
         self.recordable = True  # False after an operation that cannot be recorded
 
@@ -63,7 +64,7 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
             except UnknownBranchError:
                 pass
         self._unknown += 1
-        if not self.recordable or self._paths == _MOST_PATHS or self._unknown % _RECORDED_EACH:
+        if not self._records_next():
             return self._function(fixed, varying)
         try:
             result, path = record(self._function, self._values, fixed, varying)
@@ -73,9 +74,14 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
         self._add(path)
         return result  # type: ignore[no-any-return]
 
+    def _records_next(self) -> bool:
+        """Whether a call with an unknown branch is to be recorded."""
+        pays = self._unknown > _LEAST_CALLS and self._unknown % _RECORDED_EACH == 0
+        return pays and self.recordable and self.paths < _MOST_PATHS
+
     def _add(self, path: Path) -> None:
         """Adds a recorded path to the program."""
-        self._paths += 1
+        self.paths += 1
         self._root = _merged(self._root, path.steps, path.result)
         text, constants = _Writer(self._values).program(self._root)
         self._replay = _compiled(text)(constants)

@@ -5,7 +5,9 @@ from typing import Unpack
 
 import numpy as np
 
+from gcsim.arrays import BoolArray, FloatArray
 from gcsim.engine.controllers import GcSetting
+from gcsim.engine.cycle_step import CycleStep
 from gcsim.engine.inputs.bounds import OLDEST_SIMULATED_MINOR
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.lanes.array_program import ArrayProgram
@@ -93,15 +95,13 @@ def run_lanes(
         if any_done:
             ended &= ~done
         if engine.growth is not None:
-            job_ends, share = engine.growth.job_end(
-                engine.parameters.replica,
-                worked_bytes=worked,
-                to_allocate_bytes=step.heap_start_bytes - marked,
-            )
-            active = active.with_end_between(step, job_ends & ~done, marked_bytes=marked, share=share)
-            ended |= job_ends & ~done
+            active, job_ends = _end_jobs(active, engine, engine.growth, step, done, worked, since, marked)
+            ended |= job_ends
             share = (duration_seconds - since) / np.maximum(step.start_seconds - since, 1e-9)
             active = active.with_end_between(step, ended, marked_bytes=marked, share=share)
+            if engine.growth.growth.form == "job":  # cut by the duration
+                heap, end = active.heap_at_end_bytes, np.full_like(since, duration_seconds)
+                active = active.with_job_end(ended, heap_bytes=heap, seconds=end)
         if any_done or ended.any():
             done |= ended
             any_done = True
@@ -118,7 +118,11 @@ def run_lanes(
             addition = Addition(step, counted)
         active = _added(active, addition, setting_changes)
         if engine.growth is not None:
-            done |= engine.growth.is_job_over(engine.parameters.replica, engine.state.worked_bytes)
+            over = ~done & engine.growth.is_job_over(engine.parameters.replica, engine.state.worked_bytes)
+            active = active.with_job_end(
+                over, heap_bytes=step.heap_end_bytes, seconds=engine.state.now_seconds
+            )
+            done |= over
             any_done = any_done or bool(done.any())
         finished = np.count_nonzero(done) if any_done else 0
         if finished == done.size or steps == most_cycles:
@@ -130,6 +134,41 @@ def run_lanes(
             engine.keep(keep)
             active, places, done = active.select(keep), places[keep], done[keep]
             any_done = False
+
+
+def _end_jobs(
+    active: LaneTotals,
+    engine: LaneEngine,
+    growth: GrowthCourses,
+    step: CycleStep,
+    done: BoolArray,
+    worked_bytes: FloatArray,
+    since_seconds: FloatArray,
+    marked_bytes: FloatArray,
+) -> tuple[LaneTotals, BoolArray]:
+    """The sums, and the lanes whose job ends before this cycle ends: a log does not show a cycle that it cuts.
+
+    The sums have heap and time at the end. ``worked_bytes``, ``since_seconds`` and ``marked_bytes`` are of the end of
+    the last cycle.
+    """
+    replica, state = engine.parameters.replica, engine.state
+    black = step.heap_end_bytes - step.heap_start_bytes
+    until_start = state.worked_bytes - worked_bytes - black
+    before, share = growth.job_end(replica, worked_bytes=worked_bytes, to_allocate_bytes=until_start)
+    marking, part = growth.job_end(replica, worked_bytes=worked_bytes + until_start, to_allocate_bytes=black)
+    marking &= ~before
+    start = step.start_seconds
+    active = active.with_job_end(
+        before & ~done,
+        heap_bytes=marked_bytes + share * (step.heap_start_bytes - marked_bytes),
+        seconds=since_seconds + share * (start - since_seconds),
+    )
+    active = active.with_job_end(
+        marking & ~done,
+        heap_bytes=step.heap_start_bytes + part * black,
+        seconds=start + part * (state.now_seconds - start),
+    )
+    return active, (before | marking) & ~done
 
 
 def _added(totals: LaneTotals, addition: Addition, setting_changes: bool) -> LaneTotals:

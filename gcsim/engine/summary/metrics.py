@@ -25,7 +25,8 @@ def lane_metrics(
     totals: LaneTotals,
     parameters: LaneParameters,
     *,
-    duration_seconds: float | None,
+    duration_seconds: float,
+    job_bytes: FloatArray | None,
     pauses: Pauses,
     pause_scale: FloatArray,
     process: ProcessDraws,
@@ -36,14 +37,21 @@ def lane_metrics(
 
     A lane with fewer than two collections has rates and shares of 0. A lane without collections, as with GOGC=off and
     no limit, has a heap of all allocated bytes. ``pause_levels`` holds a uniform draw, 0 to 1, for each of
-    PAUSE_QUANTILES in each lane. ``duration_seconds`` is None for a job: its cycles are all that there are.
+    PAUSE_QUANTILES in each lane. Of a job, ``job_bytes`` is all that it allocates: its rates and shares are over the
+    whole job, so that one cycle is enough for them.
     """
     cycles = np.maximum(totals.cycles, 1.0)
-    window_s = totals.last_start_seconds - totals.first_start_seconds
-    seconds = window_s if duration_seconds is None else np.full_like(window_s, duration_seconds)
-    has_window = (totals.cycles >= 2) & (window_s > 0)
+    if job_bytes is None:
+        window_s = totals.last_start_seconds - totals.first_start_seconds
+        has_window = (totals.cycles >= 2) & (window_s > 0)
+        counted, seconds = cycles - 1.0, np.full_like(window_s, duration_seconds)
+    else:
+        totals = totals.with_last_cycle()
+        usual_s = job_bytes / calibrated_bytes_per_second  # an event run without a cycle states no end
+        window_s = seconds = np.where(totals.end_seconds > 0, totals.end_seconds, usual_s)
+        counted, has_window = totals.cycles, window_s > 0
     per_window = np.where(has_window, 1.0 / np.where(has_window, window_s, 1.0), 0.0)
-    rate_hz = (cycles - 1.0) * per_window
+    rate_hz = counted * per_window
     expected_cycles = np.maximum(rate_hz * seconds, 1.0)
     per_capacity = per_window / parameters.gomaxprocs
     pause_cpu = (parameters.sweep_term_seconds + parameters.mark_term_seconds) * rate_hz
@@ -51,9 +59,11 @@ def lane_metrics(
     peak_bytes = _extrapolated_peak(totals, cycles, expected_cycles)
     rate = np.minimum(parameters.arrival_bytes_per_second, parameters.capacity_bytes_per_second)
     uncollected = totals.cycles == 0
-    kept_bytes = np.where(uncollected, parameters.live_bytes + rate * seconds, 0.0)
+    kept = parameters.live_bytes + rate * seconds if job_bytes is None else totals.heap_at_end_bytes
+    kept_bytes = np.where(uncollected, kept, 0.0)
     peak_bytes = np.maximum(peak_bytes, kept_bytes)
-    mutator_rate = np.where(has_window, totals.mutator_bytes * per_window, rate)
+    allocated = totals.mutator_bytes if job_bytes is None else job_bytes
+    mutator_rate = np.where(has_window, allocated * per_window, rate)
     highest = np.maximum(peak_bytes, totals.heap_at_end_bytes)
     metrics = {
         "gc_rate_hz": rate_hz,

@@ -29,6 +29,7 @@ class LaneTotals:
     heap_at_end_bytes: (
         FloatArray  # when the run or its job ends between two cycles; 0 for a program that does not grow
     )
+    end_seconds: FloatArray  # when the job ends, or its run before that; 0 for a program that is no job
     heap_marked_mib: FloatArray
     heap_goal_mib: FloatArray
     heap_live_mib: FloatArray
@@ -71,6 +72,17 @@ class LaneTotals:
         heap = marked_bytes + np.clip(share, 0.0, 1.0) * (step.heap_start_bytes - marked_bytes)
         is_new = ended & (self.heap_at_end_bytes == 0)
         return replace(self, heap_at_end_bytes=np.where(is_new, heap, self.heap_at_end_bytes))
+
+    def with_job_end(self, ended: BoolArray, *, heap_bytes: FloatArray, seconds: FloatArray) -> Self:
+        """The sums with heap and time at the end of the job in each lane that ``ended`` marks; what is set stays."""
+        first = ended & (self.end_seconds == 0)
+        heap = np.where(first & (self.heap_at_end_bytes == 0), heap_bytes, self.heap_at_end_bytes)
+        return replace(self, heap_at_end_bytes=heap, end_seconds=np.where(first, seconds, self.end_seconds))
+
+    def with_last_cycle(self) -> Self:
+        """The sums with the work of the last cycle, as for a window that ends after it."""
+        kinds = ("assist_cpu_seconds", "background_cpu_seconds", "idle_cpu_seconds")
+        return replace(self, **{kind: getattr(self, kind) + getattr(self, f"last_{kind}") for kind in kinds})
 
     def with_setting(self, setting: GcSetting) -> Self:
         """The sums of lanes that were added without ``setting_changes`` and had ``setting`` in every cycle."""
@@ -158,9 +170,13 @@ def with_cycle(totals: LaneTotals, addition: Addition, *, setting_changes: bool 
             totals.background_cpu_seconds, totals.last_background_cpu_seconds, counted
         ),
         idle_cpu_seconds=_with_last(totals.idle_cpu_seconds, totals.last_idle_cpu_seconds, counted),
-        last_assist_cpu_seconds=_weighted(phase.assist_cpu_seconds, weight),
-        last_background_cpu_seconds=_weighted(phase.background_cpu_seconds, weight),
-        last_idle_cpu_seconds=_weighted(phase.idle_cpu_seconds, weight),
+        last_assist_cpu_seconds=_last_of(
+            totals.last_assist_cpu_seconds, phase.assist_cpu_seconds, counted, weight
+        ),
+        last_background_cpu_seconds=_last_of(
+            totals.last_background_cpu_seconds, phase.background_cpu_seconds, counted, weight
+        ),
+        last_idle_cpu_seconds=_last_of(totals.last_idle_cpu_seconds, phase.idle_cpu_seconds, counted, weight),
     )
     if not setting_changes:
         return found
@@ -170,6 +186,14 @@ def with_cycle(totals: LaneTotals, addition: Addition, *, setting_changes: bool 
 def _with_last(total: FloatArray, last: FloatArray, counted: BoolArray | None) -> FloatArray:
     """The sum with the value of the cycle before, in the lanes that have a next one."""
     return total + (last if counted is None else counted * last)
+
+
+def _last_of(
+    last: FloatArray, now: FloatArray, counted: BoolArray | None, weight: FloatArray | float
+) -> FloatArray:
+    """The value of the last counted cycle."""
+    weighted = _weighted(now, weight)
+    return weighted if counted is None else np.where(counted, weighted, last)
 
 
 def _with_setting_of(

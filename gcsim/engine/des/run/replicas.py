@@ -137,12 +137,13 @@ def _run_lane(
         totals = with_cycle(totals, Addition(_step(cycle, start_s), counted))
 
     with finite_arithmetic(model.name), rare_garbage_collection():  # also in another process
-        latencies, heap_at_end_bytes = run_cycles(
+        latencies, end = run_cycles(
             model, lane.settings, lane.parameters, add, plan,
             replica=lane.replica, most_cycles=most_cycles, growth=lane.growth, until=length,
         )  # fmt: skip
     if lane.growth is not None:
-        totals.heap_at_end_bytes = np.array([heap_at_end_bytes])
+        totals.heap_at_end_bytes = np.array([end.heap_bytes])
+        totals.end_seconds = np.array([end.seconds])
     errors = {} if length is None else length.errors()
     if latencies is None:
         return totals, {}, errors

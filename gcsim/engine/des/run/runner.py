@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from simpy import Event
@@ -30,6 +30,13 @@ from gcsim.submodels.live_growth import GrowthCourses
 _FIRST = np.zeros(1, dtype=np.int64)  # the place of a run's growth among one course
 
 
+class RunEnd(NamedTuple):
+    """The end of a run: heap, and time of a job's end. 0 if the run ends after a number of cycles, or without one."""
+
+    heap_bytes: float = 0.0
+    seconds: float = 0.0
+
+
 def run_cycles(
     model: Model,
     settings: Settings,
@@ -42,10 +49,8 @@ def run_cycles(
     growth: GrowthCourses | None = None,
     until: RunLength | None = None,
     **changes: Unpack[PlanFields],
-) -> tuple[LatencySums | None, float]:
-    """Simulates one run; returns the latencies of its requests and the heap at its end.
-
-    Without requests the latencies are None. The heap is in bytes, and 0 if the run ends after a number of cycles.
+) -> tuple[LatencySums | None, RunEnd]:
+    """Simulates one run; returns the latencies of its requests and its end. Without requests the latencies are None.
 
     ``on_cycle`` receives each cycle after the warm-up and its start in seconds since the end of the warm-up. With
     ``until`` the run ends as soon as it has enough cycles.
@@ -53,7 +58,7 @@ def run_cycles(
     plan = plan.changed(**changes)
     run = _Run(model, settings, parameters, on_cycle, plan, replica=replica, growth=growth, length=until)
     run.play(most_cycles=most_cycles)
-    return run.latencies, run.heap_at_end_bytes
+    return run.latencies, run.end
 
 
 def record_run(
@@ -130,7 +135,7 @@ class _Run:
         self._length = length
         self._last_cycle: Cycle | None = None
         self._worked_bytes = 0.0  # by the end of the last cycle
-        self.heap_at_end_bytes = 0.0  # of a run that ends between two cycles
+        self.end = RunEnd()
         self._warm_up_cycles = 0  # cycles of the warm-up, once it is over
         self._record, self._objects = record, objects
         self.recorder: Recorder | None = None
@@ -226,7 +231,7 @@ class _Run:
             enough = self._length is not None and self._length.add(cycle, start_s, self.latencies)
         self._keep(cycle)
         counted = cycle.number - self._warm_up_cycles
-        done = over or enough or counted == self._most_cycles or self._is_job_done()
+        done = over or enough or counted == self._most_cycles
         if done and not self._stop.triggered:
             self._stop.succeed()
 
@@ -235,27 +240,40 @@ class _Run:
         self._last_cycle = cycle
         self._worked_bytes = self.process.machine.allocated_bytes - self.process.epoch_allocated_bytes
 
-    def _is_job_done(self) -> bool:
-        """Whether the program has done the work of its job."""
-        growth = self.process.growth
-        return growth is not None and bool(growth.is_job_over(_FIRST, np.array([self._worked_bytes]))[0])
-
     def _is_over(self, following: Cycle, run_has_ended: bool) -> bool:
-        """Whether the run or its job ended between the last cycle and this one; sets the heap at that time."""
-        last, growth = self._last_cycle, self.process.growth
+        """Whether the run or its job ended between the last cycle's end and this one's; sets the end.
+
+        A log does not show a cycle that the end of its job cuts.
+        """
+        last, growth, process = self._last_cycle, self.process.growth, self.process
         if last is None or growth is None:
             return run_has_ended
-        to_allocate = following.heap_start_bytes - last.heap_marked_bytes
-        ends, share = growth.job_end(
-            _FIRST,
-            worked_bytes=np.array([self._worked_bytes]),
-            to_allocate_bytes=np.array([float(to_allocate)]),
-        )
-        part = float(share[0])
-        if not ends[0]:
-            at_ns = self.process.epoch_ns + self._plan.duration_seconds * 1e9
-            part = (at_ns - last.end_ns) / max(following.start_ns - last.end_ns, 1)
-        over = bool(ends[0]) or run_has_ended
-        if over:
-            self.heap_at_end_bytes = last.heap_marked_bytes + min(max(part, 0.0), 1.0) * to_allocate
-        return over
+        worked = process.machine.allocated_bytes - process.epoch_allocated_bytes
+        black = following.heap_end_bytes - following.heap_start_bytes
+        at_start = worked - black
+        before, part = _job_end(growth, self._worked_bytes, at_start - self._worked_bytes)
+        marking, mark_part = _job_end(growth, at_start, black)
+        grown, between = following.heap_start_bytes - last.heap_marked_bytes, following.start_ns - last.end_ns
+        if before:
+            self.end = self._end_at(last.heap_marked_bytes + part * grown, last.end_ns + part * between)
+        elif marking:
+            marked_ns = following.end_ns - following.start_ns
+            self.end = self._end_at(
+                following.heap_start_bytes + mark_part * black, following.start_ns + mark_part * marked_ns
+            )
+        elif run_has_ended:
+            at_ns = process.epoch_ns + self._plan.duration_seconds * 1e9
+            part = min(max((at_ns - last.end_ns) / max(between, 1), 0.0), 1.0)
+            self.end = self._end_at(last.heap_marked_bytes + part * grown, at_ns)
+        return before or marking or run_has_ended
+
+    def _end_at(self, heap_bytes: float, at_ns: float) -> RunEnd:
+        return RunEnd(heap_bytes, (at_ns - self.process.epoch_ns) * 1e-9)
+
+
+def _job_end(growth: GrowthCourses, worked_bytes: float, to_allocate_bytes: float) -> tuple[bool, float]:
+    """``GrowthCourses.job_end`` of one run."""
+    ends, part = growth.job_end(
+        _FIRST, worked_bytes=np.array([worked_bytes]), to_allocate_bytes=np.array([float(to_allocate_bytes)])
+    )
+    return bool(ends[0]), float(part[0])
