@@ -15,12 +15,12 @@ ARMS = tuple(orders(go, *LOAD, go=go, seconds=7.0) for go in VERSIONS)
 _OLD = Claim(
     claim="Pauses of Go 1.4, and of Go 1.5 to 1.11",
     verdict="not testable",
-    why="no toolchain before 1.19 can be had here from Debian or PyPI; the oldest one that was run is 1.19.8",
+    why="no toolchain before 1.19 can be had here from Debian or PyPI",
 )
 _NOT_RUN = Claim(
     claim="Pauses of Go 1.12 and later are one class",
     verdict="not testable",
-    why="the studies of this page ran Go 1.27.3 alone; runs of 1.19 to 1.26 are missing (`versions run`), and 1.12 to"
+    why="the studies of this page measured pauses of Go 1.27.3 alone; runs of 1.19 to 1.26 are missing (`versions run`), and 1.12 to"
     " 1.18 cannot be had here",
 )
 _BARRIER = Claim(
