@@ -20,8 +20,8 @@ _OLD = Claim(
 _NOT_RUN = Claim(
     claim="Pauses of Go 1.12 and later are one class",
     verdict="not testable",
-    why="the studies of this page measured pauses of Go 1.27.3 alone; runs of 1.19 to 1.26 are missing (`versions run`), and 1.12 to"
-    " 1.18 cannot be had here",
+    why="the studies of this page measured pauses of Go 1.27.3 alone; runs of 1.19 to 1.26 are missing (`versions run`),"
+    " and 1.12 to 1.18 cannot be had here",
 )
 _BARRIER = Claim(
     claim="The hybrid write barrier came in Go 1.12",
