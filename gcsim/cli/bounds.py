@@ -1,6 +1,7 @@
 """The options for constraints and for the aim of ``gcsim recommend``."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,12 @@ OtherMemoryOption = Annotated[
         "--other-memory",
         metavar="SIZE",
         help="Memory of the container that is not this Go program's: sidecars, tmpfs, C libraries.",
+    ),
+]
+TableOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--table", metavar="FILE", help="Also write the simulated settings to a file: .csv or .parquet."
     ),
 ]
 _ConfidenceOption = Annotated[
