@@ -20,7 +20,7 @@ _OLD = Claim(
 _NOT_RUN = Claim(
     claim="Pauses of Go 1.12 and later are one class",
     verdict="not testable",
-    why="the studies of this page measured pauses of Go 1.27.3 alone; runs of 1.19 to 1.26 are missing (`versions run`),"
+    why="this page measures pauses of Go 1.27.3 alone; runs of 1.19 to 1.26 are missing (`versions run`),"
     " and 1.12 to 1.18 cannot be had here",
 )
 _BARRIER = Claim(
