@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     named = list(STUDIES.values()) if options.name == "all" else [STUDIES[options.name]]
     if options.step == "page":
         named = [one for one in named if one in with_runs()]
-        return 1 if write_page(named, with_runs(), check=options.check) and options.check else 0
+        return 1 if write_page(named, _ALL, check=options.check) and options.check else 0
     for study in named:
         study.run(options.out)
     return 0

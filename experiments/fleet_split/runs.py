@@ -10,7 +10,7 @@ from experiments.rules.study import Case, Predicted, build, run_rule
 from gcsim.atomic import write_text_atomically
 
 RUNS = HERE / "runs.json"
-REPEATS = 2
+REPEATS = 1
 _SECONDS = 11.0
 
 

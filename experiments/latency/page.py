@@ -7,7 +7,7 @@ from experiments.capture import MAX_FOREIGN_CPU, STEADY
 from experiments.latency import matrix
 from experiments.latency.predict import METRICS
 from experiments.latency.report import AIMS, Cell, Lines, cells, latency_section, widths
-from gcsim.engine.summary.intervals import DISCREPANCY
+from gcsim.engine.summary.model_errors import DISCREPANCY
 
 _CAUSES = Path(__file__).with_name("causes.md")
 

@@ -66,7 +66,7 @@ def report(options: argparse.Namespace) -> int:
 
 
 def discrepancy(_options: argparse.Namespace) -> int:
-    """Print the table that ``gcsim/engine/summary/intervals.py`` ships, from the development programs' residuals."""
+    """Print the table that ``gcsim/engine/summary/model_errors.py`` ships, from the development programs' residuals."""
     print(discrepancy_table(load_study(FOLDER).rows))
     return 0
 

@@ -2,7 +2,7 @@
 
 An interval's standard deviation, of the logarithm, is that of the replicas together with the discrepancy:
 ``at_home`` at the calibrated setting, ``per_doubling`` for each doubling of distance from it, and ``under_limit``
-(``gcsim/engine/summary/intervals.py``). They are estimated here from residuals log(observed / predicted): their
+(``gcsim/engine/summary/model_errors.py``). They are estimated here from residuals log(observed / predicted): their
 ratios by likelihood under Student's t with four degrees of freedom, so that a few wild cases do not set them;
 then all are scaled until nine in ten of the residuals are inside. Every program weighs the same. Last, widths
 grow until nine in ten runs of programs left out one by one are inside, to twice as wide at most. Held-out programs
@@ -19,7 +19,8 @@ from scipy import stats
 from experiments.validation.study import Row
 from experiments.validation.summary import groups
 from gcsim.arrays import FloatArray
-from gcsim.engine.summary.intervals import DISCREPANCY, Z90, Extrapolation, LoadKind, ModelError, distance
+from gcsim.engine.summary.intervals import Z90, distance
+from gcsim.engine.summary.model_errors import DISCREPANCY, Extrapolation, LoadKind, ModelError
 from gcsim.settings import Settings
 from gcsim.units import MIB
 

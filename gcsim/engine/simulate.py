@@ -24,13 +24,8 @@ from gcsim.engine.lanes.run import lane_engine, supported_rules, warm_up
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.replicas import Replicas, replicas_of
 from gcsim.engine.run import Run, Simulated
-from gcsim.engine.summary.intervals import (
-    Extrapolation,
-    distance,
-    farthest,
-    load_kind,
-    prediction_interval,
-)
+from gcsim.engine.summary.intervals import distance, farthest, load_kind, prediction_interval
+from gcsim.engine.summary.model_errors import Extrapolation
 from gcsim.engine.summary.totals import settings_in_force
 from gcsim.service.model import Model
 from gcsim.settings import Settings

@@ -3,17 +3,8 @@
 import numpy as np
 import pytest
 
-from gcsim.engine.summary.intervals import (
-    DISCREPANCY,
-    ERROR_OF,
-    REPLICAS_ONLY,
-    Extrapolation,
-    LoadKind,
-    _median,
-    _root_mean_square,
-    distance,
-    prediction_interval,
-)
+from gcsim.engine.summary.intervals import _median, _root_mean_square, distance, prediction_interval
+from gcsim.engine.summary.model_errors import DISCREPANCY, ERROR_OF, REPLICAS_ONLY, Extrapolation, LoadKind
 from gcsim.metrics import METRICS, Estimate
 from gcsim.settings import Settings
 from gcsim.tuning.upgrade import upgrade_note

@@ -7,7 +7,8 @@ import pytest
 from example_service import example_service
 
 from gcsim.engine.simulate import replica_metrics, simulate
-from gcsim.engine.summary.intervals import Extrapolation, prediction_interval
+from gcsim.engine.summary.intervals import prediction_interval
+from gcsim.engine.summary.model_errors import Extrapolation
 from gcsim.service.growth import LiveGrowth
 from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter

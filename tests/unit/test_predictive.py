@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gcsim.engine.summary.intervals import Extrapolation, prediction_interval
+from gcsim.engine.summary.intervals import prediction_interval
+from gcsim.engine.summary.model_errors import Extrapolation
 from gcsim.metrics import Estimate, Fit
 from gcsim.tuning.predictive import Chance, chance_above, chance_below, format_chance, quantile
 

@@ -18,7 +18,8 @@ from experiments.validation.observations import Observation
 from experiments.validation.results import rows_from_csv, rows_to_csv
 from experiments.validation.study import Row
 from experiments.validation.summary import at_equal_speed, error, summary
-from gcsim.engine.summary.intervals import DISCREPANCY, Z90
+from gcsim.engine.summary.intervals import Z90
+from gcsim.engine.summary.model_errors import DISCREPANCY
 from gcsim.settings import Settings
 from gcsim.units import MIB
 

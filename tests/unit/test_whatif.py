@@ -9,7 +9,8 @@ from example_service import example_service
 
 from gcsim.engine.plan import Plan
 from gcsim.engine.simulate import simulate, simulate_replicas
-from gcsim.engine.summary.intervals import Extrapolation, ratio_interval
+from gcsim.engine.summary.intervals import ratio_interval
+from gcsim.engine.summary.model_errors import Extrapolation
 from gcsim.errors import InputError
 from gcsim.service.model import Model
 from gcsim.tuning.changes import Changes

@@ -23,7 +23,7 @@ import numpy as np
 from gcsim.arrays import FloatArray, Int64Array
 from gcsim.engine.des.program.latency import LatencySums, quantile_seconds
 from gcsim.engine.des.run.cycle import Cycle
-from gcsim.engine.summary.intervals import LoadKind, error_at_home
+from gcsim.engine.summary.model_errors import LoadKind, error_at_home
 
 STRETCHES = 12
 CHECKS = tuple(
