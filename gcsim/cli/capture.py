@@ -76,7 +76,8 @@ def capture(
         if not quiet:
             note(f"gcsim: {text}")
 
-    seconds = None if duration is None else parse_duration(duration, what="--for")
+    option = "--for" if url or pid is not None else "--duration"
+    seconds = None if duration is None else parse_duration(duration, what=option)
     _refuse_mixed(command, url=url, every=every, cpu=cpu, pid=pid, followed=followed)
     if url:
         return _collect(url, log, seconds, every, cpu, say)
