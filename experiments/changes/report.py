@@ -1,4 +1,4 @@
-"""Predictions of the changed programs beside their real runs.
+"""Predictions of the changed programs next to their real runs.
 
 python -m experiments.changes.report collect --runs DIR    keep the figures of the runs in DIR
 python -m experiments.changes.report page [--check]        the table of docs/explanation/program-changes.md

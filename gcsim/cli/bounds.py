@@ -13,9 +13,13 @@ from gcsim.tuning.bounds import BOUNDS, MEMORY_NAME, parse_confidence
 from gcsim.units import parse_memory_size
 
 if TYPE_CHECKING:
+    from gcsim.cli.progress import Report
+    from gcsim.engine.executors import Executor
+    from gcsim.engine.plan import Plan
     from gcsim.service.model import Model
     from gcsim.tuning.aim import Objective
     from gcsim.tuning.constraints import Constraint
+    from gcsim.tuning.recommendation import Recommendation
 
 _OBJECTIVES: tuple["Objective", ...] = ("cpu", "memory", "latency")
 
@@ -83,6 +87,36 @@ class Wanted:
         from gcsim.tuning.constraints import MEMORY_CONFIDENCE
 
         return self.confidence.get(MEMORY_NAME, self.confidence.get("", MEMORY_CONFIDENCE))
+
+    def recommendation(
+        self,
+        model: "Model",
+        memory_bytes: int,
+        *,
+        other_memory_bytes: int,
+        gomaxprocs: int | None,
+        go: str | None,
+        plan: "Plan",
+        progress: "Report",
+        executor: "Executor",
+    ) -> "Recommendation":
+        """The recommendation in a container of this size."""
+        from gcsim.tuning.recommend import recommend
+
+        return recommend(
+            model,
+            memory_bytes=memory_bytes,
+            other_memory_bytes=other_memory_bytes,
+            constraints=self.constraints,
+            memory_confidence=self.memory_confidence,
+            objective=self.objective,
+            spend_memory=self.spend_memory,
+            gomaxprocs=gomaxprocs,
+            go=go,
+            plan=plan,
+            progress=progress,
+            executor=executor,
+        )
 
     def check(self, model: "Model") -> None:
         """Raises InputError for a bound on requests of a model without requests."""

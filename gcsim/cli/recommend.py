@@ -132,16 +132,10 @@ class _Asked:
 
     def recommended(self, service: "Model", memory_bytes: int) -> "Recommendation":
         """The recommendation in a container of this size."""
-        from gcsim.tuning.recommend import recommend as choose
-
-        return choose(
+        return self.wanted.recommendation(
             service,
-            memory_bytes=memory_bytes,
+            memory_bytes,
             other_memory_bytes=self.other_bytes,
-            constraints=self.wanted.constraints,
-            memory_confidence=self.wanted.memory_confidence,
-            objective=self.wanted.objective,
-            spend_memory=self.wanted.spend_memory,
             gomaxprocs=self.gomaxprocs,
             go=self.go,
             plan=self.plan,

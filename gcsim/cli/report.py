@@ -205,16 +205,10 @@ class _Asked:
         )
 
     def _recommended(self, service: "Model", memory_bytes: int) -> "Recommendation":
-        from gcsim.tuning.recommend import recommend
-
-        return recommend(
+        return self.wanted.recommendation(
             service,
-            memory_bytes=memory_bytes,
+            memory_bytes,
             other_memory_bytes=self.other_bytes,
-            constraints=self.wanted.constraints,
-            memory_confidence=self.wanted.memory_confidence,
-            objective=self.wanted.objective,
-            spend_memory=self.wanted.spend_memory,
             gomaxprocs=self.gomaxprocs,
             go=self.go,
             plan=self.plan,
