@@ -26,3 +26,11 @@ def write_table(page: Path, name: str, table: str) -> None:
     """Replaces the table of a page."""
     before, _, after = _parts(page, name)
     write_text_atomically(page, before + table + after)
+
+
+def replace_table(page: Path, name: str, table: str, *, check: bool) -> bool:
+    """Whether the table of a page differs from this one; without ``check`` it is replaced."""
+    differs = stated_table(page, name) != table
+    if differs and not check:
+        write_table(page, name, table)
+    return differs

@@ -7,7 +7,6 @@ python -m experiments.changes.report rows                  every prediction and 
 
 import argparse
 import math
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,8 +16,8 @@ from pathlib import Path
 
 from experiments.changes.matrix import GOGCS, GOS, PROGRAMS, Program
 from experiments.changes.results import Observed, capture_of, collect, load, sites_of
+from experiments.tables import replace_table
 from gcsim.api import calibrate
-from gcsim.atomic import write_text_atomically
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.engine.plan import Plan
 from gcsim.gctrace import read_gctrace
@@ -190,15 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{one.program} {one.change} {one.go} GOGC={one.gogc}: {shown}, foreign {one.foreign_cpu_fraction:.2f}"
             )
         return 0
-    text = PAGE.read_text(encoding="utf-8")
-    begin, end = "<!-- changes: begin -->\n", "<!-- changes: end -->"
-    new, count = re.subn(f"{begin}.*?{end}", lambda _: f"{begin}{tables(rows)}\n{end}", text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"{PAGE.name} has no place for the tables")
-    if options.check:
-        return 0 if new == text else 1
-    write_text_atomically(PAGE, new)
-    return 0
+    differs = replace_table(PAGE, "changes", f"{tables(rows)}\n", check=options.check)
+    return 1 if differs and options.check else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python -m experiments.changes.scatter page [--check]      the table and figure o
 
 import argparse
 import json
-import re
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 
 from experiments import toolchains
 from experiments.changes.matrix import GOS, HERE
+from experiments.tables import replace_table
 from gcsim.atomic import replacing, write_text_atomically
 from gcsim.goruntime.versions import rules_for
 from gcsim.report.style import (
@@ -152,14 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.step == "run":
         run(options.out)
         return 0
-    text = PAGE.read_text(encoding="utf-8")
-    begin, end = "<!-- scatter: begin -->\n", "<!-- scatter: end -->"
-    new, count = re.subn(f"{begin}.*?{end}", lambda _: f"{begin}{table()}\n{end}", text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"{PAGE.name} has no place for the table")
+    differs = replace_table(PAGE, "scatter", f"{table()}\n", check=options.check)
     if options.check:
-        return 0 if new == text else 1
-    write_text_atomically(PAGE, new)
+        return 1 if differs else 0
     with replacing(FIGURE) as temporary:
         temporary.write_bytes(render(draw(), "png"))
     return 0

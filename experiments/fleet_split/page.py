@@ -1,27 +1,20 @@
 """The table of predicted and observed divisions in docs/how-to/divide-a-node.md."""
 
-import re
 import statistics
 from pathlib import Path
 
 from experiments.fleet_split.divisions import SERVICES, read_divisions
 from experiments.fleet_split.runs import PartRun, read_runs
-from gcsim.atomic import write_text_atomically
+from experiments.tables import replace_table
 from gcsim.units import format_number, format_percent
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "divide-a-node.md"
-_BEGIN, _END = "<!-- fleet_split: begin -->\n", "<!-- fleet_split: end -->"
 _PROCS = 2  # of each run
 
 
 def write_page(*, check: bool) -> bool:
     """Whether the page differs from the committed files; without ``check`` it is replaced."""
-    text = PAGE.read_text(encoding="utf-8")
-    body = f"{_BEGIN}{page_text()}\n{_END}"
-    new = re.sub(f"{_BEGIN}.*?{_END}", lambda _: body, text, flags=re.DOTALL)
-    if not check:
-        write_text_atomically(PAGE, new)
-    return new != text
+    return replace_table(PAGE, "fleet_split", f"{page_text()}\n", check=check)
 
 
 def page_text() -> str:

@@ -1,25 +1,18 @@
 """The table of predicted and observed rules in docs/explanation/rules-of-thumb.md."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.rules.study import CASES, Observed, Predicted, read_predictions, read_results
-from gcsim.atomic import write_text_atomically
+from experiments.tables import replace_table
 from gcsim.units import format_percent
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "rules-of-thumb.md"
-_BEGIN, _END = "<!-- rules: begin -->\n", "<!-- rules: end -->"
 
 
 def write_page(*, check: bool) -> bool:
     """Whether the page differs from today's predictions and the committed runs; without ``check`` it is replaced."""
-    text = PAGE.read_text(encoding="utf-8")
-    body = _BEGIN + page_text(read_results()) + _END
-    new = re.sub(f"{_BEGIN}.*?{_END}", lambda _: body, text, flags=re.DOTALL)
-    if not check:
-        write_text_atomically(PAGE, new)
-    return new != text
+    return replace_table(PAGE, "rules", page_text(read_results()), check=check)
 
 
 def page_text(results: Sequence[Observed]) -> str:
