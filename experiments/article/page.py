@@ -16,7 +16,7 @@ class Study(Protocol):
     """The module of one study."""
 
     @property
-    def NAME(self) -> str: ...  # noqa: N802
+    def NAME(self) -> str: ...  # noqa: N802  # a constant of the module
 
     @property
     def claims(self) -> Callable[[], list[Claim]]: ...

@@ -56,7 +56,7 @@ class Leak:
 
 
 def _leak(name: str, half: Half, what: str, switches: str, **more: int | float) -> Leak:
-    return Leak(name=name, half=half, what=what, switches=tuple(switches.split()), **more)  # type: ignore[arg-type]
+    return Leak(name=name, half=half, what=what, switches=tuple(switches.split()), **more)  # type: ignore[arg-type]  # other fields of Leak
 
 
 LEAKS = (
