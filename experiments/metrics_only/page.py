@@ -12,10 +12,9 @@ import numpy as np
 
 from experiments.metrics_only.real import real_table
 from experiments.metrics_only.study import METRICS, RESULTS
+from experiments.tables import replace_table
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/accuracy-metrics.md"
-BEGIN, END = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
-REAL_BEGIN, REAL_END = "<!-- real scrapes: begin -->\n", "<!-- real scrapes: end -->\n"
 _NAMES = dict(zip(METRICS, ("heap peak", "cycle rate", "GC CPU", "RSS"), strict=True))
 _SOURCES = ("log", "all metrics", "default metrics")
 
@@ -78,24 +77,18 @@ def _cell(rows: Sequence[Row]) -> str:
     return f"{100 * np.median(errors):.1f} % ({100 * np.quantile(errors, 0.9):.0f} %); {100 * inside:.0f} %"
 
 
-def _filled(text: str, begin: str, end: str, content: str) -> str:
-    """The text with other content between two marks."""
-    head, _, rest = text.partition(begin)
-    return f"{head}{begin}{content}\n{end}{rest.partition(end)[2]}"
-
-
 def main() -> int:
     """The command."""
     with RESULTS.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    text = PAGE.read_text()
-    new = _filled(text, BEGIN, END, tables(rows))
-    new = _filled(new, REAL_BEGIN, REAL_END, "\n".join(real_table()))
-    if "--check" in sys.argv[1:]:
-        if new != text:
-            print(f"{PAGE}: does not show {RESULTS.name}; run python -m experiments.metrics_only.page")
-        return int(new != text)
-    PAGE.write_text(new)
+    check = "--check" in sys.argv[1:]
+    contents = {"tables": tables(rows), "real scrapes": "\n".join(real_table())}
+    differing = [
+        name for name, text in contents.items() if replace_table(PAGE, name, f"{text}\n", check=check)
+    ]
+    if check and differing:
+        print(f"{PAGE}: does not show {RESULTS.name}; run python -m experiments.metrics_only.page")
+        return 1
     return 0
 
 
