@@ -1,6 +1,6 @@
 """Stress results, a leak, and constraints on requests: the answers of ``gcsim recommend`` and real runs of them.
 
-    python -m experiments.recommended capture                 # the logs that the models of the order service come from
+    python -m experiments.recommended capture                 # the missing logs of the order service
     python -m experiments.recommended predict STUDY           # the predictions, before the runs
     python -m experiments.recommended run STUDY [SERVICE ...]  # the runs; at most three minutes for a service
     python -m experiments.recommended page                    # the tables in docs/explanation/recommended-settings.md
@@ -12,11 +12,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from experiments.capture import capture_run
+from experiments.capture import capture_run, is_captured
 from experiments.priority import high_priority
 from experiments.recommended import constraints, leak, stress
 from experiments.recommended.page import write_page
-from experiments.recommended.services import CAPTURES, CLOSED_ORDERS, OPEN_ORDERS
+from experiments.recommended.services import BUSY_ORDERS, CAPTURES, CLOSED_ORDERS, OPEN_ORDERS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.step == "page":
         return 1 if write_page(check=options.check) and options.check else 0
     if options.step == "capture":
-        for service in (OPEN_ORDERS, CLOSED_ORDERS):
-            with high_priority():
-                capture_run(service.plan, CAPTURES)
+        for service in (OPEN_ORDERS, BUSY_ORDERS, CLOSED_ORDERS):
+            if not is_captured(service.plan, CAPTURES):
+                with high_priority():
+                    capture_run(service.plan, CAPTURES)
     elif options.step == "predict":
         predict = {
             "stress": stress.write_predictions,

@@ -52,6 +52,7 @@ class OrderService:
 
     name: str
     rate: int  # requests per second; 0: closed loop
+    budget: str = "medium"  # of ``experiments.software.regret``: the container over the peak of RSS
     live_mib: int = 60
     can_grow: bool = True
 
@@ -79,10 +80,10 @@ class OrderService:
 
     @property
     def memory_mib(self) -> int:
-        """The memory of the container: 1.3 times the peak of RSS."""
+        """The memory of the container."""
         info = load_run(CAPTURES / f"{self.plan.name}.result.json").info
         assert info.rss_peak_bytes is not None
-        return math.ceil(BUDGETS["medium"] * info.rss_peak_bytes / MIB)
+        return math.ceil(BUDGETS[self.budget] * info.rss_peak_bytes / MIB)
 
     def runner(self) -> Run:
         """The function that makes one run; builds the program."""
@@ -135,6 +136,7 @@ def _with_procs(wanted: Predicted, stressed: Stressed) -> Predicted:
 
 
 OPEN_ORDERS = OrderService(name="order-service", rate=5000)
-CLOSED_ORDERS = OrderService(name="order-service-closed", rate=0)
+BUSY_ORDERS = OrderService(name="order-service-busy", rate=12000, budget="generous")
+CLOSED_ORDERS = OrderService(name="order-service-closed", rate=0, budget="generous")
 Service = OrderService | WebServer
 SERVICES: tuple[Service, ...] = (OPEN_ORDERS, WebServer())

@@ -15,6 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "rules-of-thumb.md"
 
 
 _WIDTH = 140
+_DEFAULTS = "Go's defaults"
 Pair = tuple[Predicted, Observed]
 _APART = 0.1  # of the larger GC CPU: predictions of two rules that differ by more have an order
 
@@ -94,23 +95,31 @@ def _table(program: str, memory: int, pairs: Sequence[Pair]) -> str:
     head = ["rule", "GOGC", "GOMEMLIMIT", "fits", "observed", "GC CPU", "observed"]
     head += ["inside", "anonymous memory", "observed", "speed", "observed"] if has_memory else []
     lines = [f"**{program}** in {memory} MiB:\n", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    home = next((pair for pair in pairs if pair[0].rule == _DEFAULTS), None)
     for rule, one in pairs:
         value, low, high = rule.gc_cpu
         knobs = [rule.environment[name] for name in ("GOGC", "GOMEMLIMIT")]
         found = "" if one.gc_cpu_fraction is None else format_percent(one.gc_cpu_fraction, 2)
         interval = f"{format_percent(value, 2)} ({100 * low:.2g} to {100 * high:.2g})"
         cells = [rule.rule, *knobs, format_percent(rule.fits, 2), one.end, interval, found]
-        lines.append(f"| {' | '.join([*cells, *_more(rule, one)])} |")
+        lines.append(f"| {' | '.join([*cells, *_more(rule, one, home)])} |")
     return "\n".join(lines) + "\n"
 
 
-def _more(rule: Predicted, one: Observed) -> list[str]:
-    """The cells of a row whose prediction has memory and speed."""
+def _more(rule: Predicted, one: Observed, home: Pair | None) -> list[str]:
+    """The cells of a row whose prediction has memory and speed; ``home`` is the pair of Go's defaults."""
     if rule.anonymous_mib is None or rule.speed is None:
         return []
     value, low, high = rule.anonymous_mib
     found = one.gc_cpu_fraction
     inside = "" if found is None else "yes" if rule.gc_cpu[1] <= found <= rule.gc_cpu[2] else "no"
     memory = f"{value:.0f} ({low:.0f} to {high:.0f}) MiB"
-    speed = "" if one.speed is None else f"{one.speed:.2f} ×"
-    return [inside, memory, f"{one.anonymous_mib:.0f} MiB", f"{rule.speed:.2f} ×", speed]
+    speeds = ["", ""]
+    if home is not None:
+        speeds = [_over(rule.speed, home[0].speed), _over(one.speed, home[1].speed)]
+    return [inside, memory, f"{one.anonymous_mib:.0f} MiB", *speeds]
+
+
+def _over(speed: float | None, usual: float | None) -> str:
+    """A speed over the usual one."""
+    return f"{speed / usual:.2f} ×" if speed and usual else ""
