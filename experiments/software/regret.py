@@ -142,6 +142,8 @@ def _recommended(case: Case, evidence: str, budget: str, out: Path, lock: Path |
 
 def gc_cpu_fraction(log: Path, *, job_seconds: float | None) -> float:
     """GC CPU of a run's log: of a job over its whole length, else after the warm-up; NaN for too few cycles."""
+    if log.stat().st_size <= EMPTY_BYTES:
+        return 0.0 if job_seconds is not None else math.nan
     trace = read_gctrace(log)
     if job_seconds is not None:
         found = observed_metrics(trace, job_seconds=job_seconds) if len(trace.cycles) else {}
