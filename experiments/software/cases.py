@@ -41,6 +41,7 @@ class Case:
     load: tuple[str, ...] = ()
     port: int = 0
     go: str = ""  # the Go version, where it is not the package's
+    writes_to_memory: bool = False  # the scratch folder is on a memory file system, where there is one
     gogcs: tuple[int, int, int, int] = (50, 200, 400, 25)  # percent, in addition to 100
 
     @property
@@ -220,8 +221,8 @@ CASES = (
     ),
     Case(
         label="rclone-sync", program="rclone", split="held out",
-        about="copies 36,000 files",
-        limits_mib=(26, 34, 70), command=_rclone_sync,
+        about="copies 36,000 files to a memory file system",
+        limits_mib=(26, 34, 70), command=_rclone_sync, writes_to_memory=True,
         prepare=_none(lambda folder: data.file_tree(folder / "tree", folders=60, files=600)),
     ),
     Case(
