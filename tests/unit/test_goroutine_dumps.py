@@ -75,3 +75,9 @@ def test_a_finalizer_that_sleeps_is_slow(tmp_path: Path) -> None:
     assert (once.name, once.severity, once.confidence) == ("finalizer-backlog", "worth knowing", "low")
     (twice,) = diagnosed(tmp_path, first=dump, second=dump).causes
     assert (twice.name, twice.severity, twice.confidence) == ("finalizer-backlog", "serious", "medium")
+
+
+def test_many_goroutines_are_not_that_of_finalizers(tmp_path: Path) -> None:
+    """There is one; others without their creator come from a cut dump."""
+    one = "goroutine 5 [select, 9 minutes]:\nmain.wait(0x1)\n\t/src/main.go:3 +0x1\n\n"
+    assert diagnosed(tmp_path, dump=one * 3).causes == ()

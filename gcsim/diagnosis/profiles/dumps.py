@@ -70,7 +70,7 @@ def read_dump(pieces: Iterable[bytes], source: str) -> Iterator[Dumped]:
             state=state,
             minutes=minutes,
             line=line,
-            is_finalizers=is_of_runtime and not is_main,
+            is_finalizers=is_of_runtime and not is_main and count == 1,
         )
 
 
@@ -91,7 +91,7 @@ def _goroutines(pieces: Iterable[bytes]) -> Iterator[tuple[_Key, int, int]]:
                 if len(states) < _MOST_STATES:
                     states[rest] = state
             if state[0] and number.isdigit():
-                yield (state[0], calls[:_LONGEST_TEXT], number == b"1"), line, state[1]
+                yield (state[0], calls[:_LONGEST_TEXT].rstrip(), number == b"1"), line, state[1]
             line += calls.count(b"\n") + 1
 
 
