@@ -5,9 +5,9 @@
     python -m experiments.rules run --program orders --memory 256  # the rules in one container; minutes, quiet machine
     python -m experiments.rules page                             # the tables in docs/explanation/rules-of-thumb.md
 
-``predict`` and ``run`` of a ``--program`` leave the others as they are. The real programs of ``experiments/software``
-have their captures there. ``run`` needs Linux and root. It replaces the runs of that program and container in
-results.csv, or those of one ``--rule``.
+``predict`` and ``run`` of a ``--program``, or of one ``--memory``, leave the others as they are. The real programs of
+``experiments/software`` have their captures there. ``run`` needs Linux and root. It replaces the runs of that program
+and container in results.csv, or those of one ``--rule``.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if write_page(check=options.check) and options.check else 0
     cases = [case for case in ALL_CASES if options.program in (None, case.program)]
     if options.step == "predict":
-        write_predictions(cases)
+        write_predictions(cases, options.memory)
     elif options.step == "run":
         for case in cases:
             for memory in case.memory_mib:

@@ -20,14 +20,14 @@ RuleCase = Case | RealCase
 ALL_CASES: tuple[RuleCase, ...] = (*CASES, *REAL_CASES)
 
 
-def write_predictions(cases: Sequence[RuleCase]) -> None:
-    """Replaces the committed predictions of the cases by those of today."""
-    programs = {case.program for case in cases}
-    found = [one for one in read_predictions() if one.program not in programs]
+def write_predictions(cases: Sequence[RuleCase], memory_mib: int | None) -> None:
+    """Replaces the committed predictions of the cases by those of today; in one container, or in all."""
     for case in cases:
         for memory in case.memory_mib:
-            found += predict(case, memory)
-    write_rows(found, PREDICTIONS)
+            if memory_mib in (None, memory):
+                key = case.program, memory
+                others = [one for one in read_predictions() if (one.program, one.memory_mib) != key]
+                write_rows([*others, *predict(case, memory)], PREDICTIONS)
 
 
 def predict(case: RuleCase, memory_mib: int) -> list[Predicted]:
