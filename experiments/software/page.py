@@ -45,6 +45,7 @@ def _head(study: Study) -> Lines:
         "- **Held out**: no form, prior or interval width of gcsim was chosen on these programs.",
         "- **Development**: the priors of memory outside the heap and the widths for real software may be chosen on "
         "these.",
+        "- **New**: other loads and jobs, added last. Every rule was fixed before they ran, and stayed as it was.",
         "- **capture**: from the log and the side file of `gcsim capture`. **bare log**: from the log and the Go "
         "version. **log and --rss**: the same with one reading of resident memory. The kind of loop is stated, and "
         "`--job` where the program is a job.",
