@@ -20,8 +20,9 @@ from gcsim.units import parse_duration, parse_go_bytes
 if TYPE_CHECKING:
     from gcsim.cli.evidence import Service
     from gcsim.service.model import Model
+    from gcsim.service.pools import ServicePool
     from gcsim.settings import Settings
-    from gcsim.tuning.pool_study import AskedPool, PoolPoint
+    from gcsim.tuning.pool_study import PoolPoint
 
 _MOST_RATE, _MOST_VALUES, _MOST_PROCS = 1e9, 30, 4096
 _MOST_IN_FLIGHT = 10_000.0
@@ -90,16 +91,17 @@ def pool(
     """Explore one sync.Pool: the Gets that hit, the objects that it keeps, by time between collections."""
     from gcsim.atomic import check_folder
     from gcsim.goruntime.versions import rules_for
-    from gcsim.tuning.pool_study import AskedPool, points_at_intervals
+    from gcsim.service.pools import ServicePool
+    from gcsim.tuning.pool_study import points_at_intervals
 
-    asked = AskedPool(
+    asked = ServicePool(
         gets_per_second=_rate(gets),
         hold_seconds=_time(hold, "--hold"),
         object_bytes=_size(size),
         goroutines=goroutines,
     )
-    _check(asked, goroutines)
     loads = [_factor(text) for text in _parts(load, "--load")]
+    _check(asked, max(loads))
     procs = None if gomaxprocs is None else [_procs(text) for text in _parts(gomaxprocs, "--gomaxprocs")]
     if output is not None:
         check_folder(output)
@@ -136,7 +138,7 @@ def pool(
 
 def _of_service(
     service: "Model",
-    asked: "AskedPool",
+    asked: "ServicePool",
     gogc: str | None,
     procs: list[int] | None,
     go: str | None,
@@ -169,7 +171,7 @@ def _of_service(
 
 def _report(
     points: "Sequence[PoolPoint]",
-    asked: "AskedPool",
+    asked: "ServicePool",
     source: "Service | None",
     how: Simulation,
     *,
@@ -220,7 +222,7 @@ def _row(point: "PoolPoint") -> list[str]:
     ]
 
 
-def _about(asked: "AskedPool") -> str:
+def _about(asked: "ServicePool") -> str:
     from gcsim.units import format_mib, format_number, format_seconds
 
     users = "" if asked.goroutines is None else f" by {asked.goroutines} goroutines"
@@ -230,12 +232,18 @@ def _about(asked: "AskedPool") -> str:
     )
 
 
-def _check(asked: "AskedPool", goroutines: int | None) -> None:
+def _check(asked: "ServicePool", load: float) -> None:
+    goroutines, in_flight = asked.goroutines, load * asked.in_flight
     if goroutines is not None and not 1 <= goroutines <= 1_000_000:
         raise InputError(f"--goroutines: {goroutines} is not from 1 to 1,000,000")
-    if asked.gets_per_second * asked.hold_seconds > _MOST_IN_FLIGHT:
+    if goroutines is not None and in_flight >= goroutines:
         raise InputError(
-            f"--hold: {asked.gets_per_second * asked.hold_seconds:,.0f} objects in use at once are more than"
+            f"--goroutines: {goroutines} goroutines cannot hold {in_flight:.4g} objects at once; raise --goroutines,"
+            " or lower --gets or --hold"
+        )
+    if asked.in_flight > _MOST_IN_FLIGHT:
+        raise InputError(
+            f"--hold: {asked.in_flight:,.0f} objects in use at once are more than"
             f" {_MOST_IN_FLIGHT:,.0f}, the most that gcsim computes; lower --hold or --gets"
         )
 
