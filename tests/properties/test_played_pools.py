@@ -29,7 +29,9 @@ def run_of(used: list[PlayedPool], procs: int = 3) -> PoolRun:
 
 @given(pools, steps)
 @settings(max_examples=50, deadline=None)
-def test_nothing_is_made_or_lost_in_a_pool(used: list[PlayedPool], work: list[tuple[float, float, bool]]) -> None:
+def test_nothing_is_made_or_lost_in_a_pool(
+    used: list[PlayedPool], work: list[tuple[float, float, bool]]
+) -> None:
     """Gets = hits + misses, objects made = in use + unused + freed, and bytes are those of the objects."""
     run = run_of(used)
     allocated = 0.0
