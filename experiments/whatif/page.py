@@ -18,10 +18,10 @@ from gcsim.metrics import METRIC_LABELS
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "accuracy-changes.md"
 _CHANGES = {
-    "`--traffic 1.5`": "--traffic",
+    "`--traffic 1.5`": "--traffic ",
     "`--gomaxprocs 1`": "--gomaxprocs 1",
     "`--gomaxprocs 4`": "--gomaxprocs 4",
-    "`--go 1.27` from 1.21": "--go",
+    "`--go 1.27` from 1.21": "--go ",
 }
 _SHOWN = METRICS[:-1]  # by program; throughput is a row of the summary
 
