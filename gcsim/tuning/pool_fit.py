@@ -27,8 +27,8 @@ ALLOCATION_ERROR = 0.015  # of an allocation rate from a log: bytes that Go coun
 LEAST_LOGS = 3
 _LEAST_FIT = 6.6  # of chi-square with one degree of freedom: misses by chance in one of a hundred
 _INSIDE = 2.7  # rise of chi-square at the ends of a 90 % interval
-_HOLDS = 31
-_LEAST_IN_FLIGHT, _MOST_IN_FLIGHT = 0.05, 2000.0
+_HOLDS = 25
+_LEAST_IN_FLIGHT, _MOST_IN_FLIGHT = 0.05, 500.0
 _MOST_BUSY = 0.95  # of a pool's goroutines
 
 

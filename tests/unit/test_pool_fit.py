@@ -11,7 +11,7 @@ from gcsim.service.pools import ServicePool
 from gcsim.tuning.pool_fit import PoolLog, fitted_pool
 from gcsim.units import KIB, MIB
 
-POOL = ServicePool(gets_per_second=5000.0, hold_seconds=0.004, object_bytes=64.0 * KIB)
+POOL = ServicePool(gets_per_second=5000.0, hold_seconds=0.004, object_bytes=64.0 * KIB, goroutines=100)
 UNKNOWN = replace(POOL, hold_seconds=1.0)
 BASE = 40.0 * MIB
 

@@ -1,5 +1,6 @@
 """A service with a pool in both engines."""
 
+import json
 from dataclasses import replace
 from functools import cache
 
@@ -8,6 +9,7 @@ import pytest
 from des_fingerprint import open_service
 
 from gcsim.arrays import FloatArray
+from gcsim.cli.main import run
 from gcsim.engine.des.run.replicas import record_events
 from gcsim.engine.plan import Engine, Plan
 from gcsim.engine.pooled import interval_of, use_of, with_pools
@@ -101,3 +103,26 @@ def test_a_pool_larger_than_the_service_is_bad_input() -> None:
     assert interval_of(home, model) > 0
     with pytest.raises(InputError, match="check the size, the number and the hold time"):
         with_pools(model, [replace(POOL, object_bytes=2.0**30)], home, seed=1)
+
+
+def test_the_command_counts_the_hits_of_the_event_engine(capsys: pytest.CaptureFixture[str]) -> None:
+    """And refuses more Gets than it can play."""
+    asked = (
+        "pool",
+        "order-service-open",
+        "--hold",
+        "5ms",
+        "--size",
+        "64KiB",
+        "--engine",
+        "des",
+        "--duration",
+        "8s",
+    )
+    asked = (*asked, "--replicas", "1", "--json")
+    assert run([*asked, "--gets", "2000", "--gogc", "50"]) == 0
+    (point,) = json.loads(capsys.readouterr().out)["points"]
+    assert 0.9 < point["hit_share"] < 1.0
+    assert 0.0 < point["retained_objects"] < 50.0
+    assert run([*asked, "--gets", "300000"]) == 2
+    assert "--engine lanes" in capsys.readouterr().err

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gcsim.engine.des.heap.pools import PlayedPool
+from gcsim.engine.inputs.bounds import MAX_GETS_PER_SECOND
 from gcsim.engine.inputs.draws import lane_parameters
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.inputs.outside_heap import OutsideHeap
+from gcsim.errors import InputError
 from gcsim.service.model import Model
 from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES
 from gcsim.settings import Settings
@@ -115,6 +117,12 @@ def run_parameters(
 def _played_pools(model: Model, bytes_per_ns: float) -> tuple[PlayedPool, ...]:
     """The model's pools on the clock of work, where the program allocates ``bytes_per_ns``."""
     calibrated = model.parameters.alloc_bytes_per_second.value
+    gets = sum(pool.gets_per_second for pool in model.pools) * bytes_per_ns * _NS / calibrated
+    if gets > MAX_GETS_PER_SECOND:
+        raise InputError(
+            f"{model.name}: its pools have {gets:,.0f} Gets a second, and the event engine plays at most"
+            f" {MAX_GETS_PER_SECOND:,.0f}; use --engine lanes"
+        )
     return tuple(
         PlayedPool(
             gets_per_byte=pool.gets_per_second / calibrated,
