@@ -73,6 +73,7 @@ def test_a_finalizer_that_sleeps_is_slow(tmp_path: Path) -> None:
     dump = "goroutine 5 [sleep]:\ntime.Sleep(0x1)\n\t/go/time.go:3 +0x1\nmain.close(0x1)\n\t/src/main.go:3 +0x1\n"
     (once,) = diagnosed(tmp_path, dump=dump).causes
     assert (once.name, once.severity, once.confidence) == ("finalizer-backlog", "worth knowing", "low")
+    assert "A finalizer waits in main.close (main.go:3) (sleep)" in once.sentence
     (twice,) = diagnosed(tmp_path, first=dump, second=dump).causes
     assert (twice.name, twice.severity, twice.confidence) == ("finalizer-backlog", "serious", "medium")
 

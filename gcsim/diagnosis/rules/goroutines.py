@@ -16,6 +16,7 @@ from gcsim.units import format_percent
 
 _NAMED_GROUPS = 3
 _BLOCKED_STATES = ("chan send", "chan receive", "select", "semacquire", "IO wait", "sync.", "sleep", "sema")
+_WAITING_PACKAGES = ("time.", "sync.", "internal/", "net.", "os.", "syscall.")
 _ENDING_STATES = ("sleep", "IO wait")  # which end by themselves: such a finalizer is slow, and not blocked
 
 #: (function in the stack, the usual reason); the first match counts.
@@ -143,7 +144,7 @@ def _finalizers(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
             severity="serious" if sure or not ends else "worth knowing",
             confidence=("medium" if same else "low") if ends else "high" if sure else "medium",
             sentence=(
-                f"A finalizer waits{waited} in {group.stack[0].place}{state}. The runtime runs finalizers one after the"
+                f"A finalizer waits{waited} in {_own_place(group)}{state}. The runtime runs finalizers one after the"
                 " other, so "
                 + (
                     "slow ones delay all objects with finalizers."
@@ -164,6 +165,12 @@ def _finalizers(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
             ),
         )
         return
+
+
+def _own_place(group: Group) -> str:
+    """The place of a group's first frame outside the packages at which goroutines wait."""
+    own = (frame for frame in group.stack if not frame.function.startswith(_WAITING_PACKAGES))
+    return next(own, group.stack[0]).place
 
 
 def _rank(group: Group) -> int:
