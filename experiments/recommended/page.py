@@ -41,8 +41,8 @@ def stress_text() -> str:
     cpu = [(rule.gc_cpu, one.gc_cpu_fraction) for rule, one in pairs if one.gc_cpu_fraction is not None]
     memory = [(rule.anonymous_mib, one.anonymous_mib) for rule, one in pairs if rule.anonymous_mib]
     lines = [
-        f"Of {len(pairs)} runs, {right} ended as the larger chance says. The stress table says breaks in {strict}"
-        " more, because fewer than 99 % of runs fit.",
+        f"Of {len(pairs)} runs, {right} ended as the larger chance says. In {strict} rows the stress table says"
+        " breaks, because fewer than 99 % of runs fit.",
         f"The 90 % interval holds GC CPU in {_inside(cpu)} of {len(cpu)} runs, and the highest anonymous memory in"
         f" {_inside(memory)} of {len(memory)}.",
         "",
@@ -55,6 +55,7 @@ def stress_text() -> str:
         head = [
             "stress",
             "predicted",
+            "fits",
             "observed",
             "GC CPU",
             "observed",
