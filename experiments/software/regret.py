@@ -184,9 +184,7 @@ def recommend(case: Case, evidence: str, memory_mib: int, out: Path) -> dict[str
             options += ["--go", str(run.info.go), "--gomaxprocs", str(PROCS)]
         model = Path(place) / "app.toml"
         gcsim_output("calibrate", str(log), "-o", str(model), *options, allowed=(0, 1))
-        extra = (
-            ["--duration", f"{run.info.wall_seconds:g}s"] if case.is_job or "growing" in case.label else []
-        )
+        extra = ["--duration", f"{run.info.wall_seconds:g}s"] if "growing" in case.label else []
         memory = f"{memory_mib}MiB"
         text = gcsim_output("recommend", str(model), "--memory", memory, "--json", *extra, allowed=(0, 1))
     document = json.loads(text)

@@ -25,6 +25,10 @@ from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.submodels.live_growth import GrowthCourses
 
+_SLOWEST_JOB = (
+    20.0  # times the calibrated length: the CPU limiter leaves the program a third of its speed or more
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
@@ -60,8 +64,9 @@ def replicas_of(
 ) -> Replicas:
     """The replicas at each setting, by one engine; all settings have one Go version.
 
-    Raises InputError if a metric is not finite.
+    A job runs to its end, also beyond the plan's duration. Raises InputError if a metric is not finite.
     """
+    plan = _to_the_end(model, plan)
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     parameters = lane_parameters(model, settings, drawn)
     growth = draw_growth(model, drawn, seed=plan.seed)
@@ -90,6 +95,14 @@ def replicas_of(
         )
         added |= costs.metrics(metrics, parameters.gomaxprocs)
     return _replicas(model, settings, plan, totals, LaneMetrics(metrics | added, bounds), errors)
+
+
+def _to_the_end(model: Model, plan: Plan) -> Plan:
+    """The plan of a whole job: cut at a duration it would show the memory of a part, and slow settings look small."""
+    if model.growth.form != "job":
+        return plan
+    wall_s = model.growth.job_wall_seconds or model.growth.log_seconds
+    return plan.changed(duration_seconds=max(plan.duration_seconds, _SLOWEST_JOB * wall_s))
 
 
 def replicas_of_variants(
