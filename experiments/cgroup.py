@@ -1,4 +1,4 @@
-"""Memory cgroups for runs of real programs, version 1 or 2 (Linux, as root)."""
+"""Memory cgroups and CPU quotas for runs of real programs, version 1 or 2 (Linux, as root)."""
 
 import contextlib
 import os
@@ -17,7 +17,9 @@ from gcsim.capture.resident import resident_memory
 from gcsim.errors import InputError
 
 MOUNT_1, MOUNT_2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+_CPU_MOUNT_1 = MOUNT_2 / "cpu"
 _POLL_SECONDS = 0.03
+_PERIOD_US = 100_000
 
 
 class _Control(NamedTuple):
@@ -180,6 +182,26 @@ class PeakWatch:
                     file_resident_bytes=(memory.file_bytes or 0) + (memory.shared_bytes or 0),
                 )
             )
+
+
+@contextlib.contextmanager
+def cpu_quota(cpus: float | None) -> Iterator[list[str]]:
+    """The words before a command that start it under a CPU quota; empty without a quota."""
+    if cpus is None:
+        yield []
+        return
+    is_first = _CPU_MOUNT_1.is_dir()
+    folder = (_CPU_MOUNT_1 if is_first else MOUNT_2) / f"gcsim-cpu-{os.getpid()}"
+    folder.mkdir()
+    try:
+        if is_first:
+            (folder / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
+            (folder / "cpu.cfs_quota_us").write_text(str(int(cpus * _PERIOD_US)))
+        else:
+            (folder / "cpu.max").write_text(f"{int(cpus * _PERIOD_US)} {_PERIOD_US}")
+        yield ["/bin/sh", "-c", f'echo $$ > {folder / "cgroup.procs"} && exec "$@"', "sh"]
+    finally:
+        folder.rmdir()
 
 
 def drop_page_cache(files: Iterable[Path]) -> None:

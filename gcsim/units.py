@@ -141,21 +141,14 @@ def parse_duration(text: str, *, what: str = "--duration") -> float:
     return seconds
 
 
-def parse_fraction(text: str, *, what: str) -> float:
-    """The share, more than 0 and at most 1, of ``10%`` or ``0.1``. Raises InputError."""
+def parse_fraction(text: str, *, what: str, most: float = 1.0) -> float:
+    """The share, more than 0 and at most ``most``, of ``10%`` or ``0.1``. Raises InputError."""
     match = re.fullmatch(rf"({_DECIMAL}) ?(%?)", text.strip())
     value = float(match[1]) / (100.0 if match[2] else 1.0) if match else -1.0
-    if not 0.0 < value <= 1.0:
-        raise InputError(f"{what}: {quoted(text)} is not a share; write for example 10% or 0.1")
-    return value
-
-
-def parse_ratio(text: str, *, what: str) -> float:
-    """The factor, more than 0 and at most 10, of ``95%`` or ``0.95``. Raises InputError."""
-    match = re.fullmatch(rf"({_DECIMAL}) ?(%?)", text.strip())
-    value = float(match[1]) / (100.0 if match[2] else 1.0) if match else -1.0
-    if not 0.0 < value <= 10.0:
-        raise InputError(f"{what}: {quoted(text)} is not a share from 0 to 10; write for example 95% or 0.95")
+    if not 0.0 < value <= most:
+        raise InputError(
+            f"{what}: {quoted(text)} is not a share above 0 and up to {most:g}; write for example 10% or 0.1"
+        )
     return value
 
 

@@ -70,6 +70,7 @@ SLOW = (
     "installed/test_signals.py",
     "installed/test_sites_command.py",
     "installed/test_streams.py",
+    "installed/test_table_option.py",
     "installed/test_terminal.py",
     "installed/test_whatif_command.py",
     "properties/test_assist_queue.py::test_fluid_limiter_follows_the_bucket",

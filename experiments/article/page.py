@@ -1,12 +1,11 @@
 """docs/explanation/article-claims.md: the table of claims, and the section of each study."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from experiments.article.claims import Claim
-from gcsim.atomic import write_text_atomically
+from experiments.tables import replace_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "article-claims.md"
 CLAIMS = "claims"
@@ -33,13 +32,11 @@ def write_page(named: Sequence[Study], every: Iterable[Study], *, check: bool) -
 
     ``named`` are the studies whose sections are made again; the table of claims has ``every`` study.
     """
-    text = new = PAGE.read_text(encoding="utf-8")
-    new = _replaced(new, CLAIMS, claims_table(every))
-    for study in named:
-        new = _replaced(new, study.NAME, study.section())
-    if not check:
-        write_text_atomically(PAGE, new)
-    return new != text
+    tables = {CLAIMS: claims_table(every), **{study.NAME: study.section() for study in named}}
+    found = [
+        replace_table(PAGE, f"article {name}", f"{body}\n", check=check) for name, body in tables.items()
+    ]
+    return any(found)
 
 
 def claims_table(studies: Iterable[Study]) -> str:
@@ -50,11 +47,3 @@ def claims_table(studies: Iterable[Study]) -> str:
             link = f"[{study.NAME}](#{study.NAME.replace('_', '-')})"
             lines.append(f"| {one.claim} | **{one.verdict}** | {one.why} | {link} |")
     return "\n".join(lines)
-
-
-def _replaced(text: str, name: str, body: str) -> str:
-    begin, end = f"<!-- article {name}: begin -->\n", f"<!-- article {name}: end -->"
-    new, count = re.subn(f"{begin}.*?{end}", lambda _: f"{begin}{body}\n{end}", text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"{PAGE.name} has no place for {name}")
-    return new

@@ -9,16 +9,15 @@ quota needs root and cgroups.
 import argparse
 import gzip
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
 from experiments import toolchains
+from experiments.cgroup import cpu_quota
 from experiments.diagnose.scenarios import (
     CONFIRMATION_GO,
     DESIGN,
@@ -34,7 +33,6 @@ from gcsim.diagnosis.profiles.schema import parsed
 from gcsim.errors import InputError
 
 PROGRAM = Path(__file__).parent / "program"
-_PERIOD_US = 100_000
 _SAMPLES = 40
 
 
@@ -63,7 +61,7 @@ def capture(scenario: Scenario, go: str, out: Path) -> Path:
     """The log of one run, captured into ``out``. Raises InputError if the program fails."""
     binary = build(go, scenario.program)
     target = out / f"{stem(scenario, go)}.log.gz"
-    with tempfile.TemporaryDirectory() as folder, quota(scenario.cpus) as wrapper:
+    with tempfile.TemporaryDirectory() as folder, cpu_quota(scenario.cpus) as wrapper:
         log, written = Path(folder) / "app.log", Path(folder) / "written"
         written.mkdir()
         command = [*wrapper, str(binary), "-duration", f"{scenario.seconds:g}s", *scenario.switches]
@@ -102,27 +100,6 @@ def thinned(info: CaptureInfo) -> CaptureInfo:
     step = max(len(accounts.seconds) // _SAMPLES, 1)
     columns = {column.name: getattr(accounts, column.name)[::step] for column in fields(accounts)}
     return replace(info, heap_accounts=HeapAccounts(**columns))
-
-
-@contextmanager
-def quota(cpus: float | None) -> Iterator[list[str]]:
-    """The words before a command that start it under a CPU quota; empty without a quota."""
-    if cpus is None:
-        yield []
-        return
-    first = Path("/sys/fs/cgroup/cpu")
-    folder = (first if first.is_dir() else Path("/sys/fs/cgroup")) / f"gcsim-diagnose-{os.getpid()}"
-    folder.mkdir()
-    try:
-        if first.is_dir():
-            (folder / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
-            (folder / "cpu.cfs_quota_us").write_text(str(int(cpus * _PERIOD_US)))
-        else:
-            (folder / "cpu.max").write_text(f"{int(cpus * _PERIOD_US)} {_PERIOD_US}")
-        join = f'echo $$ > {folder / "cgroup.procs"} && exec "$@"'
-        yield [shutil.which("sh") or "/bin/sh", "-c", join, "sh"]
-    finally:
-        folder.rmdir()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,7 +22,7 @@ class Scenario:
     expected: tuple[str, ...]  # the finding that must come first; one of these
     switches: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    evidence: tuple[str, ...] = ()  # written by the program: heap, allocs, goroutine, dump, memstats
+    evidence: tuple[str, ...] = ()  # written by the program: heap, allocs, goroutine, dump, memstats, metrics
     options: tuple[str, ...] = ()  # of gcsim diagnose
     cpus: float | None = None  # CPU quota of the cgroup
     seconds: float = 20.0
@@ -100,11 +100,18 @@ DESIGN_FAULTS = (
         options=("--memory", "256Mi"),
     ),
     _fault("pauses", "long-pauses", "-live 30 -rate 10000 -fault loops", "GODEBUG=asyncpreemptoff=1"),
+    _fault(
+        "slow-finalizer",
+        "finalizer-backlog",
+        "-live 20 -rate 6000 -fault slow-finalizer",
+        evidence=("dump", "metrics"),
+    ),
     _fault("pool-misses", "pool-misses", "-live 4 -rate 500 -size 2 -fault pool", evidence=("allocs",)),
 )
 DESIGN_HEALTHY = (
     _fault("batch", HEALTHY, "-live 40 -rate 0 -workers 2 -work 30"),
     _fault("bursts", HEALTHY, "-live 40 -rate 12000 -fault bursts"),
+    _fault("finalizers", HEALTHY, "-live 20 -rate 6000 -fault finalizers", evidence=("dump", "metrics")),
     _fault("gogc-400", HEALTHY, "-live 30 -rate 12000", "GOGC=400"),
     _fault(
         "gogc-off-under-a-limit",

@@ -2,14 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 _EVENT = re.compile(r"^M=\S+ P=\S+ G=(-?\d+) (\w+) Time=(\d+) (.*)$")
 _MOVE = re.compile(r'GoID=(\d+) (\w+)->(\w+)\s+Reason="([^"]*)"')
 _RANGE = re.compile(r'Name="([^"]+)" Scope=(\S+)')
 _MARK, _ASSIST = "GC concurrent mark phase", "GC mark assist"
-_OF_WORKERS = {"chan receive", "sync", "GC mark assist wait for work", "wait for GC cycle"}
+_ASSIST_WAIT, _SUSPENDED = "GC mark assist wait for work", "preempted"  # the latter: while GC scans its stack
 _STOPS = ("stop-the-world (GC sweep termination)", "stop-the-world (GC mark termination)")
 
 
@@ -19,10 +19,21 @@ class GoroutineTimes:
 
     running: float = 0.0
     assisting: float = 0.0
-    ready_marking: float = 0.0  # runnable while GC marks
+    ready_marking: float = 0.0  # runnable while GC marks, or suspended
     ready_else: float = 0.0
     stopped: float = 0.0  # runnable or running while the world is stopped
     locked: float = 0.0  # waiting for a mutex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceTimes:
+    """Times in one execution trace, seconds."""
+
+    workers: GoroutineTimes  # of all goroutines that serve requests
+    count: int  # of these goroutines
+    seconds: float  # from the first event to the last
+    marking: float  # while GC marks
+    stopped: float  # while the world is stopped
 
 
 @dataclass(slots=True)
@@ -30,9 +41,10 @@ class _State:
     times: dict[int, GoroutineTimes] = field(default_factory=lambda: defaultdict(GoroutineTimes))
     state: dict[int, str] = field(default_factory=dict)
     assisting: set[int] = field(default_factory=set)
-    reasons: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     is_marking: bool = False
     is_stopped: bool = False
+    marking: float = 0.0
+    stopped: float = 0.0
     now: int = 0
     first: int = 0
 
@@ -43,13 +55,15 @@ class _State:
         self.now = time
         if step <= 0:
             return
+        self.marking += step * self.is_marking
+        self.stopped += step * self.is_stopped
         for goroutine, state in self.state.items():
             one = self.times[goroutine]
             if state == "locked":
                 one.locked += step
             elif self.is_stopped:
                 one.stopped += step
-            elif state == "Running" and goroutine in self.assisting:
+            elif state == _ASSIST_WAIT or (state == "Running" and goroutine in self.assisting):
                 one.assisting += step
             elif state == "Running":
                 one.running += step
@@ -59,47 +73,53 @@ class _State:
                 one.ready_else += step
 
 
-def worker_times(lines: Iterable[str]) -> tuple[GoroutineTimes, float]:
-    """(the times of all goroutines that only receive from channels and lock, the length of the trace in seconds)."""
+def trace_times(lines: Iterable[str], function: str) -> TraceTimes:
+    """The times in the lines of ``go tool trace -d=parsed``; workers have the function in their stack."""
     found = _State()
-    for goroutine, kind, time, rest in _events(lines):
-        found.advance(time)
-        if kind == "StateTransition":
-            _moved(found, rest)
-        elif kind in ("RangeBegin", "RangeEnd", "RangeActive"):
-            _ranged(found, goroutine, rest, begins=kind != "RangeEnd")
+    workers: set[int] = set()
+    moved: int | None = None  # the goroutine whose stack follows
+    for line in lines:
+        event = _EVENT.match(line)
+        if event is not None:
+            kind, rest = event[2], event[4]
+            moved = None
+            found.advance(int(event[3]))
+            if kind == "StateTransition":
+                moved = _moved(found, rest)
+            elif kind in ("RangeBegin", "RangeEnd", "RangeActive"):
+                _ranged(found, int(event[1]), rest, begins=kind != "RangeEnd")
+        elif line == "Stack=":  # of the goroutine that causes the event
+            moved = None
+        elif moved is not None and function in line:
+            workers.add(moved)
     total = GoroutineTimes()
-    for goroutine, reasons in found.reasons.items():
-        if not reasons <= _OF_WORKERS:
-            continue
+    for goroutine in workers:
         one = found.times[goroutine]
         for name in GoroutineTimes.__slots__:
             setattr(total, name, getattr(total, name) + getattr(one, name))
-    return total, (found.now - found.first) / 1e9
+    return TraceTimes(
+        workers=total,
+        count=len(workers),
+        seconds=(found.now - found.first) / 1e9,
+        marking=found.marking,
+        stopped=found.stopped,
+    )
 
 
-def _events(lines: Iterable[str]) -> Iterator[tuple[int, str, int, str]]:
-    for line in lines:
-        match = _EVENT.match(line)
-        if match is not None:
-            yield int(match[1]), match[2], int(match[3]), match[4]
-
-
-def _moved(found: _State, rest: str) -> None:
+def _moved(found: _State, rest: str) -> int | None:
+    """Takes a change of a goroutine's state; returns the goroutine."""
     match = _MOVE.search(rest)
     if match is None:
-        return
+        return None
     goroutine, new, reason = int(match[1]), match[3], match[4]
     if new in ("Running", "Runnable"):
         found.state[goroutine] = new
     else:
         found.state.pop(goroutine, None)
-        if reason == "sync":
-            found.state[goroutine] = "locked"
-    if new == "Waiting" and reason:
-        found.reasons[goroutine].add(reason)
-    if reason == "runtime.Gosched":  # the background sweeper
-        found.reasons[goroutine].add(reason)
+        waits = {"sync": "locked", _ASSIST_WAIT: _ASSIST_WAIT, _SUSPENDED: _SUSPENDED}
+        if new == "Waiting" and reason in waits:
+            found.state[goroutine] = waits[reason]
+    return goroutine
 
 
 def _ranged(found: _State, goroutine: int, rest: str, *, begins: bool) -> None:

@@ -1,9 +1,9 @@
-"""Captures the runs: each with its GC trace, and scraped as Prometheus does.
+"""Captures the runs, each with its GC trace; the run at GOGC=100 is scraped each 5 s, as Prometheus does.
 
     python -m experiments.metrics_only.capture --out DIR [--program NAME] [--gogc 50,off]
 
-A run leaves its log, packed with gzip, its side file, and its scrapes as the answer of a range query. It takes about a
-minute and must run on a quiet machine.
+A run leaves its log, packed with gzip, its side file, and its scrapes as the answer of a range query. The runs of one
+program take two and a half minutes, and must have a quiet machine. A run whose log is there is kept.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from experiments.metrics_only.programs import (
     GO,
     SECONDS,
     SUBJECTS,
+    TARGET_SECONDS,
     WARM_UP_SECONDS,
     Subject,
     stem,
@@ -60,25 +61,29 @@ def build(program: str) -> Path:
 def capture(subject: Subject, gogc: str, limit: str, out: Path) -> None:
     """Captures one run into ``out``. Raises InputError if the program fails."""
     binary, name = build(subject.program), stem(subject, gogc, limit)
+    is_scraped = (gogc, limit) == subject.settings[0]
+    seconds = WARM_UP_SECONDS + SECONDS + 1.0 if is_scraped else TARGET_SECONDS
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
     knobs = {"GOGC": gogc, "GOMEMLIMIT": limit, "GOMAXPROCS": "2", "GODEBUG": "", "PAGES_ADDRESS": address}
     with tempfile.TemporaryDirectory() as folder:
         log, pages = Path(folder) / "app.log", Path(folder) / "pages"
         scraper = threading.Thread(target=_scrape, args=[address, pages])
-        scraper.start()
-        length = SECONDS + WARM_UP_SECONDS + 1.0
-        command = [str(binary), "-duration", f"{length:g}s", *subject.switches]
+        if is_scraped:
+            scraper.start()
+        command = [str(binary), "-duration", f"{seconds:g}s", *subject.switches]
         with tempfile.TemporaryFile() as stdout:
             done = run_capture(command, log, env={**os.environ, **knobs}, stdout=stdout, echo=False)
-        scraper.join()
+        if is_scraped:
+            scraper.join()
         if done.info.exit_status != 0:
             raise InputError(f"{name}: exit status {done.info.exit_status}: {log.read_bytes()[-300:]!r}")
+        scrapes = sorted((pages / "metrics").glob("*.txt"))
+        if is_scraped:
+            (out / f"{name}.range.json").write_text(range_query(pages, scrapes) + "\n")
         target = out / f"{name}.log.gz"
         target.write_bytes(gzip.compress(log.read_bytes(), mtime=0))
         replace(done.info, command=[binary.name, *subject.switches]).save(side_file(target))
-        scrapes = sorted((pages / "metrics").glob("*.txt"))
-        (out / f"{name}.range.json").write_text(range_query(pages, scrapes) + "\n")
     print(f"{name}: {len(scrapes)} scrapes, foreign CPU {done.info.foreign_cpu_fraction:.3f}", flush=True)
 
 
@@ -101,7 +106,8 @@ def main() -> int:
     for subject in SUBJECTS:
         for gogc, limit in subject.settings:
             is_wanted = options.gogc is None or gogc in options.gogc.split(",")
-            if options.program in (None, subject.program) and is_wanted:
+            is_there = (options.out / f"{stem(subject, gogc, limit)}.log.gz").exists()
+            if options.program in (None, subject.program) and is_wanted and not is_there:
                 capture(subject, gogc, limit, options.out)
     return 0
 

@@ -1,21 +1,19 @@
-"""Writes the tables of docs/explanation/accuracy-metrics.md from results.csv; see ``study``.
+"""Writes the tables of docs/explanation/accuracy-metrics.md from real.csv and results.csv; see ``real`` and ``study``.
 
 python -m experiments.metrics_only.page [--check]
 """
 
-import csv
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from experiments.metrics_only.real import real_table
-from experiments.metrics_only.study import METRICS, RESULTS
+from experiments.metrics_only import real
+from experiments.metrics_only.study import METRICS, RESULTS, read_results
+from experiments.tables import replace_table
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/accuracy-metrics.md"
-BEGIN, END = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
-REAL_BEGIN, REAL_END = "<!-- real scrapes: begin -->\n", "<!-- real scrapes: end -->\n"
 _NAMES = dict(zip(METRICS, ("heap peak", "cycle rate", "GC CPU", "RSS"), strict=True))
 _SOURCES = ("log", "all metrics", "default metrics")
 
@@ -23,11 +21,11 @@ Row = dict[str, str]
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """The generated part of the page."""
+    """The tables of one file of results."""
     return "\n".join(
         [*_summary(rows, "0", "Development programs"), "", *_summary(rows, "1", "Held-out programs"), "",
          *_by_setting(rows)]
-    )  # fmt: skip
+    ) + "\n"  # fmt: skip
 
 
 def _summary(rows: Sequence[Row], held_out: str, title: str) -> Iterator[str]:
@@ -78,25 +76,22 @@ def _cell(rows: Sequence[Row]) -> str:
     return f"{100 * np.median(errors):.1f} % ({100 * np.quantile(errors, 0.9):.0f} %); {100 * inside:.0f} %"
 
 
-def _filled(text: str, begin: str, end: str, content: str) -> str:
-    """The text with other content between two marks."""
-    head, _, rest = text.partition(begin)
-    return f"{head}{begin}{content}\n{end}{rest.partition(end)[2]}"
+def written() -> dict[str, str]:
+    """The tables by their names in the page."""
+    return {
+        name: tables(read_results(results))
+        for name, results in (("real scrapes", real.RESULTS), ("computed scrapes", RESULTS))
+        if results.exists()
+    }
 
 
 def main() -> int:
     """The command."""
-    with RESULTS.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    text = PAGE.read_text()
-    new = _filled(text, BEGIN, END, tables(rows))
-    new = _filled(new, REAL_BEGIN, REAL_END, "\n".join(real_table()))
-    if "--check" in sys.argv[1:]:
-        if new != text:
-            print(f"{PAGE}: does not show {RESULTS.name}; run python -m experiments.metrics_only.page")
-        return int(new != text)
-    PAGE.write_text(new)
-    return 0
+    check = "--check" in sys.argv[1:]
+    differs = [name for name, text in written().items() if replace_table(PAGE, name, text, check=check)]
+    if differs and check:
+        print(f"{PAGE}: other tables ({', '.join(differs)}); run python -m experiments.metrics_only.page")
+    return int(bool(differs) and check)
 
 
 if __name__ == "__main__":

@@ -1,48 +1,68 @@
-"""Predictions from real scrapes, next to those from the log of the same run; see ``capture``."""
+"""Calibrates each captured program from its log and from its real scrapes, and compares predictions at other settings.
 
+python -m experiments.metrics_only.real            # writes real.csv; a minute of CPU
+"""
+
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.archive import unpacked
 from experiments.metrics_only.programs import SUBJECTS, Subject, stem
+from experiments.metrics_only.study import errors_at, write_results
 from gcsim.calibration.calibrate import calibrate
-from gcsim.calibration.source import read_source
-from gcsim.calibration.validation import validate
-from gcsim.gctrace import Trace, read_gctrace
+from gcsim.calibration.metrics.trace import trace_of_metrics
+from gcsim.gctrace import read_gctrace
+from gcsim.scrapes.files import read_series
+from gcsim.scrapes.series import Series
+from gcsim.service.model import Model
 
 CAPTURES = Path(__file__).parent / "captures"
-_METRICS = {
-    "heap_peak_bytes": "heap peak",
-    "gc_rate_hz": "cycle rate",
-    "gc_cpu_fraction": "GC CPU",
-    "rss_peak_bytes": "RSS",
-}
-_REPLICAS = 8
+RESULTS = Path(__file__).parent / "real.csv"
+_DEFAULT = (
+    "go_gc_duration_",
+    "go_memstats_",
+    "go_gc_gogc_",
+    "go_gc_gomemlimit_",
+    "go_sched_gomaxprocs_",
+    "process_",
+)
 
 
-def real_table() -> Iterator[str]:
-    """The table of all captured programs."""
-    yield f"| program | run | CPU of other processes | calibrated from | {' | '.join(_METRICS.values())} |"
-    yield "|---|---|---|---|" + "---|" * len(_METRICS)
+def models_of(subject: Subject, folder: Path) -> Iterator[tuple[str, Model]]:
+    """(source, model): the log, all metrics of the client, and those of its default collectors."""
+    first = folder / stem(subject, *subject.settings[0])
+    yield "log", calibrate(read_gctrace(f"{first}.log.gz"), name=subject.program).model
+    series = read_series([Path(f"{first}.range.json")])
+    for name, one in (("all metrics", series), ("default metrics", default_metrics(series))):
+        yield name, calibrate(trace_of_metrics(one), name=subject.program).model
+
+
+def default_metrics(series: Series) -> Series:
+    """The series without those that the client makes of runtime/metrics only if it is asked to."""
+    kept = {name: column for name, column in series.columns.items() if name.startswith(_DEFAULT)}
+    return replace(series, columns=kept, pauses=tuple({} for _ in series.pauses))
+
+
+def rows(folder: Path) -> Iterator[dict[str, object]]:
+    """The errors of all programs at all settings."""
     for subject in SUBJECTS:
-        if (CAPTURES / f"{subject.program}.tar.xz").exists():
-            yield from _rows(subject, unpacked(CAPTURES))
+        print(subject.program, file=sys.stderr)
+        models = dict(models_of(subject, folder))
+        for gogc, limit in subject.settings[1:]:
+            target = read_gctrace(folder / f"{stem(subject, gogc, limit)}.log.gz")
+            setting = f"GOGC={gogc}" if limit == "off" else f"limit {limit}"
+            yield from errors_at(
+                target, models, load=subject.program, held_out=subject.held_out, setting=setting
+            )
 
 
-def _rows(subject: Subject, folder: Path) -> Iterator[str]:
-    first = stem(subject, *subject.settings[0])
-    traces = {
-        "log": read_gctrace(folder / f"{first}.log.gz"),
-        "scrapes": read_source(str(folder / f"{first}.range.json")),
-    }
-    models = {source: calibrate(trace, name=subject.program).model for source, trace in traces.items()}
-    for gogc, limit in subject.settings[1:]:
-        target: Trace = read_gctrace(folder / f"{stem(subject, gogc, limit)}.log.gz")
-        assert target.info is not None
-        setting = f"GOGC={gogc}" if limit == "off" else f"GOGC={gogc}, limit {limit}"
-        for source, model in models.items():
-            found = validate(model, target, target.info.settings, replicas=_REPLICAS, seed=1)
-            errors = {one.name: f"{100 * one.error:+.0f} %" for one in found.comparisons}
-            cells = " | ".join(errors.get(name, "—") for name in _METRICS)
-            busy = f"{100 * (target.info.foreign_cpu_fraction or 0.0):.0f} %"
-            yield f"| `{subject.program}` | {setting} | {busy} | {source} | {cells} |"
+def main() -> int:
+    """The command."""
+    write_results(RESULTS, rows(unpacked(CAPTURES)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

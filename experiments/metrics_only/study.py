@@ -6,7 +6,7 @@ python -m experiments.metrics_only.page [--check]   # docs/explanation/accuracy-
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from experiments.metrics_only.computed import computed_series
@@ -47,18 +47,38 @@ def rows_of(load: Load) -> Iterator[dict[str, object]]:
         except InputError as error:  # a setting at which the program was not captured
             print(f"  {error}", file=sys.stderr)
             continue
-        assert target.info is not None
         gogc, limit = load.settings[place]
-        for source, model in models.items():
-            found = validate(model, target, target.info.settings, replicas=_REPLICAS, seed=1)
-            for one in found.comparisons:
-                if one.name in METRICS:
-                    yield {
-                        "load": load.label, "held_out": int(not load.design),
-                        "setting": f"GOGC={gogc}" if limit is None else f"limit {limit} MiB",
-                        "source": source, "metric": one.name, "error": f"{one.error:.5f}",
-                        "inside": int(one.inside),
-                    }  # fmt: skip
+        setting = f"GOGC={gogc}" if limit is None else f"limit {limit} MiB"
+        yield from errors_at(target, models, load=load.label, held_out=not load.design, setting=setting)
+
+
+def errors_at(
+    target: Trace, models: Mapping[str, Model], *, load: str, held_out: bool, setting: str
+) -> Iterator[dict[str, object]]:
+    """The error of each metric that each source's model predicts for a run; one row of a file of results each."""
+    assert target.info is not None
+    for source, model in models.items():
+        found = validate(model, target, target.info.settings, replicas=_REPLICAS, seed=1)
+        for one in found.comparisons:
+            if one.name in METRICS:
+                yield {
+                    "load": load, "held_out": int(held_out), "setting": setting, "source": source,
+                    "metric": one.name, "error": f"{one.error:.5f}", "inside": int(one.inside),
+                }  # fmt: skip
+
+
+def write_results(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Writes a file of results."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_results(path: Path) -> list[dict[str, str]]:
+    """The rows of a file of results."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _trace(load: Load, place: int) -> Trace:
@@ -70,16 +90,17 @@ def _trace(load: Load, place: int) -> Trace:
 
 def main() -> int:
     """The command."""
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        for load in LOADS:
-            print(load.label, file=sys.stderr)
-            try:
-                writer.writerows(rows_of(load))
-            except InputError as error:
-                print(f"  {load.label}: {error}", file=sys.stderr)
+    write_results(RESULTS, _all_rows())
     return 0
+
+
+def _all_rows() -> Iterator[dict[str, object]]:
+    for load in LOADS:
+        print(load.label, file=sys.stderr)
+        try:
+            yield from rows_of(load)
+        except InputError as error:
+            print(f"  {load.label}: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

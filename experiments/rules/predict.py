@@ -1,32 +1,38 @@
 """The predictions of ``gcsim compare`` for the cases of the study."""
 
-import dataclasses
-import json
+from collections.abc import Sequence
 
-import gcsim
-from experiments.rules.study import CASES, PREDICTIONS, SECONDS, Case, Predicted
-from gcsim.atomic import write_text_atomically
+from experiments.rules.real import REAL_CASES, RealCase
+from experiments.rules.study import (
+    CASES,
+    PREDICTIONS,
+    Case,
+    Predicted,
+    read_predictions,
+    rounded_estimate,
+    write_rows,
+)
 from gcsim.engine.controllers import Ballast, Controller, ForcedAt, HeapTarget
-from gcsim.engine.plan import Plan
 from gcsim.tuning.compare import TODAY, compare
 from gcsim.units import MIB
 
-
-def write_predictions() -> None:
-    """Replaces the committed predictions by those of today."""
-    found = [
-        dataclasses.asdict(one)
-        for case in CASES
-        for memory in case.memory_mib
-        for one in predict(case, memory)
-    ]
-    write_text_atomically(PREDICTIONS, json.dumps(found, indent=1) + "\n")
+RuleCase = Case | RealCase
+ALL_CASES: tuple[RuleCase, ...] = (*CASES, *REAL_CASES)
 
 
-def predict(case: Case, memory_mib: int) -> list[Predicted]:
-    """All rules in one container but today's setting, which is Go's defaults here."""
-    model = gcsim.calibrate(case.log, name=case.program).model
-    found = compare(model, memory_bytes=memory_mib * MIB, plan=Plan(duration_seconds=SECONDS))
+def write_predictions(cases: Sequence[RuleCase], memory_mib: int | None) -> None:
+    """Replaces the committed predictions of the cases by those of today; in one container, or in all."""
+    for case in cases:
+        for memory in case.memory_mib:
+            if memory_mib in (None, memory):
+                key = case.program, memory
+                others = [one for one in read_predictions() if (one.program, one.memory_mib) != key]
+                write_rows([*others, *predict(case, memory)], PREDICTIONS)
+
+
+def predict(case: RuleCase, memory_mib: int) -> list[Predicted]:
+    """The rules that the program can run under, but today's setting, which is Go's defaults here."""
+    found = compare(case.model(), memory_bytes=memory_mib * MIB, plan=case.simulated())
     return [
         Predicted(
             program=case.program,
@@ -35,11 +41,12 @@ def predict(case: Case, memory_mib: int) -> list[Predicted]:
             environment={**row.rule.settings.environment, **_tuner(row.rule.controller)},
             fits=round(row.chances.fits, 4),
             killed=round(row.chances.killed, 4),
-            gc_cpu=(round(cpu.value, 5), round(cpu.low, 5), round(cpu.high, 5)),
+            gc_cpu=rounded_estimate(row.run.metrics["gc_cpu_fraction"], 1.0),
+            anonymous_mib=rounded_estimate(row.run.metrics["anonymous_peak_bytes"], MIB),
+            speed=round(row.run.metrics["throughput_ratio"].value, 4),
         )
         for row in found.rows
-        if row.rule.name != TODAY
-        for cpu in [row.run.metrics["gc_cpu_fraction"]]
+        if row.rule.name != TODAY and case.applies(row.rule)
     ]
 
 

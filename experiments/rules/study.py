@@ -7,15 +7,21 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import gcsim
 from experiments import toolchains
 from experiments.capture import RunPlan
 from experiments.cgroup import PeakWatch, drop_page_cache, memory_cgroup, wait_bounded
+from gcsim.atomic import write_text_atomically
+from gcsim.engine.plan import Plan
 from gcsim.gctrace import read_gctrace
-from gcsim.metrics import cycle_metrics
+from gcsim.metrics import Estimate, cycle_metrics
+from gcsim.service.model import Model
+from gcsim.tuning.rules_of_thumb import Rule
 from gcsim.units import MIB
 
 HERE = Path(__file__).parent
@@ -43,6 +49,23 @@ class Case:
         """The log of the capture."""
         return CAPTURES / f"{self.plan.name}.log.gz"
 
+    def model(self) -> Model:
+        """The calibrated model."""
+        return gcsim.calibrate(self.log, name=self.program).model
+
+    def simulated(self) -> Plan:
+        """How its rules are simulated."""
+        return Plan(duration_seconds=SECONDS)
+
+    def applies(self, _: Rule) -> bool:
+        """Whether the program can run under the rule: it has the tuners of ``tuners.go``."""
+        return True
+
+    def runner(self, *, ends_only: bool) -> Callable[["Predicted"], "Observed"]:
+        """The function that makes one run under a rule; builds the program."""
+        binary = build(self.program)
+        return lambda rule: run_rule(self, binary, rule, ends_only=ends_only)
+
 
 CASES = (
     Case(program="orders", args=("-sample", "0"), memory_mib=(160, 256, 512)),
@@ -61,6 +84,9 @@ class Predicted:
     fits: float
     killed: float
     gc_cpu: tuple[float, float, float]  # median, 5th and 95th percentile
+    anonymous_mib: tuple[float, float, float] | None = None  # the same of its highest value, MiB
+    speed: float | None = None  # work per second over that of the calibrated run
+    verdict: str = ""  # of a stress: holds, breaks or spirals
 
     @property
     def end(self) -> str:
@@ -81,32 +107,45 @@ class Observed:
     gc_cpu_fraction: float | None  # of a run that was kept
     requests_hz: float | None
     anonymous_mib: float
+    speed: float | None = None  # work per second over that at Go's defaults outside a container
+    request_p99_seconds: float | None = None
 
 
-def build(program: str) -> Path:
-    """The program with the tuners of the rules."""
-    return toolchains.build_with(program, GO, HERE / "tuners.go")
+def build(program: str, *, added: Path = HERE / "tuners.go") -> Path:
+    """The program with one more file: the tuners of the rules, or another."""
+    return toolchains.build_with(program, GO, added)
 
 
 def run_rule(
-    case: Case, binary: Path, rule: Predicted, *, ends_only: bool = False, seconds: float = SECONDS
+    case: Case,
+    binary: Path,
+    rule: Predicted,
+    *,
+    ends_only: bool = False,
+    seconds: float = SECONDS,
+    wrapper: Sequence[str] = (),
+    log: Path | None = None,
 ) -> Observed:
-    """Runs the program in a container at the setting of a rule; ``ends_only`` keeps no figures that CPU decides."""
-    knobs = {**rule.environment, "GOMAXPROCS": "2", "GODEBUG": "gctrace=1"}
-    command = [str(binary), "-duration", f"{seconds:g}s", *case.args]
+    """Runs the program in a container at the setting of a rule; ``ends_only`` keeps no figures that CPU decides.
+
+    ``wrapper`` holds words before the command. ``log`` is the file of its standard error.
+    """
+    knobs = {"GOMAXPROCS": "2", **rule.environment, "GODEBUG": "gctrace=1"}
+    command = [*wrapper, str(binary), "-duration", f"{seconds:g}s", *case.args]
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         own = stack.enter_context(memory_cgroup(rule.memory_mib * MIB))
         drop_page_cache([binary])
-        log = stack.enter_context((folder / "run.log").open("wb"))
-        process = own.start(command, env={**os.environ, **knobs}, stdout=subprocess.PIPE, stderr=log)
+        log = log or folder / "run.log"
+        stderr = stack.enter_context(log.open("wb"))
+        process = own.start(command, env={**os.environ, **knobs}, stdout=subprocess.PIPE, stderr=stderr)
         with PeakWatch(own, process.pid) as watch:
             status = wait_bounded(process, _MOST_TIMES * seconds, own.kill)
         assert process.stdout is not None
         printed = process.stdout.read().decode()
         killed = own.oom_kills > 0
         result = json.loads(printed) if status == 0 and not ends_only else None
-        gc_cpu = None if result is None else _gc_cpu(folder / "run.log", float(result["ready_seconds"]))
+        gc_cpu = None if result is None else _gc_cpu(log, float(result["ready_seconds"]))
     return Observed(
         program=case.program,
         memory_mib=rule.memory_mib,
@@ -114,6 +153,7 @@ def run_rule(
         end="killed" if killed else "kept" if status == 0 else "stalls",
         gc_cpu_fraction=gc_cpu,
         requests_hz=None if result is None else float(result["rate"]),
+        request_p99_seconds=None if result is None else float(result["latency_seconds"]["p99"]),
         anonymous_mib=watch.peaks.anonymous_bytes / MIB,
     )
 
@@ -125,28 +165,50 @@ def _gc_cpu(log: Path, ready_seconds: float) -> float | None:
     return cycle_metrics(served)["gc_cpu_fraction"] if len(served) >= 2 else 0.0
 
 
-def read_predictions() -> list[Predicted]:
-    """The committed predictions, in the order of ``compare``."""
-    return [
-        Predicted(**{**one, "gc_cpu": tuple(one["gc_cpu"])}) for one in json.loads(PREDICTIONS.read_text())
-    ]
+def read_predictions(file: Path = PREDICTIONS) -> list[Predicted]:
+    """The committed predictions, in the order of ``compare``; none without the file."""
+    rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    for row in rows:
+        row |= {name: tuple(one) for name, one in row.items() if isinstance(one, list)}
+    return [Predicted(**row) for row in rows]
 
 
-def read_results() -> list[Observed]:
-    """The committed runs."""
-    if not RESULTS.exists():
+def write_rows(rows: Sequence[Predicted], file: Path) -> None:
+    """Writes predictions as JSON, each with the fields that it has."""
+    found = [{name: one for name, one in asdict(row).items() if one not in (None, "")} for row in rows]
+    write_text_atomically(file, json.dumps(found, indent=1) + "\n")
+
+
+def rounded_estimate(metric: Estimate, unit: float) -> tuple[float, float, float]:
+    """Median, 5th and 95th percentile, in a unit."""
+    return round(metric.value / unit, 5), round(metric.low / unit, 5), round(metric.high / unit, 5)
+
+
+def read_results(file: Path = RESULTS) -> list[Observed]:
+    """The committed runs; none without the file."""
+    if not file.exists():
         return []
-    with RESULTS.open(newline="") as file:
+    with file.open(newline="") as opened:
         return [
             Observed(
-                program=row["program"], memory_mib=int(row["memory_mib"]), rule=row["rule"],
-                end=row["end"],
-                gc_cpu_fraction=float(row["gc_cpu_fraction"]) if row["gc_cpu_fraction"] else None,
-                requests_hz=float(row["requests_hz"]) if row["requests_hz"] else None,
-                anonymous_mib=float(row["anonymous_mib"]),
+                program=row["program"], memory_mib=int(row["memory_mib"]), rule=row["rule"], end=row["end"],
+                gc_cpu_fraction=_number(row["gc_cpu_fraction"]), requests_hz=_number(row["requests_hz"]),
+                anonymous_mib=float(row["anonymous_mib"]), speed=_number(row["speed"]),
+                request_p99_seconds=_number(row["request_p99_seconds"]),
             )
-            for row in csv.DictReader(file)
+            for row in csv.DictReader(opened)
         ]  # fmt: skip
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None
+
+
+def file_result(one: Observed, file: Path) -> None:
+    """Writes a run to the results, in place of the run of the same program, container and rule."""
+    key = (one.program, one.memory_mib, one.rule)
+    others = [old for old in read_results(file) if (old.program, old.memory_mib, old.rule) != key]
+    write_text_atomically(file, results_text([*others, one]))
 
 
 def results_text(results: Sequence[Observed]) -> str:

@@ -47,6 +47,7 @@ class ContainedPlan:
     load: tuple[str, ...] = ()  # options of the load that replace the case's
     log: Path | None = None  # of the program's standard error
     drops_cache: bool = True  # the page cache of the program and its data is dropped first
+    wrapper: tuple[str, ...] = ()  # words before the command, such as those of ``cpu_quota``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def run_contained(wanted: ContainedPlan) -> Contained:
         env = {name: value for name, value in os.environ.items() if name not in knobs}
         log = stack.enter_context((wanted.log or Path(os.devnull)).open("wb"))
         process = own.start(
-            command, env={**env, **wanted.environment, "HOME": folder}, stdin=subprocess.DEVNULL,
+            [*wanted.wrapper, *command], env={**env, **wanted.environment, "HOME": folder}, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=log,
         )  # fmt: skip
         with PeakWatch(own, process.pid) as watch:

@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 from experiments.toolchains import Toolchain
 
@@ -13,6 +14,9 @@ _WORDS = [
     "assist", "cycle", "sweep", "span", "arena", "thread", "kernel", "cgroup", "limit", "budget", "margin",
     "replica", "seed"
 ]  # fmt: skip
+
+
+_ALL_TYPES = {"match": {"headers": {"Content-Type": ["*"]}}}  # of an encoder
 
 
 def text(rng: random.Random, words: int) -> str:
@@ -160,19 +164,24 @@ export function make{k}<T extends Partial<Store{k}>>(value: T): T & {{ made: tru
 """
 
 
-def caddy_config(site: Path, *, port: int, proxied: bool) -> str:
-    """A configuration of caddy: templates with compression, or a proxy with compression before a file server."""
+def caddy_config(site: Path, *, port: int, kind: Literal["templates", "proxy", "files"]) -> str:
+    """A configuration of caddy: templates, files, or a proxy before a file server; each with compression."""
     files: dict[str, object] = {"handler": "file_server", "root": str(site)}
-    encode = {"handler": "encode", "encodings": {"zstd": {}, "gzip": {}}, "minimum_length": 256}
+    encode: dict[str, object] = {
+        "handler": "encode",
+        "encodings": {"zstd": {}, "gzip": {}},
+        "minimum_length": 256,
+    }
     listen, behind = f"127.0.0.1:{port}", f"127.0.0.1:{port + 100}"
-    if proxied:
+    if kind == "proxy":
         proxy = {"handler": "reverse_proxy", "upstreams": [{"dial": behind}], "request_buffers": 65536,
                  "response_buffers": 65536}  # fmt: skip
-        encode["match"] = {"headers": {"Content-Type": ["*"]}}
         servers = {
-            "front": _caddy_server(listen, [encode, proxy]),
+            "front": _caddy_server(listen, [encode | _ALL_TYPES, proxy]),
             "files": _caddy_server(behind, [files]),
         }
+    elif kind == "files":
+        servers = {"site": _caddy_server(listen, [encode | _ALL_TYPES, files])}
     else:
         servers = {
             "site": _caddy_server(listen, [encode, {"handler": "templates", "file_root": str(site)}, files])
@@ -192,17 +201,32 @@ def _caddy_server(listen: str, handlers: list[dict[str, object]]) -> dict[str, o
 
 def compile_inputs(folder: Path, toolchain: Toolchain, package: str) -> None:
     """What the Go compiler needs to compile one package of the standard library: the files, and export data."""
-    env = {**toolchain.environment, "GOCACHE": str(folder / "cache"), "GOROOT": str(toolchain.root)}
-
-    def go_list(*arguments: str) -> str:
-        command = [str(toolchain.go), "list", *arguments, package]
-        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
-
-    exports = go_list(
-        "-export", "-deps", "-f", "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}"
-    )
-    lines = [line for line in exports.splitlines() if line]
+    lines = _export_lines(folder, toolchain, package)
     vendored = [line.split()[1].split("=")[0] for line in lines if line.startswith("packagefile vendor/")]
     lines += [f"importmap {path.removeprefix('vendor/')}={path}" for path in vendored]
     (folder / "importcfg").write_text("\n".join(lines) + "\n")
-    (folder / "files.txt").write_text(go_list("-f", "{{range .GoFiles}}{{$.Dir}}/{{.}}\n{{end}}"))
+    (folder / "files.txt").write_text(_go_list(folder, toolchain, package, "-f", _GO_FILES))
+
+
+def source_files(folder: Path, toolchain: Toolchain) -> None:
+    """The names of all files of the standard library that parse."""
+    files = [
+        file for file in sorted(toolchain.source_dir.rglob("*.go"))
+        if "testdata" not in file.parts and file.is_file()
+    ]  # fmt: skip
+    (folder / "files.txt").write_text("\n".join(map(str, files)) + "\n")
+
+
+_EXPORTS = "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}"
+_GO_FILES = "{{range .GoFiles}}{{$.Dir}}/{{.}}\n{{end}}"
+
+
+def _export_lines(folder: Path, toolchain: Toolchain, package: str) -> list[str]:
+    exports = _go_list(folder, toolchain, package, "-export", "-deps", "-f", _EXPORTS)
+    return [line for line in exports.splitlines() if line]
+
+
+def _go_list(folder: Path, toolchain: Toolchain, package: str, *arguments: str) -> str:
+    env = {**toolchain.environment, "GOCACHE": str(folder / "cache"), "GOROOT": str(toolchain.root)}
+    command = [str(toolchain.go), "list", *arguments, package]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout

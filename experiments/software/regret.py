@@ -42,7 +42,6 @@ SPEED_KEPT = 0.7
 EVIDENCE = ("capture", "bare log")
 _MOST_FOREIGN_CPU = 0.10
 _MOST_JOB_SECONDS = 90.0
-_WHOLE_JOB = "of_whole_job"  # of an outcome: whether its GC CPU is over the whole job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +61,7 @@ class Row:
     reason: str  # why the budget was not kept, or why nothing ran
     charged_mib: float  # the highest charge of the container
     speed: float  # over the speed at GOGC=100 outside the container
-    gc_cpu_fraction: float
-    of_whole_job: (
-        bool  # whether GC CPU is over a whole job; of a server, and of older runs, between collections
-    )
+    gc_cpu_fraction: float  # of a job over the whole job, of a server after its warm-up
     best_gogc: int | None
     best_limit_mib: int | None
     best_gc_cpu_fraction: float  # NaN: no setting of the grid fits
@@ -134,7 +130,7 @@ def _recommended(case: Case, evidence: str, budget: str, out: Path, lock: Path |
             run = run_contained(contained)
             job_seconds = 1.0 / run.answers_hz if case.is_job and run.answers_hz > 0 else None
             gc_cpu = gc_cpu_fraction(log, job_seconds=job_seconds)
-            outcome = asdict(run) | {"gc_cpu_fraction": gc_cpu, _WHOLE_JOB: case.is_job}
+            outcome = asdict(run) | {"gc_cpu_fraction": gc_cpu}
     answers = _answers(out) | {key: {"answer": answer, "outcome": outcome}}
     write_text_atomically(out / ANSWERS, json.dumps(answers, indent=1) + "\n")
     yield f"{case.label}, {evidence}, {budget} ({memory} MiB): {plan and plan.name} {outcome.get('end', '')}"
@@ -142,6 +138,8 @@ def _recommended(case: Case, evidence: str, budget: str, out: Path, lock: Path |
 
 def gc_cpu_fraction(log: Path, *, job_seconds: float | None) -> float:
     """GC CPU of a run's log: of a job over its whole length, else after the warm-up; NaN for too few cycles."""
+    if log.stat().st_size <= EMPTY_BYTES:
+        return 0.0 if job_seconds is not None else math.nan
     trace = read_gctrace(log)
     if job_seconds is not None:
         found = observed_metrics(trace, job_seconds=job_seconds) if len(trace.cycles) else {}
@@ -212,10 +210,7 @@ def regret_rows(labels: set[str], out: Path) -> Iterator[Row]:
             continue
         case = CASE[label]
         answers = _answers(out)
-        # older runs of jobs have their GC CPU between the first and the last collection, and so has their grid then
-        mine = [answers[key]["outcome"] for key in answers if key.startswith(f"{label}, ")]
-        whole = case.is_job and all(one.get(_WHOLE_JOB, False) for one in mine if one)
-        observed = _observed_grid(case, out, is_job=whole)
+        observed = _observed_grid(case, out)
         for evidence in EVIDENCE:
             for budget in BUDGETS:
                 document = answers.get(_key(case, evidence, budget))
@@ -236,7 +231,7 @@ class GridRun:
     need_bytes: float  # anonymous, hot file pages and kernel memory
 
 
-def _observed_grid(case: Case, out: Path, *, is_job: bool) -> dict[tuple[int | None, int | None], GridRun]:
+def _observed_grid(case: Case, out: Path) -> dict[tuple[int | None, int | None], GridRun]:
     """The usable runs of the grid by setting; a server's run of one or two collections shows no GC CPU."""
     found = {}
     for setting in grid(case):
@@ -247,8 +242,8 @@ def _observed_grid(case: Case, out: Path, *, is_job: bool) -> dict[tuple[int | N
         if run.log.stat().st_size <= EMPTY_BYTES:
             found[setting] = GridRun(gc_cpu_fraction=0.0, need_bytes=_need_bytes(run.info))
             continue
-        least = 1 if is_job else 2
-        one = observe(plan, out, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=least, is_job=is_job)
+        least = 1 if case.is_job else 2
+        one = observe(plan, out, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=least, is_job=case.is_job)
         if isinstance(one, Observation):
             gc_cpu = one.metrics["gc_cpu_fraction"]
             found[setting] = GridRun(gc_cpu_fraction=gc_cpu, need_bytes=_need_bytes(run.info))
@@ -293,7 +288,6 @@ def _row(
         charged_mib=float(outcome["usage_peak_bytes"] or math.nan) / MIB if outcome else math.nan,
         speed=speed,
         gc_cpu_fraction=outcome["gc_cpu_fraction"] if outcome else math.nan,
-        of_whole_job=bool(outcome.get(_WHOLE_JOB, False)),
         best_gogc=None if best is None else best[0],
         best_limit_mib=None if best is None else best[1],
         best_gc_cpu_fraction=math.nan if best is None else fitting[best].gc_cpu_fraction,

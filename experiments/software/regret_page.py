@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.software.cases import CASE
 from experiments.software.regret import BUDGETS, SPEED_KEPT, Row
 from experiments.validation.tables import Lines, percent_cell, setting_cell, table
 
@@ -29,31 +28,13 @@ def regret_section(rows: Sequence[Row]) -> Lines:
         "- **regret**: GC CPU at the recommended setting less the lowest GC CPU of 12 real settings that fit. A "
         "setting fits if its anonymous memory, hot file pages and kernel memory, measured outside a cgroup, are "
         "within the budget.",
-        *_window_of_jobs(rows),
+        "- GC CPU of jobs is over the whole job.",
         "- **near the best**: the regret is at most 10 % of the best GC CPU, or half a point.",
-        "",
-        "The settings are those of an earlier `recommend`, which judged memory at the 95th percentile and had no knee, "
-        "no check of neighbours and no stress test. The [present rules](recommended-settings.md) choose other settings "
-        "for some of these rows; those were not run.",
         "",
         *_totals(rows),
         "",
         *_each(rows),
         "",
-    ]
-
-
-def _window_of_jobs(rows: Sequence[Row]) -> Lines:
-    """What GC CPU of the jobs is over."""
-    jobs = {row.label for row in rows if CASE[row.label].is_job}
-    whole = {row.label for row in rows if row.of_whole_job}
-    if jobs <= whole:
-        return ["- GC CPU of jobs is over the whole job."]
-    names = ", ".join(f"`{label}`" for label in sorted(jobs - whole))
-    return [
-        f"- GC CPU of {names} here is between the first and the last collection, as it was when these runs were made. "
-        "A setting with two or three collections has a short window, so that its GC CPU is high there although the "
-        "whole job spends little."
     ]
 
 

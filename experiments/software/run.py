@@ -27,6 +27,7 @@ from gcsim.errors import InputError
 _START_SECONDS = 60.0  # a server has this time to listen
 _STOP_SECONDS = 20.0
 _MOST_SECONDS = 240.0
+_MEMORY_FILES = Path("/dev/shm")
 _CALLS = "calls.txt"  # the request lines of an HTTP load
 
 
@@ -67,9 +68,9 @@ def capture_software(wanted: SoftwarePlan, out: Path) -> CapturedRun:
 
 def _attempt(wanted: SoftwarePlan, data: Path) -> Attempt:
     plan, case = wanted.plan, wanted.case
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder) / "scratch"
-        scratch.mkdir()
+    memory = _MEMORY_FILES if case.writes_to_memory and _MEMORY_FILES.is_dir() else None
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=memory) as scratch_folder:
+        scratch = Path(scratch_folder)
         log = Path(folder) / "trace.log"
         command = [sys.executable, "-m", "gcsim", "capture", "--quiet", "-o", str(log), "--"]
         command += case.command(Places(data=data, scratch=scratch))

@@ -17,13 +17,17 @@ from experiments.capture import capture_run, is_captured, summary
 from experiments.software import check as software_check
 from experiments.software.results import FOLDER as SOFTWARE
 from experiments.software.results import load as load_software
+from experiments.software.results import load_regret
+from experiments.tables import replace_table
 from experiments.validation import check, machine
 from experiments.validation.counts import counts_page
 from experiments.validation.discrepancy import discrepancy_table
 from experiments.validation.figures import write_ratios
 from experiments.validation.half_page import half_page
 from experiments.validation.matrix import CAPTURES, LONG_CAPTURES, long_plans, plans
-from experiments.validation.page import accuracy_page, headline_sentence, with_headline
+from experiments.validation.page import accuracy_page, headline_sentence
+from experiments.validation.readme_table import NAME as README_TABLE
+from experiments.validation.readme_table import readme_accuracy
 from experiments.validation.results import load_study, save_study
 from experiments.validation.study import study
 from gcsim.atomic import write_text_atomically
@@ -59,8 +63,8 @@ def report(options: argparse.Namespace) -> int:
     )
     write_text_atomically(DOCS / "explanation" / "accuracy-summary.md", half_page(found, software))
     write_ratios(found.rows, DOCS / "images" / "accuracy.png", f"{found.runs} runs · bars: 90 % intervals")
-    readme = DOCS.parent / "README.md"
-    write_text_atomically(readme, with_headline(readme.read_text(encoding="utf-8"), found.rows, software))
+    accuracy = readme_accuracy(found.rows, software, load_regret(SOFTWARE))
+    replace_table(DOCS.parent / "README.md", README_TABLE, accuracy, check=False)
     print(headline_sentence(found.rows))
     return 0
 

@@ -6,11 +6,15 @@ from pathlib import Path
 
 from experiments.software.results import FOLDER as SOFTWARE
 from experiments.software.results import load as load_software
+from experiments.software.results import load_regret
+from experiments.tables import replace_table
 from experiments.validation import machine
 from experiments.validation.counts import counts_page
 from experiments.validation.half_page import half_page
 from experiments.validation.matrix import CAPTURES, LOAD, LONG_CAPTURES, MAIN_GO, MAIN_PROCS, plans
-from experiments.validation.page import accuracy_page, with_headline
+from experiments.validation.page import accuracy_page
+from experiments.validation.readme_table import NAME as README_TABLE
+from experiments.validation.readme_table import readme_accuracy
 from experiments.validation.results import load_study
 from experiments.validation.study import Row, study
 from experiments.validation.summary import TARGETS, coverage, elsewhere, of_metric, summary
@@ -33,14 +37,14 @@ def accuracy_faults() -> list[str]:
 def page_faults() -> list[str]:
     """Sentences on pages whose text is not the one that the committed table gives."""
     found = load_study(FOLDER)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     software = load_software(SOFTWARE).rows
     faults = _differs(
         "docs/explanation/accuracy.md", accuracy_page(found, machine.described(CAPTURES)), "report"
     )
     faults += _differs("docs/explanation/accuracy-summary.md", half_page(found, software), "report")
-    if with_headline(readme, found.rows, software) != readme:
-        faults.append("README.md does not state the headline of the committed table; run report --from-table")
+    accuracy = readme_accuracy(found.rows, software, load_regret(SOFTWARE))
+    if replace_table(ROOT / "README.md", README_TABLE, accuracy, check=True):
+        faults.append("README.md does not show the accuracy of the committed tables; run report --from-table")
     return faults
 
 

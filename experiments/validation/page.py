@@ -1,14 +1,9 @@
 """``docs/explanation/accuracy.md``, written from a study: every number on it comes from the rows."""
 
 import math
-import textwrap
 from collections.abc import Sequence
 
 from experiments.latency.report import latency_section
-from experiments.software import summary as software
-from experiments.software.cases import CASES
-from experiments.software.study import Row as SoftwareRow
-from experiments.software.summary import percent
 from experiments.validation.cases import not_to_trust, three_programs, worst_ten
 from experiments.validation.diagnosis import by_run
 from experiments.validation.long_run import long_run
@@ -39,10 +34,6 @@ from experiments.validation.tables import (
     table,
 )
 from experiments.validation.versions import by_program, versions
-from gcsim.errors import InputError
-
-_SOFTWARE = SHORT_NAMES | {"anonymous_peak_bytes": "anonymous memory"}
-HEADLINE_MARKER = "<!-- accuracy -->\n"
 
 
 def accuracy_page(study: Study, machine: str) -> str:
@@ -84,7 +75,7 @@ _CHANGES_SINCE = (
 
 
 def headline_sentence(rows: Sequence[Row]) -> str:
-    """The headline in one sentence, for the README: held-out programs alone."""
+    """The headline: held-out programs alone."""
     held_out = elsewhere(rows, held_out=True)
     errors = [
         f"{SHORT_NAMES[m]} {100 * found.median:.1f} % ({100 * found.p90:.0f} %)"
@@ -99,34 +90,6 @@ def headline_sentence(rows: Sequence[Row]) -> str:
         f" the 90 % intervals held {100 * min(inside):.0f} to {100 * max(inside):.0f} % of outcomes."
         f" The same settings run again differed by {', '.join(f'{100 * one:.1f} %' for one in again)} (medians)."
     )
-
-
-def software_sentence(rows: Sequence[SoftwareRow]) -> str:
-    """The errors on held-out real software in two sentences, for the README."""
-    held_out = software.chosen(rows, split="held out")
-    found = {m: software.figures(software.of_metric(held_out, m)) for m in software.TARGETS if m in _SOFTWARE}
-    errors = [f"{name} {pair_cell(found[m].median, found[m].p90)}" for m, name in _SOFTWARE.items()]
-    inside = [one.coverage for one in found.values()]
-    bare = software.chosen(rows, split="held out", source="bare log")
-    rss = software.figures(software.of_metric(bare, "rss_peak_bytes"))
-    programs = sorted({case.program for case in CASES if case.split == "held out"})
-    return (
-        f"On {found['rss_peak_bytes'].count} runs of real programs that no choice was made on ({', '.join(programs)}),"
-        f" each predicted from one `gcsim capture` at GOGC=100, the median error (90th percentile) was:"
-        f" {', '.join(errors)}; the 90 % intervals held {percent(min(inside))} to {percent(max(inside))} of outcomes."
-        f" From the log alone, resident memory was {pair_cell(rss.median, rss.p90)} off, and the interval held"
-        f" {percent(rss.coverage)}."
-    )
-
-
-def with_headline(readme: str, rows: Sequence[Row], software_rows: Sequence[SoftwareRow]) -> str:
-    """The README with the headline in the paragraph behind its marker. Raises InputError where that is missing."""
-    before, marker, after = readme.partition(HEADLINE_MARKER)
-    if not marker:
-        raise InputError(f"README.md has no line {HEADLINE_MARKER.strip()}; put it before the headline")
-    _, blank, rest = after.partition("\n\n")
-    text = f"{software_sentence(software_rows)} {headline_sentence(rows)}"
-    return before + marker + textwrap.fill(text, 118) + blank + rest
 
 
 def _opening(study: Study, machine: str) -> Lines:

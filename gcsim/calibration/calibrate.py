@@ -171,7 +171,7 @@ def _more(trace: Trace, is_job: bool) -> str:
 
 def _read(trace: Trace) -> str:
     """The number of GC cycles read and of processes in the log, in words."""
-    others = sum(oddity.kind == "other process" for oddity in trace.oddities)
+    others = sum(warning.kind == "other process" for warning in trace.parse_warnings)
     of = f" of the process used, one of {others + 1} in the log," if others else ""
     return f"{len(trace.cycles)} GC cycles{of}"
 

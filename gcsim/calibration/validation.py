@@ -108,7 +108,7 @@ def job_seconds(trace: Trace) -> float:
 
 def _others(trace: Trace) -> str:
     """The number of processes in the log, in words; empty for one process."""
-    others = sum(oddity.kind == "other process" for oddity in trace.oddities)
+    others = sum(warning.kind == "other process" for warning in trace.parse_warnings)
     return f" of the process used (gc lines of {others + 1} processes were read)" if others else ""
 
 

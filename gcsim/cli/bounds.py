@@ -1,7 +1,6 @@
 """The options for constraints and for the aim of ``gcsim recommend``."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,12 +28,6 @@ OtherMemoryOption = Annotated[
         "--other-memory",
         metavar="SIZE",
         help="Memory of the container that is not this Go program's: sidecars, tmpfs, C libraries.",
-    ),
-]
-TableOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--table", metavar="FILE", help="Also write the simulated settings to a file: .csv or .parquet."
     ),
 ]
 _ConfidenceOption = Annotated[
@@ -127,37 +120,37 @@ class Wanted:
             )
 
 
+_BOUND_OPTIONS: dict[str, tuple[Any, Any]] = {
+    bound.option.strip("-").replace("-", "_"): (
+        Annotated[str | None, typer.Option(bound.option, metavar=bound.metavar, help=bound.help)],
+        None,
+    )
+    for bound in BOUNDS
+}
+_AIM_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "confidence": (_ConfidenceOption, None),
+    "objective": (_ObjectiveOption, "cpu"),
+    "spend_memory": (_SpendOption, False),
+}
+
+
 def constrains() -> Command:
     """Gives a command the options of ``BOUNDS`` and of the aim in place of its parameter ``wanted``, a ``Wanted``."""
-    options: dict[str, tuple[Any, Any]] = {
-        bound.option.strip("-").replace("-", "_"): (
-            Annotated[str | None, typer.Option(bound.option, metavar=bound.metavar, help=bound.help)],
-            None,
-        )
-        for bound in BOUNDS
-    }
-    aim: dict[str, tuple[Any, Any]] = {
-        "confidence": (_ConfidenceOption, None),
-        "objective": (_ObjectiveOption, "cpu"),
-        "spend_memory": (_SpendOption, False),
-    }
+    return with_options("wanted", _BOUND_OPTIONS | _AIM_OPTIONS, _wanted)
 
-    def wanted(chosen: dict[str, Any]) -> Wanted:
-        given = {name: chosen[name] for name in options}
-        texts = zip(BOUNDS, given.values(), strict=True)
-        bounds = {
-            bound.metric: bound.parse(text, what=bound.option) for bound, text in texts if text is not None
-        }
-        confidence = parse_confidence(chosen["confidence"] or [])
-        _check_names(confidence, bounds)
-        return Wanted(
-            bounds=bounds,
-            confidence=confidence,
-            objective=_objective(chosen["objective"]),
-            spend_memory=chosen["spend_memory"],
-        )
 
-    return with_options("wanted", options | aim, wanted)
+def _wanted(chosen: dict[str, Any]) -> Wanted:
+    """The checked options. Raises InputError."""
+    texts = zip(BOUNDS, (chosen[name] for name in _BOUND_OPTIONS), strict=True)
+    bounds = {bound.metric: bound.parse(text, what=bound.option) for bound, text in texts if text is not None}
+    confidence = parse_confidence(chosen["confidence"] or [])
+    _check_names(confidence, bounds)
+    return Wanted(
+        bounds=bounds,
+        confidence=confidence,
+        objective=_objective(chosen["objective"]),
+        spend_memory=chosen["spend_memory"],
+    )
 
 
 def parse_other_memory(text: str | None) -> int:

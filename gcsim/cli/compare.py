@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.bounds import OtherMemoryOption, TableOption, parse_other_memory
-from gcsim.cli.console import emit, emit_json, emit_table, note, note_written, wrap
+from gcsim.cli.bounds import OtherMemoryOption, parse_other_memory
+from gcsim.cli.console import emit, emit_json, emit_table, note_written, wrap
 from gcsim.cli.options import (
     GomaxprocsOption,
     GoOption,
@@ -19,6 +19,7 @@ from gcsim.cli.options import (
 from gcsim.cli.progress import progress
 from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, load_service, verdict_heading, verdict_parts
+from gcsim.cli.table import TableOption, check_table_option, write_table_option
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.cli.where import executor_of
 
@@ -61,12 +62,10 @@ def compare(
 ) -> None:
     """Compare the recommendation with rules of thumb; exit status 1 if no setting is feasible."""
     from gcsim.atomic import check_folder
-    from gcsim.tuning.runs_table import check_table, write_table
 
     memory_bytes, other_bytes = parse_memory(memory), parse_other_memory(other_memory)
     assert memory_bytes is not None
-    if table is not None:
-        check_table(table)
+    check_table_option(table)
     service = load_service(model, given.readings())
     if output is not None:
         check_folder(output)
@@ -96,9 +95,7 @@ def compare(
             f" in {memory}; {how}\n{verdict_parts(service)}\n"
         )
         _print(found)
-    if table is not None:
-        write_table(table, "rule", [(row.rule.name, row.run) for row in found.rows])
-        note(f"wrote {table}")
+    write_table_option(table, "rule", [(row.rule.name, row.run) for row in found.rows])
     if output is not None:
         _write_figure(service, found, output)
     if not found.recommendation.feasible:

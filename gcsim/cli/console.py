@@ -161,7 +161,10 @@ def _emit_drawn(renderable: "RenderableType", width: int) -> None:
     from rich.console import Console
     from rich.segment import Segment, Segments
 
-    console = Console(file=sys.stdout, width=width)
+    # NO_COLOR also leaves out bold headings, which rich keeps
+    console = Console(
+        file=sys.stdout, width=width, color_system=None if os.environ.get("NO_COLOR") else "auto"
+    )
     drawn = [
         piece if piece.control else Segment(printable_lines(piece.text), piece.style)
         for piece in console.render(renderable)

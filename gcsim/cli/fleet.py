@@ -1,6 +1,7 @@
 """``gcsim fleet``: one node's memory divided among services."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 from gcsim.cli.console import emit, emit_json, emit_table, wrap
 from gcsim.cli.options import JsonOption, Simulation, parse_memory, simulates
 from gcsim.cli.progress import progress
+from gcsim.cli.table import TableOption, check_table_option, write_table_option
 from gcsim.cli.where import executor_of
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def fleet(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out models that cannot be read, with a note.")
     ] = False,
+    table: TableOption = None,
     *,
     how: Simulation,
     as_json: JsonOption = False,
@@ -51,6 +54,7 @@ def fleet(
         raise InputError("--memory is missing; pass the node's memory for these services, such as 8GiB")
     memory_bytes = parse_memory(memory)
     assert memory_bytes is not None
+    check_table_option(table)
     from gcsim.cli.fleet_input import read_services
     from gcsim.tuning.fleet import divide_memory
 
@@ -66,6 +70,7 @@ def fleet(
         names = f"{len(services)} service{'s' if len(services) != 1 else ''}"
         emit(f"{names}, {replicas} replicas in {memory}; {how}\n\n")
         _print(found) if found.fits else _print_needed(found)
+    _write_table(found, table)
     if not found.fits or any(not part.feasible for part in found.parts):
         raise typer.Exit(TOO_SMALL)
     if any(
@@ -73,6 +78,20 @@ def fleet(
         for one in services
     ):
         raise typer.Exit(NOT_TRUSTED)
+
+
+def _write_table(found: "Fleet", table: Path | None) -> None:
+    """Writes a row for each service: its setting, its part of the node, and its metrics; none if they do not fit."""
+    parts = found.parts
+    more: dict[str, Sequence[float]] = {
+        "replicas": [part.service.replicas for part in parts],
+        "memory_bytes": [part.memory_bytes for part in parts],
+        "feasible": [int(part.feasible) for part in parts],
+        "cores": [part.cores for part in parts],
+        "today_cores": [part.today_cores for part in parts],
+        "gain_per_gib": [part.gain_per_gib for part in parts],
+    }
+    write_table_option(table, "service", [(part.service.name, part.run) for part in parts], more=more)
 
 
 def _print(found: "Fleet") -> None:
@@ -84,7 +103,7 @@ def _print(found: "Fleet") -> None:
         [_cells(part) for part in found.parts[:_MOST_ROWS]],
     )
     if len(found.parts) > _MOST_ROWS:
-        emit(f"... and {len(found.parts) - _MOST_ROWS} more services; --json has all\n")
+        emit(f"... and {len(found.parts) - _MOST_ROWS} more services; --json and --table have all\n")
     emit("\n")
     emit_table(
         ["division", "GC cores", "memory", "do not fit"],

@@ -30,8 +30,8 @@ def inspect(
         Path | None,
         typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the heap and pauses."),
     ] = None,
-    oddities: Annotated[
-        bool, typer.Option("--oddities", help="List all lines that were skipped, repaired or unusual.")
+    parse_warnings: Annotated[
+        bool, typer.Option("--warnings", help="List all lines that were skipped, repaired or unusual.")
     ] = False,
     processes: Annotated[
         bool, typer.Option("--processes", help="List the processes of each log instead, for --process.")
@@ -70,7 +70,7 @@ def inspect(
                 emit("")
             _print(log, trace, settings[log], observed[log], found[log])
     for log, trace in traces.items():
-        _print_oddities(log, trace) if oddities else warn_about(log, trace)
+        _print_warnings(log, trace) if parse_warnings else warn_about(log, trace)
     if output is not None:
         _draw(traces, settings, output)
 
@@ -116,11 +116,11 @@ def _print(
     emit(f"\n{next_step(log, found)}")
 
 
-def _print_oddities(log: str, trace: "Trace") -> None:
-    for kind, count in trace.oddity_counts.items():
+def _print_warnings(log: str, trace: "Trace") -> None:
+    for kind, count in trace.parse_warning_counts.items():
         note(f"{log}: {count} × {kind}")
-    for oddity in trace.oddities:
-        note(f"{log}: {oddity}")
+    for warning in trace.parse_warnings:
+        note(f"{log}: {warning}")
 
 
 def _draw(traces: dict[str, "Trace"], settings: dict[str, "LogSettings"], output: Path) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gcsim.gctrace.trace import Trace
     from gcsim.service.model import Loop
 
-_MAX_ODDITIES_SHOWN = 5
+_MAX_WARNINGS_SHOWN = 5
 _DISTURBED_SHARE = 0.05  # of all CPU: used by other processes during a capture
 
 
@@ -56,11 +56,11 @@ def overrides_of(
 
 def warn_about(name: str, trace: "Trace") -> None:
     """Notes unusual lines and a crowded machine on standard error."""
-    shown = trace.oddities[:_MAX_ODDITIES_SHOWN]
-    for oddity in shown:
-        note(f"{name}: {oddity}")
-    if len(trace.oddities) > len(shown):
-        note(f"{name}: {len(trace.oddities) - len(shown)} more oddities; see gcsim inspect --oddities")
+    shown = trace.parse_warnings[:_MAX_WARNINGS_SHOWN]
+    for warning in shown:
+        note(f"{name}: {warning}")
+    if len(trace.parse_warnings) > len(shown):
+        note(f"{name}: {len(trace.parse_warnings) - len(shown)} more warnings; see gcsim inspect --warnings")
     foreign = trace.info.foreign_cpu_fraction if trace.info is not None else None
     if foreign is not None and not math.isnan(foreign) and foreign > _DISTURBED_SHARE:
         note(f"{name}: other processes used {100 * foreign:.0f} % of the CPU; capture on a quiet machine")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.bounds import OtherMemoryOption, TableOption, Wanted, constrains, parse_other_memory
-from gcsim.cli.console import emit, emit_json, emit_reached, note, note_written, wrap
+from gcsim.cli.bounds import OtherMemoryOption, Wanted, constrains, parse_other_memory
+from gcsim.cli.console import emit, emit_json, emit_reached, note_written, wrap
 from gcsim.cli.deploy import TEXT, ContainerOption, FormatOption, check_format, print_snippet
 from gcsim.cli.evidence import Service, SourceArgument, Stated, container_memory, reads_log, service_of
 from gcsim.cli.options import (
@@ -21,6 +21,7 @@ from gcsim.cli.options import (
 from gcsim.cli.progress import Report, progress
 from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, verdict_heading, verdict_parts
+from gcsim.cli.table import TableOption, check_table_option, write_table_option
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.cli.where import executor_of
 from gcsim.errors import InputError
@@ -28,6 +29,7 @@ from gcsim.errors import InputError
 if TYPE_CHECKING:
     from gcsim.engine.executors import Executor
     from gcsim.engine.plan import Plan
+    from gcsim.engine.run import Run
     from gcsim.service.model import Model
     from gcsim.tuning.recommendation import Recommendation
     from gcsim.tuning.smallest import SmallestContainer
@@ -71,15 +73,13 @@ def recommend(
     A log is calibrated first. Without a size of the container, the answer is the smallest one that keeps the bounds.
     """
     from gcsim.atomic import check_folder
-    from gcsim.tuning.runs_table import check_table
 
     check_format(form, container, as_json=as_json)
     memory_bytes, other_bytes = parse_memory(memory), parse_other_memory(other_memory)
     given, limits = given.split_limits()
     if output is not None:
         check_folder(output)
-    if table is not None:
-        check_table(table)
+    check_table_option(table)
     source = service_of(model, given, stated, go=go)
     service = source.model
     if memory_bytes is None:
@@ -109,8 +109,7 @@ def recommend(
     else:
         _print(found, smallest, source, how)
         emit_reached(reached)
-    if table is not None:
-        _write_table(found, table)
+    write_table_option(table, "part", _rows(found))
     if output is not None:
         _write_figures(service, found, output)
     if not found.feasible:
@@ -185,17 +184,14 @@ def _print(
     emit(f"{source.about}{verdict_parts(service)}{how}\n")
 
 
-def _write_table(found: "Recommendation", table: Path) -> None:
-    """Writes all simulated settings, with the part that they have in the answer."""
-    from gcsim.tuning.runs_table import write_table
-
+def _rows(found: "Recommendation") -> "list[tuple[str, Run]]":
+    """All simulated settings, each with the part that it has in the answer."""
     named = {run.settings: run for run in (found.today, found.run, *(one.run for one in found.alternatives))}
     parts = {one.settings: one.name for one in found.alternatives}
     parts |= {found.today.settings: "today"}
     parts |= {found.settings: "recommended" if found.feasible else "nearest miss"}
     runs = {run.settings: run for run in found.explored} | named
-    write_table(table, "part", [(parts.get(one, ""), run) for one, run in runs.items()])
-    note(f"wrote {table}")
+    return [(parts.get(one, ""), run) for one, run in runs.items()]
 
 
 def _write_figures(service: "Model", found: "Recommendation", output: Path) -> None:

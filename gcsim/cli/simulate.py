@@ -20,6 +20,7 @@ from gcsim.cli.options import (
     simulates,
 )
 from gcsim.cli.service import assessed, exit_by_verdict, load_service
+from gcsim.cli.table import TableOption, check_table_option, write_table_option
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.cli.where import executor_of
 from gcsim.engine.plan import Plan
@@ -77,6 +78,7 @@ def simulate(
             "--objects", metavar="TOML", help="Kinds of objects for --objects-out [default: an assumed mix]."
         ),
     ] = None,
+    table: TableOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict one setting; values that are not given stay as calibrated."""
@@ -86,6 +88,7 @@ def simulate(
     for path in (trace_out, timeline_out, objects_out):
         if path is not None:
             check_output(path)
+    check_table_option(table)
     force_gc_seconds = None if force_gc is None else parse_duration(force_gc, what="--force-gc")
     service = load_service(model)
     settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
@@ -113,6 +116,7 @@ def simulate(
         emit_reached(reached)
     if trace_out is not None or timeline_out is not None or objects_out is not None:
         _write_run(service, settings, plan, outputs)
+    write_table_option(table, "model", [(service.name, run)])
     exit_by_verdict(service)
 
 

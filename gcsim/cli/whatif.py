@@ -26,6 +26,7 @@ from gcsim.cli.program_text import allocation_rows, allocator_json, allocator_li
 from gcsim.cli.progress import progress
 from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, verdict_heading, verdict_parts
+from gcsim.cli.table import TableOption, check_table_option, write_table_option
 from gcsim.cli.upgrade import note_upgrade
 from gcsim.cli.where import executor_of
 from gcsim.errors import InputError
@@ -33,6 +34,7 @@ from gcsim.printable import quoted
 
 if TYPE_CHECKING:
     from gcsim.cli.evidence import Service
+    from gcsim.engine.run import Run
     from gcsim.service.model import Model
     from gcsim.tuning.whatif import WhatIf
 
@@ -82,6 +84,7 @@ def whatif(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for figures of the change.")
     ] = None,
+    table: TableOption = None,
     *,
     sites: GivenSites,
     stated: Stated,
@@ -108,6 +111,7 @@ def whatif(
     memory_bytes = parse_memory(memory)
     if output is not None:
         check_folder(output)
+    check_table_option(table)
     source = service_of(model, given, stated)
     service = source.model
     settings = chosen_settings(service, gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go)
@@ -137,11 +141,20 @@ def whatif(
     else:
         _print(found, source, how, allocator_lines(allocator, found.sites))
         emit_reached(reached)
+    write_table_option(table, "part", _rows(found))
     if output is not None:
         _write_figures(service, found, output)
     if found.fault is not None and memory_bytes is not None:
         raise typer.Exit(DOES_NOT_FIT)
     exit_by_verdict(service)
+
+
+def _rows(found: "WhatIf") -> "list[tuple[str, Run]]":
+    """The runs before and after the change, and the recommended one if there is one."""
+    answer = found.recommendation
+    name = "recommended" if answer is not None and answer.feasible else "nearest miss"
+    runs = [("before", found.before), ("after", found.after)]
+    return runs if answer is None else [*runs, (name, answer.run)]
 
 
 def _factor(text: str | None, what: str) -> float:

@@ -101,7 +101,11 @@ def joined(of_logs: Sequence[Cause], others: Sequence[Cause]) -> list[Cause]:
 
 def _pointing(cause: Cause, others: set[str]) -> Cause:
     """A heap leak with a hint at the goroutines or finalizers that may hold the heap."""
-    if cause.name != "heap-leak" or not others & {"goroutine-leak", "finalizer-blocked"}:
+    if cause.name != "heap-leak" or not others & {
+        "goroutine-leak",
+        "finalizer-blocked",
+        "finalizer-backlog",
+    }:
         return cause
     return replace(cause, sentence=f"{cause.sentence} The finding before this one may be the reason.")
 

@@ -12,7 +12,7 @@ from gcsim.calibration.memory.readings.reading import Reading
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.capture.cpu_quota import CpuQuota, parse_cpu_max, parse_cpu_stat
 from gcsim.diagnosis.diagnose import diagnosis
-from gcsim.diagnosis.files import bytes_of, head_of, is_binary, piped_bytes, text_of
+from gcsim.diagnosis.files import bytes_of, head_of, is_binary, pieces_of, piped_bytes, text_of
 from gcsim.diagnosis.folders import logs_of_metrics, with_folders
 from gcsim.diagnosis.pages import Page, page_of
 from gcsim.diagnosis.profiles.bounds import looks_like_profile
@@ -25,8 +25,10 @@ from gcsim.diagnosis.profiles.execution_trace import (
 )
 from gcsim.diagnosis.profiles.goroutines import (
     Goroutines,
+    goroutines_of_dump,
     goroutines_of_profile,
     goroutines_of_text,
+    is_counted_text,
     is_goroutine_text,
 )
 from gcsim.diagnosis.profiles.profile import Profile, read_profile
@@ -43,11 +45,13 @@ from gcsim.diagnosis.rules.execution import execution_causes
 from gcsim.diagnosis.rules.goroutines import goroutine_causes
 from gcsim.diagnosis.rules.pages import page_causes
 from gcsim.diagnosis.rules.profiles import profile_causes
+from gcsim.diagnosis.rules.schedule import init_causes, schedule_causes
 from gcsim.diagnosis.subject import Subject
 from gcsim.errors import InputError
 from gcsim.gctrace.reader import read_gctrace
 from gcsim.gctrace.source import standard_input_bytes
 from gcsim.gctrace.trace import Trace
+from gcsim.scrapes.json_pages import has_runtime_metrics
 
 _OTHERS = (
     "a pprof profile, execution trace, goroutine dump, MemStats, metrics page, or file of /proc or a cgroup"
@@ -55,6 +59,7 @@ _OTHERS = (
 _GC_LINE = re.compile(rb"gc ?#?\d+ ?@|gc\d+\(\d+\)")
 _STANDARD_INPUT = "standard input"
 _MEMSTATS = ('"HeapReleased"', '"HeapSys"', '"memstats"')
+_ALL_MEMORY = '"/memory/classes/total:bytes"'
 _PAGES = ("go_memstats_", "process_resident_memory_bytes", "# runtime.MemStats")
 _KERNEL = ("VmRSS:", "\nRss:", "inactive_file ", "Name:\t")
 
@@ -80,7 +85,7 @@ class Gathered:
     escapes: list[EscapeReport] = field(default_factory=list)
     executions: list[ExecutionTrace] = field(default_factory=list)
     schedules: list[SchedTrace] = field(default_factory=list)
-    inits: list[tuple[PackageInit, ...]] = field(default_factory=list)
+    inits: dict[str, tuple[PackageInit, ...]] = field(default_factory=dict)
     cpus: float | None = None
     throttling: CpuQuota | None = None
     kinds: dict[str, str] = field(default_factory=dict)
@@ -93,6 +98,8 @@ class Gathered:
             *profile_causes(self.profiles, self.escapes),
             *(cause for trace in self.executions for cause in execution_causes(trace)),
             *page_causes(self.pages),
+            *(cause for trace in self.schedules for cause in schedule_causes(trace, self.cpus)),
+            *(cause for name, inits in self.inits.items() for cause in init_causes(inits, name)),
         ]
 
 
@@ -112,9 +119,12 @@ def diagnose_files(
     if list(files).count("-") > 1:
         raise InputError("standard input can be read only once; pass - once")
     found = Gathered(process=process)
+    series = dict(logs_of_metrics(files, stated, process))
     for file in dict.fromkeys(with_folders(files)):
-        _add(found, file)
-    for name, trace in logs_of_metrics(files, stated):
+        if file not in series:
+            _add(found, file)
+    found.cpus = found.cpus if cpus is None else cpus
+    for name, trace in series.items():
         found.logs[name], found.kinds[name] = trace, "metrics"
     subjects = [
         Subject.of(
@@ -123,7 +133,7 @@ def diagnose_files(
             stated,
             readings=[*readings, *found.readings, *(page.reading for page in found.pages)],
             memory_bytes=memory_bytes,
-            cpus=found.cpus if cpus is None else cpus,
+            cpus=found.cpus,
             throttling=found.throttling,
         )
         for name, trace in found.logs.items()
@@ -142,6 +152,7 @@ def _add(found: Gathered, file: str) -> None:
     is_profile = looks_like_profile(head)  # names in a profile may look like the start of a gc line
     if not head or (_GC_LINE.search(head) is not None and not is_profile):
         _add_log(found, file, data)
+        _add_runtime_lines(found, head.decode("utf-8", errors="replace"), data, file)
         return
     text = head.decode("utf-8", errors="replace")
     if looks_like_trace(head) or is_parsed_trace(text):
@@ -152,9 +163,13 @@ def _add(found: Gathered, file: str) -> None:
         found.escapes.append(read_escapes(text_of(data, file), name))
         found.kinds[name] = "escape analysis"
     elif has_sched_lines(text) or has_init_lines(text):
-        _add_runtime_lines(found, text_of(data, file), name)
+        _add_runtime_lines(found, text, data, file)
     elif is_goroutine_text(text):
-        found.goroutines.append(goroutines_of_text(text_of(data, file), name))
+        found.goroutines.append(
+            goroutines_of_text(text_of(data, file), name)
+            if is_counted_text(text)
+            else goroutines_of_dump(pieces_of(data, file), name)
+        )
         found.kinds[name] = "goroutines"
     elif is_profile:
         profile = read_profile(data or bytes_of(file), name)
@@ -163,9 +178,9 @@ def _add(found: Gathered, file: str) -> None:
             found.goroutines.append(goroutines_of_profile(profile))
         else:
             found.profiles.append(profile)
-    elif any(mark in text for mark in (*_MEMSTATS, *_PAGES)):
+    elif has_runtime_metrics(text) or any(mark in text for mark in (*_MEMSTATS, *_PAGES)):
         _refuse_piped(name, data)
-        found.pages.append(page_of(_reading(file), text_of(data, file)))
+        found.pages.append(page_of(_page_reading(file, text), text_of(data, file)))
         found.kinds[name] = "page"
     elif (counts := parse_cpu_stat(text)) is not None:
         found.throttling = counts
@@ -186,14 +201,25 @@ def _add(found: Gathered, file: str) -> None:
             raise InputError(f"{error}; neither is it {_OTHERS}") from None
 
 
-def _add_runtime_lines(found: Gathered, text: str, name: str) -> None:
-    """Reads the lines of schedtrace and inittrace."""
-    if has_sched_lines(text):
+def _add_runtime_lines(found: Gathered, head: str, data: bytes, file: str) -> None:
+    """Reads the lines of schedtrace and inittrace, if the start of the file has some."""
+    kinds = [
+        kind for kind, has in (("schedtrace", has_sched_lines), ("inittrace", has_init_lines)) if has(head)
+    ]
+    if not kinds:
+        return
+    name = _STANDARD_INPUT if file == "-" else file
+    try:
+        text = text_of(data, file)
+    except InputError:
+        if file in found.logs:  # too large for these lines; its gc lines are read
+            return
+        raise
+    if "schedtrace" in kinds:
         found.schedules.append(read_sched_trace(text, name))
-        found.kinds[name] = "schedtrace"
-    if has_init_lines(text):
-        found.inits.append(read_inits(text, name))
-        found.kinds[name] = "schedtrace and inittrace" if has_sched_lines(text) else "inittrace"
+    if "inittrace" in kinds:
+        found.inits[name] = read_inits(text, name)
+    found.kinds.setdefault(name, " and ".join(kinds))
 
 
 def _add_log(found: Gathered, file: str, data: bytes) -> None:
@@ -205,6 +231,14 @@ def _add_log(found: Gathered, file: str, data: bytes) -> None:
 
 def _reading(file: str) -> Reading:
     return read_reading(Path(file))
+
+
+def _page_reading(file: str, head: str) -> Reading:
+    """The reading of a page; without sizes for a part of runtime/metrics that lacks them."""
+    is_part = (
+        has_runtime_metrics(head) and _ALL_MEMORY not in head and not any(one in head for one in _MEMSTATS)
+    )
+    return Reading(origin=file) if is_part else _reading(file)
 
 
 def _refuse_piped(name: str, data: bytes) -> None:

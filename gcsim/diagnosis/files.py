@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +15,9 @@ from gcsim.errors import InputError
 from gcsim.gctrace.source import MAX_BYTES
 
 _HEAD = 1 << 20
-MOST_TEXT_BYTES = 40 << 20  # a dump of 80,000 goroutines
+MOST_TEXT_BYTES = 40 << 20
+MOST_DUMP_BYTES = 256 << 20  # a dump of half a million goroutines
+_PIECE = 4 << 20
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a]")
 
 
@@ -96,3 +99,28 @@ def text_of(data: bytes, file: str) -> str:
             " /debug/pprof/goroutine?debug=1"
         )
     return raw.decode("utf-8", errors="replace")
+
+
+def pieces_of(data: bytes, file: str) -> Iterator[bytes]:
+    """The bytes of a dump piece by piece, unpacked. Raises InputError for one that is too large or damaged."""
+    with io.BytesIO(data) if data else Path(file).open("rb") as opened:
+        is_packed = opened.read(2) == b"\x1f\x8b"
+        opened.seek(0)
+        stream: IO[bytes] = gzip.GzipFile(fileobj=opened) if is_packed else opened  # type: ignore[assignment]
+        size = 0
+        while True:
+            try:
+                piece = stream.read(_PIECE)
+            except (EOFError, OSError, zlib.error):
+                raise InputError(
+                    f"{file}: its gzip data are damaged or cut short; save the file again"
+                ) from None
+            if not piece:
+                return
+            size += len(piece)
+            if size > MOST_DUMP_BYTES:
+                raise InputError(
+                    f"{file}: holds more than {MOST_DUMP_BYTES >> 20} MiB, the most that is read of a dump; save"
+                    " /debug/pprof/goroutine?debug=1"
+                )
+            yield piece

@@ -1,4 +1,4 @@
-"""The files of a folder that ``gcsim capture --url`` wrote."""
+"""Metrics over time: the files of a folder that ``gcsim capture --url`` wrote, range queries, lines of JSON."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ from gcsim.calibration.source import read_source
 from gcsim.capture.web.manifest import Manifest, SavedPage, has_manifest
 from gcsim.errors import InputError
 from gcsim.gctrace.trace import Trace
+from gcsim.scrapes.files import is_time_series
 
 _SAMPLED = ("/debug/vars", "/metrics", "/debug/pprof/heap?debug=1")  # the first that a folder has is used
 
@@ -36,12 +37,20 @@ def _evidence_in(folder: Path) -> Iterator[Path]:
             return
 
 
-def logs_of_metrics(files: Sequence[str], stated: Overrides) -> Iterator[tuple[str, Trace]]:
-    """(folder, the trace that its metrics imply) for each folder with enough of them."""
+def logs_of_metrics(
+    files: Sequence[str], stated: Overrides, process: int | None
+) -> Iterator[tuple[str, Trace]]:
+    """(source, the trace that its metrics imply) for each folder with enough of them, and for each file over time.
+
+    Raises InputError for such a file with too few collections.
+    """
     for file in dict.fromkeys(files):
-        if file == "-" or "\0" in file or not Path(file).is_dir():
+        if file == "-" or "\0" in file:
             continue
-        try:
-            yield file, read_source(file, stated=stated)
-        except InputError:
-            continue  # few collections, or none: the pages still count
+        if is_time_series(Path(file)):
+            yield file, read_source(file, stated=stated, process=process)
+        elif Path(file).is_dir():
+            try:
+                yield file, read_source(file, stated=stated)
+            except InputError:
+                continue  # few collections, or none: the pages still count

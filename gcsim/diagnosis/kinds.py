@@ -18,6 +18,10 @@ KINDS: dict[str, Kind] = {
         "blocked finalizer",
         "A finalizer does not return, so objects with finalizers are never freed.",
     ),
+    "finalizer-backlog": Kind(
+        "backlog of finalizers",
+        "Finalizers or cleanups are queued faster than they run, so their objects stay in the heap.",
+    ),
     "goroutine-leak": Kind(
         "goroutine leak", "Goroutines accumulate: their stacks or their number grow steadily."
     ),
@@ -72,6 +76,9 @@ KINDS: dict[str, Kind] = {
     ),
     "gc-cpu-high": Kind("much CPU in GC", "GC takes much CPU at a usual GOGC."),
     "long-pauses": Kind("long pauses", "The world is stopped for 10 ms or more."),
+    "run-queue": Kind(
+        "goroutines wait for a P", "All Ps are busy and run queues are long: the service lacks CPU."
+    ),
     "memory-outside-heap": Kind(
         "memory outside the Go heap", "Resident memory is far above the heap, its stacks and its free pages."
     ),
@@ -88,5 +95,8 @@ KINDS: dict[str, Kind] = {
         "warm-up", "The live heap rises and levels off, or the log is too short to call a rise a leak."
     ),
     "idle-marking": Kind("idle marking", "Idle Ps mark: GC uses CPU that the program leaves."),
+    "slow-start": Kind(
+        "slow initialization", "Packages are initialized for long before main starts; GC is not the reason."
+    ),
     "gc-not-the-problem": Kind("GC is not the problem", "GC costs little CPU, and its pauses are short."),
 }

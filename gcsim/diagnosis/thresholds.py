@@ -141,3 +141,17 @@ BALLAST_SITE_SHARE = 0.5  # of the live heap
 # --- pages of MemStats ---
 PAGE_GROWTH = 1.3  # heap goal of the second page over that of the first
 PAGE_GROWTH_BYTES = 16.0 * MIB
+QUEUE_GROWTH = (
+    500  # finalizers or cleanups more that wait, between two pages: more than one cycle usually queues
+)
+QUEUE_RUN_SHARE = 0.8  # of those queued between two pages that ran: a queue that keeps up runs all of them
+QUEUE_LENGTH = 1000  # in one page; a cycle queues its unreachable objects at once, so a short queue is usual
+QUEUE_SHARE = 0.2  # of all that were ever queued: a queue that keeps up is nearly empty most of the time
+
+# --- lines of the scheduler and of initialization ---
+QUEUED_PER_PROC = (
+    2.0  # goroutines in run queues per P, with no idle P: each waits for two time slices or more
+)
+QUEUED_SHARE = 0.5  # of the lines: more than bursts
+QUEUED_SAMPLES = 5
+SLOW_INIT_SECONDS = 0.5  # of all packages before main: usual programs need some ms

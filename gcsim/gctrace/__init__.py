@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gcsim.gctrace.reader import read_gctrace, read_processes
-    from gcsim.gctrace.trace import Oddity, Trace
+    from gcsim.gctrace.trace import ParseWarning, Trace
     from gcsim.gctrace.writer import format_gctrace, quantize_cycles, write_gctrace
 
 __all__ = [
-    "Oddity",
+    "ParseWarning",
     "Trace",
     "format_gctrace",
     "quantize_cycles",
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Oddity": "trace",
+    "ParseWarning": "trace",
     "Trace": "trace",
     "format_gctrace": "writer",
     "quantize_cycles": "writer",

@@ -19,7 +19,7 @@ from gcsim.gctrace.sequence import (
     without_glued_digits,
     writer_of,
 )
-from gcsim.gctrace.trace import Oddity
+from gcsim.gctrace.trace import ParseWarning
 
 _WALL = ("stw_sweep_term_ns", "scan_ns", "write_barrier_ns", "mark_ns", "stw_mark_term_ns")
 
@@ -32,7 +32,7 @@ class LogCycles:
         self.process: NDArray[np.intp] = np.empty(0, np.intp)
         self.row: NDArray[np.intp] = np.empty(0, np.intp)
         self.parts: list[Part] = []  # one per process
-        self.oddities: list[Oddity] = []  # about the order of the lines
+        self.parse_warnings: list[ParseWarning] = []  # about the order of the lines
         self.repeated = 0  # copies of lines
         tables = {generation: rows.table([template]) for generation, template in CYCLES.items()}
         self.last_line = max(
@@ -41,7 +41,7 @@ class LogCycles:
         largest = max(tables.values(), key=lambda raw: len(raw[ORDER]))
         self.newest_first = is_newest_first(largest["cycle_number"], _clock(largest))
         if self.newest_first:
-            self.oddities.append(_newest_first(largest))
+            self.parse_warnings.append(_newest_first(largest))
         for generation, raw in tables.items():
             if len(raw[ORDER]):
                 self._add(generation, self.in_order(raw), data)
@@ -85,8 +85,8 @@ class LogCycles:
         lines = self.line_numbers(raw[ORDER])
         for row in glued.tolist():
             text = f"gc {raw['cycle_number'][row]} between gc {numbers[row] - 1} and gc {numbers[row] + 1}"
-            self.oddities.append(
-                Oddity(kind="digits before a number", line_number=int(lines[row]), text=text)
+            self.parse_warnings.append(
+                ParseWarning(kind="digits before a number", line_number=int(lines[row]), text=text)
             )
         return numbers
 
@@ -98,8 +98,8 @@ class LogCycles:
             count, first = len(early), int(early[0])
             number, lines = part["cycle_number"][first], self.line_numbers(order)
             text = f"gc {number}{f' and {count - 1} more' if count > 1 else ''}, sorted by number and time"
-            self.oddities.append(
-                Oddity(kind="gc line out of order", line_number=int(lines[first]), text=text)
+            self.parse_warnings.append(
+                ParseWarning(kind="gc line out of order", line_number=int(lines[first]), text=text)
             )
 
     def _copies(self, raw: Raw, original: Int64Array) -> None:
@@ -112,8 +112,8 @@ class LogCycles:
                 numbers = raw["cycle_number"][run]
                 text = f"gc {numbers[0]}" + (f" to gc {numbers[-1]}" if len(run) > 1 else "")
                 text += f", as in line {lines[original[run[0]]]}; read once"
-                self.oddities.append(
-                    Oddity(kind="repeated gc line", line_number=int(lines[run].min()), text=text)
+                self.parse_warnings.append(
+                    ParseWarning(kind="repeated gc line", line_number=int(lines[run].min()), text=text)
                 )
 
 
@@ -133,10 +133,10 @@ def _clock(raw: Raw) -> Int64Array:
     return clock
 
 
-def _newest_first(raw: Raw) -> Oddity:
+def _newest_first(raw: Raw) -> ParseWarning:
     first, last = raw["cycle_number"][0], raw["cycle_number"][-1]
     text = f"gc {first} to gc {last}; the log is read from its end"
-    return Oddity(kind="newest line first", line_number=int(raw[ORDER][0]) // LINE, text=text)
+    return ParseWarning(kind="newest line first", line_number=int(raw[ORDER][0]) // LINE, text=text)
 
 
 def _assign(raw: Raw, data: bytes) -> tuple[NDArray[np.intp], Int64Array]:

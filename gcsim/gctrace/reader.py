@@ -15,18 +15,18 @@ from gcsim.gctrace.rows import LINE, RowStore
 from gcsim.gctrace.shapes import NUMERIC, PADDING, LineShape, Numbers, learn_shape
 from gcsim.gctrace.source import Source, read_source, source_name
 from gcsim.gctrace.split import split_processes
-from gcsim.gctrace.trace import Oddity, Trace
+from gcsim.gctrace.trace import ParseWarning, Trace
 
 _BLOCK = 1 << 20  # bytes parsed together: large enough for arrays, small enough for the processor's cache
 _FEW = 8  # fewer lines of one shape are read one by one
 _SHAPES_KEPT = 4096
-_EXCERPT = 120  # characters of a line shown in an oddity
+_EXCERPT = 120  # characters of a line shown in a warning
 _FOREIGN = 0
 _CAREFUL = -1
 
 
 def read_gctrace(source: Source, *, process: int | None = None) -> Trace:
-    """The trace of the process with the most cycles in a log; its oddities name the other processes.
+    """The trace of the process with the most cycles in a log; its warnings name the other processes.
 
     ``source`` is a path, ``-`` for standard input, or an open file. Files of gzip, xz and bzip2 are unpacked.
     ``process`` chooses another process, from 1 in order of first appearance. Raises InputError if the log cannot be
@@ -42,7 +42,7 @@ def read_gctrace(source: Source, *, process: int | None = None) -> Trace:
             )
         chosen = traces[process - 1]
     others = tuple(_other_process(trace) for trace in traces if trace is not chosen)
-    return replace(chosen, oddities=(*chosen.oddities, *others))
+    return replace(chosen, parse_warnings=(*chosen.parse_warnings, *others))
 
 
 def read_processes(source: Source) -> list[Trace]:
@@ -54,7 +54,10 @@ def read_processes(source: Source) -> list[Trace]:
     traces = split_processes(
         log.rows,
         log.data,
-        oddities=(*about_side_file, *sorted(log.oddities, key=lambda oddity: oddity.line_number)),
+        parse_warnings=(
+            *about_side_file,
+            *sorted(log.parse_warnings, key=lambda warning: warning.line_number),
+        ),
         foreign_line_numbers=log.foreign_line_numbers(),
         info=info,
     )
@@ -86,7 +89,7 @@ class _Log:
 
     data: bytes
     rows: RowStore = field(default_factory=RowStore)
-    oddities: list[Oddity] = field(default_factory=list)
+    parse_warnings: list[ParseWarning] = field(default_factory=list)
     foreign: list[Int64Array] = field(default_factory=list)  # line numbers
     broken: list[tuple[int, int, str]] = field(default_factory=list)  # line number, offset, kind
     marks: list[int] = field(default_factory=list)  # numbers of lines with only "(forced)"
@@ -169,7 +172,7 @@ class _Log:
     def _report(self, kind: str, line_number: int, text: bytes) -> None:
         excerpt = text.decode(errors="replace").strip()
         excerpt = excerpt if len(excerpt) <= _EXCERPT else excerpt[: _EXCERPT - 1] + "…"
-        self.oddities.append(Oddity(kind=kind, line_number=line_number, text=excerpt))
+        self.parse_warnings.append(ParseWarning(kind=kind, line_number=line_number, text=excerpt))
 
 
 def _blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -188,18 +191,18 @@ def _line(numbers: Numbers, line: int) -> bytes:
     return numbers.block[numbers.line_starts[line] : numbers.line_starts[line + 1] - 1]
 
 
-def _other_process(trace: Trace) -> Oddity:
+def _other_process(trace: Trace) -> ParseWarning:
     numbers = trace.cycles.cycle_number
     text = f"gc {numbers[0]} to gc {numbers[-1]}, {len(numbers)} cycles of another process left out"
-    return Oddity(kind="other process", line_number=int(trace.line_numbers[0]), text=text)
+    return ParseWarning(kind="other process", line_number=int(trace.line_numbers[0]), text=text)
 
 
-def _side_file(source: Source) -> tuple[CaptureInfo | None, tuple[Oddity, ...]]:
-    """(the log's side file or None, oddities of the side file)."""
+def _side_file(source: Source) -> tuple[CaptureInfo | None, tuple[ParseWarning, ...]]:
+    """(the log's side file or None, warnings about the side file)."""
     if not isinstance(source, (str, Path)) or str(source) == "-":
         return None, ()
     info, note = read_side_file(Path(source))
-    return info, (Oddity(kind="side file", line_number=0, text=note),) if note else ()
+    return info, (ParseWarning(kind="side file", line_number=0, text=note),) if note else ()
 
 
 def _nothing_read(log: _Log, name: str) -> str:

@@ -18,7 +18,7 @@ from gcsim.gctrace.records import (
     Sweeps,
 )
 from gcsim.gctrace.rows import ORDER, PREFIX_END, PREFIX_START, Raw, RowStore
-from gcsim.gctrace.trace import Oddity, Trace
+from gcsim.gctrace.trace import ParseWarning, Trace
 
 _TABLES: dict[str, type[Columns]] = {
     "pacer_starts": PacerStarts,
@@ -35,7 +35,7 @@ def split_processes(
     rows: RowStore,
     data: bytes,
     *,
-    oddities: tuple[Oddity, ...],
+    parse_warnings: tuple[ParseWarning, ...],
     foreign_line_numbers: Int64Array,
     info: CaptureInfo | None,
 ) -> list[Trace]:
@@ -54,7 +54,7 @@ def split_processes(
             for name, kind in _TABLES.items()
         }
         lines = cycles.line_numbers(part.raw[ORDER])
-        odd = (*oddities, *cycles.oddities, *_gaps(part.cycles, lines))
+        found = (*parse_warnings, *cycles.parse_warnings, *_gaps(part.cycles, lines))
         marked = np.zeros(len(part.cycles), np.bool_)
         marked[cycles.row[periodic & (cycles.process == process)]] = True
         traces.append(
@@ -67,7 +67,7 @@ def split_processes(
                 if "leak_check" in part.raw
                 else np.zeros(len(part.cycles), np.bool_),
                 line_numbers=lines,
-                oddities=tuple(sorted(odd, key=lambda oddity: oddity.line_number)),
+                parse_warnings=tuple(sorted(found, key=lambda warning: warning.line_number)),
                 foreign_line_numbers=foreign_line_numbers,
                 gc_lines_in_log=len(cycles.order),
                 repeated_gc_lines_in_log=cycles.repeated,
@@ -147,11 +147,11 @@ def _periodic(rows: RowStore, cycles: LogCycles) -> BoolArray:
     return marked
 
 
-def _gaps(table: CycleTable, line_numbers: Int64Array) -> list[Oddity]:
-    """Oddities for gaps in the numbering, from an incomplete log or from unreadable lines."""
+def _gaps(table: CycleTable, line_numbers: Int64Array) -> list[ParseWarning]:
+    """Warnings for gaps in the numbering, from an incomplete log or from unreadable lines."""
     numbers = table.cycle_number
     return [
-        Oddity(
+        ParseWarning(
             kind="gap in numbering",
             line_number=int(line_numbers[i + 1]),
             text=f"gc {numbers[i]}, then gc {numbers[i + 1]}",

@@ -23,7 +23,7 @@ from gcsim.gctrace.records import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Oddity:
+class ParseWarning:
     """A warning about a log, with its line."""
 
     kind: str  # "broken gc line", "reassembled gc line", "gap in numbering", "other process", ...
@@ -65,7 +65,7 @@ class Trace:
     heap_summaries: HeapSummaries = field(default_factory=lambda: HeapSummaries.build(0, {}))
     # properties of the file, which all its processes share
     line_numbers: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))  # of the cycles
-    oddities: tuple[Oddity, ...] = ()
+    parse_warnings: tuple[ParseWarning, ...] = ()
     foreign_line_numbers: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
     gc_lines_in_log: int = 0  # read gc lines of all processes, with copies
     repeated_gc_lines_in_log: int = 0  # copies of earlier lines
@@ -100,9 +100,9 @@ class Trace:
         return f"{lines} gc line{'s' * (lines != 1)}{repeated} read, in {processes} process{'es' * (processes != 1)}"
 
     @property
-    def oddity_counts(self) -> dict[str, int]:
-        """The number of oddities of each kind, with foreign lines and all copies of lines."""
-        counts = Counter(oddity.kind for oddity in self.oddities)
+    def parse_warning_counts(self) -> dict[str, int]:
+        """The number of warnings of each kind, with foreign lines and all copies of lines."""
+        counts = Counter(warning.kind for warning in self.parse_warnings)
         if self.repeated_gc_lines_in_log:
             counts["repeated gc line"] = self.repeated_gc_lines_in_log
         if len(self.foreign_line_numbers):
@@ -119,7 +119,7 @@ _OLDER: dict[str, type[Columns]] = {
 }
 _ABOUT_THE_FILE = {
     "line_numbers",
-    "oddities",
+    "parse_warnings",
     "foreign_line_numbers",
     "gc_lines_in_log",
     "repeated_gc_lines_in_log",

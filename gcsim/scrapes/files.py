@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 from gcsim.capture.web.manifest import Manifest, has_manifest
 from gcsim.errors import InputError
 from gcsim.scrapes.exposition import is_exposition, read_exposition
-from gcsim.scrapes.json_pages import memstats_in_text, parsed, read_json_page
+from gcsim.scrapes.json_pages import (
+    has_runtime_metrics,
+    is_lines,
+    memstats_in_text,
+    parsed,
+    read_json_page,
+    samples_in_lines,
+)
 from gcsim.scrapes.range_query import Process, is_range_query, processes_of, samples_of
 from gcsim.scrapes.sample import Sample
 from gcsim.scrapes.series import Series, series_of
@@ -28,7 +35,7 @@ _EPOCH = re.compile(
     r"(?<!\d)(1[5-9]\d{8})(\d{3})?(?!\d)"
 )  # in a file's name: seconds or ms from 2017 to 2033
 _MATRIX = re.compile(r'"resultType"\s{0,9}:\s{0,9}"(?:matrix|vector)"')  # Loki's answers have "streams"
-_JSON_PAGES = ('"memstats"', '"NextGC"', '"/gc/', '"/memory/')
+_JSON_PAGES = ('"memstats"', '"NextGC"')
 _GC_LINE = re.compile(r"gc \d{1,9} @\d")
 _PAGES = ("/metrics", "/debug/vars", "/debug/pprof/heap?debug=1")
 _ENDINGS = (".txt", ".prom", ".json", ".metrics", ".om", "")
@@ -46,7 +53,7 @@ def is_metrics(path: Path) -> bool:
         return False
     if _GC_LINE.search(head) is not None:
         return False  # a log
-    if head.startswith("{"):
+    if head.startswith(("{", "[")):
         return _is_json_head(head)
     return is_exposition(head) or (
         head.startswith("heap profile:") and "# runtime.MemStats" in _read(path, MOST_BYTES)
@@ -59,6 +66,17 @@ def is_page(path: Path) -> bool:
         return False
     head = _read(path, _HEAD, is_head=True).lstrip()
     return not (head.startswith("{") and _MATRIX.search(head) is not None)
+
+
+def is_time_series(path: Path) -> bool:
+    """Whether a file is an answer of a range query, or lines of JSON with runtime/metrics."""
+    try:
+        if not path.is_file():
+            return False
+        head = _read(path, _HEAD, is_head=True).lstrip()
+    except (InputError, OSError, ValueError):
+        return False
+    return head.startswith("{") and (_MATRIX.search(head) is not None or is_lines(head))
 
 
 def read_series(paths: Sequence[Path], *, process: int | None = None) -> Series:
@@ -105,7 +123,7 @@ def _of_capture(folder: Path) -> Iterator[Sample]:
     for pages in _thinned(list(moments.values())):
         joined: Sample | None = None
         for at, path in pages:
-            sample = _page(path)
+            sample = _page(_read(path, MOST_BYTES), str(path))
             if sample is None:
                 continue
             sample.seconds = at
@@ -120,7 +138,11 @@ def _of_capture(folder: Path) -> Iterator[Sample]:
 def _of_pages(paths: Sequence[Path]) -> Iterator[Sample]:
     """The samples of loose pages; their times are in the pages, in their names, or those of the files."""
     for path in _thinned(paths):
-        sample = _page(path)
+        text = _read(path, MOST_BYTES)
+        if is_lines(text[:_HEAD]):
+            yield from _thinned(list(samples_in_lines(text, str(path))))
+            continue
+        sample = _page(text, str(path))
         if sample is None:
             continue
         if math.isnan(sample.seconds):
@@ -129,14 +151,12 @@ def _of_pages(paths: Sequence[Path]) -> Iterator[Sample]:
         yield sample
 
 
-def _page(path: Path) -> Sample | None:
-    text = _read(path, MOST_BYTES)
-    if text.lstrip().startswith("{"):
-        document = parsed(text, str(path))
-        return read_json_page(document, str(path)) if isinstance(document, Mapping) else None
+def _page(text: str, source: str) -> Sample | None:
+    if text.lstrip().startswith(("{", "[")):
+        return read_json_page(parsed(text, source), source)
     if text.startswith("heap profile:"):
-        return memstats_in_text(text, str(path))
-    return read_exposition(text, str(path)) if is_exposition(text) else None
+        return memstats_in_text(text, source)
+    return read_exposition(text, source) if is_exposition(text) else None
 
 
 def _of_range_query(path: Path, process: int | None) -> Series:
@@ -198,7 +218,8 @@ def _epoch_of(text: str) -> float:
 
 
 def _is_json_head(head: str) -> bool:
-    return _MATRIX.search(head) is not None or any(mark in head for mark in _JSON_PAGES)
+    is_page = any(mark in head for mark in _JSON_PAGES) or has_runtime_metrics(head)
+    return is_page or _MATRIX.search(head) is not None
 
 
 def _read(path: Path, most: int, *, is_head: bool = False) -> str:

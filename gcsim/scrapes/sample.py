@@ -28,11 +28,19 @@ CPU_CLASSES = tuple(
     f"{_CPU}{name}_cpu_seconds_total"
     for name in ("gc_mark_assist", "gc_mark_dedicated", "gc_mark_idle", "gc_pause", "gc_total", "total", "user", "idle")
 )  # fmt: skip
+#: counters of the queues of finalizers and cleanups, Go 1.26: (queued, executed)
+QUEUES: Mapping[str, tuple[str, str]] = {
+    name: (f"go_gc_{name}_queued_{name}_total", f"go_gc_{name}_executed_{name}_total")
+    for name in ("finalizers", "cleanups")
+}
+GOROUTINES = ("go_goroutines", "go_sched_goroutines_goroutines")
 #: names that a sample keeps; all others are skipped
 KEPT = frozenset(
     {
         *(name for name, _ in MEMSTATS.values()),
         *CPU_CLASSES,
+        *GOROUTINES,
+        *(name for pair in QUEUES.values() for name in pair),
         "go_gc_cycles_total_gc_cycles_total",
         "go_gc_heap_allocs_bytes_total",
         "go_gc_heap_goal_bytes",
@@ -43,7 +51,6 @@ KEPT = frozenset(
         "go_gc_gogc_percent",
         "go_gc_gomemlimit_bytes",
         "go_sched_gomaxprocs_threads",
-        "go_goroutines",
         "process_cpu_seconds_total",
         "process_resident_memory_bytes",
         "process_start_time_seconds",
@@ -73,6 +80,10 @@ class Sample:
         found = _VERSION.search(text[:100])
         if found is not None:
             self.go_version = found[0]
+
+    def first_of(self, *names: str) -> float | None:
+        """The first of the numbers that the sample has."""
+        return next((self.values[name] for name in names if name in self.values), None)
 
     def complete(self, other: "Sample") -> None:
         """Adds the numbers of another page of the same moment that this one lacks."""

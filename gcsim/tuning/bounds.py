@@ -5,12 +5,14 @@ A new constraint on a metric needs a row here and a row in ``docs/reference/comm
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gcsim.errors import InputError
 from gcsim.printable import quoted
-from gcsim.units import parse_duration, parse_fraction, parse_ratio
+from gcsim.units import parse_duration, parse_fraction
 
 MEMORY_NAME = "memory"  # in --confidence
+_MOST_THROUGHPUT = 10.0  # times that of the calibrated run
 _LEAST_CONFIDENCE, _MOST_CONFIDENCE = 0.5, 0.999
 
 
@@ -63,7 +65,7 @@ BOUNDS = (
         option="--min-throughput",
         metavar="SHARE",
         help="Lowest allowed throughput against the calibrated run, such as 95%.",
-        parse=parse_ratio,
+        parse=partial(parse_fraction, most=_MOST_THROUGHPUT),
         is_lower=True,
     ),
 )

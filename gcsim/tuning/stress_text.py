@@ -14,7 +14,12 @@ def stress_sentences(test: StressTest) -> list[str]:
     """A sentence on the stresses under which the setting holds, one for each other, and one on a leak."""
     held = [name_of(one) for one in test.stresses if one.held]
     found = [f"Under {_join(held)} every constraint still holds."] if held else []
-    return [*found, *(_broken(one) for one in test.stresses if not one.held), leak_sentence(test.leak)]
+    return [*found, *broken_sentences(test), leak_sentence(test.leak)]
+
+
+def broken_sentences(test: StressTest) -> list[str]:
+    """A sentence on each stress under which the setting does not hold."""
+    return [_broken(one) for one in test.stresses if not one.held]
 
 
 def name_of(stress: Stress) -> str:

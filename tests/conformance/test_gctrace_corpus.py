@@ -140,7 +140,7 @@ def test_every_gc_line_is_read_or_reported(log: Path) -> None:
         return
     read = sorted(int(number) for trace in traces for number in trace.line_numbers)
     reported = [
-        o.line_number for o in traces[0].oddities if o.kind.startswith(("broken gc", "reassembled gc"))
+        o.line_number for o in traces[0].parse_warnings if o.kind.startswith(("broken gc", "reassembled gc"))
     ]
     assert sorted(read + [number for number in reported if number not in read]) == looks
     for trace in traces:
@@ -160,7 +160,7 @@ def test_every_other_trace_line_is_kept_or_reported(log: Path) -> None:
     kept = sum(len(t.scavenges) + len(t.heap_summaries) for t in traces)
     kept += sum(len(t.pacer_starts) + len(t.pacer_ends) + len(t.pacer_ends_before_118) for t in traces)
     kept += sum(len(t.sweeps) for t in traces)
-    reported = sum(o.kind in ("broken pacer line", "broken scavenger line") for o in traces[0].oddities)
+    reported = sum(o.kind in ("broken pacer line", "broken scavenger line") for o in traces[0].parse_warnings)
     plain = sum(bool(re.search(r"scvg-?\d*: (?!GC)|scav \d|pacer: ", line)) for line in lines)
     assert kept + reported == plain
     assert sum(int(t.periodic.sum()) for t in traces) <= sum("GC forced" in line for line in lines)
@@ -194,7 +194,7 @@ def test_the_tally(capsys: pytest.CaptureFixture[str]) -> None:
             counts[f"gc lines of Go {trace.generation}"] += len(trace.cycles)
             counts["gc lines read"] += len(trace.cycles)
         for kind in ("broken gc line", "reassembled gc line", "broken scavenger line", "foreign line"):
-            counts[f"{kind}s"] += traces[0].oddity_counts.get(kind, 0)
+            counts[f"{kind}s"] += traces[0].parse_warning_counts.get(kind, 0)
     with capsys.disabled():
         print(
             "\npublic gctrace logs: " + ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))

@@ -46,7 +46,7 @@ def test_the_side_file_belongs_to_its_log(app: Path, tmp_path: Path) -> None:
     first.write_bytes(second.read_bytes())
     trace = read_gctrace(first)
     assert trace.info is None
-    assert "written for another log" in str(trace.oddities[0])
+    assert "written for another log" in str(trace.parse_warnings[0])
 
 
 def test_a_killed_capture_leaves_no_side_file_of_an_earlier_one(app: Path, tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_running_process_gives_a_log_and_a_side_file(app: Path, tmp_path: Path
     assert (trace.info.rss_peak_bytes or 0) > 8 << 20
     assert (trace.info.anonymous_peak_bytes or 0) > 4 << 20
     assert len(trace.cycles) > 0
-    assert trace.oddities == ()
+    assert trace.parse_warnings == ()
     assert (refused.returncode, "choose another log" in refused.stderr) == (2, True)
 
 

@@ -47,7 +47,7 @@ def test_all_three_traces_are_printed_as_go_prints_them(go_toolchain: GoToolchai
     if not log.endswith("\n"):  # the program ended while the sweeper was printing
         log = log[: log.rindex("\n") + 1]
     trace = read_gctrace(io.StringIO(log))
-    assert not trace.oddities
+    assert not trace.parse_warnings
     assert len(trace.foreign_line_numbers) == 0
     written = format_gctrace(trace, go=go_toolchain.minor)
     gc_lines = [line for line in log.splitlines() if line.startswith("gc ")]

@@ -134,16 +134,23 @@ EXPENSIVE = {  # name: (content, repeated so many times behind the header, packe
     "nested": (b"\x12\xe8\x07" + b"\x7b" * 1000, 10_000, True),
     "200-MB": (b"\x32\xe4\x07" + b"a" * 996, 200_000, False),
     "bomb": (b"\0" * MIB, 4000, True),
+    "dump": (
+        b"goroutine 7 [select, 3 minutes]:\nmain.wait(0x7)\n\t/src/main.go:30 +0x19\n\n",
+        2_500_000,
+        False,
+    ),
 }
 
 
 @pytest.mark.parametrize("name", list(EXPENSIVE))
-def test_expensive_profiles_take_little_memory(name: str, installed: Installed, tmp_path: Path) -> None:
+def test_expensive_profiles_and_dumps_take_little_memory(
+    name: str, installed: Installed, tmp_path: Path
+) -> None:
     """Each is read or refused in one sentence, in at most 500 MB."""
     piece, times, packed = EXPENSIVE[name]
     path = tmp_path / name
     with gzip.open(path, "wb", 1) if packed else path.open("wb") as file:
-        file.write(HEADER)
+        file.write(HEADER * (name != "dump"))
         for _ in range(100):
             file.write(piece * (times // 100))
     program = (

@@ -157,7 +157,7 @@ def test_control_characters_of_names_and_logs_do_not_reach_the_terminal(
         installed.run(
             "sweep", model, "--gogc", "50,100", "--duration", "20s", "--replicas", "2", "-o", tmp_path / "o"
         ),
-        installed.run("inspect", log, "--oddities"),
+        installed.run("inspect", log, "--warnings"),
         installed.run("inspect", log),
     ]
     for output in outputs:

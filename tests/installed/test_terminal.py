@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 
 import pytest
 from installed_script import TIMEOUT_SECONDS, Installed
@@ -16,7 +17,12 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def on_a_terminal(
-    installed: Installed, arguments: list[str], *, columns: int, interrupt_after_seconds: float | None = None
+    installed: Installed,
+    arguments: list[str],
+    *,
+    columns: int,
+    interrupt_after_seconds: float | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """The exit status, and all that a terminal of that width was sent."""
     import fcntl
@@ -26,11 +32,12 @@ def on_a_terminal(
 
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    unset = ("COLUMNS", "LINES", "NO_COLOR")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
     process = subprocess.Popen(
         [installed.script, *arguments],
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=installed.folder,
-        env=environment | {"TERM": "xterm"},
+        env={**environment, "TERM": "xterm", **(env or {})},
     )  # fmt: skip
     os.close(theirs)
     started, sent = time.monotonic(), interrupt_after_seconds is None
@@ -67,6 +74,18 @@ def test_prose_has_the_width_of_the_terminal(columns: int, installed: Installed)
     prose = text[text.index("Constraints: memory") :].split("\n\n")[0].splitlines()
     assert len(prose) > 2
     assert 0.7 * min(columns, 100) < max(map(len, prose)) <= min(columns, 100)
+
+
+def test_only_a_terminal_gets_escape_codes_and_none_with_no_color(installed: Installed) -> None:
+    """A pipe gets none, and with NO_COLOR the terminal has the text of the pipe."""
+    arguments = ["--quiet", "simulate", "order-service", "--duration", "5s", "--replicas", "2"]
+    status, shown = on_a_terminal(installed, arguments, columns=100)
+    assert status == 0, shown
+    assert _COLOURS.search(shown)
+    piped = installed.run(*arguments)
+    assert "\x1b" not in piped.stdout + piped.stderr
+    _, plain = on_a_terminal(installed, arguments, columns=100, env={"NO_COLOR": "1"})
+    assert plain == piped.stdout
 
 
 def test_an_interrupt_shows_the_cursor_again(installed: Installed) -> None:

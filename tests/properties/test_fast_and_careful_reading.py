@@ -102,4 +102,4 @@ def test_a_number_with_two_points_is_broken_among_many_lines() -> None:
     lines[5] = lines[5].replace("@0.600s", "@0.600.797s")
     (trace,) = read_processes(io.BytesIO("\n".join(lines).encode()))
     assert trace.cycles.cycle_number.tolist() == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
-    assert trace.oddity_counts == {"broken gc line": 1, "gap in numbering": 1}
+    assert trace.parse_warning_counts == {"broken gc line": 1, "gap in numbering": 1}

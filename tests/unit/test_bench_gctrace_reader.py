@@ -20,6 +20,6 @@ def test_benchmark_logs_are_read_whole() -> None:
     """No line of them is broken: what is timed is reading, not reporting."""
     for name, data in logs(400).items():
         trace = read_gctrace(io.BytesIO(data))
-        assert not trace.oddities, name
+        assert not trace.parse_warnings, name
         assert len(trace.cycles) == {"three of four foreign": 100, "all traces on": 80}.get(name, 400)
     assert len(trace.pacer_starts) == len(trace.pacer_ends) == len(trace.sweeps) == len(trace.scavenges) == 80

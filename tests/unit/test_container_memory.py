@@ -297,6 +297,4 @@ def test_a_limit_without_room_for_other_memory_is_a_miss_with_its_reason() -> No
     assert worst_margin(run, constraints) < 0
     needed = Needed(least_memory=run, in_this_memory=None, with_more_memory=None, not_counted_bytes=0.0)
     *_, last = explain_miss(run, margins(run, constraints, replicas=4), needed, memory_budget(model, seed=1))
-    assert last.endswith(
-        "its limit leaves too little of the memory for what it does not count and for error."
-    )
+    assert "leaves too little of the memory for what it does not count and for error" in last

@@ -35,7 +35,7 @@ def test_a_line_broken_at_its_decimal_point_is_put_together() -> None:
     """A piece that ends with "0." continues in the next line."""
     (trace,) = read(torn("%: 0."))
     assert trace.cycles.stw_sweep_term_ns.tolist() == [18_000] * 3
-    assert trace.oddity_counts["reassembled gc line"] == 1
+    assert trace.parse_warning_counts["reassembled gc line"] == 1
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_digits_in_front_of_a_number_are_another_writer_s() -> None:
     """gc 47120 between gc 19 and gc 21 is gc 20; a process that lost many lines keeps its numbers."""
     (trace,) = read("\n".join([gc(19), gc(20).replace("gc 20", "gc 47120"), gc(21)]))
     assert trace.cycles.cycle_number.tolist() == [19, 20, 21]
-    assert trace.oddity_counts == {"digits before a number": 1}
+    assert trace.parse_warning_counts == {"digits before a number": 1}
     assert numbers("\n".join([gc(19), gc(120), gc(121)])) == [[19, 120, 121]]
 
 
@@ -81,7 +81,7 @@ def test_a_forced_cycle_stays_forced() -> None:
     for text in (f"{gc(2)} (for\nced)", f"{gc(2)}hello\n (forced)", f"{gc(2)}\n (forced)"):
         (trace,) = read(f"{gc(1)}\n{text}\n{gc(3)}")
         assert trace.cycles.forced.tolist() == [False, True, False]
-        assert trace.oddity_counts["reassembled gc line"] == 1
+        assert trace.parse_warning_counts["reassembled gc line"] == 1
 
 
 def test_the_pieces_of_a_joined_line_are_of_one_format() -> None:
@@ -136,7 +136,7 @@ def test_the_newest_line_may_come_first() -> None:
     """An export in falling order is the same trace, and says so."""
     (trace,) = read("\n".join(reversed(LOG)))
     assert [trace] == BARE
-    assert trace.oddity_counts == {"newest line first": 1}
+    assert trace.parse_warning_counts == {"newest line first": 1}
     two = [*(gc(n) for n in range(1, 6)), *(gc(n, 0.01 * n) for n in range(1, 4))]
     assert numbers("\n".join(reversed(two))) == [[1, 2, 3], [1, 2, 3, 4, 5]]
 
@@ -156,7 +156,7 @@ def test_identical_lines_are_one_cycle() -> None:
         (trace,) = read("\n".join(text))
         assert [trace] == BARE
         assert trace.repeated_gc_lines_in_log == len(text) - 9
-        assert trace.oddity_counts["repeated gc line"] == len(text) - 9
+        assert trace.parse_warning_counts["repeated gc line"] == len(text) - 9
 
 
 def test_equal_lines_of_two_pods_are_two_cycles() -> None:
@@ -173,7 +173,7 @@ def test_swapped_and_shuffled_lines_are_sorted() -> None:
     for text in (swapped, pages, shuffled):
         (trace,) = read("\n".join(text))
         assert [trace] == BARE
-        assert "gc line out of order" in trace.oddity_counts
+        assert "gc line out of order" in trace.parse_warning_counts
     gap = [gc(n) for n in (1, 2, 4, 3, 5, 30, 31, 33, 32)]
     assert numbers("\n".join(gap)) == [[1, 2, 3, 4, 5, 30, 31, 32, 33]]
 

@@ -84,7 +84,7 @@ def test_a_line_torn_by_another_writer_is_put_together(cut: str) -> None:
     torn = f"{FIRST[:at]}2020/03/02 11:22:38 ===> 12 loops\n{FIRST[at:]}\n{SECOND}\n"
     trace = read(torn)
     assert trace == BARE
-    assert trace.oddity_counts["reassembled gc line"] == 1
+    assert trace.parse_warning_counts["reassembled gc line"] == 1
 
 
 @pytest.mark.parametrize("cut", ["gc 1", "s 2", "84", "99", "0 MB stacks, 1"])
@@ -117,7 +117,7 @@ def test_a_torn_line_with_two_readings_is_reported_only() -> None:
     text = f"{SECOND}\n{FIRST[: at - 1]}4->1\n{FIRST[at:]}\n"
     trace = read(text)
     assert trace.cycles.cycle_number.tolist() == [2]
-    assert [o.line_number for o in trace.oddities if o.kind == "broken gc line"] == [2, 3]
+    assert [o.line_number for o in trace.parse_warnings if o.kind == "broken gc line"] == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_broken_lines_are_reported_by_number(broken: str) -> None:
     )
     trace = read(text)
     assert len(trace.cycles) == 60
-    assert [(o.kind, o.line_number) for o in trace.oddities] == [("broken gc line", 31)]
+    assert [(o.kind, o.line_number) for o in trace.parse_warnings] == [("broken gc line", 31)]
 
 
 def test_a_thousand_useless_lines_are_read_to_the_end() -> None:
@@ -145,7 +145,7 @@ def test_a_thousand_useless_lines_are_read_to_the_end() -> None:
     trace = read("\n".join([*noise, *halves, "", SECOND]))
     assert trace.cycles.cycle_number.tolist()[-1] == 2
     assert trace.line_numbers[-1] == 1002
-    said = sum(trace.oddity_counts.values())
+    said = sum(trace.parse_warning_counts.values())
     assert said >= 1000
 
 
@@ -177,7 +177,7 @@ def test_processes_one_after_the_other_and_interleaved() -> None:
     assert [t.cycles.cycle_number.tolist() for t in traces] == [list(range(100, 140)), [1, 2, 3], [1, 2, 3]]
     chosen = read("\n".join(mixed))
     assert len(chosen.cycles) == 40
-    assert [o.line_number for o in chosen.oddities if o.kind == "other process"] == [21, 44]
+    assert [o.line_number for o in chosen.parse_warnings if o.kind == "other process"] == [21, 44]
 
 
 def test_replicas_are_told_apart_by_their_prefix() -> None:
@@ -210,7 +210,7 @@ def test_pacer_and_scavenger_lines_belong_to_their_cycles() -> None:
     assert trace.pacer_ends.heap_goal_bytes.tolist() == [103809024 + 12345] * 2
     assert trace.pacer_ends.cons_mark.tolist() == [0.8630123] * 2
     assert trace.sweeps.pages_per_byte.tolist() == [6.183550e-4] * 2
-    assert not trace.oddities
+    assert not trace.parse_warnings
 
 
 def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from gc_logs import GcLog
 
-from experiments.latency.exec_trace import worker_times
+from experiments.latency.exec_trace import trace_times
 from experiments.latency.split import PAGE, TABLE, committed_table
 from experiments.tables import stated_table
 from gcsim.calibration.settings.log_settings import Overrides
@@ -57,7 +57,7 @@ def test_a_log_with_few_cycles_has_no_split(tmp_path: Path) -> None:
 
 
 def test_times_of_workers_are_read_from_an_execution_trace() -> None:
-    """A worker runs 1 s, assists 1 s, waits 2 s for a P while GC marks, and then blocks; the sweeper does not count."""
+    """A worker runs 1 s, assists 1 s, waits 2 s for a P while GC marks, and blocks; the sweeper does not count."""
     lines = [
         'M=1 P=0 G=-1 StateTransition Time=1000000000 GoID=7 Undetermined->Running Reason=""',
         'M=1 P=0 G=7 RangeBegin Time=2000000000 Name="GC mark assist" Scope=Goroutine(7)',
@@ -68,8 +68,13 @@ def test_times_of_workers_are_read_from_an_execution_trace() -> None:
         'M=1 P=0 G=-1 StateTransition Time=5000000000 GoID=7 Runnable->Running Reason=""',
         'M=1 P=0 G=7 StateTransition Time=5000000000 GoID=7 Running->Waiting Reason="chan receive"',
     ]
-    times, length = worker_times(lines)
-    assert length == pytest.approx(4.0)
+    stacks = {7: "main.serve", 3: "runtime.bgsweep"}
+    for goroutine, function in stacks.items():
+        at = next(i for i, line in enumerate(lines) if f"GoID={goroutine} Running->" in line) + 1
+        lines[at:at] = ["TransitionStack=", f"\t{function} @ 0x1", "", "Stack=", "\tmain.serve @ 0x1", ""]
+    found = trace_times(lines, "main.serve")
+    assert (found.count, found.seconds, found.marking, found.stopped) == pytest.approx((1, 4.0, 2.0, 0.0))
+    times = found.workers
     assert (times.running, times.assisting, times.ready_marking) == pytest.approx((1.0, 1.0, 2.0))
     assert times.ready_else == 0.0
 

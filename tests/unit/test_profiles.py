@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evidence_files import diagnosed
 
-from gcsim.calibration.settings.log_settings import Overrides
-from gcsim.diagnosis.evidence import diagnose_files
-from gcsim.diagnosis.profiles.goroutines import goroutines_of_text
 from gcsim.diagnosis.profiles.profile import read_profile
 from gcsim.diagnosis.profiles.schema import profile_class
-from gcsim.diagnosis.records import Verdicts
 from gcsim.errors import InputError
 from gcsim.units import MIB
 
@@ -43,13 +40,6 @@ def profile(types: tuple[str, ...], stacks: Stacks, *, seconds: float = 0.0, dur
     message.time_nanos, message.duration_nanos = int(seconds * 1e9), int(duration * 1e9)
     message.string_table.extend(table)
     return gzip.compress(message.SerializeToString())
-
-
-def diagnosed(folder: Path, **files: bytes | str) -> Verdicts:
-    """The diagnosis of files alone, in their order."""
-    for name, content in files.items():
-        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return diagnose_files([str(folder / name) for name in files], stated=Overrides())[0]
 
 
 def test_two_heap_profiles_name_the_site_that_grows(tmp_path: Path) -> None:
@@ -127,11 +117,6 @@ DEBUG_1 = """goroutine profile: total {total}
 2 @ 0x3
 #\t0x3\tmain.main+0x1\t/src/main.go:5
 """
-DUMP = "".join(
-    f"goroutine {n} [chan send, 5 minutes]:\nmain.send(0x{n:x}, {{0x1, 0x2}})\n\t/src/main.go:30 +0x19\n"
-    "created by main.work in goroutine 1\n\t/src/main.go:40 +0x20\n\n"
-    for n in range(10, 100)
-)
 
 
 def test_goroutines_that_grow_are_grouped_by_stack(tmp_path: Path) -> None:
@@ -144,16 +129,6 @@ def test_goroutines_that_grow_are_grouped_by_stack(tmp_path: Path) -> None:
     assert cause.signs[0].line == 2
 
 
-def test_a_dump_has_states(tmp_path: Path) -> None:
-    """The state gives the reason."""
-    header = "goroutine 1 [running]:\nmain.main()\n\t/src/main.go:5 +0x1\n\n"
-    cause = diagnosed(tmp_path, old=header, new=header + DUMP).causes[0]
-    assert "wait (chan send) in main.send" in cause.sentence
-    assert "nobody receives" in cause.sentence
-    found = goroutines_of_text(DUMP, "dump")
-    assert [(group.count, group.state, group.minutes) for group in found.groups] == [(90, "chan send", 5)]
-
-
 def test_protobuf_goroutines_count_as_well(tmp_path: Path) -> None:
     """The wait reason comes from the runtime's frames."""
     stack = ("runtime.gopark", "runtime.chansend1", "main.send")
@@ -161,21 +136,6 @@ def test_protobuf_goroutines_count_as_well(tmp_path: Path) -> None:
         f"g{n}": profile(("goroutine",), {stack: (n,), ("main.main",): (1,)}, seconds=n) for n in (100, 400)
     }
     assert "wait (chan send) in main.send" in diagnosed(tmp_path, **files).causes[0].sentence
-
-
-@pytest.mark.parametrize(
-    "dump",
-    [
-        "goroutine 5 [chan receive, 9 minutes]:\nmain.close(0x1)\n\t/src/main.go:3 +0x1\n"
-        "runtime.runFinalizers()\n\t/go/mfinal.go:2 +0x1\ncreated by runtime.createfing in goroutine 1\n\t/go/m.go:1\n",
-        "goroutine 5 [chan receive, 9 minutes]:\nmain.close(0x1)\n\t/src/main.go:3 +0x1\n",  # to Go 1.22
-    ],
-)
-def test_a_finalizer_that_waits_is_found(dump: str, tmp_path: Path) -> None:
-    """With the runtime's frames and without them."""
-    cause = diagnosed(tmp_path, dump=dump).causes[0]
-    assert (cause.name, cause.severity) == ("finalizer-blocked", "serious")
-    assert "main.close (main.go:3)" in cause.sentence
 
 
 def memstats(**changed: Any) -> str:

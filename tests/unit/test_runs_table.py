@@ -42,6 +42,15 @@ def test_csv_has_a_row_per_run_with_the_setting_as_go_spells_it(tmp_path: Path) 
     assert (float(other["gc_cpu_fraction_low"]), float(other["rss_peak_bytes_high"])) == (0.04, 1e8)
 
 
+def test_further_numbers_stand_between_setting_and_metrics(tmp_path: Path) -> None:
+    """One for each run."""
+    path = tmp_path / "runs.csv"
+    write_table(path, "service", ROWS, more={"replicas": [3, 1]})
+    head, *lines = csv.reader(path.read_text().splitlines())
+    assert head[:7] == ["service", "gogc", "gomemlimit", "gomaxprocs", "go", "replicas", "gc_cpu_fraction"]
+    assert [line[5] for line in lines] == ["3", "1"]
+
+
 def test_parquet_has_the_same_rows_with_null_for_off(tmp_path: Path) -> None:
     """Values are exact."""
     reader = pytest.importorskip("pyarrow.parquet")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gc_logs import GcLog
 
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.diagnosis.evidence import diagnose_files
@@ -16,6 +17,7 @@ from gcsim.diagnosis.profiles.runtime_logs import (
     read_inits,
     read_sched_trace,
 )
+from gcsim.diagnosis.records import Cause
 from gcsim.diagnosis.rules.execution import execution_causes
 from gcsim.errors import InputError
 
@@ -83,6 +85,50 @@ def test_diagnose_takes_them_next_to_other_evidence(tmp_path: Path) -> None:
     path.write_text(text_of("1.27.3", "schedtrace"))
     found, _ = diagnose_files([str(path)], stated=Overrides())
     assert found.files == ({"file": str(path), "kind": "schedtrace and inittrace"},)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_goroutines_that_wait_for_a_p(version: str, tmp_path: Path) -> None:
+    """Eight endless loops on two Ps; with a quota of one CPU, GOMAXPROCS is too high as well."""
+    path = tmp_path / "sched.txt"
+    path.write_text(text_of(version, "schedtrace"))
+    found, _ = diagnose_files([str(path)], stated=Overrides())
+    assert [(one.name, one.severity) for one in found.causes] == [("run-queue", "worth knowing")]
+    assert found.causes[0].signs[0].line is not None
+    found, _ = diagnose_files([str(path)], stated=Overrides(), cpus=1.0)
+    assert [(one.name, one.severity) for one in found.causes][:1] == [("gomaxprocs-above-quota", "serious")]
+    assert not any(one.name == "gomaxprocs-above-quota" for one in _with_quota(path, 2.0))
+
+
+def _with_quota(path: Path, cpus: float) -> tuple[Cause, ...]:
+    return diagnose_files([str(path)], stated=Overrides(), cpus=cpus)[0].causes
+
+
+def test_lines_of_the_scheduler_in_a_log(tmp_path: Path) -> None:
+    """A service with idle Ps has no long run queue; one without has, next to the findings of its log."""
+    for queue, idle, expected in ((0, 1, False), (9, 0, True)):
+        lines = [
+            f"SCHED {1000 * n}ms: gomaxprocs=2 idleprocs={idle} threads=5 spinningthreads=0 needspinning=0"
+            f" idlethreads=1 runqueue={queue} [ 0 0 ] schedticks=[ 1 1 ]\n"
+            for n in range(20)
+        ]
+        (tmp_path / "app.log").write_text(GcLog().text + "".join(lines))
+        found, logs = diagnose_files([str(tmp_path / "app.log")], stated=Overrides(go="1.27", gogc=100))
+        assert len(logs) == 1
+        assert ("run-queue" in [one.name for one in found.causes]) is expected
+
+
+def test_slow_packages_are_named(tmp_path: Path) -> None:
+    """The start of a program whose package loads data; usual packages give no finding."""
+    usual = "init runtime @0.03 ms, 0.05 ms clock, 0 bytes, 0 allocs\n"
+    (tmp_path / "usual.txt").write_text(usual * 3)
+    assert diagnose_files([str(tmp_path / "usual.txt")], stated=Overrides())[0].causes == ()
+    slow = "init example.com/geo @2.1 ms, 1900 ms clock, 314572800 bytes, 12 allocs\n"
+    (tmp_path / "slow.txt").write_text(usual + slow)
+    (cause,) = diagnose_files([str(tmp_path / "slow.txt")], stated=Overrides())[0].causes
+    assert (cause.name, cause.severity) == ("slow-start", "worth knowing")
+    assert "1.9 s before main starts, most of it in example.com/geo" in cause.sentence
+    assert cause.signs[0].text == "example.com/geo takes 1.9 s and allocates 300 MiB"
 
 
 def test_the_ranges_and_waits_of_a_trace(tmp_path: Path) -> None:

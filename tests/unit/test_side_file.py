@@ -83,7 +83,7 @@ def test_any_key_may_be_missing(key: str, tmp_path: Path) -> None:
     log = a_log(tmp_path, {name: value for name, value in KEYS.items() if name != key})
     trace = read_gctrace(log)
     assert trace.info is not None
-    notes = [oddity for oddity in trace.oddities if oddity.kind == "side file"]
+    notes = [warning for warning in trace.parse_warnings if warning.kind == "side file"]
     assert len(notes) <= 1
     assert all(f"has no {key}; the rest is used" in str(note) for note in notes)
     assert calibrate(trace, name="x").model.settings.gomaxprocs == 2
@@ -144,7 +144,7 @@ def test_a_malformed_value_is_named_and_not_used(tmp_path: Path, key: str, value
     """It counts as missing; everything else is used."""
     trace = read_gctrace(a_log(tmp_path, KEYS | {key: value}))
     assert trace.info is not None
-    notes = [str(oddity) for oddity in trace.oddities if oddity.kind == "side file"]
+    notes = [str(warning) for warning in trace.parse_warnings if warning.kind == "side file"]
     assert len(notes) == 1
     assert notes[0].startswith(f"side file: x.log.meta.json has a malformed {key} (")
     assert "\n" not in notes[0]

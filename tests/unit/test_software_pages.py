@@ -22,7 +22,7 @@ ROW = Row(
 RECOMMENDED = Recommendation(
     label="nats-stream", split="held out", evidence="capture", budget="tight", budget_mib=129, verdict="trust",
     gogc=60, limit_mib=109, answered=True, kept=True, reason="", charged_mib=120.0, speed=1.0,
-    gc_cpu_fraction=0.025, of_whole_job=False, best_gogc=100, best_limit_mib=None, best_gc_cpu_fraction=0.02,
+    gc_cpu_fraction=0.025, best_gogc=100, best_limit_mib=None, best_gc_cpu_fraction=0.02,
 )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ var (
 	leakRate = flag.Float64("leak", 1, "MiB/s, of the leaking faults")
 	duration = flag.Duration("duration", 20*time.Second, "length of the run")
 	out      = flag.String("out", "", "folder for profiles and MemStats")
-	evidence = flag.String("evidence", "", "profiles to write: heap, allocs, goroutine, dump, memstats; by comma")
+	evidence = flag.String("evidence", "", "profiles to write: heap, allocs, goroutine, dump, memstats, metrics; by colon")
 )
 
 // item is a linked object of 128 bytes with two pointers.
@@ -358,6 +358,7 @@ func record(after time.Duration, name string) {
 			}{}
 			return json.NewEncoder(w).Encode(&stats)
 		},
+		"metrics": writeMetrics,
 	}
 	for kind, save := range savers {
 		for _, wanted := range filepath.SplitList(*evidence) {

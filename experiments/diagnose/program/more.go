@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +26,7 @@ func init() {
 		"pool-errors":    poolErrors,
 		"random-drops":   randomDrops,
 		"slow-finalizer": slowFinalizer,
+		"finalizers":     quickFinalizers,
 	} {
 		faults[name] = fault
 	}
@@ -153,4 +156,31 @@ func slowFinalizer(_ *store, end time.Time) {
 		one := &handleWithFinalizer{buffer: make([]byte, 32<<10)}
 		runtime.SetFinalizer(one, func(h *handleWithFinalizer) { time.Sleep(50 * time.Millisecond); h.buffer = nil })
 	})
+}
+
+// quickFinalizers drops as many objects, whose finalizers return at once.
+func quickFinalizers(_ *store, end time.Time) {
+	every(5*time.Millisecond, end, func(float64) {
+		one := &handleWithFinalizer{buffer: make([]byte, 32<<10)}
+		runtime.SetFinalizer(one, func(h *handleWithFinalizer) { h.buffer = nil })
+	})
+}
+
+// writeMetrics writes all numbers of runtime/metrics as one JSON object, as services do that log them.
+func writeMetrics(w io.Writer) error {
+	var samples []metrics.Sample
+	for _, each := range metrics.All() {
+		samples = append(samples, metrics.Sample{Name: each.Name})
+	}
+	metrics.Read(samples)
+	values := map[string]any{}
+	for _, each := range samples {
+		switch each.Value.Kind() {
+		case metrics.KindUint64:
+			values[each.Name] = each.Value.Uint64()
+		case metrics.KindFloat64:
+			values[each.Name] = each.Value.Float64()
+		}
+	}
+	return json.NewEncoder(w).Encode(values)
 }

@@ -110,12 +110,12 @@ def _numbering(case: LogCase) -> Iterator[Finding]:
 
 
 def _processes(case: LogCase) -> Iterator[Finding]:
-    others = [oddity for oddity in case.trace.oddities if oddity.kind == "other process"]
+    others = [warning for warning in case.trace.parse_warnings if warning.kind == "other process"]
     if not others or len(case.trace.line_numbers) == 0:
         return
     first, last = int(case.trace.line_numbers[0]), int(case.trace.line_numbers[-1])
-    before = sum(oddity.line_number < first for oddity in others)
-    between = sum(first < oddity.line_number < last for oddity in others)
+    before = sum(warning.line_number < first for warning in others)
+    between = sum(first < warning.line_number < last for warning in others)
     where = (
         f"{between} of them between its lines"
         if between

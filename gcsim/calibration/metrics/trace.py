@@ -10,7 +10,7 @@ from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.capture.info import CaptureInfo
 from gcsim.cycles import NO_HEAP_GOAL, CycleTable
 from gcsim.errors import InputError
-from gcsim.gctrace.trace import FromMetrics, Oddity, Trace
+from gcsim.gctrace.trace import FromMetrics, ParseWarning, Trace
 from gcsim.scrapes.series import Series
 from gcsim.units import MIB
 
@@ -28,7 +28,7 @@ def trace_of_metrics(series: Series, stated: Overrides | None = None) -> Trace:
     knobs, info = _settings(series, stated or Overrides())
     cycles = cycles_of(series, knobs)
     table = _table(cycles, knobs)
-    notes = tuple(Oddity(kind="metrics", line_number=0, text=note) for note in series.notes)
+    notes = tuple(ParseWarning(kind="metrics", line_number=0, text=note) for note in series.notes)
     return Trace(
         generation="1.18",
         cycles=table,
@@ -36,7 +36,7 @@ def trace_of_metrics(series: Series, stated: Overrides | None = None) -> Trace:
         leak_check=np.zeros(len(table), np.bool_),
         line_numbers=np.zeros(len(table), np.int64),
         gc_lines_in_log=len(table),
-        oddities=notes,
+        parse_warnings=notes,
         info=info,
         metrics=FromMetrics(scrapes=cycles.scrapes, has_cpu=cycles.has_cpu, has_live=cycles.has_live),
     )

@@ -3,21 +3,17 @@
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from gcsim.diagnosis.profiles.dumps import HEADER, read_dump
 from gcsim.diagnosis.profiles.profile import MOST_FRAMES, Frame, Profile, Stack, frame_of, user_part
 from gcsim.errors import InputError
 
 MOST_GROUPS = 100_000
-_LONGEST_ROW = 4000
 
 _TOTAL = re.compile(r"^goroutine profile: total (\d+)", re.MULTILINE)
 _GROUP = re.compile(r"^(\d+) @")
 _FRAME_1 = re.compile(r"^#\t0x[0-9a-f]+\t(.+?)(?:\+0x[0-9a-f]+)?\t+(.+):(\d+)$")
-_HEADER_2 = re.compile(r"^goroutine (\d+)(?: gp=\S+ m=\S+(?: mp=\S+)?)? \[([^\]]*)\]:")
-_CALL_2 = re.compile(r"^(created by )?(\S.*?)(?:\([^()]*\))?(?: in goroutine \d+)?$")
-_FILE_2 = re.compile(r"^\s+(\S.*):(\d+)(?: \+0x[0-9a-f]+)?$")
-_MINUTES = re.compile(r"(\d+) minutes")
 
 #: Functions at which goroutines wait, with the words of the runtime's own wait reasons.
 _WAITS = {
@@ -72,13 +68,26 @@ class Goroutines:
 
 def is_goroutine_text(head: str) -> bool:
     """Whether a text is a goroutine profile of debug=1, or a dump."""
-    return _TOTAL.search(head) is not None or re.search(_HEADER_2.pattern, head, re.MULTILINE) is not None
+    return is_counted_text(head) or HEADER.search(head) is not None
+
+
+def is_counted_text(head: str) -> bool:
+    """Whether a text is a goroutine profile of debug=1."""
+    return _TOTAL.search(head) is not None
 
 
 def goroutines_of_text(text: str, source: str) -> Goroutines:
-    """The goroutines in a text profile or dump. Raises InputError that names the file."""
-    is_counted = _TOTAL.search(text) is not None
-    groups = _merged(_counted(text) if is_counted else _dumped(text), source)
+    """The goroutines in a text profile of debug=1. Raises InputError that names the file."""
+    return _of_groups(_counted(text), source)
+
+
+def goroutines_of_dump(pieces: Iterable[bytes], source: str) -> Goroutines:
+    """The goroutines in a dump, given in pieces. Raises InputError that names the file."""
+    return _of_groups(_dumped(pieces, source), source)
+
+
+def _of_groups(found: Iterable[Group], source: str) -> Goroutines:
+    groups = _merged(found, source)
     if not groups:
         raise InputError(f"{source}: is a goroutine profile without goroutines; save it again")
     return Goroutines(source=source, groups=groups, time_nanos=0)
@@ -153,59 +162,8 @@ def _counted(text: str) -> Iterator[Group]:
         yield _group(tuple(frames), count=count, state="", minutes=0, line=line)
 
 
-def _dumped(text: str) -> Iterator[Group]:
+def _dumped(pieces: Iterable[bytes], source: str) -> Iterator[Group]:
     """The goroutines of a dump: ``goroutine N [STATE]:``, then two lines per frame."""
-    one: _Dumped | None = None
-    for number, each in enumerate(io.StringIO(text), start=1):
-        row = each.rstrip("\r\n")
-        header = _HEADER_2.match(row) if row.startswith("goroutine ") else None
-        if header is not None:
-            if one is not None:
-                yield one.group
-            waited = _MINUTES.search(header[2])
-            minutes = int(waited[1][:9]) if waited else 0
-            one = _Dumped(header[1], header[2].split(", ")[0], minutes, number)
-        elif one is not None and len(row) <= _LONGEST_ROW:
-            one.add(row)
-    if one is not None:
-        yield one.group
-
-
-@dataclass(slots=True)
-class _Dumped:
-    """One goroutine of a dump while its lines are read."""
-
-    name: str  # its number
-    state: str
-    minutes: int
-    line: int
-    frames: list[Frame] = field(default_factory=list)
-    call: str = ""
-    has_creator: bool = False
-
-    def add(self, row: str) -> None:
-        """Reads a line: a call, or the place of the call before."""
-        is_indented = row[:1].isspace()
-        place = _FILE_2.match(row) if is_indented else None
-        if place is not None:
-            if self.call and len(self.frames) < MOST_FRAMES:
-                self.frames.append(frame_of(self.call, place[1], int(place[2][:9])))
-            self.call = ""
-            return
-        named = None if is_indented else _CALL_2.match(row)
-        self.has_creator = self.has_creator or (named is not None and bool(named[1]))
-        self.call = named[2] if named is not None and not named[1] else ""
-
-    @property
-    def group(self) -> Group:
-        """The goroutine, as a group of one.
-
-        Up to Go 1.22 a dump hides the runtime's frames. There the goroutine of finalizers is the one that no go
-        statement has created and that is not the main goroutine.
-        """
-        group = _group(tuple(self.frames), count=1, state=self.state, minutes=self.minutes, line=self.line)
-        if self.has_creator or self.name == "1" or not self.frames:
-            return group
-        root = self.frames[-1].function
-        is_own = not root.startswith(("main.main", "runtime.", "_cgoexp", "crosscall"))
-        return replace(group, runs_finalizers=True) if is_own and not group.runs_finalizers else group
+    for one in read_dump(pieces, source):
+        group = _group(one.stack, count=one.count, state=one.state, minutes=one.minutes, line=one.line)
+        yield replace(group, runs_finalizers=True) if one.is_finalizers else group

@@ -16,6 +16,7 @@ from gcsim.units import format_percent
 
 _NAMED_GROUPS = 3
 _BLOCKED_STATES = ("chan send", "chan receive", "select", "semacquire", "IO wait", "sync.", "sleep", "sema")
+_ENDING_STATES = ("sleep", "IO wait")  # which end by themselves: such a finalizer is slow, and not blocked
 
 #: (function in the stack, the usual reason); the first match counts.
 _REASONS = (
@@ -134,16 +135,21 @@ def _finalizers(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
         if not waits or not (same or group.minutes or group.state):
             continue
         waited = f" for {group.minutes} minutes" if group.minutes else " in every profile" if same else ""
+        state = f" ({group.state})" if group.state else ""
+        ends = group.state in _ENDING_STATES and not group.minutes
         sure = bool(same or group.minutes)
         yield Cause(
-            name="finalizer-blocked",
-            severity="serious",
-            confidence="high" if sure else "medium",
+            name="finalizer-backlog" if ends else "finalizer-blocked",
+            severity="serious" if sure or not ends else "worth knowing",
+            confidence=("medium" if same else "low") if ends else "high" if sure else "medium",
             sentence=(
-                f"A finalizer waits{waited} in"
-                f" {group.stack[0].place}{f' ({group.state})' if group.state else ''}. The runtime runs"
-                " finalizers one after the other, so no object with a finalizer is freed after it, and the"
-                " heap grows."
+                f"A finalizer waits{waited} in {group.stack[0].place}{state}. The runtime runs finalizers one after the"
+                " other, so "
+                + (
+                    "slow ones delay all objects with finalizers."
+                    if ends
+                    else "no object with a finalizer is freed after it, and the heap grows."
+                )
             ),
             signs=(_sign(last, group, "the goroutine that runs finalizers"),),
             steps=(

@@ -15,6 +15,10 @@ from gcsim.diagnosis.thresholds import (
     KEPT_SHARE,
     PAGE_GROWTH,
     PAGE_GROWTH_BYTES,
+    QUEUE_GROWTH,
+    QUEUE_LENGTH,
+    QUEUE_RUN_SHARE,
+    QUEUE_SHARE,
 )
 from gcsim.units import format_mib, format_percent
 
@@ -32,6 +36,8 @@ def page_causes(pages: Sequence[Page]) -> Iterator[Cause]:
     grows = last is not first
     yield from _fragmentation(first if grows else None, last)
     yield from _kept(last)
+    for name in last.queues:
+        yield from _queue(name, first if grows and name in first.queues else None, last)
     if grows:
         yield from _growth(first, last)
         yield from _goroutines(first, last)
@@ -90,6 +96,46 @@ def _kept(page: Page) -> Iterator[Cause]:
         ),
         signs=(Sign(text="HeapIdle less HeapReleased", source=page.source, value=float(kept), unit="bytes"),),
         steps=(Step(text="A high peak that is over explains it; find the peak in the GC log."),),
+    )
+
+
+def _queue(name: str, first: Page | None, last: Page) -> Iterator[Cause]:
+    """The finding of finalizers or cleanups that wait: with two pages by their growth, with one by their number."""
+    now = last.queues[name]
+    if first is None:
+        if now.length < max(QUEUE_LENGTH, QUEUE_SHARE * now.queued):
+            return
+        grown = f"{now.length:,} of the {now.queued:,} {name} that were ever queued have not run yet"
+    else:
+        before = first.queues[name]
+        queued, executed = now.queued - before.queued, now.executed - before.executed
+        if now.length - before.length < QUEUE_GROWTH or executed > QUEUE_RUN_SHARE * queued:
+            return
+        grown = (
+            f"{queued:,} {name} were queued between the two pages and {executed:,} ran; {now.length:,} wait"
+        )
+    is_blocked = first is not None and name == "finalizers" and executed == 0
+    yield Cause(
+        name="finalizer-blocked" if is_blocked else "finalizer-backlog",
+        severity="worth knowing" if first is None else "serious",
+        confidence="medium" if first is None else "high",
+        sentence=f"{grown}. Objects that wait for them are not freed, so the heap grows.",
+        signs=tuple(
+            Sign(
+                text=f"{name} that wait",
+                source=page.source,
+                value=float(page.queues[name].length),
+                unit="count",
+            )
+            for page in (*(() if first is None else (first,)), last)
+        ),
+        steps=(
+            Step(
+                text=f"Save a goroutine dump; it shows where the goroutine that runs {name} spends its time. Let them"
+                " do no slow work: start a goroutine in them, or use Close methods instead.",
+                command="curl -s localhost:6060/debug/pprof/goroutine?debug=2 > dump.txt; gcsim diagnose dump.txt",
+            ),
+        ),
     )
 
 

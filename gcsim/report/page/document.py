@@ -8,7 +8,7 @@ from gcsim.report.page.content import Content
 from gcsim.report.page.elements import escaped
 from gcsim.report.page.sections.apply import apply_and_roll_back
 from gcsim.report.page.sections.recommended import recommended, summary
-from gcsim.report.page.sections.settings import all_settings, growth, over_time, rules
+from gcsim.report.page.sections.settings import all_settings, over_time, rules, stress
 from gcsim.report.page.sections.trust import accuracy, fit, made_by, verdict_badge
 from gcsim.report.page.vendored import libraries
 from gcsim.units import format_mib
@@ -21,7 +21,7 @@ SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("apply", "Apply and roll back", apply_and_roll_back),
     ("settings", "All settings", all_settings),
     ("over-time", "Heap and pauses", over_time),
-    ("growth", "Growth", growth),
+    ("stress", "Under stress", stress),
     ("rules", "Rules of thumb", rules),
     ("fit", "How well the model fits", fit),
     ("accuracy", "How wrong predictions are", accuracy),

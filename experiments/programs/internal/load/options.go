@@ -30,7 +30,8 @@ type Options struct {
 	LiveBytes int64         // about what stays reachable
 	Seed      int64
 	Sample    time.Duration // how often memory is sampled; 0 is never
-	Trace     string        // file of an execution trace of the load's third second; empty is none
+	Trace     string        // file of an execution trace from the load's third second on; empty is none
+	TraceFor  time.Duration // length of that trace
 
 	// Shape scales the load over time: 1 is the full rate (open-loop) or no pause between requests
 	// (closed-loop). Nil is 1 throughout.
@@ -50,7 +51,8 @@ func (o *Options) Parse() {
 	flag.Var((*ByteSize)(&o.LiveBytes), "live", "size of what stays reachable, about")
 	flag.Int64Var(&o.Seed, "seed", 1, "seed of arrivals and requests")
 	flag.DurationVar(&o.Sample, "sample", 20*time.Millisecond, "interval of memory samples; 0 is none")
-	flag.StringVar(&o.Trace, "trace", o.Trace, "file of an execution trace of the third second of the load")
+	flag.StringVar(&o.Trace, "trace", o.Trace, "file of an execution trace from the third second of the load on")
+	flag.DurationVar(&o.TraceFor, "trace-for", time.Second, "length of that trace")
 	flag.Parse()
 	if o.Workers == 0 {
 		o.Workers = 2 * runtime.GOMAXPROCS(0)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// startTrace records an execution trace of the third second of the load, if one is asked for.
+// startTrace records an execution trace from the third second of the load on, if one is asked for.
 func (o *Options) startTrace() {
 	if o.Trace == "" {
 		return
@@ -22,7 +22,7 @@ func (o *Options) startTrace() {
 			fmt.Fprintf(os.Stderr, "%s: no trace: %v\n", o.Name, err)
 			return
 		}
-		time.Sleep(time.Second)
+		time.Sleep(o.TraceFor)
 		trace.Stop()
 		file.Close()
 	}()

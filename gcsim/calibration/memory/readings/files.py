@@ -1,7 +1,7 @@
 """Reads a file with a reading of memory; its content shows its kind."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,9 +91,9 @@ def _text_of(file: SavedFile) -> str:
 #: The kinds of files, in the order in which they are tried. A new kind is a new reader and a row.
 FORMATS = (
     Format(
-        name="a runtime.MemStats as JSON, /debug/vars",
-        matches=lambda file: _text_of(file).strip().startswith("{"),
-        read=lambda file: Reading(origin=str(file.path), go=go_memory_of(_object(_text_of(file).strip()))),
+        name="a runtime.MemStats or runtime/metrics as JSON, /debug/vars",
+        matches=lambda file: _text_of(file).strip().startswith(("{", "[")),
+        read=lambda file: Reading(origin=str(file.path), go=go_memory_of(_document(_text_of(file).strip()))),
     ),
     Format(
         name="memory.current or memory.peak of a cgroup",
@@ -138,14 +138,14 @@ def _known(reading: Reading | None) -> Reading:
     return reading
 
 
-def _object(text: str) -> dict[str, object]:
+def _document(text: str) -> Mapping[str, object] | list[object]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             "is not JSON, or not all of it; save the whole page, such as curl -s …/debug/vars"
         ) from error
-    if not isinstance(document, dict):
+    if not isinstance(document, (dict, list)):
         raise InputError("is JSON, but not one object; give a runtime.MemStats or a page of /debug/vars")
     return document
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from gcsim.calibration.memory.readings.reading import GoMemory, Reading
 from gcsim.errors import InputError
+from gcsim.scrapes.json_pages import runtime_metrics_in
 
 _FIELDS = {
     "Sys": "sys_bytes",
@@ -25,6 +26,16 @@ _PROMETHEUS = {
     "HeapAlloc": "go_memstats_heap_alloc_bytes",
     "NextGC": "go_memstats_next_gc_bytes",
 }
+_CLASSES = "/memory/classes/{}:bytes"  # of runtime/metrics
+_SUMS = {
+    "Sys": ("total",),
+    "HeapSys": ("heap/objects", "heap/unused", "heap/free", "heap/released"),
+    "HeapIdle": ("heap/free", "heap/released"),
+    "HeapInuse": ("heap/objects", "heap/unused"),
+    "HeapReleased": ("heap/released",),
+    "HeapAlloc": ("heap/objects",),
+}
+_GOAL = "/gc/heap/goal:bytes"
 _RESIDENT = "process_resident_memory_bytes"
 _TEXT_LINE = re.compile(r"^# ([A-Za-z]+) = (\d+)", re.MULTILINE)
 _SAMPLE = re.compile(
@@ -34,12 +45,14 @@ _MOST_BYTES = 1 << 48
 _LEAST_SYS_BYTES = 1 << 20
 
 
-def go_memory_of(record: Mapping[str, object]) -> GoMemory:
-    """The account in a MemStats, or in an object with a MemStats under "memstats" (expvar). Raises InputError."""
-    inner = record.get("memstats", record)
+def go_memory_of(record: Mapping[str, object] | list[object]) -> GoMemory:
+    """The account in a MemStats, in one under "memstats" (expvar), or in runtime/metrics. Raises InputError."""
+    metrics = memstats_of_metrics(runtime_metrics_in(record))
+    inner = record.get("memstats", metrics or record) if isinstance(record, Mapping) else metrics
     if not isinstance(inner, Mapping) or not any(name in inner for name in _FIELDS):
         raise InputError(
-            "holds no runtime.MemStats; give its JSON, or a page of /debug/vars, which has it under memstats"
+            "holds no runtime.MemStats; give its JSON, a page of /debug/vars, which has it under memstats, or all of"
+            " runtime/metrics"
         )
     missing = [name for name in _FIELDS if name not in inner]
     if missing:
@@ -56,6 +69,20 @@ def go_memory_of(record: Mapping[str, object]) -> GoMemory:
             "holds a MemStats whose fields contradict each other; save one that runtime.ReadMemStats filled"
         )
     return found
+
+
+def memstats_of_metrics(metrics: Mapping[str, object]) -> dict[str, int]:
+    """The fields of MemStats that metrics of runtime/metrics show; empty if one of them is missing."""
+    sizes = {
+        name: int(value)
+        for name, value in metrics.items()
+        if isinstance(value, (int, float)) and 0 <= value < _MOST_BYTES
+    }
+    try:
+        found = {field: sum(sizes[_CLASSES.format(name)] for name in names) for field, names in _SUMS.items()}
+        return found | {"NextGC": sizes[_GOAL]}
+    except KeyError:
+        return {}
 
 
 def record_of_text(text: str) -> dict[str, object]:

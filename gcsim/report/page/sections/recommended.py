@@ -14,6 +14,7 @@ from gcsim.tuning.predictive import format_share
 from gcsim.tuning.reason import short
 from gcsim.tuning.recommendation import Recommendation
 from gcsim.tuning.savings import gc_cores
+from gcsim.tuning.stress_text import broken_sentences
 from gcsim.units import format_go_bytes, format_gogc, format_mib, format_number, format_percent
 
 _FIRST = (
@@ -55,7 +56,8 @@ def summary(content: Content) -> str:
     setting = f'<p class="setting">{escaped(short(found.settings))}</p>'
     paste = "" if kept else snippet(_TITLES["env"], SNIPPETS["env"](_deployed(content, found)))
     reached = [one.sentence for one in content.reached]
-    doubts = [*reached, *growth_sentences(found, only_broken=True), *_care(content), *_errors()]
+    broken = [] if found.test is None else broken_sentences(found.test)
+    doubts = [*reached, *broken, *_care(content), *_errors()]
     inner = [setting, paragraphs([_gain(found)]), paste, paragraphs(doubts)]
     assessment = content.model.assessment
     if assessment is not None and assessment.verdict == "do not trust":
@@ -86,16 +88,6 @@ def recommended(content: Content) -> str:
 def _box(kind: str, title: str, inner: str) -> str:
     head = f'<section class="answer {kind}" aria-labelledby="answer">\n<h2 id="answer">{escaped(title)}</h2>'
     return f"{head}\n{inner}\n</section>"
-
-
-def growth_sentences(found: Recommendation, *, only_broken: bool = False) -> list[str]:
-    """The growth under which the setting still meets every constraint, and under which it does not."""
-    sentences = []
-    for held, words in ((True, "still meets"), (False, "does not meet")):
-        grown = [f"{one.what} × {one.factor:g}" for one in found.stress if one.held is held]
-        if grown and not (held and only_broken):
-            sentences.append(f"With {' or with '.join(grown)} the setting {words} every constraint.")
-    return sentences
 
 
 def _care(content: Content) -> list[str]:
@@ -203,11 +195,11 @@ def _alternatives(found: Recommendation) -> Table:
     return Table(
         caption="Alternatives",
         columns=("", "GOGC", "GOMEMLIMIT", "container memory, peak", "GC CPU"),
-        rows=tuple((one.name, *setting_cells(one.run)) for one in found.alternatives),
+        rows=tuple((one.name, *_setting_cells(one.run)) for one in found.alternatives),
     )
 
 
-def setting_cells(run: Run) -> tuple[Cell, ...]:
+def _setting_cells(run: Run) -> tuple[Cell, ...]:
     """Setting, container memory and GC CPU of a run."""
     return (
         format_gogc(run.settings.gogc),

@@ -1,4 +1,4 @@
-"""The sections with figures: all settings, heap and pauses, growth, rules of thumb."""
+"""The sections with figures and tables: all settings, heap and pauses, stress, rules of thumb."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,12 +7,14 @@ from gcsim.report.page.charts.chart import Chart
 from gcsim.report.page.charts.heat_maps import heat_map_key, heat_maps
 from gcsim.report.page.charts.intervals import rule_charts, rules_table
 from gcsim.report.page.charts.over_time import heap_charts, pauses_chart
-from gcsim.report.page.charts.trade_off import trade_off
+from gcsim.report.page.charts.trade_off import parted, trade_off
 from gcsim.report.page.content import Content
-from gcsim.report.page.elements import Table, image, paragraphs
-from gcsim.report.page.sections.recommended import growth_sentences, setting_cells
+from gcsim.report.page.elements import Cell, Table, image, paragraphs
 from gcsim.report.plots import PLOTS
 from gcsim.report.sweep_figures import recorded_curves
+from gcsim.tuning.feasible import container_peak
+from gcsim.tuning.stress import Stress
+from gcsim.tuning.stress_text import name_of, stress_sentences, verdict_of
 from gcsim.units import format_mib
 
 #: Still figures with an interactive form: the stem of the figure, and of the chart that shows it without JavaScript.
@@ -69,20 +71,34 @@ def over_time(content: Content) -> str:
     return "\n".join([paragraphs([text]), *(_with_still(content, chart) for chart in charts)])
 
 
-def growth(content: Content) -> str:
-    """The recommended setting with more live heap or load; empty without such runs."""
+def stress(content: Content) -> str:
+    """Today's setting and the recommended one under each stress, and the course of a leak; empty without a test."""
     found = content.recommendation
-    if found is None or not found.stress:
+    if found is None or found.test is None:
         return ""
+    kept = found.settings == found.today.settings
+    rows = [row for one in found.stress for row in _stressed_rows(one, kept=kept)]
     table = Table(
-        caption="The setting under growth",
-        columns=("change", "GOGC", "GOMEMLIMIT", "container memory, peak", "GC CPU", "constraints"),
-        rows=tuple(
-            (f"{one.what} × {one.factor:g}", *setting_cells(one.run), "met" if one.held else "not met")
-            for one in found.stress
-        ),
+        caption="Both settings under stress",
+        columns=("stress", "container memory, peak", "GC CPU", "constraints"),
+        rows=tuple(rows),
+        texts=(3,),
     )
-    return f"{paragraphs(growth_sentences(found))}\n{table.html()}"
+    return f"{paragraphs(stress_sentences(found.test))}\n{table.html()}"
+
+
+def _stressed_rows(one: Stress, *, kept: bool) -> list[tuple[Cell, ...]]:
+    """Today's setting and then the recommended one under a stress; only one row if today's setting is ``kept``."""
+    sides = [("today", one.today, True), *([] if kept else [("recommended", one.run, False)])]
+    return [
+        (
+            f"{name_of(one)}, {name}",
+            parted("container_peak_bytes", container_peak(run)),
+            parted("gc_cpu_fraction", run.metrics["gc_cpu_fraction"]),
+            verdict_of(one, of_today=of_today),
+        )
+        for name, run, of_today in sides
+    ]
 
 
 def rules(content: Content) -> str:
