@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -42,7 +43,7 @@ class CellNumbers(Artist):
         """Draws each glyph at all of its places."""
         assert self.axes is not None
         middles = self.axes.transData.transform(self._cells)
-        scale = renderer.points_to_pixels(self._size_points) / text_to_path.FONT_SCALE
+        scale = cast(float, renderer.points_to_pixels(self._size_points)) / text_to_path.FONT_SCALE
         context = renderer.new_gc()
         context.set_linewidth(0)
         for (name, colour), places in self._places.items():
@@ -62,11 +63,10 @@ def _glyphs(text: str) -> tuple[list[tuple[str, float, float]], dict[str, Path]]
     font.set_size(text_to_path.FONT_SCALE, text_to_path.DPI)
     glyphs, outlines, _ = text_to_path.get_glyphs_with_font(font, text)
     paths = {name: Path(*outline) for name, outline in outlines.items()}
-    corners = [
-        paths[name].vertices[paths[name].codes != Path.CLOSEPOLY] + (x, y)
-        for name, x, y, _ in glyphs
-        if len(paths[name].vertices)
-    ]
+    corners = []
+    for name, x, y, _ in glyphs:
+        vertices = np.asarray(outlines[name][0], dtype=np.float64)
+        corners.append(vertices[np.asarray(outlines[name][1]) != Path.CLOSEPOLY] + (x, y))
     drawn = np.concatenate(corners)
     middle_x, middle_y = (drawn.min(axis=0) + drawn.max(axis=0)) / 2
     return [(name, x - middle_x, y - middle_y) for name, x, y, _ in glyphs], paths
