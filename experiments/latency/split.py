@@ -10,7 +10,7 @@ describes the runs.
 import argparse
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.archive import unpacked
@@ -178,11 +178,11 @@ def _us(microseconds: float) -> str:
     return f"{microseconds:.2g} µs" if abs(microseconds) < 10.0 else f"{microseconds:.0f} µs"
 
 
-def tables(runs: Path) -> Iterator[str]:
-    """All tables of the page."""
-    yield committed_table()
-    if runs.exists() and repeats_in(unpacked(runs)):
-        yield from (make(unpacked(runs)) for make in (split_table, latency_table, trace_table))
+def tables(runs: Path) -> dict[str, str]:
+    """The tables by their names in the page."""
+    folder = unpacked(runs)
+    made = {"control": split_table, "latency": latency_table, "trace": trace_table}
+    return {TABLE: committed_table()} | {name: make(folder) for name, make in made.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -198,14 +198,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rates = [options.rate] if options.rate else RATES
         capture(options.runs, rates, [options.repeat] if options.repeat else REPEATS)
         return 0
-    text = "\n".join(tables(options.runs))
+    found = tables(options.runs)
     if options.command == "print":
-        print(text)
+        print("\n".join(found.values()))
         return 0
-    differs = replace_table(PAGE, TABLE, text, check=options.check)
-    if differs and options.check:
-        print(f"experiments.latency.split: {PAGE.name} has other tables; run page", file=sys.stderr)
-    return int(differs and options.check)
+    check = options.check
+    differs = [name for name, text in found.items() if replace_table(PAGE, name, text, check=check)]
+    if differs and check:
+        print(f"{PAGE.name} has other tables ({', '.join(differs)}); run page", file=sys.stderr)
+    return int(bool(differs) and check)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from gcsim.capture.web.address import Address
 from gcsim.capture.web.collect import Plan, collect
 from gcsim.errors import InputError
 
+MOST_FOREIGN_CPU, ATTEMPTS = 0.06, 2  # a run that others disturbed is made again
 PAGES = Path(__file__).parent / "pages.go"
 
 
@@ -58,8 +59,8 @@ def build(program: str) -> Path:
     return output
 
 
-def capture(subject: Subject, gogc: str, limit: str, out: Path) -> None:
-    """Captures one run into ``out``. Raises InputError if the program fails."""
+def capture(subject: Subject, gogc: str, limit: str, out: Path) -> float:
+    """Captures one run into ``out``; returns the share of CPU that others used. Raises InputError if it fails."""
     binary, name = build(subject.program), stem(subject, gogc, limit)
     is_scraped = (gogc, limit) == subject.settings[0]
     seconds = WARM_UP_SECONDS + SECONDS + 1.0 if is_scraped else TARGET_SECONDS
@@ -84,7 +85,9 @@ def capture(subject: Subject, gogc: str, limit: str, out: Path) -> None:
         target = out / f"{name}.log.gz"
         target.write_bytes(gzip.compress(log.read_bytes(), mtime=0))
         replace(done.info, command=[binary.name, *subject.switches]).save(side_file(target))
-    print(f"{name}: {len(scrapes)} scrapes, foreign CPU {done.info.foreign_cpu_fraction:.3f}", flush=True)
+    foreign = done.info.foreign_cpu_fraction or 0.0
+    print(f"{name}: {len(scrapes)} scrapes, foreign CPU {foreign:.3f}", flush=True)
+    return foreign
 
 
 def _scrape(address: str, folder: Path) -> None:
@@ -107,8 +110,11 @@ def main() -> int:
         for gogc, limit in subject.settings:
             is_wanted = options.gogc is None or gogc in options.gogc.split(",")
             is_there = (options.out / f"{stem(subject, gogc, limit)}.log.gz").exists()
-            if options.program in (None, subject.program) and is_wanted and not is_there:
-                capture(subject, gogc, limit, options.out)
+            if options.program not in (None, subject.program) or not is_wanted or is_there:
+                continue
+            for _ in range(ATTEMPTS):
+                if capture(subject, gogc, limit, options.out) <= MOST_FOREIGN_CPU:
+                    break
     return 0
 
 

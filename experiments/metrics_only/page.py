@@ -28,6 +28,25 @@ def tables(rows: Sequence[Row]) -> str:
     ) + "\n"  # fmt: skip
 
 
+def by_program(rows: Sequence[Row]) -> str:
+    """A table of a few programs: the median error of each."""
+    lines = [
+        "By program, all settings: median error.",
+        "",
+        f"| program | calibrated from | {' | '.join(_NAMES.values())} |",
+        "|---|---|" + "---|" * len(METRICS),
+    ]
+    for load in dict.fromkeys(row["load"] for row in rows):
+        for source in _SOURCES:
+            own = [row for row in rows if row["load"] == load and row["source"] == source]
+            cells = (
+                f"{100 * np.nanmedian([abs(float(row['error'])) for row in own if row['metric'] == name]):.1f} %"
+                for name in METRICS
+            )
+            lines.append(f"| `{load}` | {source} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _summary(rows: Sequence[Row], held_out: str, title: str) -> Iterator[str]:
     chosen = [row for row in rows if row["held_out"] == held_out]
     programs = len({row["load"] for row in chosen})
@@ -78,10 +97,10 @@ def _cell(rows: Sequence[Row]) -> str:
 
 def written() -> dict[str, str]:
     """The tables by their names in the page."""
+    found = read_results(real.RESULTS)
     return {
-        name: tables(read_results(results))
-        for name, results in (("real scrapes", real.RESULTS), ("computed scrapes", RESULTS))
-        if results.exists()
+        "real scrapes": f"{tables(found)}\n{by_program(found)}",
+        "computed scrapes": tables(read_results(RESULTS)),
     }
 
 

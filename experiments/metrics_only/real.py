@@ -48,7 +48,9 @@ def default_metrics(series: Series) -> Series:
 def rows(folder: Path) -> Iterator[dict[str, object]]:
     """The errors of all programs at all settings."""
     for subject in SUBJECTS:
-        print(subject.program, file=sys.stderr)
+        if not all((folder / f"{stem(subject, *one)}.log.gz").exists() for one in subject.settings):
+            print(f"{subject.program}: not captured", file=sys.stderr)
+            continue
         models = dict(models_of(subject, folder))
         for gogc, limit in subject.settings[1:]:
             target = read_gctrace(folder / f"{stem(subject, gogc, limit)}.log.gz")

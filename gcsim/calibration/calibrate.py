@@ -16,6 +16,7 @@ from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.memory.fit import fit_memory
 from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.memory.sources import joined, sources_of
+from gcsim.calibration.metrics.accounts import ScrapedAccounts
 from gcsim.calibration.metrics.intervals import with_wider_intervals
 from gcsim.calibration.settings.log_settings import LogSettings, Overrides, settings_from
 from gcsim.calibration.window import is_settled, job_window, service_window
@@ -97,7 +98,10 @@ def calibrate(
             f"the log holds no two consecutive cycles that the pacer started; {_more(trace, is_job)}"
         )
     refuse_goals(trace, window, log)
-    measured = joined(sources_of(trace.info, readings), evidence, settings)
+    sources = sources_of(trace.info, readings)
+    if trace.metrics is not None:
+        sources.append(ScrapedAccounts(trace.metrics.accounts))
+    measured = joined(sources, evidence, settings)
     job = JobRun.of(evidence, trace.info) if is_job else None
     memory = fit_memory(
         whole,

@@ -7,6 +7,7 @@ import numpy as np
 
 from gcsim.arrays import BoolArray, Int64Array
 from gcsim.capture.info import CaptureInfo
+from gcsim.capture.runtime_counters import HeapAccounts
 from gcsim.cycles import CycleTable
 from gcsim.gctrace.formats import CYCLES
 from gcsim.gctrace.records import (
@@ -42,6 +43,7 @@ class FromMetrics:
     scrapes: int
     has_cpu: bool  # the metrics show GC CPU
     has_live: bool  # the metrics show heapMarked; otherwise it is solved from the heap goal
+    accounts: HeapAccounts | None = None  # of the runtime's memory at the scrapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,8 +12,8 @@ from gcsim.atomic import FileSet
 from gcsim.diagnosis.records import Verdicts
 from gcsim.gctrace.source import source_name
 from gcsim.gctrace.trace import Trace
-from gcsim.printable import printable
 from gcsim.report.figures import save_figure
+from gcsim.report.log_panels import MOST_LOGS, TIME_LABEL, log_title, start_seconds
 from gcsim.report.style import (
     BLUE,
     GREEN,
@@ -28,8 +28,7 @@ from gcsim.report.style import (
 )
 from gcsim.units import MIB
 
-_MOST_LOGS, _MOST_MARKS = 4, 9
-_NS_PER_SECOND = 1e9
+_MOST_MARKS = 9
 _MOST_GOAL = 4.0  # times the highest heap: a goal above it is not drawn
 
 
@@ -44,7 +43,7 @@ class Mark:
 
 def write_diagnosis_figure(traces: Mapping[str, Trace], found: Verdicts, files: FileSet) -> list[Path]:
     """Adds PNG and SVG of the figure for up to four logs to the files; returns their paths."""
-    shown = dict(list(traces.items())[:_MOST_LOGS])
+    shown = dict(list(traces.items())[:MOST_LOGS])
     if not shown:
         return []
     listed = [cause for cause in found.causes if cause.severity != "healthy"][:_MOST_MARKS]
@@ -54,8 +53,8 @@ def write_diagnosis_figure(traces: Mapping[str, Trace], found: Verdicts, files: 
         panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
         for panel, (log, trace) in zip(panels, shown.items(), strict=True):
             _draw(panel, trace, list(_marks(source_name(log), trace, found)))
-            panel.set_title(printable(Path(source_name(log)).name))
-        panels[-1].set_xlabel("seconds since the start of the process")
+            panel.set_title(log_title(log))
+        panels[-1].set_xlabel(TIME_LABEL)
         legend_of(figure, panels, "outside upper right")
         if key:
             figure.supxlabel("\n".join(key), x=0.012, ha="left", fontsize=8.5, color=QUIET)
@@ -72,13 +71,13 @@ def _marks(name: str, trace: Trace, found: Verdicts) -> Iterator[Mark]:
             if sign.line is None or sign.source != name:
                 continue
             for row in np.flatnonzero(lines == sign.line)[:1].tolist():
-                seconds = float(trace.cycles.start_ns[row]) / _NS_PER_SECOND
+                seconds = float(start_seconds(trace)[row])
                 yield Mark(number=number, seconds=seconds, is_serious=cause.severity == "serious")
 
 
 def _draw(axes: Axes, trace: Trace, marks: list[Mark]) -> None:
     cycles = trace.cycles
-    seconds = cycles.start_ns / _NS_PER_SECOND
+    seconds = start_seconds(trace)
     heap, live = cycles.heap_end_bytes / MIB, cycles.heap_live_bytes / MIB
     goal = _drawn(cycles.heap_goal_bytes / MIB, top=_MOST_GOAL * float(heap.max()))
     axes.plot(seconds, heap, color=BLUE, linewidth=1.2, label="heap peak of a cycle")

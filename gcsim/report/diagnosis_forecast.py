@@ -11,8 +11,8 @@ from gcsim.atomic import FileSet
 from gcsim.diagnosis.records import Cause, Forecast, Verdicts
 from gcsim.gctrace.source import source_name
 from gcsim.gctrace.trace import Trace
-from gcsim.printable import printable
 from gcsim.report.figures import save_figure
+from gcsim.report.log_panels import MOST_LOGS, TIME_LABEL, log_title, start_seconds
 from gcsim.report.style import (
     BLUE,
     GREEN,
@@ -27,9 +27,6 @@ from gcsim.report.style import (
 )
 from gcsim.units import MIB, format_mib
 
-_MOST_LOGS = 4
-_NS_PER_SECOND = 1e9
-
 
 def write_forecast_figure(traces: Mapping[str, Trace], found: Verdicts, files: FileSet) -> list[Path]:
     """Adds PNG and SVG of the figure to the files, if a log has a forecast; returns their paths."""
@@ -42,14 +39,14 @@ def write_forecast_figure(traces: Mapping[str, Trace], found: Verdicts, files: F
     ]
     if not shown:
         return []
-    shown = shown[:_MOST_LOGS]
+    shown = shown[:MOST_LOGS]
     with figure_style():
         figure = new_figure(1.3 + 2.5 * len(shown))
         panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
         for panel, (log, trace, cause) in zip(panels, shown, strict=True):
             _draw(panel, trace, cause)
-            panel.set_title(printable(Path(source_name(log)).name))
-        panels[-1].set_xlabel("seconds since the start of the process")
+            panel.set_title(log_title(log))
+        panels[-1].set_xlabel(TIME_LABEL)
         legend_of(figure, panels, "outside lower center")
         headline(figure, "The leak and its forecast", "shaded: 90 % interval of the forecast")
         return save_figure(figure, files, "forecast")
@@ -58,7 +55,7 @@ def write_forecast_figure(traces: Mapping[str, Trace], found: Verdicts, files: F
 def _draw(axes: Axes, trace: Trace, cause: Cause) -> None:
     band, cycles = cause.band, trace.cycles
     assert band is not None
-    seconds = cycles.start_ns / _NS_PER_SECOND
+    seconds = start_seconds(trace)
     leaks_stacks = cause.name == "goroutine-leak"
     sizes = (cycles.stack_bytes if leaks_stacks else cycles.heap_live_bytes) / MIB
     colour = BLUE if leaks_stacks else GREEN

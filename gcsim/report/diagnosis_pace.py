@@ -9,11 +9,10 @@ from matplotlib.axes import Axes
 from gcsim.api import CalibratedService
 from gcsim.arrays import FloatArray
 from gcsim.atomic import FileSet
-from gcsim.gctrace.source import source_name
 from gcsim.gctrace.trace import Trace
-from gcsim.printable import printable
 from gcsim.report.figures import save_figure
 from gcsim.report.fit_figures import check_figure
+from gcsim.report.log_panels import MOST_LOGS, NS_PER_SECOND, TIME_LABEL, log_title, start_seconds
 from gcsim.report.style import (
     BLUE,
     ORANGE,
@@ -26,16 +25,15 @@ from gcsim.report.style import (
     new_figure,
 )
 
-_MOST_LOGS, _MOST_BINS = 4, 80
+_MOST_BINS = 80
 _TICKS_MS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _LEAST_MS = 0.001  # shorter pauses are drawn here
-_NS_PER_SECOND = 1e9
 
 
 def write_pace_figure(traces: Mapping[str, Trace], files: FileSet) -> list[Path]:
     """Adds PNG and SVG of the figure for up to four logs to the files; returns their paths."""
     shown = {log: trace for log, trace in traces.items() if len(trace.cycles) >= 2}
-    shown = dict(list(shown.items())[:_MOST_LOGS])
+    shown = dict(list(shown.items())[:MOST_LOGS])
     if not shown:
         return []
     with figure_style():
@@ -44,10 +42,10 @@ def write_pace_figure(traces: Mapping[str, Trace], files: FileSet) -> list[Path]
         for row, (log, trace) in zip(rows, shown.items(), strict=True):
             _draw_pauses(row[0], trace)
             _draw_cpu(row[1], trace)
-            row[0].set_title(printable(Path(source_name(log)).name) + ": pauses")
+            row[0].set_title(log_title(log) + ": pauses")
             row[1].set_title("GC CPU, percent of all CPU")
         for panel in rows[-1]:
-            panel.set_xlabel("seconds since the start of the process")
+            panel.set_xlabel(TIME_LABEL)
         legend_of(figure, rows[0], "outside lower center")
         headline(
             figure,
@@ -68,7 +66,7 @@ def write_prediction(service: CalibratedService, files: FileSet) -> list[Path]:
 
 def _draw_pauses(axes: Axes, trace: Trace) -> None:
     cycles = trace.cycles
-    seconds = cycles.start_ns / _NS_PER_SECOND
+    seconds = start_seconds(trace)
     size = 4.0 if len(cycles) < 400 else 2.0
     for name, values, colour in (
         ("sweep termination", cycles.stw_sweep_term_ns, VERMILION),
@@ -88,13 +86,13 @@ def _draw_pauses(axes: Axes, trace: Trace) -> None:
 def _draw_cpu(axes: Axes, trace: Trace) -> None:
     """Assists, background and idle workers in equal intervals of time, stacked."""
     cycles = trace.cycles
-    seconds = cycles.start_ns / _NS_PER_SECOND
+    seconds = start_seconds(trace)
     count = int(min(_MOST_BINS, max(len(cycles) // 2, 2)))
     edges = np.linspace(0.0, max(float(seconds[-1]), 1e-3), count + 1)
     capacity = float(np.median(np.maximum(cycles.gomaxprocs, 1))) * float(edges[1])
 
     def share(ns: FloatArray) -> FloatArray:
-        total, _ = np.histogram(seconds, bins=edges, weights=np.maximum(ns, 0) / _NS_PER_SECOND)
+        total, _ = np.histogram(seconds, bins=edges, weights=np.maximum(ns, 0) / NS_PER_SECOND)
         return np.asarray(100.0 * total / capacity, dtype=np.float64)
 
     parts = {

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from evidence_files import diagnosed
 
+from gcsim.calibration.settings.log_settings import Overrides
+from gcsim.diagnosis.evidence import diagnose_files
 from gcsim.diagnosis.profiles.goroutines import goroutines_of_dump
 from gcsim.errors import InputError
 
@@ -73,6 +75,7 @@ def test_a_finalizer_that_sleeps_is_slow(tmp_path: Path) -> None:
     dump = "goroutine 5 [sleep]:\ntime.Sleep(0x1)\n\t/go/time.go:3 +0x1\nmain.close(0x1)\n\t/src/main.go:3 +0x1\n"
     (once,) = diagnosed(tmp_path, dump=dump).causes
     assert (once.name, once.severity, once.confidence) == ("finalizer-backlog", "worth knowing", "low")
+    assert "A finalizer waits in main.close (main.go:3) (sleep)" in once.sentence
     (twice,) = diagnosed(tmp_path, first=dump, second=dump).causes
     assert (twice.name, twice.severity, twice.confidence) == ("finalizer-backlog", "serious", "medium")
 
@@ -81,3 +84,20 @@ def test_many_goroutines_are_not_that_of_finalizers(tmp_path: Path) -> None:
     """There is one; others without their creator come from a cut dump."""
     one = "goroutine 5 [select, 9 minutes]:\nmain.wait(0x1)\n\t/src/main.go:3 +0x1\n\n"
     assert diagnosed(tmp_path, dump=one * 3).causes == ()
+
+
+LEAKS = Path(__file__).parents[1] / "data/goroutine-leaks"
+
+
+@pytest.mark.parametrize("name", ["debug1.txt", "debug0.pb.gz", "debug2.txt"])
+def test_leaks_that_the_collector_found(name: str) -> None:
+    """Each form of /debug/pprof/goroutineleak on Go 1.27, from a program that leaks sixty goroutines."""
+    (cause,) = diagnose_files([str(LEAKS / name)], stated=Overrides())[0].causes
+    assert (cause.name, cause.severity, cause.confidence) == ("goroutine-leak", "serious", "high")
+    assert cause.sentence.startswith("60 goroutines can never go on")
+    assert "main.send (main.go:11)" in cause.sentence
+
+
+def test_a_profile_without_leaks_gives_no_finding(tmp_path: Path) -> None:
+    """It is empty, and no goroutine profile of the process."""
+    assert diagnosed(tmp_path, leaks="goroutineleak profile: total 0\n").causes == ()

@@ -40,12 +40,19 @@ class CaptureSideFile:
         )
 
 
-def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> CountedMemory | None:
+def counted_memory(
+    accounts: HeapAccounts | None,
+    evidence: Evidence,
+    *,
+    fewest: int = _FEWEST_SAMPLES,
+    is_scraped: bool = False,
+) -> CountedMemory | None:
     """Metadata, stacks and free slots, which GOMEMLIMIT counts, from the capture's samples of the runtime's counters.
 
     From the end of sweeping to mark termination, free slots fall linearly with allocation. Least squares over samples
     late in the cycles give the slope (``slot_garbage_share``) and the end (``unfilled_slot_bytes``). The result is
-    None without samples, and with too few of them.
+    None without samples, and with fewer than ``fewest``. Samples from scrapes are few, so that all after sweeping count
+    as late, and their heapLive is computed from allocation: it does not show what is recounted.
     """
     if accounts is None or not evidence.follows.any():
         return None
@@ -64,7 +71,8 @@ def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> Counted
     share_to_come, growth = _to_come(seconds[within], live - marked, evidence)
     to_come = np.maximum(share_to_come, 0.0) * growth
     swept, late = ((share_to_come < most) & (share_to_come > -0.2) for most in (_SWEPT, _LATE))
-    if int(late.sum()) < _FEWEST_SAMPLES:
+    late = swept if is_scraped else late
+    if int(late.sum()) < fewest:
         return None
     _, slope, (_, slope_error) = _line(to_come[swept], free[swept], len(evidence))
     unfilled, _, (unfilled_error, _) = _line(to_come[late], free[late], len(evidence))
@@ -75,7 +83,9 @@ def counted_memory(accounts: HeapAccounts | None, evidence: Evidence) -> Counted
         heap_peak_bytes=float(evidence.heap_end_bytes.mean()),
         slot_garbage_share=float(np.clip(slope, 0.0, 1.0)),
         slot_garbage_error=slope_error,
-        recounted_share=_recounted_share(
+        recounted_share=None
+        if is_scraped
+        else _recounted_share(
             (live - (in_use - free))[late], (live - marked)[late], float(evidence.live_bytes.mean())
         ),
     )

@@ -1,10 +1,12 @@
 """A trace from metrics: the same record as that of a log, so that calibration and its checks read both."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
 from gcsim.arrays import FloatArray, Int64Array
+from gcsim.calibration.metrics.accounts import accounts_of, outside_arenas_bytes
 from gcsim.calibration.metrics.cycles import Knobs, ScrapedCycles, cycles_of
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.capture.info import CaptureInfo
@@ -28,6 +30,7 @@ def trace_of_metrics(series: Series, stated: Overrides | None = None) -> Trace:
     knobs, info = _settings(series, stated or Overrides())
     cycles = cycles_of(series, knobs)
     table = _table(cycles, knobs)
+    info = _with_memory(info, outside_arenas_bytes(series), cycles)
     notes = tuple(ParseWarning(kind="metrics", line_number=0, text=note) for note in series.notes)
     return Trace(
         generation="1.18",
@@ -38,7 +41,12 @@ def trace_of_metrics(series: Series, stated: Overrides | None = None) -> Trace:
         gc_lines_in_log=len(table),
         parse_warnings=notes,
         info=info,
-        metrics=FromMetrics(scrapes=cycles.scrapes, has_cpu=cycles.has_cpu, has_live=cycles.has_live),
+        metrics=FromMetrics(
+            scrapes=cycles.scrapes,
+            has_cpu=cycles.has_cpu,
+            has_live=cycles.has_live,
+            accounts=accounts_of(series, first_seconds=_first_scrape_seconds(table, cycles)),
+        ),
     )
 
 
@@ -83,6 +91,14 @@ def _settings(series: Series, stated: Overrides) -> tuple[Knobs, CaptureInfo]:
     return knobs, info
 
 
+def _with_memory(info: CaptureInfo, outside_bytes: float | None, cycles: ScrapedCycles) -> CaptureInfo:
+    """The resident memory that the highest of the computed heaps has; as it was read, if its parts are not known."""
+    if outside_bytes is None:
+        return info
+    heap = float((cycles.heap_end_bytes + cycles.stack_bytes).max())
+    return replace(info, rss_peak_bytes=int(outside_bytes + heap), rss_outside_heap_bytes=int(outside_bytes))
+
+
 def _procs(value: float | None) -> int | None:
     return None if value is None or not 1 <= value <= _MOST_PROCS else round(value)
 
@@ -118,6 +134,12 @@ def _table(cycles: ScrapedCycles, knobs: Knobs) -> CycleTable:
         gomaxprocs=np.full(n, knobs.gomaxprocs, np.int64),
         forced=np.zeros(n, np.bool_),
     )
+
+
+def _first_scrape_seconds(table: CycleTable, cycles: ScrapedCycles) -> float:
+    """The time of the first scrape, on the clock of the table."""
+    phases = table.stw_sweep_term_ns + table.mark_ns + table.stw_mark_term_ns
+    return float(table.start_ns[0] + phases[0]) / 1e9 - float(cycles.end_seconds[0])
 
 
 def _ns(seconds: FloatArray) -> Int64Array:

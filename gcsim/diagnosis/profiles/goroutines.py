@@ -11,7 +11,9 @@ from gcsim.errors import InputError
 
 MOST_GROUPS = 100_000
 
-_TOTAL = re.compile(r"^goroutine profile: total (\d+)", re.MULTILINE)
+_TOTAL = re.compile(r"^goroutine(leak)? profile: total (\d+)", re.MULTILINE)
+_LEAKS = "goroutineleak"  # the profile of Go 1.27: goroutines that nothing reachable can wake
+_LEAKED = " (leaked)"  # the end of their states in a dump
 _GROUP = re.compile(r"^(\d+) @")
 _FRAME_1 = re.compile(r"^#\t0x[0-9a-f]+\t(.+?)(?:\+0x[0-9a-f]+)?\t+(.+):(\d+)$")
 
@@ -59,11 +61,17 @@ class Goroutines:
     source: str
     groups: tuple[Group, ...]  # the largest first
     time_nanos: int  # since 1970; 0 if it is not known
+    are_leaks: bool = False  # a profile of leaked goroutines alone
 
     @property
     def total(self) -> int:
         """The number of goroutines."""
         return sum(group.count for group in self.groups)
+
+    @property
+    def leaked(self) -> tuple[Group, ...]:
+        """The groups of goroutines that can never go on, as the collector found."""
+        return tuple(group for group in self.groups if self.are_leaks or group.state.endswith(_LEAKED))
 
 
 def is_goroutine_text(head: str) -> bool:
@@ -78,7 +86,10 @@ def is_counted_text(head: str) -> bool:
 
 def goroutines_of_text(text: str, source: str) -> Goroutines:
     """The goroutines in a text profile of debug=1. Raises InputError that names the file."""
-    return _of_groups(_counted(text), source)
+    total = _TOTAL.search(text)
+    if total is not None and total[1] and int(total[2][:12]) == 0:
+        return Goroutines(source=source, groups=(), time_nanos=0, are_leaks=True)
+    return replace(_of_groups(_counted(text), source), are_leaks=total is not None and bool(total[1]))
 
 
 def goroutines_of_dump(pieces: Iterable[bytes], source: str) -> Goroutines:
@@ -95,12 +106,17 @@ def _of_groups(found: Iterable[Group], source: str) -> Goroutines:
 
 def goroutines_of_profile(profile: Profile) -> Goroutines:
     """The goroutines in a protobuf profile."""
+    are_leaks = _LEAKS in profile.types
+    counts = profile.column(_LEAKS if are_leaks else "goroutine").tolist()
     found = (
         _group(stack, count=int(count), state="", minutes=0, line=0)
-        for stack, count in zip(profile.stacks, profile.column("goroutine").tolist(), strict=True)
+        for stack, count in zip(profile.stacks, counts, strict=True)
     )
     return Goroutines(
-        source=profile.source, groups=_merged(found, profile.source), time_nanos=profile.time_nanos
+        source=profile.source,
+        groups=_merged(found, profile.source),
+        time_nanos=profile.time_nanos,
+        are_leaks=are_leaks,
     )
 
 

@@ -21,6 +21,7 @@ ProfileKind = Literal["heap", "goroutine", "CPU", "contention", "other"]
 _KINDS: dict[str, ProfileKind] = {
     "inuse_space": "heap",
     "goroutine": "goroutine",
+    "goroutineleak": "goroutine",
     "cpu": "CPU",
     "delay": "contention",
 }

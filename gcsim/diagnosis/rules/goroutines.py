@@ -16,6 +16,7 @@ from gcsim.units import format_percent
 
 _NAMED_GROUPS = 3
 _BLOCKED_STATES = ("chan send", "chan receive", "select", "semacquire", "IO wait", "sync.", "sleep", "sema")
+_WAITING_PACKAGES = ("time.", "sync.", "internal/", "net.", "os.", "syscall.")
 _ENDING_STATES = ("sleep", "IO wait")  # which end by themselves: such a finalizer is slow, and not blocked
 
 #: (function in the stack, the usual reason); the first match counts.
@@ -62,11 +63,42 @@ def goroutine_causes(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
         profiles = sorted(profiles, key=lambda profile: profile.time_nanos)
     if not profiles:
         return
+    yield from _leaked(profiles)
+    profiles = [profile for profile in profiles if not profile.are_leaks]
+    if not profiles:
+        return
     yield from _finalizers(profiles)
     if len(profiles) >= 2:
         yield from _growth(profiles[0], profiles[-1])
     else:
         yield from _large(profiles[0])
+
+
+def _leaked(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
+    """Goroutines that the collector found to be leaked, in the last profile that has some."""
+    last = next((profile for profile in reversed(profiles) if profile.leaked), None)
+    if last is None:
+        return
+    total = sum(group.count for group in last.leaked)
+    group = last.leaked[0]
+    reason = _reason(group)
+    yield Cause(
+        name="goroutine-leak",
+        severity="serious" if total >= GOROUTINES_GROW_COUNT else "worth knowing",
+        confidence="high",
+        sentence=(
+            f"{total:,} goroutine{'s' * (total != 1)} can never go on, because nothing reachable can wake them;"
+            f" {group.count:,} {_waits(group)}.{f' The reason: {reason}.' if reason else ''}"
+        ),
+        signs=tuple(
+            _sign(last, one, f"{one.count:,} leaked goroutines") for one in last.leaked[:_NAMED_GROUPS]
+        ),
+        steps=(
+            Step(
+                text="Give each of these goroutines a way to end: a context, a deadline, or a closed channel."
+            ),
+        ),
+    )
 
 
 def _growth(first: Goroutines, last: Goroutines) -> Iterator[Cause]:
@@ -143,7 +175,7 @@ def _finalizers(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
             severity="serious" if sure or not ends else "worth knowing",
             confidence=("medium" if same else "low") if ends else "high" if sure else "medium",
             sentence=(
-                f"A finalizer waits{waited} in {group.stack[0].place}{state}. The runtime runs finalizers one after the"
+                f"A finalizer waits{waited} in {_own_place(group)}{state}. The runtime runs finalizers one after the"
                 " other, so "
                 + (
                     "slow ones delay all objects with finalizers."
@@ -166,6 +198,12 @@ def _finalizers(profiles: Sequence[Goroutines]) -> Iterator[Cause]:
         return
 
 
+def _own_place(group: Group) -> str:
+    """The place of a group's first frame outside the packages at which goroutines wait."""
+    own = (frame for frame in group.stack if not frame.function.startswith(_WAITING_PACKAGES))
+    return next(own, group.stack[0]).place
+
+
 def _rank(group: Group) -> int:
     """The place of a group's reason in the table, so that the most specific reason comes first."""
     functions = [frame.function for frame in group.stack]
@@ -177,7 +215,8 @@ def _rank(group: Group) -> int:
 
 def _reason(group: Group) -> str:
     place = _rank(group)
-    return _REASONS[place][1] if place < len(_REASONS) else _STATES.get(group.state, "")
+    state = group.state.removesuffix(" (leaked)")
+    return _REASONS[place][1] if place < len(_REASONS) else _STATES.get(state, "")
 
 
 def _waits(group: Group) -> str:
