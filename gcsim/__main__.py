@@ -61,7 +61,7 @@ class _PlainArtists:
                 load(module)
                 if hasattr(module, "kwdoc") and hasattr(module.Artist, "_update_set_signature_and_docstring"):
                     module.Artist._update_set_signature_and_docstring = classmethod(lambda _: None)
-                    module.kwdoc = lambda _: ""
+                    vars(module)["kwdoc"] = lambda _: ""
 
             spec.loader.exec_module = load_plain  # type: ignore[method-assign]
         return spec
