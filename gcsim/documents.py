@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 MOST_BYTES = {"TOML": 16 << 20, "JSON": 64 << 20}  # of one file: models have about 10 KB, sweeps a few MB
 MOST_VALUES = 100_000  # in one list of numbers
+_MOST_TABLES = 1000
 LONGEST_TEXT = 1000  # characters of a name or a note
 _LEAST_INTEGER, _MOST_INTEGER = -(1 << 63), (1 << 64) - 1
 _LONGEST_SENTENCE = 400  # characters of an error message
@@ -88,6 +89,16 @@ def table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InputError(f"{name} must be a table, got {_shown(value)}")
     return value
+
+
+def tables_of(table: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The tables under ``name``, none without it. Raises InputError for another type, or for more than 1,000."""
+    values = table.get(name, [])
+    if not isinstance(values, list) or not all(isinstance(one, Mapping) for one in values):
+        raise InputError(f"{name} must be a list of tables, written with two brackets")
+    if len(values) > _MOST_TABLES:
+        raise InputError(f"{name} holds {len(values):,} tables, but gcsim reads at most {_MOST_TABLES:,}")
+    return values
 
 
 def numbers(table: Mapping[str, Any], name: str) -> "FloatArray":

@@ -121,6 +121,8 @@ SLOW = (
     "unit/test_recovery.py",
     "unit/test_page.py::test_a_page_with_a_recommendation_says_how_to_apply_it_and_to_roll_back",
     "unit/test_page.py::test_a_miss_has_nothing_to_paste",
+    "unit/test_pool_fit.py",
+    "unit/test_pools_in_engines.py",
     "unit/test_own_controller.py::test_other_processes_load_the_function_again",
     "unit/test_reuse.py::test_a_longer_period_between_collections_makes_more_hits",
     "unit/test_run_figures.py",

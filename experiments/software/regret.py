@@ -21,7 +21,7 @@ from experiments.software.contained import ContainedPlan, run_contained
 from experiments.software.matrix import LOAD_SECONDS, plan_of
 from experiments.software.recommended import gcsim_output
 from experiments.software.run import SoftwarePlan, capture_software, data_folder
-from experiments.software.study import EMPTY_BYTES
+from experiments.software.study import EMPTY_BYTES, MOST_FOREIGN_CPU
 from experiments.validation.observations import Observation, observe
 from gcsim.atomic import write_text_atomically
 from gcsim.calibration.evidence import evidence_from
@@ -40,7 +40,6 @@ LABELS = ("caddy-templates", "tsgo-check", "go-compile", "nats-stream", "rclone-
 BUDGETS = {"tight": 1.0, "medium": 1.3, "generous": 2.0}
 SPEED_KEPT = 0.7
 EVIDENCE = ("capture", "bare log")
-_MOST_FOREIGN_CPU = 0.10
 _MOST_JOB_SECONDS = 90.0
 
 
@@ -243,7 +242,7 @@ def _observed_grid(case: Case, out: Path) -> dict[tuple[int | None, int | None],
             found[setting] = GridRun(gc_cpu_fraction=0.0, need_bytes=_need_bytes(run.info))
             continue
         least = 1 if case.is_job else 2
-        one = observe(plan, out, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=least, is_job=case.is_job)
+        one = observe(plan, out, max_foreign_cpu=MOST_FOREIGN_CPU, min_cycles=least, is_job=case.is_job)
         if isinstance(one, Observation):
             gc_cpu = one.metrics["gc_cpu_fraction"]
             found[setting] = GridRun(gc_cpu_fraction=gc_cpu, need_bytes=_need_bytes(run.info))

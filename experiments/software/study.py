@@ -36,7 +36,7 @@ METRICS = (
 )
 _LEAST_JOB_CYCLES = 1
 EMPTY_BYTES = 64  # of a packed log without lines
-_MOST_FOREIGN_CPU = 0.10  # of the machine, taken by other processes than the program and its load
+MOST_FOREIGN_CPU = 0.10  # of the machine, taken by other processes than the program and its load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def _observed(plan: RunPlan, folder: Path, *, is_job: bool) -> Observation | str
     if not load_run(folder / f"{plan.name}.result.json").log.stat().st_size > EMPTY_BYTES:
         return "no collection"
     least = _LEAST_JOB_CYCLES if is_job else MIN_CYCLES
-    return observe(plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=least, is_job=is_job)
+    return observe(plan, folder, max_foreign_cpu=MOST_FOREIGN_CPU, min_cycles=least, is_job=is_job)
 
 
 def _group_rows(
@@ -144,16 +144,17 @@ def _group_rows(
 
 def _equal_windows(seen: dict[str, Observation], home: Observation, folder: Path) -> dict[str, Observation]:
     """The runs over the window of the calibrated one, where the model of a load that moves starts."""
+    found = {name: equal_window(one, home, folder) for name, one in seen.items()}
+    return {name: one for name, one in found.items() if isinstance(one, Observation)}
+
+
+def equal_window(one: Observation, home: Observation, folder: Path) -> Observation | str:
+    """A run over the window of the calibrated one, or the reason why it is left out."""
     evidence = evidence_from(home.trace)
     from_seconds = float(evidence.start_seconds[service_window(evidence).start])
-    found = {}
-    for name, one in seen.items():
-        again = observe(
-            one.plan, folder, max_foreign_cpu=_MOST_FOREIGN_CPU, min_cycles=2, from_seconds=from_seconds
-        )
-        if isinstance(again, Observation):
-            found[name] = again
-    return found
+    return observe(
+        one.plan, folder, max_foreign_cpu=MOST_FOREIGN_CPU, min_cycles=2, from_seconds=from_seconds
+    )
 
 
 def _is_reference(one: Observation) -> bool:

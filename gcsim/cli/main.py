@@ -20,6 +20,7 @@ from gcsim.cli.config import command_of, defaults, split_everywhere, used_defaul
 from gcsim.cli.console import emit, lost_output, note, set_quiet
 from gcsim.cli.diagnose import diagnose
 from gcsim.cli.fleet import fleet
+from gcsim.cli.heap import heap
 from gcsim.cli.inspect import inspect
 from gcsim.cli.plot import plot
 from gcsim.cli.pool import pool
@@ -51,8 +52,8 @@ app = typer.Typer(
 )
 
 for command in (
-    capture, inspect, diagnose, calibrate, simulate, sweep, recommend, compare, fleet, whatif, sites, pool, validate,
-    plot, report, versions,
+    capture, inspect, diagnose, calibrate, simulate, sweep, recommend, compare, fleet, whatif, sites, pool, heap,
+    validate, plot, report, versions,
 ):  # fmt: skip
     app.command()(command)
 

@@ -1,6 +1,5 @@
 """``gcsim pool``: one sync.Pool over settings, load and processors."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,21 +9,22 @@ import typer
 from gcsim.cli.console import emit, emit_json, emit_table, note_written, wrap
 from gcsim.cli.evidence import Stated, reads_log, service_of
 from gcsim.cli.options import JsonOption, Simulation, simulates, whole_number
+from gcsim.cli.pool_values import factor_of, logged_gogc, parts_of, procs_of, rate_of, size_of, time_of
 from gcsim.cli.readings import GivenMemory, reads_memory
 from gcsim.cli.service import assessed, exit_by_verdict, verdict_heading, verdict_parts
 from gcsim.cli.where import executor_of
 from gcsim.errors import InputError
-from gcsim.printable import quoted
-from gcsim.units import parse_duration, parse_go_bytes
 
 if TYPE_CHECKING:
     from gcsim.cli.evidence import Service
     from gcsim.service.model import Model
+    from gcsim.service.pools import ServicePool
     from gcsim.settings import Settings
-    from gcsim.tuning.pool_study import AskedPool, PoolPoint
+    from gcsim.tuning.pool_fit import PoolFit
+    from gcsim.tuning.pool_study import PoolPoint
 
-_MOST_RATE, _MOST_VALUES, _MOST_PROCS = 1e9, 30, 4096
 _MOST_IN_FLIGHT = 10_000.0
+_USUAL_HOLD = "200us"
 
 
 @simulates(replicas=8)
@@ -42,8 +42,17 @@ def pool(
         str, typer.Option("--gets", metavar="RATE", help="Gets per second of all goroutines, such as 20000.")
     ] = "10000",
     hold: Annotated[
-        str, typer.Option("--hold", metavar="TIME", help="From Get to Put, such as 200us.")
-    ] = "200us",
+        str | None,
+        typer.Option("--hold", metavar="TIME", help="From Get to Put, such as 200us [default: 200us]."),
+    ] = None,
+    fit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fit",
+            metavar="LOG[=GOGC]",
+            help="A log of the same load at another GOGC; may be repeated. The hold time is fitted to the logs.",
+        ),
+    ] = None,
     size: Annotated[
         str, typer.Option("--size", metavar="SIZE", help="Of one object, such as 16KiB.")
     ] = "16KiB",
@@ -90,26 +99,29 @@ def pool(
     """Explore one sync.Pool: the Gets that hit, the objects that it keeps, by time between collections."""
     from gcsim.atomic import check_folder
     from gcsim.goruntime.versions import rules_for
-    from gcsim.tuning.pool_study import AskedPool, points_at_intervals
+    from gcsim.service.pools import ServicePool
+    from gcsim.tuning.pool_study import points_at_intervals
 
-    asked = AskedPool(
-        gets_per_second=_rate(gets),
-        hold_seconds=_time(hold, "--hold"),
-        object_bytes=_size(size),
+    asked = ServicePool(
+        gets_per_second=rate_of(gets),
+        hold_seconds=time_of(hold or _USUAL_HOLD, "--hold"),
+        object_bytes=size_of(size),
         goroutines=goroutines,
     )
-    _check(asked, goroutines)
-    loads = [_factor(text) for text in _parts(load, "--load")]
-    procs = None if gomaxprocs is None else [_procs(text) for text in _parts(gomaxprocs, "--gomaxprocs")]
+    loads = [factor_of(text) for text in parts_of(load, "--load")]
+    _check(asked, max(loads))
+    procs = None if gomaxprocs is None else [procs_of(text) for text in parts_of(gomaxprocs, "--gomaxprocs")]
     if output is not None:
         check_folder(output)
-    source = None
+    source, fitted = None, None
+    if fit and (model is None or hold is not None):
+        raise InputError("--fit: needs a log as MODEL, and no --hold, which it finds")
     if model is None:
         if interval is None or gogc is not None:
             raise InputError(
                 "pool: name a MODEL for --gogc, or give times between collections, such as --interval 10ms,100ms,1s"
             )
-        intervals = [_time(text, "--interval") for text in _parts(interval, "--interval")]
+        intervals = [time_of(text, "--interval") for text in parts_of(interval, "--interval")]
         rules = rules_for(go or "1.27")
         points = points_at_intervals(asked, intervals, procs or [2], loads, rules=rules, seed=how.plan.seed)
     else:
@@ -118,9 +130,12 @@ def pool(
                 "--interval: the MODEL gives the times between collections; leave out one of them"
             )
         source = service_of(model, given, stated)
+        if fit:
+            fitted = _fitted(asked, source, fit, stated, how.plan.seed)
+            asked = fitted.pool
         points = _of_service(source.model, asked, gogc, procs, go, loads, how)
         rules = rules_for(go or source.model.settings.go)
-    _report(points, asked, source, how, as_json=as_json)
+    _report(points, asked, source, how, fitted, as_json=as_json)
     if output is not None:
         from gcsim.atomic import replacing_set
         from gcsim.report.pool_figure import write_pool_figure
@@ -136,7 +151,7 @@ def pool(
 
 def _of_service(
     service: "Model",
-    asked: "AskedPool",
+    asked: "ServicePool",
     gogc: str | None,
     procs: list[int] | None,
     go: str | None,
@@ -169,9 +184,10 @@ def _of_service(
 
 def _report(
     points: "Sequence[PoolPoint]",
-    asked: "AskedPool",
+    asked: "ServicePool",
     source: "Service | None",
     how: Simulation,
+    fitted: "PoolFit | None",
     *,
     as_json: bool,
 ) -> None:
@@ -184,6 +200,7 @@ def _report(
                 "goroutines": asked.goroutines,
             },
             "points": [point.to_json() for point in points],
+            **({} if fitted is None else {"fit": fitted.to_json()}),
         }
         if source is None:
             emit_json(document)
@@ -197,6 +214,8 @@ def _report(
             f"{verdict_parts(service)}"
         )
     emit(wrap(_about(asked)) + "\n")
+    if fitted is not None:
+        emit(wrap(_about_fit(fitted)) + "\n")
     emit_table(
         ["setting", "load", "interval", "hits", "misses", "allocated", "retained", "GC CPU"],
         [_row(point) for point in points],
@@ -220,7 +239,7 @@ def _row(point: "PoolPoint") -> list[str]:
     ]
 
 
-def _about(asked: "AskedPool") -> str:
+def _about(asked: "ServicePool") -> str:
     from gcsim.units import format_mib, format_number, format_seconds
 
     users = "" if asked.goroutines is None else f" by {asked.goroutines} goroutines"
@@ -230,58 +249,48 @@ def _about(asked: "AskedPool") -> str:
     )
 
 
-def _check(asked: "AskedPool", goroutines: int | None) -> None:
+def _fitted(asked: "ServicePool", source: "Service", logs: list[str], stated: Stated, seed: int) -> "PoolFit":
+    """The pool whose hold time explains the allocation of MODEL's log and the other logs."""
+    from gcsim.api import calibrate
+    from gcsim.calibration.settings.log_settings import Overrides
+    from gcsim.tuning.pool_fit import PoolLog, fitted_pool
+
+    if source.fit is None:
+        raise InputError("--fit: MODEL must be a log too, whose allocation and collections gcsim can compare")
+    others = []
+    for path, gogc in map(logged_gogc, logs):
+        overrides = Overrides(gogc=gogc, loop=stated.loop, job=stated.job, go=source.model.settings.go)
+        others.append(calibrate(path, name=path, overrides=overrides, fit_check=False).model)
+    return fitted_pool(asked, [PoolLog.of(one) for one in (source.model, *others)], seed=seed)
+
+
+def _about_fit(fitted: "PoolFit") -> str:
+    from gcsim.units import format_mib, format_percent, format_seconds
+
+    hold = fitted.hold_seconds
+    worst = max(
+        abs(predicted / log.alloc_bytes_per_second - 1.0)
+        for log, predicted in zip(fitted.logs, fitted.predicted_bytes_per_second, strict=True)
+    )
+    return (
+        f"hold time from {len(fitted.logs)} logs: {format_seconds(hold.value)} ({format_seconds(hold.low)} to"
+        f" {format_seconds(hold.high)}); without misses the program allocates"
+        f" {format_mib(fitted.base_bytes_per_second)}/s; the allocation of each log is met within"
+        f" {format_percent(worst)}"
+    )
+
+
+def _check(asked: "ServicePool", load: float) -> None:
+    goroutines, in_flight = asked.goroutines, load * asked.in_flight
     if goroutines is not None and not 1 <= goroutines <= 1_000_000:
         raise InputError(f"--goroutines: {goroutines} is not from 1 to 1,000,000")
-    if asked.gets_per_second * asked.hold_seconds > _MOST_IN_FLIGHT:
+    if goroutines is not None and in_flight >= goroutines:
         raise InputError(
-            f"--hold: {asked.gets_per_second * asked.hold_seconds:,.0f} objects in use at once are more than"
+            f"--goroutines: {goroutines} goroutines cannot hold {in_flight:.4g} objects at once; raise --goroutines,"
+            " or lower --gets or --hold"
+        )
+    if asked.in_flight > _MOST_IN_FLIGHT:
+        raise InputError(
+            f"--hold: {asked.in_flight:,.0f} objects in use at once are more than"
             f" {_MOST_IN_FLIGHT:,.0f}, the most that gcsim computes; lower --hold or --gets"
         )
-
-
-def _parts(text: str, option: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(parts) or len(parts) > _MOST_VALUES:
-        raise InputError(
-            f"{option}: {quoted(text)} is not a list of at most {_MOST_VALUES} values, such as a,b,c"
-        )
-    return parts
-
-
-def _rate(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,9})?", text.strip()) or not 0 < float(text) <= _MOST_RATE:
-        raise InputError(
-            f"--gets: {quoted(text)} is not a rate above 0, at most 1e9; write for example 20000"
-        )
-    return float(text)
-
-
-def _factor(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not 0.001 <= float(text) <= 1000:
-        raise InputError(
-            f"--load: {quoted(text)} is not a factor from 0.001 to 1000; write for example 0.5,1,2"
-        )
-    return float(text)
-
-
-def _procs(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= _MOST_PROCS:
-        raise InputError(
-            f"--gomaxprocs: {quoted(text)} is not from 1 to {_MOST_PROCS}; write for example 1,2,4"
-        )
-    return int(text)
-
-
-def _size(text: str) -> float:
-    value = parse_go_bytes(text, what="--size")
-    if not 1 <= value <= 1 << 40:
-        raise InputError(f"--size: {quoted(text)} is not from 1 B to 1 TiB; write for example 16KiB")
-    return float(value)
-
-
-def _time(text: str, option: str) -> float:
-    value = parse_duration(text, what=option)
-    if not 1e-9 <= value <= 86400.0:
-        raise InputError(f"{option}: {quoted(text)} is not between 1 ns and a day; write for example 10ms")
-    return value

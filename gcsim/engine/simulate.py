@@ -22,6 +22,7 @@ from gcsim.engine.lanes.equal import KnownLanes
 from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.engine.lanes.run import lane_engine, supported_rules, warm_up
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
+from gcsim.engine.pooled import settled
 from gcsim.engine.replicas import Replicas, replicas_of
 from gcsim.engine.run import Run, Simulated
 from gcsim.engine.summary.intervals import distance, farthest, load_kind, prediction_interval
@@ -100,9 +101,17 @@ def replica_runs(
     """The runs of settings of one Go version as by ``simulate``, with their replicas, by one engine."""
     plan.check()
     supported_rules(settings[0].go)
+    if model.pools and plan.engine == "lanes":
+        return [_with_settled_pools(model, one, plan) for one in settings]
     with finite_arithmetic(model.name):
         found = replicas_of(model, settings, plan, known=known, executor=executor)
         return [estimated(model, one, found.of(i), plan) for i, one in enumerate(settings)]
+
+
+def _with_settled_pools(model: Model, settings: Settings, plan: Plan) -> ReplicaRun:
+    """The run of one setting by the lane engine, whose collections and whose pools' misses agree."""
+    plain = settled(model, settings, plan.seed, lambda one: replica_runs(one, [settings], plan)[0].run)
+    return replica_runs(plain, [settings], plan)[0]
 
 
 def replica_metrics(

@@ -11,13 +11,14 @@ from typing import Any, Literal, Self
 import tomli_w
 
 from gcsim.atomic import write_text_atomically
-from gcsim.documents import number, read_document, table_of, text_of, whole_number
+from gcsim.documents import number, read_document, table_of, tables_of, text_of, whole_number
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.assessment import Assessment
 from gcsim.service.growth import LiveGrowth
 from gcsim.service.parameters import Parameter, Parameters
 from gcsim.service.pauses import Pauses
+from gcsim.service.pools import ServicePool
 from gcsim.service.profile import Profile
 from gcsim.service.requests import Requests
 from gcsim.service.variability import CycleVariability
@@ -48,6 +49,8 @@ class Model:
     cycles: int  # in the calibrated window
     growth: LiveGrowth = field(default_factory=LiveGrowth.none)  # of the live heap; multiplies the profile
     requests: Requests | None = None  # if the calibrated run has a load driver's result
+    # their misses are not in the allocation rate, nor their unused objects in the live heap
+    pools: tuple[ServicePool, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     assessment: Assessment | None = None  # None without a verdict
 
@@ -88,6 +91,7 @@ class Model:
             requests=Requests.from_document(table_of(document, "requests"))
             if "requests" in document
             else None,
+            pools=tuple(ServicePool.from_document(one) for one in tables_of(document, "pools")),
             provenance={str(k): str(v) for k, v in document.get("provenance", {}).items()},
             assessment=_assessment_from(document),
         )
@@ -116,6 +120,7 @@ class Model:
             "pauses": self.pauses.to_document(),
             "scatter": self.scatter.to_document(),
             **({"requests": self.requests.to_document()} if self.requests is not None else {}),
+            **({"pools": [one.to_document() for one in self.pools]} if self.pools else {}),
             "parameters": self.parameters.to_document(),
         }
 
@@ -145,7 +150,8 @@ class Model:
         requests = self.requests
         if requests is not None and allocation != 1.0:
             requests = replace(requests, bytes_per_request=requests.bytes_per_request * allocation)
-        return replace(self, parameters=changed, requests=requests)
+        pools = tuple(one.scaled(load=arrivals, speed=speed) for one in self.pools)
+        return replace(self, parameters=changed, requests=requests, pools=pools)
 
     def with_changed_sites(self, *, stack_bytes: float, allocation_rel_sd: float) -> Self:
         """The model of the same service with more bytes on stacks, and with more uncertainty about its allocation.

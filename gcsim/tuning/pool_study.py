@@ -8,44 +8,21 @@ import numpy as np
 from gcsim.arrays import FloatArray
 from gcsim.engine.executors import IN_PROCESS, Executor
 from gcsim.engine.plan import USUAL_PLAN, Plan
+from gcsim.engine.pooled import interval_of, use_of, with_pools
 from gcsim.engine.run import settings_json
 from gcsim.engine.simulate import simulate
 from gcsim.errors import InputError
 from gcsim.goruntime.versions import GoRules, rules_for
 from gcsim.service.model import Model
+from gcsim.service.pools import ServicePool
 from gcsim.settings import Settings
 from gcsim.submodels.pool_use import PoolResult, PoolUse
 
 MOST_POINTS = 300
 _CURVE_POINTS = 25
 _CURVE_REACH = 10.0  # below the shortest and above the longest interval
-_ROUNDS = 4
-_LEAST_ALLOCATION = 0.01  # of the service's, that other code does
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedPool:
-    """A pool as a user describes it."""
-
-    gets_per_second: float
-    hold_seconds: float  # from Get to Put
-    object_bytes: float
-    goroutines: int | None = None  # that use it; None: unlimited
-
-    def use(self, *, load: float, gomaxprocs: int) -> PoolUse:
-        """The use at a load and a number of Ps. Raises InputError if the goroutines cannot hold so many objects."""
-        gets = self.gets_per_second * load
-        if self.goroutines is not None and gets * self.hold_seconds >= self.goroutines:
-            raise InputError(
-                f"--goroutines: {self.goroutines} goroutines cannot hold {gets * self.hold_seconds:.4g} objects at"
-                " once; raise --goroutines, or lower --gets or --hold"
-            )
-        return PoolUse(
-            gets_per_second=gets,
-            in_flight=gets * self.hold_seconds,
-            gomaxprocs=gomaxprocs,
-            goroutines=self.goroutines,
-        )
+_LEAST_THROUGHPUT = 1e-6
+_LEAST_COLLECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +62,7 @@ class PoolPoint:
 
 
 def points_at_intervals(
-    pool: AskedPool,
+    pool: ServicePool,
     intervals_seconds: Sequence[float],
     gomaxprocs: Sequence[int],
     loads: Sequence[float],
@@ -95,7 +72,7 @@ def points_at_intervals(
 ) -> list[PoolPoint]:
     """The pool at given times between collections."""
     return [
-        _point(pool, interval, load, procs, rules, seed)
+        _point(pool.scaled(load=load), interval, load, procs, rules, seed)
         for procs in gomaxprocs
         for load in loads
         for interval in intervals_seconds
@@ -103,7 +80,7 @@ def points_at_intervals(
 
 
 def points_of_service(
-    pool: AskedPool,
+    pool: ServicePool,
     model: Model,
     settings: Sequence[Settings],
     loads: Sequence[float],
@@ -113,20 +90,21 @@ def points_of_service(
 ) -> list[PoolPoint]:
     """The pool in a service that has it already, at each setting and load.
 
-    Other collections than at calibration give other misses, and other misses another allocation rate. Both are computed
-    in turn. Raises InputError if the pool's misses at calibration allocate more than the service does.
+    Other collections than at calibration give other misses, and other misses another allocation rate and another live
+    heap. By the lane engine both are computed in turn; the event engine plays each Get. Raises InputError if the pool's
+    misses at calibration allocate more than the service does.
     """
-    (home,) = simulate(model, [model.settings], plan, executor=executor)
-    rules = rules_for(model.settings.go)
-    calibrated = _point(pool, _interval(home.metrics["gc_rate_hz"].value, model), 1.0, model.settings.gomaxprocs, rules,
-                        plan.seed)  # fmt: skip
+    (home,) = simulate(model, [model.settings], plan.changed(engine="lanes"), executor=executor)
+    service = with_pools(model, [pool], home, plan.seed)
     return [
-        _settled(pool, model, one, load, calibrated, plan, executor) for load in loads for one in settings
+        _of_service(service.scaled(load=load), one, load, plan, executor)
+        for load in loads
+        for one in settings
     ]
 
 
 def hit_curve(
-    points: Sequence[PoolPoint], pool: AskedPool, *, rules: GoRules, seed: int
+    points: Sequence[PoolPoint], pool: ServicePool, *, rules: GoRules, seed: int
 ) -> list[tuple[str, FloatArray, FloatArray, FloatArray]]:
     """(label, intervals, hit shares, retained bytes) for each number of Ps and load of the points."""
     lows = min(point.interval_seconds for point in points) / _CURVE_REACH
@@ -134,7 +112,7 @@ def hit_curve(
     intervals = np.geomspace(lows, highs, _CURVE_POINTS)
     curves = []
     for procs, load in dict.fromkeys((point.gomaxprocs, point.load) for point in points):
-        use = pool.use(load=load, gomaxprocs=procs)
+        use = use_of(pool.scaled(load=load), procs)
         found = [use.at(float(one), rules=rules, seed=seed) for one in intervals]
         label = f"{procs} P" + (f", load × {load:g}" if load != 1.0 else "")
         curves.append(
@@ -148,8 +126,41 @@ def hit_curve(
     return curves
 
 
-def _point(pool: AskedPool, interval: float, load: float, procs: int, rules: GoRules, seed: int) -> PoolPoint:
-    use = pool.use(load=load, gomaxprocs=procs)
+def _of_service(service: Model, settings: Settings, load: float, plan: Plan, executor: Executor) -> PoolPoint:
+    (run,) = simulate(service, [settings], plan, executor=executor)
+    (pool,) = service.pools
+    point = _point(
+        pool.scaled(load=max(run.metrics["throughput_ratio"].value, _LEAST_THROUGHPUT)),
+        interval_of(run, service),
+        load,
+        settings.gomaxprocs,
+        rules_for(settings.go),
+        plan.seed,
+    )
+    if plan.engine == "des":
+        point = replace(point, found=_played(service, settings, plan))
+    return replace(point, settings=settings, gc_cpu_fraction=run.metrics["gc_cpu_fraction"].value)
+
+
+def _played(service: Model, settings: Settings, plan: Plan) -> PoolResult:
+    """The hits and retained objects of one run at the service's central values, Get by Get."""
+    from gcsim.engine.des.run.replicas import record_events
+
+    counts = [one for (one,) in record_events(service, settings, plan).pools]
+    if len(counts) < _LEAST_COLLECTIONS:
+        raise InputError(
+            f"pool: {len(counts)} collections at {settings} are too few to count hits; choose a longer --duration"
+        )
+    gets, hits = (counts[-1].gets - counts[0].gets, counts[-1].hits - counts[0].hits)
+    kept = sum(one.pooled for one in counts) / len(counts)
+    return PoolResult(hit_share=hits / max(gets, 1), retained_objects=kept)
+
+
+def _point(
+    pool: ServicePool, interval: float, load: float, procs: int, rules: GoRules, seed: int
+) -> PoolPoint:
+    """The pool at a time between collections; ``pool`` has the load already."""
+    use = use_of(pool, procs)
     return PoolPoint(
         settings=None,
         gomaxprocs=procs,
@@ -160,32 +171,3 @@ def _point(pool: AskedPool, interval: float, load: float, procs: int, rules: GoR
         object_bytes=pool.object_bytes,
         gc_cpu_fraction=None,
     )
-
-
-def _settled(
-    pool: AskedPool,
-    model: Model,
-    settings: Settings,
-    load: float,
-    home: PoolPoint,
-    plan: Plan,
-    executor: Executor,
-) -> PoolPoint:
-    """The point at which misses and the time between collections agree."""
-    rules = rules_for(settings.go)
-    allocated = model.parameters.alloc_bytes_per_second.value
-    factor = 1.0
-    for _ in range(_ROUNDS):
-        (run,) = simulate(model.scaled(load=load, allocation=factor), [settings], plan, executor=executor)
-        interval = _interval(run.metrics["gc_rate_hz"].value, model)
-        point = _point(pool, interval, load, settings.gomaxprocs, rules, plan.seed)
-        misses = point.misses_per_second / load - home.misses_per_second
-        new = max(_LEAST_ALLOCATION, 1.0 + misses * pool.object_bytes / allocated)
-        if abs(new / factor - 1.0) < 0.002:
-            break
-        factor = new
-    return replace(point, settings=settings, gc_cpu_fraction=run.metrics["gc_cpu_fraction"].value)
-
-
-def _interval(rate: float, model: Model) -> float:
-    return 1.0 / rate if rate > 0 else model.duration_seconds

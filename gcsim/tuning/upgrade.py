@@ -12,12 +12,12 @@ def upgrade_note(calibrated: Settings, asked: Settings) -> str | None:
     had, has = rules_for(calibrated.go).green_tea, rules_for(asked.go).green_tea
     if has and not had:
         return (
-            f"{kept}: Green Tea marking, the default from Go 1.26 on, usually lowers them by 10 to 40 %,"
+            f"{kept}: Green Tea marking, the default from Go 1.26 on, usually lowers them, by up to half,"
             " and only the intervals of GC CPU include that"
         )
     if had and not has:
         return (
-            f"{kept}, with Green Tea marking: without it, before Go 1.26, they are usually 10 to 70 % higher,"
+            f"{kept}, with Green Tea marking: without it, before Go 1.26, they are usually higher, by up to two times,"
             " and only the intervals of GC CPU include that"
         )
     return f"{kept}: the prediction includes changes of the pacer up to Go {asked.go}, but no changes of these costs"

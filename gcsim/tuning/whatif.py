@@ -17,6 +17,7 @@ from gcsim.settings import Settings
 from gcsim.tuning.change_note import ChangeNote
 from gcsim.tuning.changes import Changes, notes_on
 from gcsim.tuning.feasible import Fault, fault_of
+from gcsim.tuning.pool_fit import ALLOCATION_ERROR
 from gcsim.tuning.program_changes import ProgramChange, SiteEffect, changed_model, effects_of
 from gcsim.tuning.program_notes import notes_on_sites
 from gcsim.tuning.quota import Quota
@@ -26,7 +27,6 @@ from gcsim.tuning.sweep import Progress
 _MOVED = 0.005  # relative change of the median: less is not listed
 _SETTLED = 0.001  # of all allocation: pools and the time between collections agree
 _MOST_ROUNDS = 6
-_ALLOCATION_ERROR = 0.015  # of an allocation rate from a log: bytes that Go counts between cycles and in them
 _INSIDE = 1.645  # standard deviations of a 90 % interval
 
 
@@ -170,7 +170,7 @@ def _allocation(model: Model, run: Run) -> Estimate:
     """Bytes allocated per second."""
     rate = model.parameters.alloc_bytes_per_second
     value = run.metrics["throughput_ratio"].value * rate.value
-    spread = math.exp(_INSIDE * math.hypot(rate.rel_sd, _ALLOCATION_ERROR))
+    spread = math.exp(_INSIDE * math.hypot(rate.rel_sd, ALLOCATION_ERROR))
     return Estimate(value, value / spread, value * spread)
 
 

@@ -49,9 +49,20 @@ def documents_of(folder: Path) -> dict[str, Any]:
         "whatif": printed("whatif", "order-service", "--scale-live", "2", "--memory", "512MiB", *SHORT),
         "sites": printed("sites", str(_EXAMPLE / "nearest.log.gz"), *_PROFILES, "--open-loop", *SHORT),
         "pool": printed("pool", "order-service", "--gets", "20000", *SHORT),
+        "heap": printed("heap", str(_plan(folder)), "--json"),
         "validate": printed("validate", model, log, "--max-error", "0.001%", "--replicas", "2", "--json"),
         "versions": printed("versions", "--json"),
     }
+
+
+def _plan(folder: Path) -> Path:
+    """A short plan of a heap."""
+    path = folder / "plan.toml"
+    path.write_text(
+        '[[kind]]\nsize_bytes = 4096\n[[phase]]\nduration = "2s"\nkept_per_second = ["5MiB"]\n',
+        encoding="utf-8",
+    )
+    return path
 
 
 def further_documents() -> dict[str, list[Any]]:

@@ -15,6 +15,7 @@ from gcsim.engine.des.run.process import GoProcess
 from gcsim.goruntime.versions import rules_for
 from gcsim.service.model import Model
 from gcsim.service.parameters import Parameter
+from gcsim.service.pools import ServicePool
 from gcsim.service.requests import Requests
 from gcsim.settings import Settings
 from gcsim.units import MIB
@@ -34,6 +35,16 @@ workloads = st.fixed_dictionaries(
         "scannable_share": st.floats(0.0, 1.0),
         "pass_ms": st.floats(0.05, 20.0),
         "with_requests": st.booleans(),
+        "pools": st.lists(
+            st.builds(
+                ServicePool,
+                gets_per_second=st.floats(10.0, 2000.0),
+                hold_seconds=st.floats(1e-4, 0.02),
+                object_bytes=st.floats(1024.0, 256 * 1024.0),
+                goroutines=st.sampled_from([None, 50]),
+            ),
+            max_size=2,
+        ),
         "seed": st.integers(0, 1000),
     }
 )
@@ -56,7 +67,8 @@ def service(w: dict) -> tuple[Model, Settings]:
     knobs = Settings(gogc=w["gogc"], gomemlimit_bytes=limit, gomaxprocs=procs, go="1.27")
     requests = Requests(bytes_per_request=rate / 500.0, workers=16) if w["with_requests"] else None
     calibrated = replace(knobs, gomemlimit_bytes=None)
-    return replace(old, loop=w["loop"], parameters=parameters, settings=calibrated, requests=requests), knobs
+    changed_parts = {"parameters": parameters, "settings": calibrated, "requests": requests}
+    return replace(old, loop=w["loop"], pools=tuple(w["pools"]), **changed_parts), knobs
 
 
 class Ledger:
@@ -88,9 +100,10 @@ class Ledger:
         self.last_ns, self.events = now_ns, self.events + 1
 
     def balance(self) -> None:
-        """Allocated, or counted again = live + garbage not yet swept + freed, and no class of memory below nothing."""
+        """Allocated or counted again = live + garbage not yet swept + freed, and no class of memory below nothing."""
         m, heap = self.machine, self.machine.heap
-        total = self.begun + m.allocated_bytes + heap.span_tail_recount_bytes
+        missed = 0.0 if m.pools is None else m.pools.missed_bytes
+        total = self.begun + m.allocated_bytes + missed + heap.span_tail_recount_bytes
         kept = heap.heap_live_bytes + heap.garbage_bytes + heap.freed_bytes
         assert abs(total - kept) <= 1e-9 * total + self.process.cycles + 1
         assert min(heap.garbage_bytes, heap.unswept_bytes, heap.free_slot_bytes, heap.heap_free_bytes) >= 0
@@ -104,9 +117,25 @@ class Ledger:
         assert cycle.heap_marked_bytes >= int(cycle.live_bytes) - 1
         assert m.heap_live_bytes >= cycle.live_bytes - 1
         self.balance()
+        self.pools()
         self.left -= 1
         if self.left == 0:
             self.done.succeed()
+
+    def pools(self) -> None:
+        """Gets = hits + misses; objects made = in use + unused + freed. Their bytes are those that misses allocated."""
+        run, pools = self.machine.pools, self.process.parameters.pools
+        if run is None:
+            assert not pools
+            return
+        made = 0.0
+        for counts, pool in zip(run.counts, pools, strict=True):
+            assert counts.gets == counts.hits + counts.misses
+            assert counts.misses == counts.held + counts.pooled + counts.freed
+            assert min(counts) >= 0
+            made += counts.misses * pool.object_bytes
+        assert run.missed_bytes <= made * (1 + ROUNDING) + 1
+        assert run.pooled_bytes <= made * (1 + ROUNDING) + 1
 
 
 @given(workload=workloads)

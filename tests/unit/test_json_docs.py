@@ -44,6 +44,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "whatif",
         "sites",
         "pool",
+        "heap",
         "validate",
         "versions",
     ],

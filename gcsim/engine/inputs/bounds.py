@@ -11,6 +11,7 @@ OLDEST_SIMULATED_MINOR = 19  # Go 1.18 bounds its trigger in floats, which no en
 MAX_RECORDED_CYCLES = 100_000  # of one run whose cycles are kept
 MAX_EVENTS = 20_000_000  # of one run of the event-by-event engine
 MAX_REQUESTS_PER_SECOND = 1e6
+MAX_GETS_PER_SECOND = 200_000.0  # of pools in the event engine: a second of computing for a second of the run
 _MAX_RATE_HZ = 20_000.0  # the two pauses of a cycle alone take some ten microseconds
 _CHECK_EVERY = 1000  # cycles
 

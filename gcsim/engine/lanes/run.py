@@ -42,7 +42,14 @@ def lane_engine(
     plan: Plan,
     growth: GrowthCourses | None = None,
 ) -> LaneEngine:
-    """A lane engine of a model, with the plan's seed and controller; ``go`` is the version of all lanes."""
+    """A lane engine of a model, with the plan's seed and controller; ``go`` is the version of all lanes.
+
+    Raises InputError for a model with pools, which ``engine.pooled`` replaces by one without.
+    """
+    if model.pools:
+        raise InputError(
+            f"{model.name}: the model has pools, which only gcsim simulate, gcsim pool and --engine des play"
+        )
     return LaneEngine(
         parameters, profile=model.profile, scatter=model.scatter, rules=supported_rules(go), seed=plan.seed,
         controller=plan.controller, growth=growth,

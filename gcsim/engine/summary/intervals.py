@@ -36,11 +36,14 @@ class SamplingError(NamedTuple):
         return nearer
 
 
-# Green Tea marking is the default from Go 1.26 on and lowers the CPU cost of marking by 10 to 40 % (Go 1.26 release
-# notes). A log of one version does not show this difference for a program, and the model keeps the calibrated
-# version's cost. The interval therefore extends to a cost 40 % lower if only the asked version has Green Tea, and to
-# the inverse if only the calibrated version has it.
-_GREEN_TEA_LEAST_COST = 0.6
+# A log of one version does not show what marking costs on another, so the model keeps the calibrated version's cost.
+# Both widths are those at which intervals of GC CPU hold nine of ten real upgrades of development programs that had no
+# part in them (python -m experiments.whatif.upgrades; Go 1.21 and 1.25 to 1.26 and 1.27, and back, 11 programs).
+# OTHER_GO_ERROR is a relative standard deviation for each other version. From Go 1.26 on Green Tea marking lowers the
+# cost. The interval extends to GREEN_TEA_LEAST_COST of it if only the asked version has Green Tea, and to the inverse
+# if only the calibrated version has it.
+OTHER_GO_ERROR = 0.088
+GREEN_TEA_LEAST_COST = 0.52
 _OF_MARKING_COST = ("gc_cpu_fraction", "gc_assist_cpu_fraction", "gc_idle_cpu_fraction")
 _SHARES = "_fraction"  # of all CPU or of the time: at most 1
 Z90 = 1.6448536269514722  # half a 90 % interval, in standard deviations
@@ -111,8 +114,11 @@ def _interval(
         low, high = (float(q) for q in np.quantile(np.frombuffer(values), (0.05, 0.95)))
         return Estimate(value, low, high)
     own = share * DISCREPANCY[load][measured].at(extrapolation)
-    reach = -math.log(_GREEN_TEA_LEAST_COST) / Z90 if name in _OF_MARKING_COST else 0.0
-    lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
+    lower = higher = 0.0
+    if name in _OF_MARKING_COST and extrapolation.other_go:
+        own = math.hypot(own, share * OTHER_GO_ERROR)
+        reach = -math.log(GREEN_TEA_LEAST_COST) / Z90
+        lower, higher = reach * (extrapolation.green_tea > 0), reach * (extrapolation.green_tea < 0)
     below = math.hypot(found.below, own, lower)
     above = math.hypot(found.above, own, higher)
     free = value * math.exp(Z90 * above)
@@ -196,13 +202,14 @@ def distance(
         doublings += abs(math.log2((asked.gogc + 1.0) / (calibrated.gogc + 1.0)))
     elif asked.gogc != calibrated.gogc:
         doublings += 2.0
-    return Extrapolation(doublings, limited, thrashing, _has_green_tea(asked) - _has_green_tea(calibrated))
+    green_tea = _has_green_tea(asked) - _has_green_tea(calibrated)
+    return Extrapolation(doublings, limited, thrashing, green_tea, asked.go != calibrated.go)
 
 
 def farthest(found: Iterable[Extrapolation]) -> Extrapolation:
     """The largest value of each field over one or more settings of one Go version."""
-    doublings, limited, thrashing, green_tea = zip(*found, strict=True)
-    return Extrapolation(max(doublings), any(limited), max(thrashing), green_tea[0])
+    doublings, limited, thrashing, green_tea, other_go = zip(*found, strict=True)
+    return Extrapolation(max(doublings), any(limited), max(thrashing), green_tea[0], other_go[0])
 
 
 def _has_green_tea(settings: Settings) -> int:

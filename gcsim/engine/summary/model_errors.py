@@ -14,6 +14,7 @@ class Extrapolation(NamedTuple):
     limited: bool  # whether a memory limit that the calibrated run did not have may set heap goals
     thrashing: float = 0.0  # share of the time with the GC CPU limiter on
     green_tea: int = 0  # 1 if only the asked version has Green Tea marking, -1 if only the calibrated one has
+    other_go: bool = False  # whether the Go version is another one
 
 
 class ModelError(NamedTuple):

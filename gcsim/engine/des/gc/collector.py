@@ -67,9 +67,12 @@ class Collector:
         cpu_before = _mark_cpu(process)
         if process.objects is not None:
             process.objects.begin_mark(start_ns)
+        if machine.pools is not None:
+            machine.pools.collect()
         sweep_term = yield from self._pause(self._pauses.draw_sweep_term, marking_begins=True)
         live = process.parameters.live_bytes * process.live_factor() * process.draw("live_factor")
-        live = min(live * self._live_heap_scale(), heap_start)
+        pooled = 0.0 if machine.pools is None else machine.pools.pooled_bytes
+        live = min(live * self._live_heap_scale() + pooled, heap_start)
         factors = process.draw_marking()
         marking = self._begin_marking(start_ns, heap_start, live, reason, factors)
         mark_start = now_ns(env)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from gcsim.engine.des.heap.heap_memory import HeapMemory
+from gcsim.engine.des.heap.pools import PoolRun
 
 Kind = Literal["mutator", "program", "dedicated", "fractional", "idle_worker", "idle", "stopped"]
 
@@ -56,15 +57,17 @@ class Machine:
         "mutator_rate",
         "now_ns",
         "observer",
+        "pools",
         "remaining_ns",
     )  # fmt: skip
 
     def __init__(self, gomaxprocs: int, heap: HeapMemory) -> None:
         self.activities = [IDLE] * gomaxprocs
         self.observer: Observer | None = None
+        self.pools: PoolRun | None = None
         self.now_ns = 0
         self.heap = heap
-        self.allocated_bytes = 0.0
+        self.allocated_bytes = 0.0  # without those of pools
         # allocation of arrivals that wait; slightly negative if goroutines have allocated ahead of arrivals
         self.backlog_bytes = 0.0
         self.arrival_rate = 0.0
@@ -88,7 +91,7 @@ class Machine:
         assisted = self.assist_rate * elapsed
         if allocated:
             self.allocated_bytes += allocated
-            self.heap.allocate(allocated)
+            self.heap.allocate(allocated + self.missed_bytes(allocated))
         self.backlog_bytes += self.arrival_rate * elapsed - allocated
         self.mutator_ns += self.mutator_rate * elapsed
         self.assist_ns += assisted
@@ -97,6 +100,10 @@ class Machine:
         self.credit_ns += worked
         self.credit_earned_ns += worked
         self.remaining_ns -= worked + assisted
+
+    def missed_bytes(self, work_bytes: float) -> float:
+        """Bytes that pools allocate while the program allocates ``work_bytes``; 0 without pools."""
+        return 0.0 if self.pools is None else self.pools.advance(work_bytes)
 
     def begin_marking(self, work_ns: float) -> None:
         """Starts a mark phase of ``work_ns`` of CPU time, without credit."""

@@ -56,7 +56,7 @@ class Allocation:
         process = self._process
         self._growth = 1.0
         capacity, arrival = process.rates()
-        grown = self._wanted_bytes(min(capacity, arrival) if process.parameters.open_loop else capacity)
+        grown = self._room_bytes(min(capacity, arrival) if process.parameters.open_loop else capacity)
         p = process.parameters
         recounted = span_tail_recount_bytes(
             grown, process.last_live_bytes, slot_garbage=p.slot_garbage_share, base_share=p.recount_base_share
@@ -64,7 +64,12 @@ class Allocation:
         return float(grown / (grown - recounted))
 
     def _wanted_bytes(self, pace_bytes_per_ns: float) -> float:
-        """Bytes to allocate until the next cycle starts, at that allocation rate."""
+        """Bytes that the program allocates until the next cycle starts, at that rate, without those of pools."""
+        room, pools = self._room_bytes(pace_bytes_per_ns), self._process.machine.pools
+        return room if pools is None else pools.work_until(room)
+
+    def _room_bytes(self, pace_bytes_per_ns: float) -> float:
+        """Bytes that are allocated until the next cycle starts, at that allocation rate."""
         process = self._process
         swept = process.sweeper.swept_per_byte(pace_bytes_per_ns) / self._growth
         trigger = process.heap.next_trigger_bytes(process.pacer, swept_per_byte=swept)
@@ -143,7 +148,8 @@ class Allocation:
         machine.advance(now_ns(process.env))
         machine.allocated_bytes += allocated
         machine.mutator_ns += program_ns
-        process.sweeper.record_allocation(allocated, elapsed, program_ns)
-        process.heap.allocate(allocated)
-        process.heap.recount(allocated * (self._growth - 1.0))
+        grown = allocated + machine.missed_bytes(allocated)
+        process.sweeper.record_allocation(grown, elapsed, program_ns)
+        process.heap.allocate(grown)
+        process.heap.recount(grown * (self._growth - 1.0))
         process.notice()

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gcsim.engine.des.heap.pools import PlayedPool
+from gcsim.engine.inputs.bounds import MAX_GETS_PER_SECOND
 from gcsim.engine.inputs.draws import lane_parameters
 from gcsim.engine.inputs.lane_parameters import LaneParameters
 from gcsim.engine.inputs.outside_heap import OutsideHeap
+from gcsim.errors import InputError
 from gcsim.service.model import Model
 from gcsim.service.parameters import OUTSIDE_HEAP, PARAMETER_NAMES
 from gcsim.settings import Settings
@@ -57,6 +60,7 @@ class RunParameters(OutsideHeap[float]):
     scannable_share: float
     explicit_gc_period_ns: int  # between two calls of runtime.GC; 0 for no calls
     pass_interval_ns: int  # a running goroutine enters the scheduler at least this often
+    pools: tuple[PlayedPool, ...] = ()
 
     @property
     def calibrated_peak_bytes(self) -> float:
@@ -70,9 +74,10 @@ def run_parameters(
     *,
     drawn: Mapping[str, float],
     knobs: SchedulerParameters,
+    model: Model,
     explicit_gc_seconds: float | None = None,
 ) -> RunParameters:
-    """The parameters of one lane; ``drawn`` are the model's parameters of that lane's replica."""
+    """The parameters of one lane of a model; ``drawn`` are the model's parameters of that lane's replica."""
 
     def of(name: str) -> float:
         return float(getattr(lanes, name)[lane])
@@ -83,12 +88,13 @@ def run_parameters(
     open_loop = math.isfinite(of("arrival_bytes_per_second"))
     # the program serves arrivals that waited while marking with every P; the model's capacity counts the Ps in use
     capacity = alloc * procs if open_loop else of("capacity_bytes_per_second") / _NS
+    arrivals = of("arrival_bytes_per_second") / _NS if open_loop else 0.0
     return RunParameters(
         gc_percent=int(lanes.gc_percent[lane]),
         memory_limit_bytes=int(lanes.memory_limit_bytes[lane]),
         gomaxprocs=procs,
         open_loop=open_loop,
-        arrival_bytes_per_ns=of("arrival_bytes_per_second") / _NS if open_loop else 0.0,
+        arrival_bytes_per_ns=arrivals,
         served_share=of("served_share"),
         capacity_bytes_per_ns=capacity,
         busy_procs=capacity / alloc,
@@ -103,7 +109,28 @@ def run_parameters(
         scannable_share=knobs.scannable_share,
         explicit_gc_period_ns=0 if explicit_gc_seconds is None else max(int(explicit_gc_seconds * _NS), 1),
         pass_interval_ns=knobs.pass_interval_ns,
+        pools=_played_pools(model, arrivals if open_loop else capacity),
         **{name: of(name) for name in _SAME},
+    )
+
+
+def _played_pools(model: Model, bytes_per_ns: float) -> tuple[PlayedPool, ...]:
+    """The model's pools on the clock of work, where the program allocates ``bytes_per_ns``."""
+    calibrated = model.parameters.alloc_bytes_per_second.value
+    gets = sum(pool.gets_per_second for pool in model.pools) * bytes_per_ns * _NS / calibrated
+    if gets > MAX_GETS_PER_SECOND:
+        raise InputError(
+            f"{model.name}: its pools have {gets:,.0f} Gets a second, and the event engine plays at most"
+            f" {MAX_GETS_PER_SECOND:,.0f}; use --engine lanes"
+        )
+    return tuple(
+        PlayedPool(
+            gets_per_byte=pool.gets_per_second / calibrated,
+            hold_bytes=pool.hold_seconds * _NS * bytes_per_ns,
+            object_bytes=pool.object_bytes,
+            goroutines=pool.goroutines,
+        )
+        for pool in model.pools
     )
 
 
@@ -126,4 +153,6 @@ def central_parameters(
     """The parameters of a run at the model's central values."""
     central = {name: getattr(model.parameters, name).value for name in PARAMETER_NAMES}
     lanes = lane_parameters(model, [settings], {name: np.array([value]) for name, value in central.items()})
-    return run_parameters(lanes, 0, drawn=central, knobs=knobs, explicit_gc_seconds=explicit_gc_seconds)
+    return run_parameters(
+        lanes, 0, drawn=central, knobs=knobs, model=model, explicit_gc_seconds=explicit_gc_seconds
+    )

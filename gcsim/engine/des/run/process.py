@@ -15,6 +15,7 @@ from gcsim.engine.des.gc.sweeper import Sweeper
 from gcsim.engine.des.heap.heap_memory import HeapMemory
 from gcsim.engine.des.heap.machine import PROGRAM, Machine
 from gcsim.engine.des.heap.objects import ObjectFollower
+from gcsim.engine.des.heap.pools import PoolRun
 from gcsim.engine.des.program.closed_loop import ClosedServing
 from gcsim.engine.des.program.host import HostSpeed
 from gcsim.engine.des.program.latency import Interruptions
@@ -67,6 +68,10 @@ class GoProcess:
         peak_bytes = p.calibrated_peak_bytes
         self.heap = HeapMemory(parameters=p, heap_live_bytes=p.live_bytes, heap_peak_bytes=peak_bytes)
         self.machine = Machine(p.gomaxprocs, self.heap)
+        if p.pools:
+            self.machine.pools = PoolRun(
+                p.pools, rules=rules, gomaxprocs=p.gomaxprocs, seed=seed, replica=replica
+            )
         self.limiter = CpuLimiter(self.machine, p.gomaxprocs)
         self.pacer = _initial_pacer(p, rules)
         self.sweeper = Sweeper(env, self.machine, self.heap, p)

@@ -10,6 +10,7 @@ from gcsim.arrays import FloatArray, Int64Array
 from gcsim.cycles import CycleTable
 from gcsim.engine.des.heap.machine import Activity, Kind, Machine
 from gcsim.engine.des.heap.objects import ObjectView
+from gcsim.engine.des.heap.pools import PoolCounts
 from gcsim.engine.des.program.latency import CAUSES, CompletedRequests
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.order import now_ns
@@ -104,6 +105,7 @@ class Recording:
     requests: Rows
     heap: Rows
     objects: ObjectView | None = None  # if the run followed objects
+    pools: tuple[tuple[PoolCounts, ...], ...] = ()  # at each collection, of each pool of the model
 
     def heap_at(self, time_ns: FloatArray, name: str = "heap_live_bytes") -> FloatArray:
         """The column ``name`` of the heap rows at ``time_ns``, interpolated; shape of ``time_ns``."""
@@ -121,6 +123,7 @@ class Recorder:
         self._assists: list[AssistRecord] = []
         self._requests: list[RequestRecord] = []
         self._heap: list[HeapRecord] = []
+        self._pools: list[tuple[PoolCounts, ...]] = []
         self._work_ns = 0.0  # mark work of the mark phase in progress
         self._machine.observer = self._activity_begins
         process.observer = self._notice
@@ -172,6 +175,11 @@ class Recorder:
         columns = [column.tolist() for column in (*times, *(parts[cause] for cause in CAUSES))]
         self._requests.extend(RequestRecord(*row) for row in zip(*columns, strict=True))
 
+    def add_pools(self) -> None:
+        """Appends the sums of the pools at the last collection."""
+        if self._machine.pools is not None:
+            self._pools.append(self._machine.pools.counts_at_collection)
+
     def recording(self, cycles: CycleTable, objects: ObjectView | None = None) -> Recording:
         """The recording, with the cycles of the run."""
         return Recording(
@@ -182,6 +190,7 @@ class Recorder:
             requests=as_array(RequestRecord, self._requests),
             heap=as_array(HeapRecord, self._heap),
             objects=objects,
+            pools=tuple(self._pools),
         )
 
 

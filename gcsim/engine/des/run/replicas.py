@@ -78,6 +78,7 @@ def event_totals(
                 lane,
                 drawn={name: float(values[lane % replicas]) for name, values in drawn.items()},
                 knobs=knobs,
+                model=model,
                 explicit_gc_seconds=plan.explicit_gc_seconds,
             ),
             replica=lane % replicas,

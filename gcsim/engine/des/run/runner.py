@@ -228,6 +228,8 @@ class _Run:
         enough = False
         if not over:
             self._on_cycle(cycle, start_s)
+            if self.recorder is not None:
+                self.recorder.add_pools()
             enough = self._length is not None and self._length.add(cycle, start_s, self.latencies)
         self._keep(cycle)
         counted = cycle.number - self._warm_up_cycles
