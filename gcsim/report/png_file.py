@@ -26,7 +26,7 @@ def png_bytes(pixels: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]], dpi:
         ),  # 8 bits for each of red, green, blue
         (b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)),
         (b"tEXt", b"Software\0gcsim"),
-        (b"IDAT", zlib.compress(rows, _COMPRESSION)),
+        (b"IDAT", zlib.compress(rows.tobytes(), _COMPRESSION)),
         (b"IEND", b""),
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
