@@ -44,7 +44,7 @@ func leak(rate float64, after time.Duration) {
 
 func newLeaked(id uint64, next *leaked) *leaked {
 	order := &leaked{id: id, customer: fmt.Sprintf("customer-%06d", id%1000000), legs: make([]int64, 10), next: next}
-	for i := range 4 {
+	for i := 0; i < 4; i++ {
 		order.tags = append(order.tags, fmt.Sprintf("tag-%d-of-%d", i, id%64))
 	}
 	return order

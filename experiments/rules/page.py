@@ -2,7 +2,7 @@
 
 import itertools
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.rules.predict import RuleCase
@@ -38,8 +38,16 @@ def page_text(cases: Sequence[RuleCase]) -> str:
             found.setdefault((rule.program, rule.memory_mib), []).append((rule, one))
     if not found:
         return ""
-    tables = [_table(program, memory, pairs) for (program, memory), pairs in found.items()]
+    tables = [
+        _table(program, memory, pairs, _home_of(program, found)) for (program, memory), pairs in found.items()
+    ]
     return _summary(list(found.values())) + "\n\n" + "\n".join(tables)
+
+
+def _home_of(program: str, found: Mapping[tuple[str, int], Sequence[Pair]]) -> Pair | None:
+    """The pair of Go's defaults in the first container of a program that the run kept."""
+    own = (pair for key, pairs in found.items() if key[0] == program for pair in pairs)
+    return next((pair for pair in own if pair[0].rule == _DEFAULTS and pair[1].end == "kept"), None)
 
 
 def _summary(containers: Sequence[Sequence[Pair]]) -> str:
@@ -90,12 +98,11 @@ def _order(pairs: Sequence[Pair]) -> list[bool]:
     ]
 
 
-def _table(program: str, memory: int, pairs: Sequence[Pair]) -> str:
+def _table(program: str, memory: int, pairs: Sequence[Pair], home: Pair | None) -> str:
     has_memory = any(rule.anonymous_mib for rule, _ in pairs)
     head = ["rule", "GOGC", "GOMEMLIMIT", "fits", "observed", "GC CPU", "observed"]
     head += ["inside", "anonymous memory", "observed", "speed", "observed"] if has_memory else []
     lines = [f"**{program}** in {memory} MiB:\n", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    home = next((pair for pair in pairs if pair[0].rule == _DEFAULTS), None)
     for rule, one in pairs:
         value, low, high = rule.gc_cpu
         knobs = [rule.environment[name] for name in ("GOGC", "GOMEMLIMIT")]
