@@ -6,6 +6,9 @@ This module imports little, so that its signal handlers are installed before the
 import gc
 import os
 import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import NoReturn
 
 from gcsim import interrupts
@@ -19,6 +22,7 @@ def main() -> NoReturn:
     try:
         interrupts.install()
         gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
+        sys.meta_path.insert(0, _PlainArtists())
         if sys.argv[1:2] != ["capture"]:  # which passes its environment on, and uses no arrays
             os.environ.setdefault(
                 "OPENBLAS_NUM_THREADS", "1"
@@ -33,6 +37,34 @@ def main() -> NoReturn:
     except interrupts.Terminated:
         interrupts.stop(interrupts.TERMINATED)
     sys.exit(status)
+
+
+class _PlainArtists:
+    """Lets matplotlib load without the docstrings that it writes for each of its classes: 0.1 s of CPU.
+
+    It finds one module, and leaves all others to Python. A matplotlib that writes its docstrings elsewhere is loaded
+    as it is. Only the process of a command is changed: it shows no docstrings.
+    """
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module with the classes' base, whose loader leaves the docstrings out."""
+        if name != "matplotlib.artist":
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_plain(module: ModuleType) -> None:
+                load(module)
+                if hasattr(module, "kwdoc") and hasattr(module.Artist, "_update_set_signature_and_docstring"):
+                    module.Artist._update_set_signature_and_docstring = classmethod(lambda _: None)
+                    vars(module)["kwdoc"] = lambda _: ""
+
+            spec.loader.exec_module = load_plain  # type: ignore[method-assign]
+        return spec
 
 
 def _prepare_streams() -> None:

@@ -12,11 +12,13 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Affine2D
 
 from gcsim.arrays import BoolArray, FloatArray
+from gcsim.report.cell_numbers import CellNumbers
 from gcsim.report.style import INK, PAPER, QUIET
 from gcsim.tuning.sweep import Sweep, loosest_last
 from gcsim.units import GIB, MIB, format_go_bytes, format_gogc, format_number
 
 _MAX_LABELLED_COLUMNS, _MAX_LABELLED_ROWS = 21, 24
+_LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue
 _UNITS = {"bytes": (MIB, "MiB"), "fraction": (0.01, "%"), "seconds": (1e-3, "ms"), "hz": (1.0, "/s")}
 
 
@@ -121,28 +123,21 @@ def _label_ticks(axes: Axes, data: HeatMap) -> None:
 
 
 def _write_cells(axes: Axes, data: HeatMap, norm: Normalize, colours: str) -> None:
+    """Writes each value in the middle of its cell."""
     import matplotlib as mpl
 
-    rows, columns = data.value.shape
-    size = 8.0 if columns <= 14 else 6.6
+    size = 8.0 if data.value.shape[1] <= 14 else 6.6
     shades = mpl.colormaps[colours](norm(np.nan_to_num(data.value)))
-    for row in range(rows):
-        for column in range(columns):
-            value = data.value[row, column]
-            if not np.isfinite(value):
-                continue
-            luminance = float(shades[row, column][:3] @ np.array([0.299, 0.587, 0.114]))
-            axes.text(
-                column,
-                row,
-                _short(value),
-                ha="center",
-                va="center",
-                fontsize=size,
-                color=PAPER if luminance < 0.5 and not data.infeasible[row, column] else INK,
-                zorder=4,
-                in_layout=False,  # inside the axes: the layout need not measure it
-            )
+    is_dark = (shades[:, :, :3] @ _LUMINANCE < 0.5) & ~data.infeasible
+    shown = np.isfinite(data.value)
+    rows, columns = np.nonzero(shown)
+    CellNumbers(
+        axes,
+        np.column_stack([columns, rows]).astype(np.float64),
+        [_short(value) for value in data.value[shown].tolist()],
+        np.where(is_dark[shown], PAPER, INK).tolist(),
+        size,
+    )
 
 
 def _hatch(axes: Axes, data: HeatMap) -> list[Patch]:

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 
-EVENTS = ["simulate", "order-service", "--engine", "des", "--duration", "40s", "--replicas", "16", "--json"]
+EVENTS = ["simulate", "order-service", "--engine", "des", "--duration", "40s", "--replicas", "10", "--json"]
 LANES = ["sweep", "order-service", "--gogc", "25:800:40", "--duration", "300s", "--replicas", "400", "--json"]
 
 
@@ -82,7 +82,7 @@ def test_a_lost_scheduler_is_one_sentence_and_the_parts_are_kept(
     installed: Installed, cluster: LocalDask, tmp_path: Path
 ) -> None:
     """Status 2; --resume continues without the cluster, with the same bytes."""
-    sweep = ["sweep", "order-service", "--gogc", "25:800:40", "--duration", "200s", "--replicas", "1000"]
+    sweep = ["sweep", "order-service", "--gogc", "25:800:40", "--duration", "100s", "--replicas", "1000"]
     out = tmp_path / "out"
     environment = {**os.environ, "DASK_SCHEDULER_ADDRESS": cluster.address}
     process = subprocess.Popen(

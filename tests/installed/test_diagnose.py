@@ -133,7 +133,7 @@ EXPENSIVE = {  # name: (content, repeated so many times behind the header, packe
     "groups": (b"\x7b" * 1000, 20_000, True),
     "nested": (b"\x12\xe8\x07" + b"\x7b" * 1000, 10_000, True),
     "200-MB": (b"\x32\xe4\x07" + b"a" * 996, 200_000, False),
-    "bomb": (b"\0" * MIB, 4000, True),
+    "bomb": (b"\0" * MIB, 800, True),
     "dump": (
         b"goroutine 7 [select, 3 minutes]:\nmain.wait(0x7)\n\t/src/main.go:30 +0x19\n\n",
         2_500_000,

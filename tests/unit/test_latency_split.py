@@ -35,12 +35,30 @@ def test_requests_queue_behind_mark_phases_that_leave_no_processor_idle(tmp_path
     (longer,) = splits(
         GcLog(live=60.0, alloc_per_second=200.0, mark_cpu_per_mib=0.005, idle_share=0.0), tmp_path
     )
-    (idle,) = splits(
-        GcLog(live=60.0, alloc_per_second=200.0, mark_cpu_per_mib=0.004, idle_share=0.3), tmp_path
-    )
+    four = GcLog(live=60.0, alloc_per_second=200.0, mark_cpu_per_mib=0.004, idle_share=0.3, procs=4)
+    (idle,) = splits(four, tmp_path)
     assert idle.queue_wait_seconds == 0.0
     assert not busy.queue_wait_seconds <= 0.0
     assert not longer.queue_wait_seconds < busy.queue_wait_seconds
+
+
+def test_fractional_workers_stop_all_ps_at_once(tmp_path: Path) -> None:
+    """On two Ps, also with idle Ps: mark phases twice as long make each wait four times as long."""
+    logs = (
+        GcLog(live=60.0, alloc_per_second=100.0, mark_cpu_per_mib=cpu, idle_share=0.3)
+        for cpu in (0.0004, 0.0008)
+    )
+    short, long = (splits(log, tmp_path)[0] for log in logs)
+    assert short.queue_by_workers == long.queue_by_workers == 1.0
+    assert long.queue_wait_seconds == pytest.approx(4.0 * short.queue_wait_seconds, rel=0.1)
+    # the runtime's own steps: a worker starts at its goal of a quarter, and stops at 1.2 times that
+    period, mark = 0.65, 0.048  # seconds, of the shorter log
+    now, marked, squares = 1e-6, 0.0, 0.0
+    while now < mark:
+        stop = (0.3 * now - marked) / 0.7
+        squares, marked, now = squares + stop**2, marked + stop, (marked + stop) / 0.25
+    # the phase ends anywhere between two starts: the sum is between that up to the last start and 1.65 times that
+    assert short.queue_wait_seconds == pytest.approx(squares / (2.0 * period), rel=0.5)
 
 
 def test_assists_are_a_share_of_what_goroutines_run(tmp_path: Path) -> None:

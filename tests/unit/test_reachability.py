@@ -2,6 +2,7 @@
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import gcsim
@@ -14,6 +15,7 @@ USERS = ("gcsim.engine", "gcsim.calibration", "gcsim.submodels", "gcsim.service"
 Name = tuple[str, str]  # module, and a name at its top level
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Every module of the package by its name."""
     return {
@@ -46,6 +48,7 @@ def imported(tree: ast.Module, known: dict[str, ast.Module]) -> dict[str, Name |
     return found
 
 
+@cache
 def uses() -> dict[Name, set[Name]]:
     """For each definition the definitions that it names."""
     known = modules()

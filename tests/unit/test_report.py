@@ -1,5 +1,6 @@
 """Figures: their data by value, their drawing without touching anything global, their bytes repeatable."""
 
+import io
 import math
 from pathlib import Path
 
@@ -7,18 +8,21 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from example_service import example_service
+from PIL import Image
 
 from gcsim.atomic import replacing_set
 from gcsim.cycles import CycleTable
 from gcsim.engine.simulate import record_cycles
 from gcsim.metrics import METRIC_LABELS, METRICS, Estimate, cycle_metrics, format_metric
 from gcsim.report import plots
+from gcsim.report.cell_numbers import CellNumbers
 from gcsim.report.figures import heap_figure, heat_map_figure, pauses_figure, trade_off_figure
 from gcsim.report.heap_curve import ceiling_mib, heap_curve_data
 from gcsim.report.heatmap import heat_map_data
 from gcsim.report.pauses import pause_curve_data
 from gcsim.report.plots import Shown, figures_of, write_figures
-from gcsim.report.style import render
+from gcsim.report.png_file import png_bytes
+from gcsim.report.style import new_figure, render
 from gcsim.report.text import format_estimate
 from gcsim.report.tradeoff import trade_off_data
 from gcsim.settings import Settings
@@ -115,6 +119,33 @@ def test_drawing_leaves_global_style_alone(grid: Sweep, cycles: CycleTable) -> N
         assert render(make(), "svg") == render(make(), "svg")
         assert render(make(), "png").startswith(b"\x89PNG")
     assert dict(mpl.rcParams) == before
+
+
+def test_a_png_file_has_the_pixels_without_their_opacity() -> None:
+    """Pillow reads the same colours and the resolution."""
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    with Image.open(io.BytesIO(png_bytes(pixels, 180))) as found:
+        assert (found.mode, found.info["Software"], round(found.info["dpi"][0])) == ("RGB", "gcsim", 180)
+        np.testing.assert_array_equal(np.asarray(found), pixels[:, :, :3])
+
+
+def test_a_number_stands_in_the_middle_of_its_cell() -> None:
+    """The ink of each text is centred on the place of its cell."""
+    figure = new_figure(2.0)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.set_xlim(0, 2)
+    axes.set_ylim(0, 1)
+    CellNumbers(axes, np.array([[0.5, 0.5], [1.5, 0.5]]), ["9.5", "1440"], ["#000000"] * 2, 8.0)
+    with Image.open(io.BytesIO(render(figure, "png"))) as found:
+        ink = 255.0 - np.asarray(found.convert("L"), dtype=np.float64)
+    height, width = ink.shape
+    for column in (0.5, 1.5):
+        half = ink[:, int((column - 0.5) * width / 2) : int((column + 0.5) * width / 2)]
+        rows, columns = np.nonzero(half > 100)
+        assert abs((rows.min() + rows.max()) / 2 - height / 2) <= 2
+        assert abs((columns.min() + columns.max()) / 2 - width / 4) <= 2
 
 
 def test_every_metric_has_a_label_and_a_unit() -> None:

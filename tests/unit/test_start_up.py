@@ -84,3 +84,13 @@ def test_a_captured_program_has_the_environment_of_the_user(tmp_path: Path) -> N
     found = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True, env=clean)
     assert "GODEBUG=" in found.stdout
     assert "OPENBLAS" not in found.stdout
+
+
+def test_the_figures_of_a_command_are_those_of_python(folder: Path) -> None:
+    """Its process loads matplotlib without docstrings, which changes no byte."""
+    drawn = ["plot", "order-service", "--gogc", "50,200", "-o"]
+    command = [sys.executable, "-m", "gcsim", *drawn, str(folder / "command")]
+    subprocess.run(command, capture_output=True, timeout=900, check=True)
+    assert run([*drawn, str(folder / "python")]) == 0
+    for name in ("heap.svg", "pauses.png"):
+        assert (folder / "command" / name).read_bytes() == (folder / "python" / name).read_bytes()

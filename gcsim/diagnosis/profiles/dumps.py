@@ -92,7 +92,7 @@ def _goroutines(pieces: Iterable[bytes]) -> Iterator[tuple[_Key, int, int]]:
                     states[rest] = state
             if state[0] and number.isdigit():
                 yield (state[0], calls[:_LONGEST_TEXT].rstrip(), number == b"1"), line, state[1]
-            line += calls.count(b"\n") + 1
+            line += one.count(b"\n")
 
 
 def _state(header: bytes) -> tuple[str, int]:

@@ -17,6 +17,8 @@ import numpy as np
 from gcsim.engine.lanes.array_recording import CannotRecordError, Made, Path, record
 from gcsim.engine.lanes.array_values import Constant, Form, Leaf, Name, Operation, Values
 
+# NumPy reads a keyword more slowly than a third argument, which it deprecates for these
+_NEED_KEYWORD = (np.maximum, np.minimum)
 _MOST_PATHS = 24  # a function with more is no program: each one is recorded, which is slow
 
 _LEAST_CALLS = (
@@ -199,7 +201,8 @@ class _Writer:
         place = next((i for i in reversed(range(len(free))) if free[i][1] == form), None)
         if isinstance(value.call, np.ufunc) and place is not None:
             names[name] = free.pop(place)[0]
-            self._lines.append(f"{indent}{_under(value)}{text[:-1]}, out={names[name]})")
+            word = "out=" if value.call in _NEED_KEYWORD or value.keywords else ""
+            self._lines.append(f"{indent}{_under(value)}{text[:-1]}, {word}{names[name]})")
             return
         place = next((i for i in reversed(range(len(free))) if free[i][1] is None), None)
         names[name] = self._new_variable() if place is None else free.pop(place)[0]

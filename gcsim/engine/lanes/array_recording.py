@@ -27,6 +27,7 @@ from gcsim.engine.lanes.array_values import (
     places_of,
     put,
     sliced,
+    zeros_of,
 )
 
 
@@ -51,7 +52,7 @@ class Path:
     result: Any = None  # the record of the result, with the names of values in place of arrays
 
 
-_FASTER: dict[Any, Callable[..., Any]] = {np.flatnonzero: places_of}  # with the same result
+_FASTER: dict[Any, Callable[..., Any]] = {np.flatnonzero: places_of, np.zeros_like: zeros_of}  # same results
 
 
 class Recording:

@@ -32,11 +32,16 @@ def sliced(values: Any, ends: tuple[Any, Any, Any]) -> Any:
     return values[slice(*ends)]
 
 
-_SAME_SHAPE = (np.where, np.zeros_like, np.full_like, np.ndarray.astype, np.ndarray.view, np.ndarray.copy)
+def zeros_of(shaped: Any) -> Any:
+    """Zeros of the type and shape of ``shaped``."""
+    return np.zeros(shaped.shape, shaped.dtype)
+
+
+_SAME_SHAPE = (zeros_of, np.where, np.full_like, np.ndarray.astype, np.ndarray.view, np.ndarray.copy)
 #: Their results share no memory with their arguments; those of ufuncs do not either.
 _FRESH = (
     np.where,
-    np.zeros_like,
+    zeros_of,
     np.full_like,
     np.ndarray.astype,
     np.ndarray.copy,

@@ -75,7 +75,7 @@ def prediction_interval(
     if sampling is not None:
         values = sampling.corrected(values)
     bound = None if most is None else _bound_of(most.tobytes())
-    return _interval(name, values, load=load, extrapolation=extrapolation, share=share, most=bound)
+    return _interval(name, values.tobytes(), load=load, extrapolation=extrapolation, share=share, most=bound)
 
 
 def ratio_interval(
@@ -89,12 +89,14 @@ def ratio_interval(
     """
     if not ((before > 0).all() and (after > 0).all()):
         return None
-    return _interval(name, after / before, load=load, extrapolation=extrapolation, share=1.0, is_ratio=True)
+    ratios = (after / before).tobytes()
+    return _interval(name, ratios, load=load, extrapolation=extrapolation, share=1.0, is_ratio=True)
 
 
+@lru_cache(maxsize=1 << 12)  # the settings of a column of a grid share many metrics
 def _interval(
     name: str,
-    values: FloatArray,
+    values: bytes,
     *,
     load: LoadKind,
     extrapolation: Extrapolation,
@@ -102,13 +104,14 @@ def _interval(
     most: Estimate | None = None,
     is_ratio: bool = False,
 ) -> Estimate:
-    found = _scatter(values.tobytes())
+    """The interval of float64 numbers."""
+    found = _scatter(values)
     value = found.value
     measured = ERROR_OF.get(name, name)
     if value <= 0 or measured in REPLICAS_ONLY[load]:
         if found.is_one_value:  # as with the limiter off in all replicas
             return Estimate(value, value, value)
-        low, high = (float(q) for q in np.quantile(values, (0.05, 0.95)))
+        low, high = (float(q) for q in np.quantile(np.frombuffer(values), (0.05, 0.95)))
         return Estimate(value, low, high)
     own = share * DISCREPANCY[load][measured].at(extrapolation)
     lower = higher = 0.0
