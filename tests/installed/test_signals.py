@@ -100,8 +100,8 @@ def test_an_interrupted_sweep_writes_what_is_finished(
     hooked: dict[str, str], installed: Installed, tmp_path: Path
 ) -> None:
     """A whole set, with the number of settings that are missing in sweep.json and on standard error."""
-    grid = ["--gogc", "25:800:60", "--gomemlimit", "128MiB:2GiB:40", "--replicas", "64"]
-    for delay in (2.0, 4.0, 8.0, 16.0, 32.0):  # until a part is finished, however slow the machine
+    grid = ["--gogc", "25:800:60", "--gomemlimit", "128MiB:2GiB:40", "--replicas", "500"]  # minutes in all
+    for delay in (3.0, 6.0, 12.0, 24.0, 48.0):  # until a part is finished, however slow the machine
         Path(hooked["MARK"]).unlink(missing_ok=True)
         out = tmp_path / f"after-{delay:g}s"
         arguments = ["sweep", "order-service", *grid, "-o", str(out)]
