@@ -99,8 +99,8 @@ DurationOption = Annotated[
     typer.Option(
         "--duration",
         metavar="TIME",
-        help="Length of each run, such as 90s [default: 10m; the event engine stops a steady run when its metrics"
-        " are known].",
+        help="Length of each run, such as 90s; a job runs to its end [default: 10m; the event engine stops a steady"
+        " run when its metrics are known].",
     ),
 ]
 USUAL_DURATION = "10m"

@@ -49,6 +49,17 @@ def test_fewer_collections_cost_less(engine: str) -> None:
     assert low == pytest.approx(costs(model, 50), rel=0.15)
 
 
+@pytest.mark.parametrize("engine", ["lanes", "des"])
+def test_a_job_runs_to_its_end(engine: str) -> None:
+    """A duration below the length of the job does not cut it: its memory would be that of a part."""
+    model = job(job_wall_seconds=12.0, job_cpu_seconds=20.0)
+    settings = replace(model.settings, gogc=20)
+    plan = {"replicas": 4, "engine": engine}
+    (short,) = simulate(model, [settings], duration_seconds=2.0, **plan)  # type: ignore[arg-type]
+    (whole,) = simulate(model, [settings], **plan)  # type: ignore[arg-type]
+    assert short.metrics == whole.metrics
+
+
 def test_a_service_has_no_such_times() -> None:
     """Only one whole run of a job has an end."""
     model = example_service()

@@ -155,22 +155,19 @@ def test_a_job_ends_and_is_not_extrapolated(gogc: int) -> None:
 
 def test_the_memory_of_a_job_includes_its_last_heap() -> None:
     """A job that ends before a collection has all that it allocated since the last one; both engines count that."""
-    course = LiveGrowth(
-        form="job",
-        clock="work",
-        log_seconds=10.0,
-        seconds=np.array([0.0, 10.0]),
-        levels=np.array([0.02, 2.0]),
-    )
-    found = replace(example_service(), growth=course)
     settings = replace(HOME, gogc=400)
-    base = found.parameters.rss_base_bytes.value
     excess = []
     for seconds in (3.0, 4.0, 5.0, 6.0, 7.0):  # the job ends near a collection or far from one
-        runs = [
-            simulate(found, [settings], duration_seconds=seconds, replicas=8, engine=engine)
-            for engine in ("lanes", "des")
-        ]
+        course = LiveGrowth(
+            form="job",
+            clock="work",
+            log_seconds=seconds,
+            seconds=np.array([0.0, seconds]),
+            levels=np.array([0.02, 0.2 * seconds]),
+        )
+        found = replace(example_service(), growth=course)
+        base = found.parameters.rss_base_bytes.value
+        runs = [simulate(found, [settings], replicas=8, engine=engine) for engine in ("lanes", "des")]
         lanes, events = (run[0].metrics for run in runs)
         assert events["rss_peak_bytes"].value == pytest.approx(lanes["rss_peak_bytes"].value, rel=0.1)
         excess.append(lanes["rss_peak_bytes"].value / (lanes["heap_peak_bytes"].value + base))
