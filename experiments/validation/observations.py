@@ -22,7 +22,6 @@ from gcsim.units import MIB
 MIN_CYCLES = 5  # in the working window: fewer make no rate
 SMALL_BYTES = 8 * MIB  # live heap and roots
 SETTLED_SECONDS = 30.0  # what is left out of a long run
-_WHOLE_JOB = 2.0  # times the length of a job: long enough for a whole job in every replica
 TRIGGER_FLOOR = 0.7  # of the way from marked to goal (``minTriggerRatioDistance``, Go 1.19+)
 
 
@@ -96,7 +95,7 @@ def observe(
         return f"{len(window)} cycles in the working window"
     loaded = _seconds(trace.cycles.select(working))
     if is_job and run.info.wall_seconds is not None:
-        loaded = _WHOLE_JOB * run.info.wall_seconds
+        loaded = run.info.wall_seconds
     since_start = (
         WARM_UP_CYCLES
         if is_job or from_seconds is not None

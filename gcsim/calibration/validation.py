@@ -20,7 +20,6 @@ from gcsim.settings import Settings
 
 #: The metrics that ``validate --max-error`` judges: recommendations depend on them.
 JUDGED = ("heap_peak_mean_bytes", "gc_rate_hz", "gc_cpu_fraction", "rss_peak_bytes")
-_WHOLE_JOB = 4.0  # times the length of the logged job: long enough for a whole one at another setting
 _MEASURED = ("rss_peak_bytes", "anonymous_peak_bytes", "container_peak_bytes")  # of the process, by a capture
 
 
@@ -129,7 +128,7 @@ def validate(model: Model, trace: Trace, settings: Settings, **changes: Unpack[P
     if model.growth.form == "job":
         seconds = job_seconds(trace)
         observed = observed_metrics(trace, job_seconds=seconds)
-        as_logged = Plan(duration_seconds=_WHOLE_JOB * seconds)
+        as_logged = Plan(duration_seconds=seconds)
         return _validation(model, settings, observed, as_logged.changed(**changes))
     window = working_window if model.growth.is_none else service_window
     cycles = trace.cycles.select(window(evidence))
