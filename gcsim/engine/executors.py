@@ -117,8 +117,20 @@ class Workers(OtherProcesses):
         if at_once:
             for process in self._processes:
                 process.kill()
+            _close_results(pool)
         self._processes = set()
         pool.shutdown(cancel_futures=at_once)
+
+
+def _close_results(pool: "ProcessPoolExecutor") -> None:
+    """Closes this process's end of the pipe that workers write results to.
+
+    The pool reads a result in one piece. Of a worker that was killed while it sent one, the rest never comes, and with
+    an open end here the pool would wait for it (CPython 3.11 to 3.13; the queue's name is private).
+    """
+    writer = getattr(getattr(pool, "_result_queue", None), "_writer", None)
+    if writer is not None:
+        writer.close()
 
 
 def executor_for(executor: Executor, engine: "Engine", cycles: float) -> Executor:

@@ -10,10 +10,13 @@ import pytest
 from go_toolchain import GoToolchain
 from test_sync_pool import LOAD_PROGRAM
 
+from gcsim.capture.info import CaptureInfo, side_file
+
 OBJECT_KIB = 256
 PROGRAM = LOAD_PROGRAM.replace("[1024]byte", f"[{OBJECT_KIB << 10}]byte")
 # goroutines, mean think ms, mean hold ms, KiB of garbage per request, live MiB, seconds
 LOAD = "100 60 5 64 20 3"
+MOST_FOREIGN_CPU = 0.3
 GCSIM = [sys.executable, "-m", "gcsim"]
 
 
@@ -38,6 +41,9 @@ def test_three_captures_give_the_hold_time_and_the_misses_of_a_real_pool(
         holds.append(in_flight / per_second)
         missed[gogc] = 1.0 - hits
         logs.append(log)
+        foreign = CaptureInfo.load(side_file(Path(log))).foreign_cpu_fraction or 0.0
+        if foreign > MOST_FOREIGN_CPU:
+            pytest.skip(f"other processes took {foreign:.0%} of the CPU: the logs do not show the misses")
     command = [*GCSIM, "pool", logs[0], "--open-loop", "--fit", logs[1], "--fit", logs[2]]
     command += ["--gets", f"{sum(gets) / 3:.0f}", "--size", f"{OBJECT_KIB}KiB", "--gogc", "10,30,100"]
     command += ["--goroutines", "100", "--duration", "10s", "--replicas", "4", "--json"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -110,6 +111,30 @@ def test_a_killed_worker_is_one_sentence() -> None:
     with pytest.raises(InputError, match="pass a smaller --jobs"), Workers(2) as two:
         list(two.map(os._exit, [1]))
     assert active_children() == []
+
+
+LARGE_RESULTS = """
+import sys
+from gcsim.engine.executors import Workers
+
+def large(_):
+    return bytes(100 << 20)
+
+if __name__ == "__main__":
+    try:
+        with Workers(2) as executor:
+            for _ in executor.map(large, range(8)):
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+def test_an_interrupt_ends_workers_that_send_results(tmp_path: Path) -> None:
+    """A worker killed in the middle of a result leaves nobody waiting for the rest."""
+    script = tmp_path / "large.py"
+    script.write_text(LARGE_RESULTS)
+    assert subprocess.run([sys.executable, str(script)], check=False, timeout=100).returncode == 130
 
 
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
