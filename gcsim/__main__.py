@@ -63,7 +63,7 @@ class _PlainArtists:
                     module.Artist._update_set_signature_and_docstring = classmethod(lambda _: None)
                     vars(module)["kwdoc"] = lambda _: ""
 
-            spec.loader.exec_module = load_plain  # type: ignore[method-assign]
+            spec.loader.exec_module = load_plain  # type: ignore[method-assign]  # of this loader alone
         return spec
 
 

@@ -101,6 +101,13 @@ def tables_of(table: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return values
 
 
+def check_keys(table: Mapping[str, Any], known: set[str], what: str) -> None:
+    """Raises InputError that names ``what`` and the first key of the table that is not known."""
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise InputError(f"{what}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")
+
+
 def numbers(table: Mapping[str, Any], name: str) -> "FloatArray":
     """The list of numbers under ``name``, as an array. Raises InputError for other values, KeyError without it."""
     values = table[name]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gcsim.documents import number, read_document, tables_of, text_of, whole_number
+from gcsim.documents import check_keys, number, read_document, tables_of, text_of, whole_number
 from gcsim.errors import InputError
 from gcsim.submodels.heap_course import ObjectKind, Phase
 from gcsim.units import MIB, parse_duration, parse_go_bytes
@@ -43,7 +43,7 @@ def read_heap_plan(path: Path) -> HeapPlan:
 
 
 def _plan_from(document: Mapping[str, Any]) -> HeapPlan:
-    _only(document, {"kind", "phase"}, "the file")
+    check_keys(document, {"kind", "phase"}, "the file")
     kinds, phases = tables_of(document, "kind"), tables_of(document, "phase")
     for what, found, most in (("kind", kinds, _MOST_KINDS), ("phase", phases, _MOST_PHASES)):
         if not 1 <= len(found) <= most:
@@ -67,7 +67,7 @@ def _plan_from(document: Mapping[str, Any]) -> HeapPlan:
 
 
 def _kind(entry: Mapping[str, Any]) -> ObjectKind:
-    _only(entry, _KIND_KEYS, "kind")
+    check_keys(entry, _KIND_KEYS, "kind")
     size = whole_number(entry, "size_bytes")
     if not 1 <= size <= _MOST_SIZE:
         raise InputError(f"kind: size_bytes must be from 1 to {_MOST_SIZE:,}, got {size:,}")
@@ -75,7 +75,7 @@ def _kind(entry: Mapping[str, Any]) -> ObjectKind:
 
 
 def _phase(entry: Mapping[str, Any], kinds: int) -> Phase:
-    _only(entry, _PHASE_KEYS, "phase")
+    check_keys(entry, _PHASE_KEYS, "phase")
     seconds = parse_duration(text_of(entry, "duration"), what="phase: duration")
     dropped = number(entry, "dropped") if "dropped" in entry else 0.0
     if not 0.0 <= dropped <= 1.0:
@@ -107,9 +107,3 @@ def _flag(entry: Mapping[str, Any], name: str, what: str) -> bool:
     if not isinstance(value, bool):
         raise InputError(f"{what}: {name} must be true or false, got {value!r}")
     return value
-
-
-def _only(entry: Mapping[str, Any], known: set[str], what: str) -> None:
-    unknown = sorted(set(entry) - known)
-    if unknown:
-        raise InputError(f"{what}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gcsim.documents import number, read_document, text_of, whole_number
+from gcsim.documents import check_keys, number, read_document, text_of, whole_number
 from gcsim.errors import InputError
 from gcsim.service.objects.lifetimes import Lifetime
 from gcsim.service.objects.object_heap import ObjectKind
@@ -76,7 +76,7 @@ def read_objects(path: Path) -> Objects:
 
 
 def _objects_from(document: Mapping[str, Any]) -> Objects:
-    _only(document, {"kind", "pool"}, "the file")
+    check_keys(document, {"kind", "pool"}, "the file")
     kinds, pools = document.get("kind", []), document.get("pool", [])
     if not isinstance(kinds, list) or not isinstance(pools, list):
         raise InputError("[[kind]] and [[pool]] must be lists of tables, written with two brackets")
@@ -90,7 +90,7 @@ def _objects_from(document: Mapping[str, Any]) -> Objects:
 
 
 def _kind(entry: Mapping[str, Any]) -> ObjectKind:
-    _only(entry, _KIND_KEYS, "kind")
+    check_keys(entry, _KIND_KEYS, "kind")
     pointers = entry.get("pointers", True)
     if not isinstance(pointers, bool):
         raise InputError(f"kind: pointers must be true or false, got {pointers!r}")
@@ -119,7 +119,7 @@ def _lifetime(text: str, phases: int) -> Lifetime:
 
 
 def _pool(entry: Mapping[str, Any]) -> Pool:
-    _only(entry, _POOL_KEYS, "pool")
+    check_keys(entry, _POOL_KEYS, "pool")
     return Pool(
         name=text_of(entry, "name"),
         gets_per_second=_within(number(entry, "gets_per_second"), "gets_per_second", 1e-6, 1e7),
@@ -132,9 +132,3 @@ def _within(value: Number, name: str, low: float, high: float) -> Number:
     if not low <= value <= high:
         raise InputError(f"{name} must be from {format_range(low, high)}, got {format_bound(value)}")
     return value
-
-
-def _only(entry: Mapping[str, Any], known: set[str], what: str) -> None:
-    unknown = sorted(set(entry) - known)
-    if unknown:
-        raise InputError(f"{what}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")

@@ -125,7 +125,7 @@ class PoolRun:
         return at - self._work_bytes
 
     def advance(self, work_bytes: float) -> float:
-        """Adds work; returns the bytes that Gets allocated meanwhile because they missed."""
+        """Adds work; returns the bytes that Gets allocated in this work because they missed."""
         self._work_bytes += work_bytes
         self._play(self._work_bytes)
         missed = 0.0
