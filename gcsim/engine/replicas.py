@@ -25,9 +25,8 @@ from gcsim.settings import Settings
 from gcsim.streams import stream
 from gcsim.submodels.live_growth import GrowthCourses
 
-_SLOWEST_JOB = (
-    20.0  # times the calibrated length: the CPU limiter leaves the program a third of its speed or more
-)
+# times the calibrated length; the CPU limiter leaves the program about half of the CPU (Go 1.19+ ``gcCPULimiterState``)
+_SLOWEST_JOB = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
