@@ -10,6 +10,7 @@ from gcsim.units import MIB
 
 CAPTURES = unpacked(Path(__file__).parent / "captures")
 LOAD_SECONDS = 10.0
+PROCS = 2  # of recommended settings and their grid
 _ORDER = ((2, 1), (1, 1), (2, 2), (1, 2))  # (GOMAXPROCS, repeat)
 
 
