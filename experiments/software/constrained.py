@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.capture import load_run
+from experiments.capture import held, load_run
 from experiments.software.cases import CASE, Case
 from experiments.software.matrix import CAPTURES, PROCS, plan_of
 from experiments.software.recommended import calibrated, recommend, reference
@@ -56,7 +56,7 @@ def ask(labels: set[str], out: Path) -> Iterator[str]:
                         _store({key: {"answer": answer, "outcome": {}}})
                         yield f"{key}: {answer['feasible']} {answer['settings']}"
             if not grid_of(case):
-                _store({_GRID: stored().get(_GRID, {}) | {case.label: _predicted(case, Model.load(model))}})
+                _store({_GRID: {case.label: _predicted(case, Model.load(model))}})
                 yield f"{case.label}: grid"
 
 
@@ -105,7 +105,7 @@ def run_answers(labels: set[str], _: Path) -> Iterator[str]:
     for case in cases(labels):
         if not today_of(case):
             outcome = contained_outcome(case, reference(case), None)
-            _store({_TODAY: stored().get(_TODAY, {}) | {case.label: outcome}})
+            _store({_TODAY: {case.label: outcome}})
             yield f"{case.label}, today: {observed_seconds(case, outcome):.4g} s"
         for budget in BUDGETS:
             keys = [answer_key(case, budget, factor) for factor in FACTORS[kind(case)]]
@@ -154,7 +154,13 @@ def stored() -> dict[str, Any]:
 
 
 def _store(more: dict[str, Any]) -> None:
-    write_text_atomically(ANSWERS, json.dumps(stored() | more, indent=1) + "\n")
+    """Adds keys to the file; the entries of a key that holds a table by label are added to it."""
+    with held(Path(tempfile.gettempdir()) / "gcsim-constrained.lock"):
+        known = stored()
+        for name in (_GRID, _TODAY):
+            if name in more:
+                more = more | {name: known.get(name, {}) | more[name]}
+        write_text_atomically(ANSWERS, json.dumps(known | more, indent=1) + "\n")
 
 
 def grid_of(case: Case) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.capture import is_captured, load_run
+from experiments.software.cases import Case
 from experiments.software.constrained import (
     FACTORS,
     P50,
@@ -21,6 +22,8 @@ from experiments.software.constrained import (
 )
 from experiments.software.matrix import PROCS, plan_of
 from experiments.software.regret import BUDGETS, SPEED_KEPT, observed_grid, usual_speed
+from experiments.software.study import SOURCES
+from experiments.software.study import Row as StudyRow
 from gcsim.units import MIB
 
 
@@ -30,6 +33,7 @@ class Row:
 
     label: str
     split: str
+    is_job: bool
     budget: str
     budget_mib: int
     factor: float  # of the bound over today's figure
@@ -71,26 +75,6 @@ class Row:
         return self.regret <= max(0.1 * self.best_gc_cpu_fraction, 0.005)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridRow:
-    """One metric of one real setting, predicted from the run at GOGC=100; seconds."""
-
-    label: str
-    split: str
-    gogc: int | None
-    limit_mib: int | None
-    metric: str
-    observed: float
-    predicted: float
-    low: float
-    high: float
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether it is the calibrated run."""
-        return (self.gogc, self.limit_mib) == (100, None)
-
-
 def constrained_rows(out: Path) -> Iterator[Row]:
     """A row for each stored answer."""
     for case in cases(set()):
@@ -115,6 +99,7 @@ def constrained_rows(out: Path) -> Iterator[Row]:
                 yield Row(
                     label=case.label,
                     split=case.split,
+                    is_job=case.is_job,
                     budget=budget,
                     budget_mib=answer["memory_mib"],
                     factor=factor,
@@ -137,20 +122,32 @@ def constrained_rows(out: Path) -> Iterator[Row]:
                 )
 
 
-def grid_rows(out: Path) -> Iterator[GridRow]:
+def grid_rows(out: Path) -> Iterator[StudyRow]:
     """A row for each prediction of the grid whose run is there."""
     for case in cases(set()):
         for one in grid_of(case):
-            plan = plan_of(case, (one["gogc"], one["limit_mib"]), PROCS, 1)
-            if not is_captured(plan, out):
-                continue
-            run = load_run(out / f"{plan.name}.result.json")
-            latencies = run.result.get("latency_seconds", {})
-            seconds = {P50: latencies.get("p50"), P99: latencies.get("p99"), WALL: run.info.wall_seconds}
-            yield GridRow(
-                label=case.label, split=case.split, gogc=one["gogc"], limit_mib=one["limit_mib"], metric=one["metric"],
-                observed=_number(seconds[one["metric"]]), predicted=one["value"], low=one["low"], high=one["high"],
-            )  # fmt: skip
+            first, second = (
+                _seconds(case, (one["gogc"], one["limit_mib"]), repeat, out).get(one["metric"], math.nan)
+                for repeat in (1, 2)
+            )
+            if not math.isnan(first):
+                yield StudyRow(
+                    label=case.label, split=case.split, procs=PROCS, gogc=one["gogc"], limit_mib=one["limit_mib"],
+                    repeat=1, source=SOURCES[0], verdict="", metric=one["metric"], cycles=0, observed=first,
+                    predicted=one["value"], low=one["low"], high=one["high"], again=second,
+                )  # fmt: skip
+
+
+def _seconds(case: Case, setting: tuple[int | None, int | None], repeat: int, out: Path) -> dict[str, float]:
+    """Latencies or wall time of a real run by metric; empty without the run."""
+    plan = plan_of(case, setting, PROCS, repeat)
+    if not is_captured(plan, out):
+        return {}
+    run = load_run(out / f"{plan.name}.result.json")
+    if case.is_job:
+        return {WALL: _number(run.info.wall_seconds)}
+    latencies = run.result["latency_seconds"]
+    return {P50: float(latencies["p50"]), P99: float(latencies["p99"])}
 
 
 def _number(value: float | None) -> float:
