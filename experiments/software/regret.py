@@ -17,7 +17,7 @@ from typing import Any
 from experiments.capture import CapturedRun, RunPlan, held, is_captured, load_run
 from experiments.software.cases import CASE, Case
 from experiments.software.contained import ContainedPlan, run_contained
-from experiments.software.matrix import LOAD_SECONDS, PROCS, plan_of
+from experiments.software.matrix import PROCS, plan_of
 from experiments.software.recommended import calibrated, recommend, reference
 from experiments.software.run import SoftwarePlan, capture_software
 from experiments.software.study import EMPTY_BYTES, MOST_FOREIGN_CPU
@@ -131,7 +131,7 @@ def contained_outcome(case: Case, plan: RunPlan, memory_mib: int | None) -> dict
         environment = plan.settings.environment | {"GOMAXPROCS": str(PROCS), "GODEBUG": "gctrace=1"}
         contained = ContainedPlan(
             case=case, environment=environment, limit_bytes=None if memory_mib is None else memory_mib * MIB, log=log,
-            seconds=_MOST_JOB_SECONDS if case.is_job else LOAD_SECONDS,
+            seconds=_MOST_JOB_SECONDS if case.is_job else case.load_seconds,
         )  # fmt: skip
         run = run_contained(contained)
         job_seconds = 1.0 / run.answers_hz if case.is_job and run.answers_hz > 0 else None
