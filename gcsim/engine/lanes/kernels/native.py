@@ -29,10 +29,13 @@ def is_available() -> bool:
     array = np.arange(3.0)
     items = (array,)
     fields = id(array) + _layout().array
-    data, descr, item = (
-        ctypes.c_void_p.from_address(at).value for at in (fields, fields + 40, id(items) + _layout().items)
-    )
-    return (data, descr, item) == (array.ctypes.data, id(array.dtype), id(array))
+    places = (fields, fields + 16, fields + 24, fields + 40, id(items) + _layout().items)
+    data, sizes, strides, descr, item = (ctypes.c_void_p.from_address(at).value or 0 for at in places)
+    if (data, descr, item) != (array.ctypes.data, id(array.dtype), id(array)) or not sizes or not strides:
+        return False
+    dimensions = ctypes.c_int32.from_address(fields + 8).value
+    size, stride = (ctypes.c_int64.from_address(at).value for at in (sizes, strides))
+    return (dimensions, size, stride) == (1, 3, 8)
 
 
 def _layout() -> Layout:
