@@ -1,4 +1,4 @@
-"""Decides when a program gets kernels: when its other calls have taken as long as making kernels takes."""
+"""Decides when a program gets kernels: when its other calls have taken longer than making kernels takes.
 
 import sys
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from gcsim.engine.lanes.array_text import Node, python_function
 from gcsim.engine.lanes.array_values import Values
 
 # CPU seconds of making kernels, for each value of a program
-_SECONDS_PER_VALUE = 1.5e-4  # to compile them
+_SECONDS_PER_VALUE = 3e-4  # to compile them: twice what it takes, because a machine may not keep the code
 _KEPT_SECONDS_PER_VALUE = 2.5e-5  # if machine code of an earlier process is on disk
 _LOADING_SECONDS = 0.2  # of llvmlite, once in a process: 0.05 measured; a command may end before more pays
 # CPU seconds of NumPy for a step of the engine
