@@ -20,14 +20,24 @@ from experiments.validation.tables import (
 )
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "explanation" / "accuracy-software.md"
+_FIRST_LOOK, _MISSES = (Path(__file__).parent / name for name in ("first_look.md", "misses.md"))
 _WORST = 12
 _SHORT_NAMES = SHORT_NAMES | {"anonymous_peak_bytes": "anonymous"}
 
 
 def software_page(study: Study, regret: Sequence[RegretRow]) -> str:
     """The page."""
-    parts = [*_head(study), *_errors(study), *_programs(study), *regret_section(regret), *_worst(study)]
-    return "\n".join([*parts, *_left_out(study)]).rstrip() + "\n"
+    first_look = [*_FIRST_LOOK.read_text(encoding="utf-8").splitlines(), ""]
+    parts = [
+        *_head(study),
+        *_errors(study),
+        *first_look,
+        *_programs(study),
+        *regret_section(regret),
+        *_worst(study),
+    ]
+    misses = [*_MISSES.read_text(encoding="utf-8").splitlines(), ""]
+    return "\n".join([*parts, *misses, *_left_out(study)]).rstrip() + "\n"
 
 
 def _head(study: Study) -> Lines:
@@ -43,9 +53,7 @@ def _head(study: Study) -> Lines:
         *table(["case", "program", "Go", "what it does", "kind", "split"], [_case(case) for case in CASES]),
         "",
         "- **Held out**: no form, prior or interval width of gcsim was chosen on these programs.",
-        "- **Development**: the priors of memory outside the heap and the widths for real software may be chosen on "
-        "these.",
-        "- **New**: other loads and jobs, added last. Every rule was fixed before they ran, and stayed as it was.",
+        "- **Development**: priors, and the widths for real software, may be chosen on these.",
         "- **capture**: from the log and the side file of `gcsim capture`. **bare log**: from the log and the Go "
         "version. **log and --rss**: the same with one reading of resident memory. The kind of loop is stated, and "
         "`--job` where the program is a job.",
