@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.software.cases import CASES, Case
+from experiments.software.constrained_page import constrained_section, times_section
+from experiments.software.constrained_rows import Row as ConstrainedRow
 from experiments.software.packages import PACKAGES
 from experiments.software.regret import Row as RegretRow
 from experiments.software.regret_page import regret_section
@@ -25,19 +27,23 @@ _WORST = 12
 _SHORT_NAMES = SHORT_NAMES | {"anonymous_peak_bytes": "anonymous"}
 
 
-def software_page(study: Study, regret: Sequence[RegretRow]) -> str:
+def software_page(
+    study: Study, regret: Sequence[RegretRow], constrained: Sequence[ConstrainedRow], times: Sequence[Row]
+) -> str:
     """The page."""
-    first_look = [*_FIRST_LOOK.read_text(encoding="utf-8").splitlines(), ""]
+    first_look, misses = (
+        [*file.read_text(encoding="utf-8").splitlines(), ""] for file in (_FIRST_LOOK, _MISSES)
+    )
     parts = [
         *_head(study),
         *_errors(study),
         *first_look,
         *_programs(study),
+        *times_section(times),
         *regret_section(regret),
-        *_worst(study),
     ]
-    misses = [*_MISSES.read_text(encoding="utf-8").splitlines(), ""]
-    return "\n".join([*parts, *misses, *_left_out(study)]).rstrip() + "\n"
+    parts += [*constrained_section(constrained), *_worst(study), *misses, *_left_out(study)]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def _head(study: Study) -> Lines:
@@ -54,6 +60,8 @@ def _head(study: Study) -> Lines:
         "",
         "- **Held out**: no form, prior or interval width of gcsim was chosen on these programs.",
         "- **Development**: priors, and the widths for real software, may be chosen on these.",
+        "- **Short**: held out, too. In their 10 s of load these servers collect two to four times at many settings. "
+        "The same servers with longer loads are among the held-out programs. A log should hold ten collections.",
         "- **capture**: from the log and the side file of `gcsim capture`. **bare log**: from the log and the Go "
         "version. **log and --rss**: the same with one reading of resident memory. The kind of loop is stated, and "
         "`--job` where the program is a job.",
@@ -84,7 +92,8 @@ def _errors(study: Study) -> Lines:
         distrusted = {(r.label, r.procs) for r in chosen(study.rows, split=split) if r.verdict == DISTRUST}
         lines += [f"## {split.capitalize()} programs", "", "Median error (90th percentile), all runs:", ""]
         lines += [*errors_table(study.rows, split), ""]
-        if distrusted:
+        trusted = any(r.verdict != DISTRUST for r in chosen(study.rows, split=split))
+        if distrusted and trusted:
             names = ", ".join(f"`{label}` (GOMAXPROCS={procs})" for label, procs in sorted(distrusted))
             lines += [
                 f'Without the models whose verdict is "do not trust" (from a capture: {names}):',
@@ -92,6 +101,8 @@ def _errors(study: Study) -> Lines:
                 *errors_table(study.rows, split, trusted=True),
                 "",
             ]
+        elif distrusted:
+            lines += ['All these models have the verdict "do not trust".', ""]
     return lines
 
 
