@@ -1,4 +1,4 @@
-"""Decides when a program gets kernels: when its other calls have taken longer than making kernels takes.
+"""Decides when a program gets kernels: when its other calls have taken longer than making kernels takes."""
 
 import sys
 from collections.abc import Callable
