@@ -1,7 +1,8 @@
 """Real programs under load: what runs, on which data, with which load.
 
 Forms, priors and widths are chosen on the programs marked ``development``. The others are held out: nobody looks at
-their residuals while choosing. Cases marked ``new`` were captured after all rules were fixed.
+their residuals while choosing. Cases marked ``new`` were captured after all rules were fixed. ``gofmt-list`` was one of
+them; the page keeps its first look.
 """
 
 from collections.abc import Callable, Sequence
@@ -258,7 +259,7 @@ CASES = (
         load=("-kind", "nats", "-conns", "16", "-size", "300", "-stream", "8000000"),
     ),
     Case(
-        label="gofmt-list", program="go", split="new",
+        label="gofmt-list", program="go", split="development",
         about="formats the standard library",
         limits_mib=(60, 75, 150), go="1.27.3", command=_gofmt,
         prepare=_none(lambda folder: data.source_files(folder, toolchains.find("1.27.3"))),

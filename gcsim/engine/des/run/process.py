@@ -70,8 +70,9 @@ class GoProcess:
             parameters=p, heap_live_bytes=p.live_bytes, heap_peak_bytes=p.calibrated_peak_bytes
         )
         self.last_live_bytes = p.live_bytes  # the live heap at the start of the last cycle
-        if growth is not None and growth.is_job:
-            self._start_empty(float(growth.job_bytes[0]))
+        self.job = growth if growth is not None and growth.is_job else None
+        if self.job is not None:
+            self._start_empty(float(self.job.job_bytes[0]))
         self.machine = Machine(p.gomaxprocs, self.heap)
         if p.pools:
             self.machine.pools = PoolRun(

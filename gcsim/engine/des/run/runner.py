@@ -165,7 +165,7 @@ class _Run:
         """
         self._most_cycles = most_cycles
         self.process.start()
-        if self._job is not None or self._plan.warm_up_over(0, 0.0):
+        if self.process.job is not None or self._plan.warm_up_over(0, 0.0):
             self._start_recording()
         self.env.process(self._collector.run())
         if math.isfinite(self._plan.duration_seconds):
@@ -203,8 +203,8 @@ class _Run:
             waited = waited + 1 if self.process.cycles == cycles else 0
             cycles = self.process.cycles
             if waited and not self._stop.triggered:
-                if self._job is not None:
-                    self._end_without_cycle(self._job)
+                if self.process.job is not None:
+                    self._end_without_cycle(self.process.job)
                 self._stop.succeed()
 
     def _end_without_cycle(self, growth: GrowthCourses) -> None:
@@ -213,12 +213,6 @@ class _Run:
         left = float(growth.job_bytes[0]) - self._worked_bytes
         pace = min(rates) if self.process.parameters.open_loop else rates[0]
         self.end = self._end_at(marked + left, since_ns + left / pace)
-
-    @property
-    def _job(self) -> GrowthCourses | None:
-        """The course of a job; None for a service."""
-        growth = self.process.growth
-        return growth if growth is not None and growth.is_job else None
 
     @property
     def _last_end(self) -> tuple[float, int]:
@@ -269,7 +263,7 @@ class _Run:
         A log does not show a cycle that the end of its job cuts.
         """
         growth, process = self.process.growth, self.process
-        if growth is None or (self._last_cycle is None and self._job is None):
+        if growth is None or (self._last_cycle is None and self.process.job is None):
             return run_has_ended
         marked, since_ns = self._last_end
         worked = process.machine.allocated_bytes - process.epoch_allocated_bytes
