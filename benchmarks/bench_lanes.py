@@ -1,7 +1,9 @@
 """How fast runs are simulated, compared with the same pacer rules driven cycle by cycle, in Python and in Go.
 
 ``python -m benchmarks.bench_lanes [MODEL]`` simulates 20 x 10 settings x 8 replicas x 10 minutes, and 1,000
-settings x 16 replicas x 10 minutes, each as one sweep in this process. It prints for each sweep
+settings x 16 replicas x 10 minutes, each as a sweep of a new process. With the extra ``gcsim[fast]`` it does so without
+kernels, with kernels that are compiled, and with kernels whose machine code an earlier process kept; and again in that
+process, as for the next service of ``gcsim sweep MODELS...``. It prints for each sweep
 
 - CPU seconds;
 - raw speed: GC cycles a second of the engine alone, with every lane simulated;
@@ -14,15 +16,20 @@ settings x 16 replicas x 10 minutes, each as one sweep in this process. It print
 Last it prints the highest resident memory of a process that sweeps a million lanes.
 """
 
+import multiprocessing
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.go_pacer import steps_per_second
 from experiments import toolchains
+from gcsim.engine.lanes.kernels import native
 from gcsim.engine.lanes.run import MAX_STEADY_CYCLES, run_lanes
 from gcsim.engine.simulate import lanes_for
 from gcsim.goruntime.pacer_state import MarkResult, PacerState
@@ -90,6 +97,30 @@ def sweep_speed(
         effective_per_second=in_sums * replicas / cpu_s,
         stood_for_per_second=stood_for / cpu_s,
     )
+
+
+def sweeps_of_a_process(
+    name: str, gogc: str, limits: str, replicas: int, code_folder: str | None
+) -> tuple[Sweeping, Sweeping]:
+    """The first and the second sweep of a new process; kernels keep their code in the folder, None for no kernels."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(_two_sweeps, name, gogc, limits, replicas, code_folder).result()
+
+
+def _two_sweeps(
+    name: str, gogc: str, limits: str, replicas: int, code_folder: str | None
+) -> tuple[Sweeping, Sweeping]:
+    if code_folder is None:
+        native.is_available = lambda: False  # type: ignore[assignment]
+    else:
+        os.environ["XDG_CACHE_HOME"] = code_folder
+    model = Model.load(name)
+    settings = grid(model, gogc, limits)
+    first, second = (
+        sweep_speed(model, settings, replicas=replicas, duration_seconds=DURATION_SECONDS) for _ in range(2)
+    )
+    return first, second
 
 
 def scalar_cycles_per_second(cycles: int) -> float:
@@ -178,9 +209,14 @@ def main() -> None:
     ten = f"off,{live_mib * 3 // 2}MiB:{live_mib * 8}MiB:9"
     many = f"off,{live_mib * 3 // 2}MiB:{live_mib * 16}MiB:24"
     for gogc, limits, replicas in (("25:800:20", ten, 8), ("25:800:40", many, 16)):
-        settings = grid(model, gogc, limits)
-        speed = sweep_speed(model, settings, replicas=replicas, duration_seconds=DURATION_SECONDS)
-        print(report(speed, pacers), flush=True)
+        with tempfile.TemporaryDirectory() as code_folder:
+            kinds: list[tuple[str, str | None]] = [("NumPy alone", None)]
+            if native.is_available():
+                kinds += [("with kernels, compiled", code_folder), ("with kernels, kept code", code_folder)]
+            for kind, folder in kinds:
+                first, second = sweeps_of_a_process(name, gogc, limits, replicas, folder)
+                print(f"{kind}: {report(first, pacers)}", flush=True)
+            print(f"the next sweep of that process: {report(second, pacers)}", flush=True)
     print(f"a million lanes: {peak_memory_mib(name, 250, 16):.0f} MiB of resident memory at most")
     print(f"numpy {np.__version__}")
 

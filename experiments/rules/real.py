@@ -11,7 +11,7 @@ from experiments.capture import CapturedRun, load_run
 from experiments.rules.study import Observed, Predicted
 from experiments.software.cases import CASE, Places
 from experiments.software.contained import Contained, ContainedPlan, run_contained
-from experiments.software.matrix import CAPTURES, LOAD_SECONDS, plan_of
+from experiments.software.matrix import CAPTURES, plan_of
 from experiments.software.regret import PROCS, gc_cpu_fraction
 from experiments.software.run import data_folder
 from gcsim.calibration.settings.log_settings import Overrides
@@ -51,7 +51,11 @@ class RealCase:
 
     def simulated(self) -> Plan:
         """A job is simulated to its end, a server for the time of its load."""
-        seconds = self._captured().info.wall_seconds if CASE[self.program].is_job else LOAD_SECONDS
+        seconds = (
+            self._captured().info.wall_seconds
+            if CASE[self.program].is_job
+            else CASE[self.program].load_seconds
+        )
         assert seconds is not None
         return Plan(duration_seconds=seconds)
 
@@ -83,7 +87,7 @@ class RealCase:
             run = run_contained(
                 ContainedPlan(
                     case=case, environment=environment, limit_bytes=rule.memory_mib * MIB, log=log,
-                    seconds=_MOST_TIMES / usual_hz if case.is_job else LOAD_SECONDS, load=load,
+                    seconds=_MOST_TIMES / usual_hz if case.is_job else case.load_seconds, load=load,
                     wrapper=tuple(wrapper),
                 )
             )  # fmt: skip

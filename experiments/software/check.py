@@ -8,7 +8,7 @@ from experiments.software.page import PAGE, software_page
 from experiments.software.results import FOLDER, load, load_regret
 from experiments.software.study import SOURCES, Row, study
 
-LABELS = {"nats-stream", "rclone-serve", "go-compile"}  # a small part of each kind
+LABELS = {"nats-stream-long", "rclone-serve", "go-compile"}  # a small part of each kind
 _MARGIN = 0.02  # relative: the rounding of another NumPy, and no more
 
 

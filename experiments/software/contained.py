@@ -43,7 +43,6 @@ class ContainedPlan:
     environment: Mapping[str, str]  # GOGC, GOMEMLIMIT, GOMAXPROCS
     limit_bytes: int | None  # of the cgroup
     seconds: float  # of the measured load, or the longest time of a job
-    warm_seconds: float = 2.0
     load: tuple[str, ...] = ()  # options of the load that replace the case's
     log: Path | None = None  # of the program's standard error
     drops_cache: bool = True  # the page cache of the program and its data is dropped first
@@ -114,9 +113,11 @@ def _server(wanted: ContainedPlan, data: Path, own: MemoryCgroup, process: _Proc
             await_port(process, wanted.case.port, seconds=_START_SECONDS)
         except InputError:
             return "stalls" if process.poll() is None else "failed", 0.0, 0, None
-        command = load_command(wanted.case, data, warm_seconds=wanted.warm_seconds, seconds=wanted.seconds)
+        command = load_command(
+            wanted.case, data, warm_seconds=wanted.case.warm_seconds, seconds=wanted.seconds
+        )
         command += ["-give-up", f"{_GIVE_UP_SECONDS:g}s", *wanted.load]
-        most = wanted.warm_seconds + wanted.seconds + 6 * _GIVE_UP_SECONDS
+        most = wanted.case.warm_seconds + wanted.seconds + 6 * _GIVE_UP_SECONDS
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=most)
         except subprocess.TimeoutExpired:

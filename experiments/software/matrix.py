@@ -9,7 +9,6 @@ from experiments.software.cases import CASES, Case
 from gcsim.units import MIB
 
 CAPTURES = unpacked(Path(__file__).parent / "captures")
-LOAD_SECONDS = 10.0
 _ORDER = ((2, 1), (1, 1), (2, 2), (1, 2))  # (GOMAXPROCS, repeat)
 
 
@@ -23,7 +22,7 @@ def plan_of(case: Case, setting: tuple[int | None, int | None], procs: int, repe
         gogc=gogc,
         gomemlimit_bytes=None if limit_mib is None else limit_mib * MIB,
         gomaxprocs=procs,
-        duration_seconds=LOAD_SECONDS,
+        duration_seconds=case.load_seconds,
         repeat=repeat,
     )
 

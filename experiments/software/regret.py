@@ -18,7 +18,7 @@ from typing import Any
 from experiments.capture import RunPlan, held, is_captured, load_run
 from experiments.software.cases import CASE, Case, Places
 from experiments.software.contained import ContainedPlan, run_contained
-from experiments.software.matrix import LOAD_SECONDS, plan_of
+from experiments.software.matrix import plan_of
 from experiments.software.recommended import gcsim_output
 from experiments.software.run import SoftwarePlan, capture_software, data_folder
 from experiments.software.study import EMPTY_BYTES, MOST_FOREIGN_CPU
@@ -124,7 +124,7 @@ def _recommended(case: Case, evidence: str, budget: str, out: Path, lock: Path |
             environment = plan.settings.environment | {"GOMAXPROCS": str(PROCS), "GODEBUG": "gctrace=1"}
             contained = ContainedPlan(
                 case=case, environment=environment, limit_bytes=memory * MIB, log=log,
-                seconds=_MOST_JOB_SECONDS if case.is_job else LOAD_SECONDS,
+                seconds=_MOST_JOB_SECONDS if case.is_job else case.load_seconds,
             )  # fmt: skip
             run = run_contained(contained)
             job_seconds = 1.0 / run.answers_hz if case.is_job and run.answers_hz > 0 else None

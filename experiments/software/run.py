@@ -37,7 +37,6 @@ class SoftwarePlan:
 
     case: Case
     plan: RunPlan
-    warm_seconds: float = 2.0  # load before the measured time
     lock: Path | None = None  # held while the program runs
 
 
@@ -101,7 +100,7 @@ def _serve(wanted: SoftwarePlan, data: Path, process: subprocess.Popen[bytes]) -
     try:
         await_port(process, case.port)
         command = load_command(
-            case, data, warm_seconds=wanted.warm_seconds, seconds=wanted.plan.duration_seconds
+            case, data, warm_seconds=case.warm_seconds, seconds=wanted.plan.duration_seconds
         )
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MOST_SECONDS)

@@ -41,7 +41,7 @@ class Program:
     def held_out(self) -> bool:
         """Whether no form, prior or width was chosen on it."""
         if self.case is not None:
-            return self.case.split == "held out"
+            return self.case.split in ("held out", "short")
         return not LOAD[self.name].design
 
 

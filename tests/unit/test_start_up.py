@@ -9,7 +9,7 @@ import pytest
 
 from gcsim.cli.main import run
 
-HEAVY = ("google", "matplotlib", "multiprocessing", "numpy", "rich", "scipy", "simpy")
+HEAVY = ("google", "llvmlite", "matplotlib", "multiprocessing", "numpy", "rich", "scipy", "simpy")
 ONE_SHORT_RUN = ("order-service", "--duration", "5s", "--replicas", "1")
 GRID = ("--gogc", "50,100")
 _PROGRAM = (

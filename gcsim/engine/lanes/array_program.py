@@ -4,21 +4,18 @@ The function is the one source. The first call records its array operations (``a
 same path run a generated Python function that makes these NumPy calls and nothing else: no calls of rules, no records
 in between, no operation twice. So their results have the same bytes. Operations on values that stay the same for a
 lane are made once. A test of a value, such as ``full.any()``, becomes an ``if``; a call that takes an unknown branch
-is recorded too.
+is recorded too. With the extra ``fast``, ``kernels`` compiles stretches of the program.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-import numpy as np
+from gcsim.engine.lanes.array_recording import CannotRecordError, record
+from gcsim.engine.lanes.array_text import Node, UnknownBranchError, Writer, python_function
+from gcsim.engine.lanes.array_values import Values
+from gcsim.engine.lanes.kernels.policy import KernelPolicy
 
-from gcsim.engine.lanes.array_recording import CannotRecordError, Made, Path, record
-from gcsim.engine.lanes.array_values import Constant, Form, Leaf, Name, Operation, Values
-
-# NumPy reads a keyword more slowly than a third argument, which it deprecates for these
-_NEED_KEYWORD = (np.maximum, np.minimum)
 _MOST_PATHS = 24  # a function with more is no program: each one is recorded, which is slow
 
 _LEAST_CALLS = (
@@ -29,21 +26,7 @@ _RECORDED_EACH = 2  # of the calls with an unknown branch: some branches are tak
 Fixed = TypeVar("Fixed")
 Varying = TypeVar("Varying")
 Result = TypeVar("Result")
-Kept = dict[Name, Any]  # values that follow from the fixed arguments alone
-
-
-@dataclass(slots=True)
-class _Node:
-    """A stretch of a program without tests, and the test at its end or the result."""
-
-    steps: list[Name]
-    test: Name | None = None
-    branches: dict[bool, "_Node"] | None = None
-    result: Any = None
-
-
-class UnknownBranchError(Exception):
-    """A test had an outcome that is not recorded."""
+Kept = dict[Any, Any]  # by name: values that follow from the fixed arguments alone
 
 
 class ArrayProgram(Generic[Fixed, Varying, Result]):
@@ -52,15 +35,36 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
     def __init__(self, function: Callable[[Fixed, Varying], Result]) -> None:
         self._function = function
         self._values = Values()
-        self._root: _Node | None = None
+        self._root: Node | None = None
         self._replay: Callable[[Fixed, Varying, Kept], Result] | None = None
+        self._with_kernels: Callable[[Fixed, Varying, Kept], Result] | None = None  # a faster replay
+        self._kernel_calls = 0
+        self.policy = KernelPolicy()
         self.paths = 0  # that are recorded
         self._unknown = 0  # calls that took an unknown branch
         self.recordable = True  # False after an operation that cannot be recorded
 
     def __call__(self, fixed: Fixed, varying: Varying, kept: Kept) -> Result:
         """The function's result. ``kept`` is empty at first, and belongs to ``fixed``."""
-        if self._replay is not None:
+        with_kernels = self._with_kernels
+        if with_kernels is not None:
+            self._kernel_calls += 1
+            try:
+                return with_kernels(fixed, varying, kept)
+            except (UnknownBranchError, FloatingPointError):  # the calls below say what is wrong
+                if self.policy.refused(self._kernel_calls):
+                    self._with_kernels = None
+        began = perf_counter()
+        result = self._without_kernels(fixed, varying, kept)
+        if self._root is not None and self.policy.made_call(perf_counter() - began, self._values):
+            self._with_kernels, self._kernel_calls = self.policy.program(self._root, self._values), 0
+        return result
+
+    def _without_kernels(self, fixed: Fixed, varying: Varying, kept: Kept) -> Result:
+        if self._root is not None and self.policy.needs_numpy():
+            if self._replay is None:
+                text, constants = Writer(self._values).program(self._root)
+                self._replay = python_function(text)(constants)
             try:
                 return self._replay(fixed, varying, kept)
             except UnknownBranchError:
@@ -73,7 +77,10 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
         except CannotRecordError:
             self.recordable = False
             return self._function(fixed, varying)
-        self._add(path)
+        self.paths += 1
+        self._root = _merged(self._root, path.steps, path.result)
+        self._replay = None
+        self.policy.path_found()
         return result  # type: ignore[no-any-return]
 
     def _records_next(self) -> bool:
@@ -81,19 +88,12 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
         pays = self._unknown > _LEAST_CALLS and self._unknown % _RECORDED_EACH == 0
         return pays and self.recordable and self.paths < _MOST_PATHS
 
-    def _add(self, path: Path) -> None:
-        """Adds a recorded path to the program."""
-        self.paths += 1
-        self._root = _merged(self._root, path.steps, path.result)
-        text, constants = _Writer(self._values).program(self._root)
-        self._replay = _compiled(text)(constants)
 
-
-def _merged(node: _Node | None, steps: list[Any], result: Any) -> _Node:
+def _merged(node: Node | None, steps: list[Any], result: Any) -> Node:
     """The tree with one more path."""
     place = next((i for i, step in enumerate(steps) if isinstance(step, tuple)), None)
     if node is None:
-        node = _Node(steps=list(steps[:place]))
+        node = Node(steps=list(steps[:place]))
         if place is None:
             node.result = result
     if place is not None:
@@ -101,183 +101,3 @@ def _merged(node: _Node | None, steps: list[Any], result: Any) -> _Node:
         node.branches = node.branches or {}
         node.branches[outcome] = _merged(node.branches.get(outcome), steps[place + 1 :], result)
     return node
-
-
-@lru_cache(maxsize=256)
-def _compiled(text: str) -> Callable[[dict[str, Any]], Callable[..., Any]]:
-    code = compile(text, "<array program>", "exec")
-
-    def with_constants(constants: dict[str, Any]) -> Callable[..., Any]:
-        names = dict(constants)
-        exec(code, names)
-        found: Callable[..., Any] = names["program"]
-        return found
-
-    return with_constants
-
-
-_Free = list[tuple[str, Form | None]]  # variables, with the form of an array that may be overwritten
-
-
-class _Writer:
-    """Writes a program as Python text. Arrays that are no longer used take the results of later operations."""
-
-    def __init__(self, values: Values) -> None:
-        self._values = values
-        self._lines: list[str] = []
-        self._constants: dict[str, Any] = {
-            "UnknownBranchError": UnknownBranchError,
-            "errstate": np.errstate,
-            "fixed_value": values.fixed_value,
-        }
-        self._constant_names: dict[Any, str] = {}
-        self._made = 0
-        self._uses: dict[int, set[Name]] = {}  # of a node with its branches
-
-    def program(self, root: _Node) -> tuple[str, dict[str, Any]]:
-        """(text that defines ``program``, its global names)."""
-        self._lines = ["def program(fixed, varying, kept):"]
-        self._write(root, {}, [], "    ")
-        return "\n".join(self._lines), self._constants
-
-    def _write(self, node: _Node, names: dict[Name, str], free: _Free, indent: str) -> None:
-        """Writes a node; ``names`` are the variables that hold values, ``free`` those whose value is not used again."""
-        for step, later in zip(node.steps, self._needed(node), strict=True):
-            if step in later and step not in names and not self._values.is_fixed[step]:
-                self._set(step, names, free, indent)
-            for one in [x for x in names if x not in later]:
-                free.append((names.pop(one), self._reusable(one)))
-        if node.test is None:
-            self._lines.append(f"{indent}return {self._result(node.result, names, indent)}")
-            return
-        test = self._variable(node.test, names, indent)
-        branches = node.branches or {}
-        for outcome in (True, False):
-            self._lines.append(f"{indent}if {test}:" if outcome else f"{indent}else:")
-            if outcome in branches:
-                self._write(branches[outcome], dict(names), list(free), indent + " ")
-            else:
-                self._lines.append(f"{indent} raise UnknownBranchError")
-
-    def _reusable(self, name: Name) -> Form | None:
-        """The form of a value whose memory is its own; None if it may be used elsewhere."""
-        values = self._values
-        shared = isinstance(values.made[name], Leaf) or values.is_fixed[name] or name in values.viewed
-        return values.forms[name] if values.forms[name].is_array and not shared else None
-
-    def _needed(self, node: _Node) -> list[set[Name]]:
-        """The values that are used after each step of a node."""
-        after = set(self._used_at_end(node))
-        found = []
-        for step in reversed(node.steps):
-            found.append(set(after))
-            if step in after:  # an operation whose value is not used is left out
-                after |= self._used_by(step)
-        return found[::-1]
-
-    def _used_at_end(self, node: _Node) -> set[Name]:
-        if node.test is None:
-            return set(_made_in(node.result))
-        found = {node.test}
-        for branch in (node.branches or {}).values():
-            if id(branch) not in self._uses:
-                uses = set(self._used_at_end(branch))
-                for step in reversed(branch.steps):
-                    uses |= self._used_by(step) if step in uses else set()
-                self._uses[id(branch)] = uses
-            found |= self._uses[id(branch)]
-        return found
-
-    def _used_by(self, name: Name) -> set[Name]:
-        """The values that a step takes; a value of fixed arguments alone is made where it is used."""
-        value = self._values.made[name]
-        return set() if isinstance(value, Leaf) or self._values.is_fixed[name] else set(value.inputs)
-
-    def _set(self, name: Name, names: dict[Name, str], free: _Free, indent: str) -> None:
-        """Writes the lines that make a value."""
-        value, form = self._values.made[name], self._values.forms[name]
-        assert isinstance(value, Operation)
-        text = self._call(value, names, indent)
-        place = next((i for i in reversed(range(len(free))) if free[i][1] == form), None)
-        if isinstance(value.call, np.ufunc) and place is not None:
-            names[name] = free.pop(place)[0]
-            word = "out=" if value.call in _NEED_KEYWORD or value.keywords else ""
-            self._lines.append(f"{indent}{_under(value)}{text[:-1]}, {word}{names[name]})")
-            return
-        place = next((i for i in reversed(range(len(free))) if free[i][1] is None), None)
-        names[name] = self._new_variable() if place is None else free.pop(place)[0]
-        self._lines.append(f"{indent}{_under(value)}{names[name]} = {text}")
-
-    def _call(self, value: Operation, names: dict[Name, str], indent: str) -> str:
-        parts = [
-            self._variable(one, names, indent) if isinstance(one, int) else self._constant(one)
-            for one in value.arguments
-        ]
-        parts += [f"{key}={self._constant(one)}" for key, one in value.keywords]
-        return f"{self._constant(Constant(value.call))}({', '.join(parts)})"
-
-    def _variable(self, name: Name, names: dict[Name, str], indent: str) -> str:
-        """The variable that holds a value; writes lines that read or make it if it has none."""
-        if name in names:
-            return names[name]
-        variable, value = self._new_variable(), self._values.made[name]
-        if isinstance(value, Leaf):
-            self._lines.append(f"{indent}{variable} = {value.text}")
-        else:
-            self._lines.append(f"{indent}if ({variable} := kept.get({name})) is None:")
-            self._lines.append(f"{indent} {variable} = fixed_value({name}, fixed, kept)")
-        names[name] = variable
-        return variable
-
-    def _new_variable(self) -> str:
-        self._made += 1
-        return f"v{self._made}"
-
-    def _constant(self, constant: Constant) -> str:
-        value = constant.value
-        if value is None or type(value) in (bool, tuple):
-            return repr(value)
-        if constant.key not in self._constant_names:
-            text = f"c{len(self._constant_names)}"
-            self._constant_names[constant.key] = text
-            # NumPy converts a Python number at each use
-            self._constants[text] = _as_array(value)
-        return self._constant_names[constant.key]
-
-    def _result(self, record: Any, names: dict[Name, str], indent: str) -> str:
-        """An expression that makes the record of the result."""
-        if isinstance(record, Made):
-            return self._variable(record.name, names, indent)
-        if isinstance(record, tuple):
-            parts = [self._result(one, names, indent) for one in record]
-            if hasattr(record, "_fields"):
-                return f"{self._constant(Constant(type(record)))}({', '.join(parts)})"
-            return f"({''.join(part + ',' for part in parts)})"
-        if is_dataclass(record) and not isinstance(record, type):
-            made = [
-                f"{f.name}={self._result(getattr(record, f.name), names, indent)}" for f in fields(record)
-            ]
-            return f"{self._constant(Constant(type(record)))}({', '.join(made)})"
-        return self._constant(Constant(record))
-
-
-def _as_array(value: Any) -> Any:
-    return np.array(value) if isinstance(value, np.float64 | np.int64) else value
-
-
-def _under(value: Operation) -> str:
-    """The context of an operation whose errors NumPy handles in another way than the caller's."""
-    if not value.errors:
-        return ""
-    return f"with errstate({', '.join(f'{key}={how!r}' for key, how in value.errors)}): "
-
-
-def _made_in(record: Any) -> list[Name]:
-    """The names of the arrays of a result."""
-    if isinstance(record, Made):
-        return [record.name]
-    if isinstance(record, tuple):
-        return [name for one in record for name in _made_in(one)]
-    if is_dataclass(record) and not isinstance(record, type):
-        return [name for f in fields(record) for name in _made_in(getattr(record, f.name))]
-    return []

@@ -103,6 +103,9 @@ class Leaf:
         return record
 
 
+ONE = "one"  # the shape of an array of one element, which an operation repeats for each element of others
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """The type and shape of a value. Equal forms have equal shapes in each call, whatever the number of lanes."""
@@ -148,6 +151,9 @@ class Values:
         if isinstance(value, Leaf):
             return "lanes"
         shapes = {self.forms[one].shape for one in value.inputs} - {None}
+        if value.call is sliced and value.arguments[1] == Constant((None, 1, None)):
+            return ONE
+        shapes = shapes - {ONE} or shapes
         if value.call is operator.getitem:
             return self.forms[list(value.inputs)[-1]].shape
         if value.call is put:

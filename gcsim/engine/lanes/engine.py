@@ -41,7 +41,9 @@ class LaneEngine:
         seed: int,
         controller: Controller = FIXED_SETTING,
         growth: GrowthCourses | None = None,
+        expected_cycles: float = 0.0,
     ) -> None:
+        self._expected_cycles = expected_cycles  # of each lane, which decides how much preparation pays
         self.profile = profile
         self._controller = controller
         self.growth = growth
@@ -152,6 +154,7 @@ class LaneEngine:
                 before.bounds is not None,
                 cycle=_ByParameters(self._cycle()),
             )
+            self._program.policy.expect(self._expected_cycles, self.parameters.lanes)
         return self._program(self._given, before, self._kept)
 
     def _cycle(self, growth: GrowthCourses | None = None) -> Cycle:

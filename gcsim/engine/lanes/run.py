@@ -52,7 +52,7 @@ def lane_engine(
         )
     return LaneEngine(
         parameters, profile=model.profile, scatter=model.scatter, rules=supported_rules(go), seed=plan.seed,
-        controller=plan.controller, growth=growth,
+        controller=plan.controller, growth=growth, expected_cycles=lane_cycles(model, plan),
     )  # fmt: skip
 
 
