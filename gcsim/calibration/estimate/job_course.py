@@ -74,7 +74,7 @@ class JobRun:
 
 def job_clock_seconds(evidence: Evidence) -> FloatArray:
     """Each cycle's start by the work of the job since its process started, over the mean rate of the log."""
-    before = float(evidence.heap_start_bytes[0]) / mean_rate(evidence)
+    before = max(float(evidence.heap_start_bytes[0]), 1.0) / mean_rate(evidence)
     seconds: FloatArray = clock_seconds(evidence, "work") + before
     return seconds
 
