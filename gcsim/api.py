@@ -8,9 +8,16 @@ from typing import Any
 
 from gcsim.calibration.calibrate import Calibration
 from gcsim.calibration.checks.verdict import Diagnosis, diagnose_logs, with_verdict
+from gcsim.calibration.estimate.load_test import FittedRequests, with_load_test
 from gcsim.calibration.estimate.loop import LoopDetection
-from gcsim.calibration.estimate.requests import loop_of, result_file, with_requests
+from gcsim.calibration.estimate.requests import (
+    loop_of,
+    result_file,
+    speed_memory_seconds,
+    with_requests,
+)
 from gcsim.calibration.evidence import Evidence
+from gcsim.calibration.load_test import LoadTest
 from gcsim.calibration.memory.readings.source import MemoryReadings
 from gcsim.calibration.pooling import PooledCalibration
 from gcsim.calibration.pooling import calibrate_logs as estimate
@@ -33,11 +40,12 @@ _TRACE = "log"  # the name of a log without a path
 class CalibratedService:
     """A calibrated model with its diagnosis, traces and self-checks."""
 
-    model: Model  # with its assessment; with requests if a load driver's result file is next to the log
+    model: Model  # with its assessment; with requests of a load test or of a result file next to the log
     diagnosis: Diagnosis
     traces: Mapping[str, Trace]  # by name of the log
     several: PooledCalibration  # each log's own calibration
     checks: Mapping[str, Validation | None]  # the model's comparison with each log, the reference first
+    requests: FittedRequests | None = None  # the fit to a load test
 
     @property
     def reference(self) -> str:
@@ -160,12 +168,13 @@ def calibrate_service(
     name: str | None = None,
     overrides: Overrides | Mapping[str, Overrides] | None = None,
     readings: MemoryReadings | None = None,
+    load_test: LoadTest | None = None,
     fit_check: bool = True,
 ) -> CalibratedService:
     """One calibrated model of the service that wrote the logs, with its verdict and self-checks.
 
     ``logs`` are paths, or traces by their path. ``overrides`` apply to all logs, or to each log by its name.
-    ``readings`` are of the process's memory, for a single log. Without
+    ``readings`` are of the process's memory, for a single log, and ``load_test`` is of its requests. Without
     ``fit_check`` the model is not compared with its logs, and the verdict does not include that comparison. Raises
     InputError, naming the log, if calibration refuses a log or the logs are not of one service.
     """
@@ -175,6 +184,8 @@ def calibrate_service(
             "a reading of memory belongs to one run: calibrate the log of that run alone, or calibrate all logs"
             " without the reading and give it to gcsim recommend"
         )
+    if load_test is not None and len(named) > 1:
+        raise InputError("--requests: a load test belongs to one run; calibrate the log of that run alone")
     stated = {log: _stated(log, overrides) for log in named}
     traces = {
         log: one if isinstance(one, Trace) else read_source(fspath(one), stated=stated[log])
@@ -183,10 +194,16 @@ def calibrate_service(
     found = estimate(traces, name=name or _service_name(traces), overrides=stated, readings=readings)
     diagnosis, checks = diagnose_logs(traces, found, fit_check=fit_check)
     model = with_verdict(found.model, diagnosis)
-    result = result_file(found.reference)
-    if result is not None:
+    fitted = None
+    if load_test is not None:
+        model, fitted = with_load_test(
+            model, load_test, host_memory_seconds=speed_memory_seconds(found.of_reference.evidence)
+        )
+    elif (result := result_file(found.reference)) is not None:
         model = with_requests(model, result, found.of_reference.evidence)
-    return CalibratedService(model=model, diagnosis=diagnosis, traces=traces, several=found, checks=checks)
+    return CalibratedService(
+        model=model, diagnosis=diagnosis, traces=traces, several=found, checks=checks, requests=fitted
+    )
 
 
 def _name_of(log: Log) -> str:

@@ -11,8 +11,8 @@ from experiments.capture import CapturedRun, load_run
 from experiments.rules.study import Observed, Predicted
 from experiments.software.cases import CASE, Places
 from experiments.software.contained import Contained, ContainedPlan, run_contained
-from experiments.software.matrix import CAPTURES, plan_of
-from experiments.software.regret import PROCS, gc_cpu_fraction
+from experiments.software.matrix import CAPTURES, PROCS, plan_of
+from experiments.software.regret import gc_cpu_fraction
 from experiments.software.run import data_folder
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.capture.disk import read_ahead_kib

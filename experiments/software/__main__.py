@@ -11,10 +11,19 @@ import sys
 from pathlib import Path
 
 from experiments.capture import is_captured
+from experiments.software.constrained_rows import constrained_rows, grid_rows
 from experiments.software.matrix import CAPTURES, plans
 from experiments.software.page import PAGE, software_page
 from experiments.software.regret import capture_regret, regret_rows
-from experiments.software.results import FOLDER, load, load_regret, save, save_regret
+from experiments.software.results import (
+    FOLDER,
+    load,
+    load_constrained,
+    load_regret,
+    save,
+    save_constrained,
+    save_regret,
+)
 from experiments.software.run import SoftwarePlan, capture_software
 from experiments.software.study import study
 from experiments.software.summary import SPLITS, errors_table
@@ -49,7 +58,10 @@ def _report(options: argparse.Namespace) -> None:
         if not options.from_table:
             save(study(plans(set()), options.out), FOLDER)
             save_regret(regret_rows(set(), options.out), FOLDER)
-        write_text_atomically(PAGE, software_page(load(FOLDER), load_regret(FOLDER)))
+            save_constrained(constrained_rows(options.out), grid_rows(options.out), FOLDER)
+        write_text_atomically(
+            PAGE, software_page(load(FOLDER), load_regret(FOLDER), *load_constrained(FOLDER))
+        )
         return
     found = study(plans(set(options.labels)), options.out)
     for split in SPLITS:

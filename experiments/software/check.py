@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from experiments.software.matrix import CAPTURES, plans
 from experiments.software.page import PAGE, software_page
-from experiments.software.results import FOLDER, load, load_regret
+from experiments.software.results import FOLDER, load, load_constrained, load_regret
 from experiments.software.study import SOURCES, Row, study
 
 LABELS = {"nats-stream-long", "rclone-serve", "go-compile"}  # a small part of each kind
@@ -14,7 +14,9 @@ _MARGIN = 0.02  # relative: the rounding of another NumPy, and no more
 
 def page_faults() -> list[str]:
     """A sentence if the page is not the one that the committed tables give."""
-    if PAGE.read_text(encoding="utf-8") == software_page(load(FOLDER), load_regret(FOLDER)):
+    if PAGE.read_text(encoding="utf-8") == software_page(
+        load(FOLDER), load_regret(FOLDER), *load_constrained(FOLDER)
+    ):
         return []
     return [f"{PAGE.name} is not what `python -m experiments.software report --from-table` writes"]
 

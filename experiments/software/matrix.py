@@ -9,6 +9,7 @@ from experiments.software.cases import CASES, Case
 from gcsim.units import MIB
 
 CAPTURES = unpacked(Path(__file__).parent / "captures")
+PROCS = 2  # of recommended settings and their grid
 _ORDER = ((2, 1), (1, 1), (2, 2), (1, 2))  # (GOMAXPROCS, repeat)
 
 

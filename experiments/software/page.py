@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.software.cases import CASES, Case
+from experiments.software.constrained_page import constrained_section, times_section
+from experiments.software.constrained_rows import Row as ConstrainedRow
 from experiments.software.packages import PACKAGES
 from experiments.software.regret import Row as RegretRow
 from experiments.software.regret_page import regret_section
@@ -29,10 +31,19 @@ _FIRST_LOOK = (
 _SHORT_NAMES = SHORT_NAMES | {"anonymous_peak_bytes": "anonymous"}
 
 
-def software_page(study: Study, regret: Sequence[RegretRow]) -> str:
+def software_page(
+    study: Study, regret: Sequence[RegretRow], constrained: Sequence[ConstrainedRow], times: Sequence[Row]
+) -> str:
     """The page."""
-    parts = [*_head(study), *_errors(study), *_programs(study), *regret_section(regret), *_worst(study)]
-    return "\n".join([*parts, *_left_out(study)]).rstrip() + "\n"
+    parts = [
+        *_head(study),
+        *_errors(study),
+        *_programs(study),
+        *times_section(times),
+        *regret_section(regret),
+    ]
+    parts += [*constrained_section(constrained), *_worst(study), *_left_out(study)]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def _head(study: Study) -> Lines:

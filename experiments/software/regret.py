@@ -6,7 +6,6 @@ A budget is kept if the kernel kills nothing and the program does its work at 0.
 outside the container: the machine's own speed changes by up to a third.
 """
 
-import gzip
 import json
 import math
 import tempfile
@@ -15,25 +14,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.capture import RunPlan, held, is_captured, load_run
-from experiments.software.cases import CASE, Case, Places
+from experiments.capture import CapturedRun, RunPlan, held, is_captured, load_run
+from experiments.software.cases import CASE, Case
 from experiments.software.contained import ContainedPlan, run_contained
-from experiments.software.matrix import plan_of
-from experiments.software.recommended import gcsim_output
-from experiments.software.run import SoftwarePlan, capture_software, data_folder
+from experiments.software.matrix import PROCS, plan_of
+from experiments.software.recommended import calibrated, recommend, reference
+from experiments.software.run import SoftwarePlan, capture_software
 from experiments.software.study import EMPTY_BYTES, MOST_FOREIGN_CPU
 from experiments.validation.observations import Observation, observe
 from gcsim.atomic import write_text_atomically
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.validation import observed_metrics
 from gcsim.calibration.window import working_window
-from gcsim.capture.disk import read_ahead_kib
 from gcsim.capture.info import CaptureInfo
 from gcsim.gctrace import read_gctrace
 from gcsim.priors.file_pages import FILE_HOT_SHARE_LARGE_READ_AHEAD, KERNEL_BYTES
 from gcsim.units import MIB
 
-PROCS = 2
 ANSWERS = "recommendations.json"
 LABELS = ("caddy-templates", "tsgo-check", "go-compile", "nats-stream", "rclone-serve", "hugo-build")
 #: The budget over the peak of RSS at GOGC=100.
@@ -112,27 +109,33 @@ def _recommended(case: Case, evidence: str, budget: str, out: Path, lock: Path |
     """Asks for a setting and runs the program at it, in a container of the budget; keeps both in one file."""
     key = _key(case, evidence, budget)
     memory = budget_mib(case, budget, out)
-    with held(lock):
-        answer = recommend(case, evidence, memory, out)
-    plan, before = _plan(case, answer), _answers(out).get(key)
+    with held(lock), tempfile.TemporaryDirectory() as place:
+        model = calibrated(case, evidence, out, Path(place))
+        answer = recommend(case, model, memory, out)
+    plan, before = plan_for(case, answer), _answers(out).get(key)
     outcome: dict[str, Any] = {}
     if before is not None and before["answer"]["settings"] == answer["settings"]:
         outcome = before["outcome"]
     elif plan is not None:
-        with held(lock), tempfile.TemporaryDirectory() as place:
-            log = Path(place) / "trace.log"
-            environment = plan.settings.environment | {"GOMAXPROCS": str(PROCS), "GODEBUG": "gctrace=1"}
-            contained = ContainedPlan(
-                case=case, environment=environment, limit_bytes=memory * MIB, log=log,
-                seconds=_MOST_JOB_SECONDS if case.is_job else case.load_seconds,
-            )  # fmt: skip
-            run = run_contained(contained)
-            job_seconds = 1.0 / run.answers_hz if case.is_job and run.answers_hz > 0 else None
-            gc_cpu = gc_cpu_fraction(log, job_seconds=job_seconds)
-            outcome = asdict(run) | {"gc_cpu_fraction": gc_cpu}
+        with held(lock):
+            outcome = contained_outcome(case, plan, memory)
     answers = _answers(out) | {key: {"answer": answer, "outcome": outcome}}
     write_text_atomically(out / ANSWERS, json.dumps(answers, indent=1) + "\n")
     yield f"{case.label}, {evidence}, {budget} ({memory} MiB): {plan and plan.name} {outcome.get('end', '')}"
+
+
+def contained_outcome(case: Case, plan: RunPlan, memory_mib: int | None) -> dict[str, Any]:
+    """The outcome of one run in a container of this size: ``Contained`` as a record, and its GC CPU."""
+    with tempfile.TemporaryDirectory() as place:
+        log = Path(place) / "trace.log"
+        environment = plan.settings.environment | {"GOMAXPROCS": str(PROCS), "GODEBUG": "gctrace=1"}
+        contained = ContainedPlan(
+            case=case, environment=environment, limit_bytes=None if memory_mib is None else memory_mib * MIB, log=log,
+            seconds=_MOST_JOB_SECONDS if case.is_job else case.load_seconds,
+        )  # fmt: skip
+        run = run_contained(contained)
+        job_seconds = 1.0 / run.answers_hz if case.is_job and run.answers_hz > 0 else None
+        return asdict(run) | {"gc_cpu_fraction": gc_cpu_fraction(log, job_seconds=job_seconds)}
 
 
 def gc_cpu_fraction(log: Path, *, job_seconds: float | None) -> float:
@@ -157,47 +160,20 @@ def _key(case: Case, evidence: str, budget: str) -> str:
     return f"{case.label}, {evidence}, {budget}"
 
 
-def _reference(case: Case) -> RunPlan:
-    return plan_of(case, (100, None), PROCS, 1)
-
-
 def budget_mib(case: Case, budget: str, out: Path) -> int:
     """The memory of the container, MiB."""
-    info = load_run(out / f"{_reference(case).name}.result.json").info
+    info = load_run(out / f"{reference(case).name}.result.json").info
     assert info.rss_peak_bytes is not None
     return math.ceil(BUDGETS[budget] * info.rss_peak_bytes / MIB)
 
 
-def recommend(case: Case, evidence: str, memory_mib: int, out: Path) -> dict[str, Any]:
-    """The answer of ``gcsim recommend``, from the run at GOGC=100: settings, verdicts and reasons."""
-    name = _reference(case).name
-    run = load_run(out / f"{name}.result.json")
-    with tempfile.TemporaryDirectory() as place:
-        log = Path(place) / "app.log"
-        log.write_bytes(gzip.decompress((out / f"{name}.log.gz").read_bytes()))
-        options = ["--job"] if case.is_job else []
-        options.append("--closed-loop" if run.result["loop"] == "closed" else "--open-loop")
-        if evidence == "capture":
-            disk = read_ahead_kib(Path(case.command(Places(data=data_folder(case), scratch=Path(place)))[0]))
-            replace(run.info, read_ahead_kib=disk).save(log.with_name("app.log.meta.json"))
-        else:
-            options += ["--go", str(run.info.go), "--gomaxprocs", str(PROCS)]
-        model = Path(place) / "app.toml"
-        gcsim_output("calibrate", str(log), "-o", str(model), *options, allowed=(0, 1))
-        extra = ["--duration", f"{run.info.wall_seconds:g}s"] if "growing" in case.label else []
-        memory = f"{memory_mib}MiB"
-        text = gcsim_output("recommend", str(model), "--memory", memory, "--json", *extra, allowed=(0, 1))
-    document = json.loads(text)
-    chosen = ("feasible", "settings", "verdicts", "reason", "memory")
-    return {"memory_mib": memory_mib} | {key: document.get(key) for key in chosen}
-
-
-def _plan(case: Case, answer: dict[str, Any]) -> RunPlan | None:
+def plan_for(case: Case, answer: dict[str, Any]) -> RunPlan | None:
+    """The run of an answer; None without a setting."""
     if not answer["feasible"]:
         return None
     settings = answer["settings"]
     limit = settings["gomemlimit_bytes"]
-    return replace(_reference(case), gogc=settings["gogc"], gomemlimit_bytes=limit)
+    return replace(reference(case), gogc=settings["gogc"], gomemlimit_bytes=limit)
 
 
 def regret_rows(labels: set[str], out: Path) -> Iterator[Row]:
@@ -207,17 +183,17 @@ def regret_rows(labels: set[str], out: Path) -> Iterator[Row]:
             continue
         case = CASE[label]
         answers = _answers(out)
-        observed = _observed_grid(case, out)
+        observed = observed_grid(case, out)
         for evidence in EVIDENCE:
             for budget in BUDGETS:
                 document = answers.get(_key(case, evidence, budget))
                 if document is not None:
-                    yield _row(case, evidence, budget, document, observed, _speed(case, out))
+                    yield _row(case, evidence, budget, document, observed, usual_speed(case, out))
 
 
-def _speed(case: Case, out: Path) -> float:
+def usual_speed(case: Case, out: Path) -> float:
     """Answers or jobs a second at GOGC=100 outside a container."""
-    return float(load_run(out / f"{_reference(case).name}.result.json").result["rate"])
+    return float(load_run(out / f"{reference(case).name}.result.json").result["rate"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,9 +202,10 @@ class GridRun:
 
     gc_cpu_fraction: float  # 0 for a run without a collection
     need_bytes: float  # anonymous, hot file pages and kernel memory
+    seconds: float  # p99 of the requests of a server, wall time of a job
 
 
-def _observed_grid(case: Case, out: Path) -> dict[tuple[int | None, int | None], GridRun]:
+def observed_grid(case: Case, out: Path) -> dict[tuple[int | None, int | None], GridRun]:
     """The usable runs of the grid by setting; a server's run of one or two collections shows no GC CPU."""
     found = {}
     for setting in grid(case):
@@ -237,14 +214,19 @@ def _observed_grid(case: Case, out: Path) -> dict[tuple[int | None, int | None],
             continue
         run = load_run(out / f"{plan.name}.result.json")
         if run.log.stat().st_size <= EMPTY_BYTES:
-            found[setting] = GridRun(gc_cpu_fraction=0.0, need_bytes=_need_bytes(run.info))
+            found[setting] = _grid_run(0.0, run)
             continue
         least = 1 if case.is_job else 2
         one = observe(plan, out, max_foreign_cpu=MOST_FOREIGN_CPU, min_cycles=least, is_job=case.is_job)
         if isinstance(one, Observation):
-            gc_cpu = one.metrics["gc_cpu_fraction"]
-            found[setting] = GridRun(gc_cpu_fraction=gc_cpu, need_bytes=_need_bytes(run.info))
+            found[setting] = _grid_run(one.metrics["gc_cpu_fraction"], run)
     return found
+
+
+def _grid_run(gc_cpu: float, run: CapturedRun) -> GridRun:
+    latencies, wall = run.result.get("latency_seconds"), run.info.wall_seconds or math.nan
+    seconds = wall if latencies is None else float(latencies["p99"])
+    return GridRun(gc_cpu_fraction=gc_cpu, need_bytes=_need_bytes(run.info), seconds=seconds)
 
 
 def _need_bytes(info: CaptureInfo) -> float:
@@ -266,7 +248,7 @@ def _row(
     memory = int(answer["memory_mib"])
     fitting = {setting: one for setting, one in observed.items() if one.need_bytes <= memory * MIB}
     best = min(fitting, key=lambda one: fitting[one].gc_cpu_fraction, default=None)
-    plan = _plan(case, answer)
+    plan = plan_for(case, answer)
     speed = outcome["answers_hz"] / usual_hz if outcome else math.nan
     end = outcome["end"] if outcome else "no setting is recommended"
     slow = f"ran at {speed:.0%} of its speed" if speed < SPEED_KEPT else ""

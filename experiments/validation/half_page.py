@@ -42,7 +42,8 @@ def _real_software(rows: Sequence[SoftwareRow]) -> Lines:
         "*capture*: calibrated on one run of `gcsim capture` at GOGC=100. *bare log*: on its log alone. *log and "
         "--rss*: with one reading of resident memory. *repeated run*: the distance between two real runs at the same "
         "setting. No prediction can be expected to come closer. [All data on real software](accuracy-software.md) has "
-        "each program and the recommended settings, run for real.",
+        "each program and the recommended settings, run for real, also with a bound on latency or on the time of a "
+        "job.",
         "",
     ]
 

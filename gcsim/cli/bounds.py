@@ -112,11 +112,16 @@ class Wanted:
         )
 
     def check(self, model: "Model") -> None:
-        """Raises InputError for a bound on requests of a model without requests."""
+        """Raises InputError for a bound on requests of a model without requests, or on the time of no job."""
         if "request_p99_seconds" in self.bounds and model.requests is None:
             raise InputError(
-                f"--max-request-p99: {model.name} has no requests, so their latency is unknown; calibrate with the"
-                " result of a load test next to the log, or leave the option out"
+                f"--max-request-p99: {model.name} has no requests, so their latency is unknown; run gcsim calibrate"
+                " with --requests and the result of a load test, or leave the option out"
+            )
+        if "job_wall_seconds" in self.bounds and model.growth.form != "job":
+            raise InputError(
+                f"--max-job-time: {model.name} is no job, so it has no end; run gcsim calibrate with --job if each log"
+                " is one whole run, or leave the option out"
             )
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcsim.cli.console import emit_json, emit_rich, note, note_written
+from gcsim.cli.console import emit, emit_json, emit_rich, note, note_written, wrap
 from gcsim.cli.evidence import ClosedLoopOption, JobOption, OpenLoopOption, loop_of
+from gcsim.cli.load_test import GivenLoadTest, fit_sentences, reads_load_test
 from gcsim.cli.logs import overrides_of, read_logs, warn_about
 from gcsim.cli.options import (
     JsonOption,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from gcsim.api import CalibratedService
 
 
+@reads_load_test()
 @reads_memory()
 def calibrate(
     logs: LogsArgument,
@@ -42,6 +44,7 @@ def calibrate(
     process: ProcessOption = None,
     *,
     given: GivenMemory,
+    tested: GivenLoadTest,
     figures: Annotated[
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Folder for PNG and SVG figures of the fit."),
@@ -62,7 +65,7 @@ def calibrate(
 
     loop = loop_of(open_loop=open_loop, closed_loop=closed_loop)
     stated = overrides_of(gogc=gogc, gomemlimit=gomemlimit, gomaxprocs=gomaxprocs, go=go, loop=loop, job=job)
-    readings = given.readings()
+    readings, load_test = given.readings(), tested.load_test()
     check_output(output)
     if figures is not None:
         check_folder(figures)
@@ -76,12 +79,18 @@ def calibrate(
     from gcsim.api import calibrate_service
 
     found = calibrate_service(
-        traces, name=printable(name or output.stem), overrides=stated, readings=readings
+        traces,
+        name=printable(name or output.stem),
+        overrides=stated,
+        readings=readings,
+        load_test=load_test,
     )
     if as_json:
         emit_json(found.to_json())
     else:
         _print(found, output, verbose=verbose)
+        if found.requests is not None and load_test is not None:
+            emit(wrap(fit_sentences(found.requests, load_test)))
     found.model.save(output)
     note(f"wrote {output}")
     if figures is not None:

@@ -25,7 +25,13 @@ from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.pooled import settled
 from gcsim.engine.replicas import Replicas, replicas_of, to_the_end
 from gcsim.engine.run import Run, Simulated
-from gcsim.engine.summary.intervals import distance, farthest, load_kind, prediction_interval
+from gcsim.engine.summary.intervals import (
+    distance,
+    farthest,
+    load_kind,
+    prediction_interval,
+    request_errors,
+)
 from gcsim.engine.summary.model_errors import Extrapolation
 from gcsim.engine.summary.totals import settings_in_force
 from gcsim.service.model import Model
@@ -138,7 +144,7 @@ def estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) -> 
     """
     metrics = found.metrics
     extrapolation = _extrapolation(model, settings, found)
-    load = load_kind(model)
+    load, of_requests = load_kind(model), request_errors(model, settings.gomaxprocs)
     estimates = {
         name: prediction_interval(
             name,
@@ -148,6 +154,7 @@ def estimated(model: Model, settings: Settings, found: Replicas, plan: Plan) -> 
             most=found.bounds.get(name),
             share=_anonymous_share(metrics) if name == "container_peak_bytes" else 1.0,
             sampling=found.sampling(name, plan.duration_seconds),
+            error=of_requests.get(name),
         )
         for name, values in metrics.items()
     }

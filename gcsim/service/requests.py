@@ -32,7 +32,12 @@ _RANGES = {
     "stall_share": (0.0, 0.9),
     "stall_seconds": (0.0, _MOST_SECONDS),
     "wake_seconds": (0.0, _MOST_SECONDS),
+    "wait_seconds": (0.0, _MOST_SECONDS),
+    "wait_sigma": (0.0, _MAX_SIGMA),
+    "gap_variation": (0.0, 1.0),
 }
+# fields that model files without a load test do not have, with their usual values
+_OF_LOAD_TESTS = {"wait_seconds": 0.0, "wait_sigma": 0.0, "gap_variation": 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,9 @@ class Requests:
     stall_share: float = 0.0  # share of requests' time on a P that the host takes away
     stall_seconds: float = 0.0013  # mean duration of such a stall, exponential
     wake_seconds: float = 0.0  # from an arrival with an idle P to its start: poller, wake-up, hand-over
+    wait_seconds: float = 0.0  # median time without a P: network, client, disk, backends; lognormal
+    wait_sigma: float = 0.0  # standard deviation of its log
+    gap_variation: float = 1.0  # of the gaps between bursts, deviation over mean: 1 is Poisson, 0 even
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -71,7 +79,8 @@ class Requests:
 
     def to_document(self) -> dict[str, float | int]:
         """The table of the model file."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in found.items() if value != _OF_LOAD_TESTS.get(name)}
 
 
 def requests_from_result(result: Mapping[str, Any], *, alloc_bytes_per_second: float) -> Requests:
@@ -119,16 +128,28 @@ def arrival_seconds(
 ) -> FloatArray:
     """The times of the next ``count`` arrivals after ``after_seconds``, ascending, shape (count,).
 
-    Bursts of geometric size arrive as a Poisson stream whose rate follows the profile's allocation factor. The factor
-    is constant between bursts, at its value at the burst before.
+    Bursts of geometric size arrive as a stream whose rate follows the profile's allocation factor. The factor
+    is constant between bursts, at its value at the burst before. Gaps are gamma distributed: exponential in a Poisson
+    stream, equal in an even one.
     """
     bursts = generator.geometric(1.0 / requests.burst_size, size=count)
     bursts = bursts[: int(np.searchsorted(np.cumsum(bursts), count)) + 1]
-    gaps = generator.exponential(requests.burst_size / rate_per_second, size=bursts.size)
+    gaps = _gaps(requests, generator, bursts.size, requests.burst_size / rate_per_second)
     times = after_seconds + np.cumsum(gaps)
     if not profile.is_steady:
         times = _warped(times, profile, after_seconds)
     return np.repeat(times, bursts)[:count]
+
+
+def _gaps(requests: Requests, generator: np.random.Generator, count: int, mean_seconds: float) -> FloatArray:
+    """Gaps between bursts, shape (count,), seconds."""
+    variance = requests.gap_variation**2
+    if variance == 1.0:
+        return generator.exponential(mean_seconds, size=count)
+    if variance == 0.0:
+        return np.full(count, mean_seconds)
+    gaps: FloatArray = mean_seconds * variance * generator.standard_gamma(1.0 / variance, size=count)
+    return gaps
 
 
 def _warped(times: FloatArray, profile: Profile, after_seconds: float) -> FloatArray:

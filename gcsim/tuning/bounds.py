@@ -60,6 +60,14 @@ BOUNDS = (
         parse=parse_duration,
     ),
     Bound(
+        metric="job_wall_seconds",
+        label="time of the job",
+        option="--max-job-time",
+        metavar="TIME",
+        help="Longest allowed wall time of one whole run of a job, such as 30s.",
+        parse=parse_duration,
+    ),
+    Bound(
         metric="throughput_ratio",
         label="throughput",
         option="--min-throughput",

@@ -1,7 +1,10 @@
 """Intervals: replicas' scatter and the discrepancy together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from des_fingerprint import open_service
 
 from gcsim.engine.summary.intervals import (
     GREEN_TEA_LEAST_COST,
@@ -9,6 +12,7 @@ from gcsim.engine.summary.intervals import (
     _root_mean_square,
     distance,
     prediction_interval,
+    request_errors,
 )
 from gcsim.engine.summary.model_errors import DISCREPANCY, ERROR_OF, REPLICAS_ONLY, Extrapolation, LoadKind
 from gcsim.metrics import METRICS, Estimate
@@ -36,6 +40,20 @@ def test_an_interval_holds_its_value_and_shares_end_at_one(name: str, load: Load
         assert far.low <= near.low <= near.value <= near.high <= far.high
         if name.endswith("_fraction"):
             assert far.high <= 1.0
+
+
+def test_request_latencies_are_more_certain_far_from_saturation() -> None:
+    """The interval of a quiet open loop is narrower than that of the same service at twice the load."""
+    quiet = open_service().scaled(load=0.5)
+    assert request_errors(quiet, 2)
+    assert not request_errors(quiet, 1)
+    assert not request_errors(replace(quiet, loop="closed"), 2)
+    values = np.full(8, 0.01)
+    usual, narrow = (
+        prediction_interval("request_p99_seconds", values, load="open", extrapolation=FAR, error=error)
+        for error in (None, request_errors(quiet, 2)["request_p99_seconds"])
+    )
+    assert usual.low < narrow.low < narrow.high < usual.high
 
 
 def gc_cpu(calibrated: str, asked: str, load: LoadKind) -> Estimate:

@@ -7,6 +7,8 @@ from statistics import median
 
 import pytest
 
+from experiments.software.constrained_page import constrained_section, times_section
+from experiments.software.constrained_rows import Row as Constrained
 from experiments.software.page_cache import read_rows, spread_between_runs, spread_table, touched_shares
 from experiments.software.regret import Row as Recommendation
 from experiments.software.regret_page import regret_section
@@ -23,6 +25,13 @@ RECOMMENDED = Recommendation(
     label="nats-stream", split="held out", evidence="capture", budget="tight", budget_mib=129, verdict="trust",
     gogc=60, limit_mib=109, answered=True, kept=True, reason="", charged_mib=120.0, speed=1.0,
     gc_cpu_fraction=0.025, best_gogc=100, best_limit_mib=None, best_gc_cpu_fraction=0.02,
+)  # fmt: skip
+
+BOUNDED = Constrained(
+    label="nats-stream", split="held out", is_job=False, budget="tight", budget_mib=129, factor=2.0,
+    bound_seconds=0.002, answered=True, gogc=100, limit_mib=114, probability=0.96, predicted_seconds=0.001,
+    low_seconds=0.0005, high_seconds=0.0019, observed_seconds=0.0012, today_seconds=0.001, memory_kept=True, reason="",
+    gc_cpu_fraction=0.011, best_gogc=400, best_limit_mib=None, best_gc_cpu_fraction=0.005,
 )  # fmt: skip
 
 
@@ -88,3 +97,24 @@ def test_the_spread_of_file_pages_follows_from_the_measured_runs() -> None:
 def test_fewer_touched_pages_leave_more_to_the_page_cache() -> None:
     """A program that touches all of its pages has no spread."""
     assert spread_between_runs(0.4) > spread_between_runs(0.8) > spread_between_runs(1.0) == 0.0
+
+
+def test_a_bound_is_kept_or_missed_and_a_setting_may_be_missing() -> None:
+    """Kept of those that ran, the number expected by the probabilities, and misses that the grid refutes."""
+    broken = replace(BOUNDED, observed_seconds=0.0021, gc_cpu_fraction=0.0099)
+    missing = replace(BOUNDED, answered=False, observed_seconds=math.nan, gc_cpu_fraction=math.nan)
+    assert BOUNDED.is_kept
+    assert not BOUNDED.is_near_best
+    assert broken.is_near_best
+    lines = constrained_section([BOUNDED, broken, missing, replace(missing, best_gc_cpu_fraction=math.nan)])
+    total = next(line for line in lines if line.startswith("| all |"))
+    assert [cell.strip() for cell in total.split("|")[2:]][:5] == ["4", "2", "1 of 2", "1.9", "2 of 2"]
+    assert "| 1 of 2 | 1 of 2 |" in total
+    assert constrained_section([]) == []
+
+
+def test_latencies_of_the_calibrated_run_are_no_prediction() -> None:
+    """The table counts the other settings alone."""
+    time = replace(ROW, metric="request_p99_seconds")
+    lines = times_section([time, replace(time, gogc=100)])
+    assert [line.split("|")[3].strip() for line in lines if "`nats-stream`" in line] == ["1"]

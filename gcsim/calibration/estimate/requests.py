@@ -129,7 +129,7 @@ def _with_host(model: Model, requests: Requests, document: Mapping[str, Any]) ->
         best = replace(
             best, stall_share=math.sqrt(math.prod(stalls)), wake_seconds=math.sqrt(math.prod(wakes))
         )
-        simulated = _latencies(model, best)
+        simulated = simulated_latencies(model, best)
         stalls = _halved(stalls, best.stall_share, too_low=simulated.served_quantile_seconds(0.99) < longest)
         wakes = _halved(wakes, best.wake_seconds, too_low=simulated.quantile_seconds(0.5) < median)
     return replace(model, requests=best)
@@ -150,7 +150,8 @@ def _rest_seconds(document: Mapping[str, Any]) -> float:
     return period - latency if period - latency > _LEAST_REST * period else 0.0
 
 
-def _latencies(model: Model, requests: Requests) -> LatencySums:
+def simulated_latencies(model: Model, requests: Requests, *, seconds: float = _SECONDS) -> LatencySums:
+    """The latencies of these requests in a run at the calibrated setting, with the model's central values."""
     model = replace(model, requests=requests)
     latencies, _ = run_cycles(
         model,
@@ -159,7 +160,7 @@ def _latencies(model: Model, requests: Requests) -> LatencySums:
         lambda *_: None,
         replica=0,
         seed=0,
-        duration_seconds=_SECONDS,
+        duration_seconds=seconds,
         most_cycles=_MOST_CYCLES,
     )
     assert latencies is not None  # the model has requests

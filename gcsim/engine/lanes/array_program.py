@@ -8,7 +8,7 @@ is recorded too. With the extra ``fast``, ``kernels`` compiles stretches of the 
 """
 
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 from typing import Any, Generic, TypeVar
 
 from gcsim.engine.lanes.array_recording import CannotRecordError, record
@@ -54,9 +54,9 @@ class ArrayProgram(Generic[Fixed, Varying, Result]):
             except (UnknownBranchError, FloatingPointError):  # the calls below say what is wrong
                 if self.policy.refused(self._kernel_calls):
                     self._with_kernels = None
-        began = perf_counter()
+        began = thread_time()
         result = self._without_kernels(fixed, varying, kept)
-        if self._root is not None and self.policy.made_call(perf_counter() - began, self._values):
+        if self._root is not None and self.policy.made_call(thread_time() - began, self._values):
             self._with_kernels, self._kernel_calls = self.policy.program(self._root, self._values), 0
         return result
 

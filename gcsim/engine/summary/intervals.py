@@ -8,7 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from gcsim.arrays import FloatArray, median
-from gcsim.engine.summary.model_errors import DISCREPANCY, ERROR_OF, REPLICAS_ONLY, Extrapolation, LoadKind
+from gcsim.engine.summary.model_errors import (
+    DISCREPANCY,
+    ERROR_OF,
+    QUIET_BUSY,
+    QUIET_REQUESTS,
+    REPLICAS_ONLY,
+    Extrapolation,
+    LoadKind,
+    ModelError,
+)
 from gcsim.goruntime.versions import rules_for
 from gcsim.metrics import Estimate, Fit
 from gcsim.service.model import Model
@@ -58,6 +67,7 @@ def prediction_interval(
     most: FloatArray | None = None,
     share: float = 1.0,
     sampling: SamplingError | None = None,
+    error: ModelError | None = None,
 ) -> Estimate:
     """Median of ``values`` over replicas, with a 90 % interval of their scatter and the model error.
 
@@ -68,6 +78,7 @@ def prediction_interval(
     smaller than its live part. Shares are at most 1. ``extrapolation`` is ``distance`` from calibration to the setting.
     ``most`` are upper bounds of ``values``, such as those of a memory limit: the upper end is at most their 95th
     percentile. ``share``, 0 to 1, is the part of the metric that has the model error.
+    ``error`` replaces the model error of the load.
     A metric that is neither in DISCREPANCY nor in REPLICAS_ONLY raises KeyError: its interval would be too narrow.
 
     With ``sampling`` the replicas are shorter than the predicted run, and their scatter is corrected for that.
@@ -75,7 +86,9 @@ def prediction_interval(
     if sampling is not None:
         values = sampling.corrected(values)
     bound = None if most is None else _bound_of(most.tobytes())
-    return _interval(name, values.tobytes(), load=load, extrapolation=extrapolation, share=share, most=bound)
+    return _interval(
+        name, values.tobytes(), load=load, extrapolation=extrapolation, share=share, most=bound, error=error
+    )
 
 
 def ratio_interval(
@@ -103,6 +116,7 @@ def _interval(
     share: float,
     most: Estimate | None = None,
     is_ratio: bool = False,
+    error: ModelError | None = None,
 ) -> Estimate:
     """The interval of float64 numbers."""
     found = _scatter(values)
@@ -113,7 +127,7 @@ def _interval(
             return Estimate(value, value, value)
         low, high = (float(q) for q in np.quantile(np.frombuffer(values), (0.05, 0.95)))
         return Estimate(value, low, high)
-    own = share * DISCREPANCY[load][measured].at(extrapolation)
+    own = share * (error or DISCREPANCY[load][measured]).at(extrapolation)
     lower = higher = 0.0
     if name in _OF_MARKING_COST and extrapolation.other_go:
         own = math.hypot(own, share * OTHER_GO_ERROR)
@@ -176,6 +190,13 @@ def _ordered(values: bytes) -> list[float]:
 def load_kind(model: Model) -> LoadKind:
     """The kind of load of a model, which selects the widths of its predictions."""
     return model.loop if model.profile.is_steady and model.growth.is_none else "moving"
+
+
+def request_errors(model: Model, gomaxprocs: int) -> dict[str, ModelError]:
+    """The model errors of request latencies far from saturation, by metric; none near it and in a closed loop."""
+    p = model.parameters
+    busy = p.alloc_bytes_per_second.value / p.alloc_bytes_per_cpu_second.value / gomaxprocs
+    return QUIET_REQUESTS if model.loop == "open" and busy < QUIET_BUSY else {}
 
 
 def _median(ordered: Sequence[float]) -> float:

@@ -9,6 +9,8 @@ so that there is no coordinated omission. The latency is the sum of five parts:
     background  slower running because of marking, and, while the request waited in a mark phase, the share of the Ps
                 that marked
     queueing    the rest: every P was busy with other requests, or an idle P had to wake up
+
+Quantiles also have the time without a P of ``waits.py``, which no setting changes.
 """
 
 from dataclasses import dataclass, fields
@@ -17,6 +19,7 @@ from itertools import chain
 import numpy as np
 
 from gcsim.arrays import FloatArray, Int64Array
+from gcsim.engine.des.program.waits import Waits
 
 CAUSES = ("service", "assist", "stw", "background", "queueing")
 _PER_OCTAVE = 64  # buckets; the error of a quantile is under 1 %
@@ -69,9 +72,10 @@ class CompletionBuffer:
 
 
 class LatencySums:
-    """Histograms of latencies."""
+    """Histograms of latencies, without ``waits``, which their quantiles have."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits: Waits | None = None) -> None:
+        self.waits = waits
         self._counts = np.zeros(_PER_OCTAVE * _OCTAVES, dtype=np.int64)
         self._served_counts = np.zeros_like(self._counts)
 
@@ -91,7 +95,7 @@ class LatencySums:
 
     def quantile_seconds(self, level: float) -> float:
         """The latency quantile at ``level`` (0 to 1), within 1 %; 0 without requests."""
-        return quantile_seconds(self._counts, level)
+        return quantile_seconds(self._counts, level, self.waits)
 
     def served_quantile_seconds(self, level: float) -> float:
         """The quantile at ``level`` of the time from start to end, within 1 %; 0 without requests."""
@@ -104,11 +108,18 @@ def _histogram(times_ns: FloatArray) -> Int64Array:
     return np.bincount(bucket, minlength=_PER_OCTAVE * _OCTAVES)
 
 
-def quantile_seconds(counts: Int64Array, level: float) -> float:
-    """The quantile at ``level`` (0 to 1) of a histogram of latencies, within 1 %; 0 without requests."""
+def quantile_seconds(counts: Int64Array, level: float, waits: Waits | None = None) -> float:
+    """The quantile at ``level`` (0 to 1) of a histogram of latencies, within 1 %; 0 without requests.
+
+    ``waits`` are added, independent of the latencies in the histogram.
+    """
     total = int(counts.sum())
     if total == 0:
         return 0.0
+    if waits is not None:
+        kept = np.flatnonzero(counts)
+        times: FloatArray = _LOWEST_NS * 2.0 ** ((kept + 0.5) / _PER_OCTAVE) * 1e-9
+        return waits.quantile_of_sum(times, counts[kept] / total, level)
     bucket = int(np.searchsorted(np.cumsum(counts), level * total))
     return _LOWEST_NS * float(2.0 ** ((bucket + 0.5) / _PER_OCTAVE)) * 1e-9
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from gcsim.arrays import FloatArray, Int64Array
 from gcsim.engine.des.program.latency import LatencySums, quantile_seconds
+from gcsim.engine.des.program.waits import Waits
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.summary.model_errors import LoadKind, error_at_home
 
@@ -43,6 +44,7 @@ class RunLength:
         self._procs = gomaxprocs
         self._rows: list[tuple[float, ...]] = []
         self._counts: list[Int64Array] = []  # histogram of request latencies after each cycle
+        self._waits: Waits | None = None  # of the requests
 
     def add(self, cycle: Cycle, start_s: float, latencies: LatencySums | None) -> bool:
         """Adds a cycle; returns whether the run has enough cycles with it."""
@@ -53,6 +55,7 @@ class RunLength:
         self._rows.append((start_s, c.mutator_bytes, *shares, *sizes))
         if latencies is not None:
             self._counts.append(latencies.counts())
+            self._waits = latencies.waits
         return len(self._rows) in CHECKS and all(
             error <= max(error_at_home(name, self._load), LEAST_ERROR)
             or (name.endswith("_fraction") and error * mean <= LEAST_SHARE)
@@ -100,7 +103,7 @@ class RunLength:
         at_edges = [self._counts[edge] for edge in edges.tolist()]
         counts = [after - before for before, after in itertools.pairwise(at_edges)]
         return {
-            name: np.array([quantile_seconds(each, level) for each in counts])
+            name: np.array([quantile_seconds(each, level, self._waits) for each in counts])
             for name, level in LATENCY_LEVELS.items()
         }
 

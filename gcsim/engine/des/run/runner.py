@@ -10,6 +10,7 @@ from simpy import Event
 from gcsim.engine.des.gc.collector import Collector
 from gcsim.engine.des.heap.objects import ObjectFollower
 from gcsim.engine.des.program.latency import LatencySums
+from gcsim.engine.des.program.waits import Waits
 from gcsim.engine.des.run.bounded import BoundedEnvironment
 from gcsim.engine.des.run.cycle import Cycle
 from gcsim.engine.des.run.length import RunLength
@@ -156,7 +157,7 @@ class _Run:
         )
         self.latencies: LatencySums | None = None
         if self.process.serving is not None and model.requests is not None:
-            self.latencies = LatencySums()
+            self.latencies = LatencySums(Waits.of(model.requests))
 
     def play(self, *, most_cycles: int | None) -> None:
         """Runs until a cycle starts after the plan's duration, or for ``most_cycles`` cycles after the warm-up.

@@ -10,7 +10,7 @@ from gcsim.engine.lanes.array_values import Values
 # CPU seconds of making kernels, for each value of a program
 _SECONDS_PER_VALUE = 1.5e-4  # to compile them
 _KEPT_SECONDS_PER_VALUE = 2.5e-5  # if machine code of an earlier process is on disk
-_LOADING_SECONDS = 0.06  # of llvmlite, once in a process
+_LOADING_SECONDS = 0.2  # of llvmlite, once in a process: 0.05 measured; a command may end before more pays
 # CPU seconds of NumPy for a step of the engine
 _SECONDS_PER_STEP = 2e-4
 _SECONDS_PER_LANE = 2e-7
