@@ -60,13 +60,13 @@ CAPTURES = (
 
 SLOW = (
     "installed/test_bad_input.py",
+    "installed/test_bound_on_requests.py",
     "installed/test_cluster.py",
     "installed/test_defaults_file.py",
     "installed/test_diagnose.py",
     "installed/test_gate.py",
     "installed/test_growing_log.py",
     "installed/test_jobs.py",
-    "installed/test_load_test.py",
     "installed/test_memory_readings.py",
     "installed/test_report_browser.py",
     "installed/test_resume.py",

@@ -22,12 +22,8 @@ from experiments.validation.tables import (
 )
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "explanation" / "accuracy-software.md"
+_FIRST_LOOK, _MISSES = (Path(__file__).parent / name for name in ("first_look.md", "misses.md"))
 _WORST = 12
-#: Errors of ``gofmt-list`` before any rule was chosen with it, as it was published when it was a new case.
-_FIRST_LOOK = (
-    "heap peak (mean) 16.6 (33) %, 57 % inside; cycle rate 13.8 (42) %, 86 %; GC CPU 12.2 (54) %, 100 %; "
-    "RSS 5.4 (19) %, 86 %; anonymous memory 1.5 (20) %, 86 %"
-)
 _SHORT_NAMES = SHORT_NAMES | {"anonymous_peak_bytes": "anonymous"}
 
 
@@ -35,14 +31,18 @@ def software_page(
     study: Study, regret: Sequence[RegretRow], constrained: Sequence[ConstrainedRow], times: Sequence[Row]
 ) -> str:
     """The page."""
+    first_look, misses = (
+        [*file.read_text(encoding="utf-8").splitlines(), ""] for file in (_FIRST_LOOK, _MISSES)
+    )
     parts = [
         *_head(study),
         *_errors(study),
+        *first_look,
         *_programs(study),
         *times_section(times),
         *regret_section(regret),
     ]
-    parts += [*constrained_section(constrained), *_worst(study), *_left_out(study)]
+    parts += [*constrained_section(constrained), *_worst(study), *misses, *_left_out(study)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -59,11 +59,7 @@ def _head(study: Study) -> Lines:
         *table(["case", "program", "Go", "what it does", "kind", "split"], [_case(case) for case in CASES]),
         "",
         "- **Held out**: no form, prior or interval width of gcsim was chosen on these programs.",
-        "- **Development**: the priors of memory outside the heap and the widths for real software may be chosen on "
-        "these.",
-        "- **New**: other loads, added last. Every rule was fixed before they ran, and stayed as it was.",
-        f"- `gofmt-list` was a new job. Its first look, from a capture: {_FIRST_LOOK}. After that it became a "
-        "development program.",
+        "- **Development**: priors, and the widths for real software, may be chosen on these.",
         "- **Short**: held out, too. In their 10 s of load these servers collect two to four times at many settings. "
         "The same servers with longer loads are among the held-out programs. A log should hold ten collections.",
         "- **capture**: from the log and the side file of `gcsim capture`. **bare log**: from the log and the Go "

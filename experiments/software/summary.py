@@ -10,7 +10,7 @@ from experiments.software.study import METRICS, SOURCES, Row
 from experiments.validation.tables import NAMES, Lines, pair_cell, table
 from gcsim.arrays import FloatArray
 
-SPLITS = ("held out", "new", "short", "development")
+SPLITS = ("held out", "short", "development")
 DISTRUST = "do not trust"
 #: Median and 90th percentile that a prediction from a capture should reach; None: no target.
 TARGETS: dict[str, tuple[float, float] | None] = {

@@ -50,6 +50,7 @@ class HeapAccount(NamedTuple):
     heap_in_use_bytes: int  # spans: objects and free slots
     free_slot_bytes: int  # in spans in use; unswept dead objects are not free slots
     outside_spans_bytes: int  # memory under GOMEMLIMIT that is not spans or free pages: metadata and stacks
+    allocated_bytes: int = 0  # since the start; objects in a span count when the P leaves it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class HeapAccounts:
     heap_in_use_bytes: tuple[int, ...]
     free_slot_bytes: tuple[int, ...]
     outside_spans_bytes: tuple[int, ...]
+    allocated_bytes: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, looks: list[HeapAccount]) -> Self | None:
@@ -79,7 +81,7 @@ class HeapAccounts:
         missing = [f.name for f in fields(cls) if f.default is MISSING]
         if not isinstance(record, dict) or any(name not in record for name in missing):
             raise InputError("heap_accounts needs the columns " + ", ".join(missing))
-        names = [field.name for field in fields(cls) if field.name in record]
+        names = [f.name for f in fields(cls) if f.default is MISSING or record.get(f.name)]
         columns: list[list[Any]] = [record[name] for name in names]
         if not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
             raise InputError("heap_accounts has columns of different lengths")
@@ -147,6 +149,7 @@ class AccountReader:
             heap_in_use_bytes=at["heapInUse"],
             free_slot_bytes=at["heapInUse"] - (at["totalAlloc"] - at["totalFree"]),
             outside_spans_bytes=at["mappedReady"] - at["heapFree"] - at["heapInUse"],
+            allocated_bytes=at["totalAlloc"],
         )
         return account if _is_plausible(account) else None
 

@@ -14,7 +14,7 @@ from gcsim.errors import InputError
 
 
 def _account(seconds: float) -> HeapAccount:
-    return HeapAccount(seconds, 4 << 20, 5 << 20, 6 << 20, 1 << 19, 3 << 20)
+    return HeapAccount(seconds, 4 << 20, 5 << 20, 6 << 20, 1 << 19, 3 << 20, 9 << 20)
 
 
 def test_the_head_of_the_variable_is_what_the_runtime_writes() -> None:
@@ -111,6 +111,10 @@ def test_a_column_of_a_later_version_is_ignored_and_a_missing_one_is_named() -> 
     assert (
         HeapAccounts.from_json({name: list(column) for name, column in record.items()} | {"more": [1]})
         == accounts
+    )
+    older = record | {"allocated_bytes": ()}  # as a side file of an older gcsim, read and written again
+    assert (
+        HeapAccounts.from_json({name: list(column) for name, column in older.items()}).allocated_bytes == ()
     )
     del record["heap_live_bytes"]
     with pytest.raises(InputError, match="needs the columns"):

@@ -10,6 +10,7 @@ import pytest
 from experiments.software.constrained_page import constrained_section, times_section
 from experiments.software.constrained_rows import Row as Constrained
 from experiments.software.page_cache import read_rows, spread_between_runs, spread_table, touched_shares
+from experiments.software.refill import MISSES, measured_rows, refill_table
 from experiments.software.regret import Row as Recommendation
 from experiments.software.regret_page import regret_section
 from experiments.software.study import Row
@@ -97,6 +98,23 @@ def test_the_spread_of_file_pages_follows_from_the_measured_runs() -> None:
 def test_fewer_touched_pages_leave_more_to_the_page_cache() -> None:
     """A program that touches all of its pages has no spread."""
     assert spread_between_runs(0.4) > spread_between_runs(0.8) > spread_between_runs(1.0) == 0.0
+
+
+def test_each_collection_makes_caddy_allocate_again_on_two_ps_and_not_on_one() -> None:
+    """By the runtime's count: half a MiB or more in each load of caddy, almost nothing in NATS; the table shows it."""
+    rows = {(row.label, row.gogc, row.procs): row for row in measured_rows()}
+    assert refill_table(rows.values()) in MISSES.read_text(encoding="utf-8")
+
+    def again_kib(label: str, first: tuple[int, int], second: tuple[int, int]) -> float:
+        """Allocation per collection, from two runs with other collections per request."""
+        few, many = rows[label, *first], rows[label, *second]
+        collections = 1 / many.requests_per_cycle - 1 / few.requests_per_cycle
+        return (many.kib_per_request - few.kib_per_request) / collections
+
+    for label in ("caddy-templates", "caddy-gateway", "caddy-files"):
+        assert 450 < again_kib(label, (100, 2), (25, 2)) < 1000
+    assert abs(again_kib("nats-small", (400, 2), (25, 2))) < 150
+    assert rows["caddy-templates", 100, 1].kib_per_request < rows["caddy-templates", 400, 2].kib_per_request
 
 
 def test_a_bound_is_kept_or_missed_and_a_setting_may_be_missing() -> None:
