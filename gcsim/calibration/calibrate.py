@@ -6,10 +6,11 @@ from gcsim.calibration.checks.refusals import refuse_forced, refuse_goals
 from gcsim.calibration.estimate.allocation import fit_allocation
 from gcsim.calibration.estimate.heap import fit_heap
 from gcsim.calibration.estimate.intervals import intervals
+from gcsim.calibration.estimate.job_course import JobRun
 from gcsim.calibration.estimate.live_heap import heap_exponent
 from gcsim.calibration.estimate.loop import LoopDetection, find_pace
 from gcsim.calibration.estimate.marking import fit_marking, marking_mutator
-from gcsim.calibration.estimate.movement import JobRun, find_movement
+from gcsim.calibration.estimate.movement import find_movement
 from gcsim.calibration.estimate.variability import fit_variability
 from gcsim.calibration.evidence import Evidence, evidence_from
 from gcsim.calibration.log_case import LogCase
@@ -126,7 +127,12 @@ def calibrate(
         settings=settings,
         parameters=Parameters(
             **fit_heap(evidence, movement.live_trend),
-            **fit_marking(evidence, pace.loop, arrival_bytes_per_second=arriving),
+            **fit_marking(
+                evidence,
+                pace.loop,
+                arrival_bytes_per_second=arriving,
+                job_trend=None if job is None else movement.live_trend,
+            ),
             **allocation,
             **memory,
             mark_cpu_heap_exponent=heap_exponent(measured.counted),

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Unpack
 
-from gcsim.calibration.estimate.movement import JobRun
+from gcsim.calibration.estimate.job_course import JobRun
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.memory.measurements import ProcessMemory
 from gcsim.calibration.window import cycles_since_start, service_window, working_window

@@ -16,7 +16,7 @@ from gcsim.engine.plan import Plan
 from gcsim.engine.summary.intervals import SamplingError
 from gcsim.engine.summary.job import JobCosts
 from gcsim.engine.summary.memory import ProcessDraws
-from gcsim.engine.summary.metrics import LaneMetrics, lane_metrics
+from gcsim.engine.summary.metrics import JobRuns, LaneMetrics, lane_metrics
 from gcsim.engine.summary.totals import LaneTotals
 from gcsim.errors import InputError
 from gcsim.metrics import PAUSE_QUANTILES
@@ -65,7 +65,7 @@ def replicas_of(
 
     A job runs to its end, also beyond the plan's duration. Raises InputError if a metric is not finite.
     """
-    plan = _to_the_end(model, plan)
+    plan = to_the_end(model, plan)
     drawn = draw_parameters(model, replicas=plan.replicas, seed=plan.seed)
     parameters = lane_parameters(model, settings, drawn)
     growth = draw_growth(model, drawn, seed=plan.seed)
@@ -83,20 +83,14 @@ def replicas_of(
             rest = parameters.select(~known.is_known)
             engine = lane_engine(model, rest, settings[0].go, plan, growth)
             run_lanes(engine, plan).scatter_into(totals, np.flatnonzero(~known.is_known))
-    metrics, bounds = _metrics_of(model, drawn, parameters, totals, plan, growth)
-    if growth is not None and model.growth.form == "job":
-        costs = JobCosts.of(
-            model.growth,
-            _calibrated_run(model, drawn, growth, plan),
-            drawn,
-            job_bytes=growth.job_bytes,
-            gomaxprocs=model.settings.gomaxprocs,
-        )
-        added |= costs.metrics(metrics, parameters.gomaxprocs)
+    job = None if growth is None or not growth.is_job else _calibrated_job(model, drawn, growth, plan)
+    metrics, bounds = _metrics_of(model, drawn, parameters, totals, plan, None if job is None else job.runs)
+    if job is not None:
+        added |= job.costs(model, drawn).metrics(metrics, parameters.gomaxprocs)
     return _replicas(model, settings, plan, totals, LaneMetrics(metrics | added, bounds), errors)
 
 
-def _to_the_end(model: Model, plan: Plan) -> Plan:
+def to_the_end(model: Model, plan: Plan) -> Plan:
     """The plan of a whole job: cut at a duration it would show the memory of a part, and slow settings look small."""
     if model.growth.form != "job":
         return plan
@@ -145,7 +139,7 @@ def _metrics_of(
     parameters: LaneParameters,
     totals: LaneTotals,
     plan: Plan,
-    growth: GrowthCourses | None,
+    job: JobRuns | None,
 ) -> LaneMetrics:
     """The metrics of lanes, setting by setting and replica by replica; ``drawn`` is of one setting or of all lanes."""
     repeats = parameters.lanes // drawn["pause_scale"].size
@@ -153,9 +147,7 @@ def _metrics_of(
         totals,
         parameters,
         duration_seconds=plan.duration_seconds,
-        job_bytes=None
-        if growth is None or model.growth.form != "job"
-        else np.tile(growth.job_bytes, repeats),
+        job=None if job is None else job.tiled(repeats),
         pauses=model.pauses,
         pause_scale=np.tile(drawn["pause_scale"], repeats),
         process=ProcessDraws.of(drawn, repeats),
@@ -169,14 +161,37 @@ def _metrics_of(
     )
 
 
-def _calibrated_run(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CalibratedJob:
+    """The calibrated run of a job, simulated in each replica."""
+
+    runs: JobRuns  # arrays of shape (replicas,)
+    metrics: dict[str, FloatArray]
+
+    def costs(self, model: Model, drawn: dict[str, FloatArray]) -> JobCosts:
+        """The job's costs of CPU and wall time, by this run."""
+        return JobCosts.of(
+            model.growth,
+            self.metrics,
+            drawn,
+            job_bytes=self.runs.allocated_bytes,
+            gomaxprocs=model.settings.gomaxprocs,
+        )
+
+
+def _calibrated_job(
     model: Model, drawn: dict[str, FloatArray], growth: GrowthCourses, plan: Plan
-) -> dict[str, FloatArray]:
-    """The metrics of a job as calibrated, by the lane engine; arrays of shape (replicas,)."""
+) -> _CalibratedJob:
+    """A job as calibrated, by the lane engine."""
     plan = replace(plan, engine="lanes", controller=FIXED_SETTING)
     parameters = lane_parameters(model, [model.settings], drawn)
-    engine = lane_engine(model, parameters, model.settings.go, plan, growth)
-    return _metrics_of(model, drawn, parameters, run_lanes(engine, plan), plan, growth).metrics
+    totals = run_lanes(lane_engine(model, parameters, model.settings.go, plan, growth), plan)
+    wall = model.growth.job_wall_seconds or model.growth.log_seconds
+    simulated = np.where(totals.end_seconds > 0, totals.end_seconds, wall)
+    runs = JobRuns(growth.job_bytes, wall, wall / simulated)
+    return _CalibratedJob(
+        runs=runs, metrics=_metrics_of(model, drawn, parameters, totals, plan, runs).metrics
+    )
 
 
 def _checked(

@@ -23,7 +23,7 @@ from gcsim.engine.lanes.recorder import CycleRecorder
 from gcsim.engine.lanes.run import lane_engine, supported_rules, warm_up
 from gcsim.engine.plan import USUAL_PLAN, Plan, PlanFields
 from gcsim.engine.pooled import settled
-from gcsim.engine.replicas import Replicas, replicas_of
+from gcsim.engine.replicas import Replicas, replicas_of, to_the_end
 from gcsim.engine.run import Run, Simulated
 from gcsim.engine.summary.intervals import (
     distance,
@@ -199,6 +199,7 @@ def lanes_for(
 
 def _recorded(model: Model, settings: Settings, plan: Plan) -> CycleTable:
     """The cycles of one run at the model's central values, by either engine."""
+    plan = to_the_end(model, plan)
     if plan.engine == "lanes":
         return record_cycles(model, settings, plan)
     from gcsim.engine.des.run.replicas import record_events
@@ -216,7 +217,8 @@ def record_cycles(
 ) -> CycleTable:
     """The cycles of one run of the lane engine at the model's central values, exact to the byte and nanosecond.
 
-    At most ``most_cycles``; if that is None, more than MAX_RECORDED_CYCLES cycles raise InputError.
+    At most ``most_cycles``; if that is None, more than MAX_RECORDED_CYCLES cycles raise InputError. A log does not show
+    a cycle that the end of a job cuts.
     """
     return record_lanes(model, [settings], plan.changed(**changes), most_cycles=most_cycles)[0]
 
@@ -227,7 +229,8 @@ def record_lanes(
     """The ``record_cycles`` of each setting, simulated together; all settings have one Go version."""
     with finite_arithmetic(model.name):
         parameters = lane_parameters(model, settings, central_draws(model))
-        engine = lane_engine(model, parameters, settings[0].go, plan, central_growth(model))
+        growth = central_growth(model)
+        engine = lane_engine(model, parameters, settings[0].go, plan, growth)
         warm_up(engine, plan)
         recorders = [
             CycleRecorder(model, each, generator=stream(plan.seed, "recorded pauses"), lane=lane)
@@ -236,7 +239,10 @@ def record_lanes(
         running = list(range(len(settings)))
         for number in itertools.count(1):
             step = engine.step()
-            running = [lane for lane in running if step.start_seconds[lane] <= plan.duration_seconds]
+            over = step.start_seconds > plan.duration_seconds
+            if growth is not None:
+                over |= growth.is_job_over(parameters.replica, engine.state.worked_bytes)
+            running = [lane for lane in running if not over[lane]]
             for lane in running:
                 recorders[lane].add(step)
                 if most_cycles is None:

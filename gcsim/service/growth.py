@@ -30,12 +30,12 @@ class LiveGrowth:
 
     ``submodels.live_growth`` has the formulas. A rise, linear or levelling off, is a list of curves with weights:
     linear has curvature 0. ``seconds`` and ``levels`` are the knots of steps and jobs. Time 0 is the start of the
-    calibrated window; the work clock is in seconds of the calibrated run.
+    calibrated window, and of a job the start of its process; the work clock is in seconds of the calibrated run.
     """
 
     form: GrowthForm = "none"
     clock: GrowthClock = "time"
-    log_seconds: float = 0.0  # length of the calibrated window; of a job, to its end
+    log_seconds: float = 0.0  # length of the calibrated window; of a job, from its start to its end
     bytes_per_second: float = 0.0  # allocation in a second of the work clock; 0 for the time clock
     pace_sd: float = 0.0  # of log speed of the clock: how far two runs of one program differ
     # curves of a rise, arrays of one length

@@ -50,9 +50,14 @@ class GrowthCourses:
         return self.growth.clock == "work"
 
     @property
+    def is_job(self) -> bool:
+        """Whether the program ends by itself; its work then starts with its process, and so does a run."""
+        return self.growth.form == "job"
+
+    @property
     def job_bytes(self) -> FloatArray:
         """The bytes that one whole run of the job allocates, shape (replicas,); infinite for another form."""
-        if self.growth.form != "job":
+        if not self.is_job:
             return np.full_like(self.bytes_per_second, np.inf)
         return self.growth.log_seconds * self.bytes_per_second
 

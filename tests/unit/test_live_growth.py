@@ -9,8 +9,8 @@ import pytest
 from example_service import example_service
 
 from gcsim.calibration.calibrate import calibrate
+from gcsim.calibration.estimate.job_course import _level_at_end
 from gcsim.calibration.estimate.live_growth import better_clock, find_growth
-from gcsim.calibration.estimate.movement import _level_at_end
 from gcsim.calibration.evidence import evidence_from
 from gcsim.calibration.settings.log_settings import Overrides
 from gcsim.calibration.validation import validate

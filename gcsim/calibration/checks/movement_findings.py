@@ -8,7 +8,7 @@ import numpy as np
 from gcsim.arrays import FloatArray
 from gcsim.calibration.checks.growth import growing_parts, growth_findings
 from gcsim.calibration.estimate.live_growth import compared_forms
-from gcsim.calibration.estimate.movement import clock_seconds
+from gcsim.calibration.estimate.work_clock import clock_seconds
 from gcsim.calibration.evidence import HALF_MIB, Evidence
 from gcsim.calibration.log_case import LogCase
 from gcsim.calibration.stats.standard_error import printing_error

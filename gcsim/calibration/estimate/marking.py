@@ -51,14 +51,23 @@ def marking_mutator(evidence: Evidence) -> MarkingMutator:
 
 
 def fit_marking(
-    evidence: Evidence, loop: Loop, *, arrival_bytes_per_second: float | None
+    evidence: Evidence,
+    loop: Loop,
+    *,
+    arrival_bytes_per_second: float | None,
+    job_trend: FloatArray | None = None,
 ) -> dict[str, Parameter]:
-    """The marking parameters. ``arrival_bytes_per_second`` is None for closed loops and for unsteady loads."""
+    """The marking parameters. ``arrival_bytes_per_second`` is None for closed loops and for unsteady loads.
+
+    ``job_trend`` is the factor of a job's growth on the live heap at each cycle. The engines scale mark CPU with it, so
+    that it is no error of the mean.
+    """
     cpu = evidence.mark_cpu_seconds
     mean = max(float(cpu.mean()), 1e-9)
-    cpu_error = (
-        math.hypot(standard_error(cpu), *(time_printing_error(part) for part in _parts(evidence))) / mean
-    )
+    each = standard_error(cpu)
+    if job_trend is not None:
+        each = mean * standard_error(ratio_difference(cpu, job_trend))
+    cpu_error = math.hypot(each, *(time_printing_error(part) for part in _parts(evidence))) / mean
     assist = _assist_cpu(evidence, loop, arrival_bytes_per_second)
     return {
         "mark_cpu_seconds": Parameter(mean, min(cpu_error, 1.0), LOG),

@@ -18,7 +18,7 @@ from gcsim.engine.lanes.cycle import After, Before, Cycle, Given
 from gcsim.engine.lanes.draws import LaneDraws
 from gcsim.engine.lanes.goals import InForce
 from gcsim.engine.lanes.limit_watch import LimitWatch
-from gcsim.engine.lanes.state import initial_state
+from gcsim.engine.lanes.start import starting_state
 from gcsim.goruntime.versions import GoRules
 from gcsim.service.profile import Profile
 from gcsim.service.variability import CycleVariability
@@ -50,7 +50,7 @@ class LaneEngine:
         self.watch: LimitWatch | None = None  # follows every step until the engine drops a lane
         self._warming_up = True  # time 0: at the start of the growth, and for the controller
         self.rules = rules
-        self.state = initial_state(parameters, rules)
+        self.state = starting_state(parameters, growth, rules)
         self._most_black = np.array(float(scatter.most_allocated_black))
         self._most_past_goal = np.array(float(scatter.most_past_goal))
         self._take(parameters)

@@ -106,7 +106,7 @@ def run_lanes(
             ended |= job_ends
             share = (duration_seconds - since) / np.maximum(step.start_seconds - since, 1e-9)
             active = active.with_end_between(step, ended, marked_bytes=marked, share=share)
-            if engine.growth.growth.form == "job":  # cut by the duration
+            if engine.growth.is_job:  # cut by the duration
                 heap, end = active.heap_at_end_bytes, np.full_like(since, duration_seconds)
                 active = active.with_job_end(ended, heap_bytes=heap, seconds=end)
         if any_done or ended.any():
@@ -193,9 +193,13 @@ def _adding(
 
 
 def warm_up(engine: LaneEngine, plan: Plan) -> None:
-    """Advances all lanes to the end of the plan's warm-up, which ends when it is over in every lane."""
+    """Advances all lanes to the end of the plan's warm-up, which ends when it is over in every lane.
+
+    A job has no warm-up: its run starts with its process.
+    """
     cycles = 0
-    while not plan.warm_up_over(cycles, float(engine.state.now_seconds.min())):
+    is_job = engine.growth is not None and engine.growth.is_job
+    while not is_job and not plan.warm_up_over(cycles, float(engine.state.now_seconds.min())):
         engine.step()
         cycles += 1
     engine.restart_clock()

@@ -21,12 +21,29 @@ class LaneMetrics(NamedTuple):
     bounds: dict[str, FloatArray]  # the most that some of them can be, infinite without a bound
 
 
+class JobRuns(NamedTuple):
+    """Whole runs of a job; arrays of shape (lanes,)."""
+
+    allocated_bytes: FloatArray  # by the whole job
+    calibrated_wall_seconds: float
+    wall_per_simulated_second: (
+        FloatArray  # of the calibrated run: the program allocates slowly in some phases
+    )
+
+    def tiled(self, settings: int) -> "JobRuns":
+        """The same runs at each of some settings."""
+        return self._replace(
+            allocated_bytes=np.tile(self.allocated_bytes, settings),
+            wall_per_simulated_second=np.tile(self.wall_per_simulated_second, settings),
+        )
+
+
 def lane_metrics(
     totals: LaneTotals,
     parameters: LaneParameters,
     *,
     duration_seconds: float,
-    job_bytes: FloatArray | None,
+    job: JobRuns | None,
     pauses: Pauses,
     pause_scale: FloatArray,
     process: ProcessDraws,
@@ -37,18 +54,22 @@ def lane_metrics(
 
     A lane with fewer than two collections has rates and shares of 0. A lane without collections, as with GOGC=off and
     no limit, has a heap of all allocated bytes. ``pause_levels`` holds a uniform draw, 0 to 1, for each of
-    PAUSE_QUANTILES in each lane. Of a job, ``job_bytes`` is all that it allocates: its rates and shares are over the
-    whole job, so that one cycle is enough for them.
+    PAUSE_QUANTILES in each lane. The rates and shares of a job are over the wall time of the whole job, so that one
+    cycle is enough for them.
     """
     cycles = np.maximum(totals.cycles, 1.0)
-    if job_bytes is None:
+    if job is None:
         window_s = totals.last_start_seconds - totals.first_start_seconds
         has_window = (totals.cycles >= 2) & (window_s > 0)
         counted, seconds = cycles - 1.0, np.full_like(window_s, duration_seconds)
     else:
         totals = totals.with_last_cycle()
-        usual_s = job_bytes / calibrated_bytes_per_second  # an event run without a cycle states no end
-        window_s = seconds = np.where(totals.end_seconds > 0, totals.end_seconds, usual_s)
+        usual_s = (
+            job.allocated_bytes / calibrated_bytes_per_second
+        )  # an event run without a cycle states no end
+        simulated_s = np.where(totals.end_seconds > 0, totals.end_seconds, usual_s)
+        window_s = seconds = simulated_s * job.wall_per_simulated_second
+        calibrated_bytes_per_second = job.allocated_bytes / job.calibrated_wall_seconds
         counted, has_window = totals.cycles, window_s > 0
     per_window = np.where(has_window, 1.0 / np.where(has_window, window_s, 1.0), 0.0)
     rate_hz = counted * per_window
@@ -59,10 +80,10 @@ def lane_metrics(
     peak_bytes = _extrapolated_peak(totals, cycles, expected_cycles)
     rate = np.minimum(parameters.arrival_bytes_per_second, parameters.capacity_bytes_per_second)
     uncollected = totals.cycles == 0
-    kept = parameters.live_bytes + rate * seconds if job_bytes is None else totals.heap_at_end_bytes
+    kept = parameters.live_bytes + rate * seconds if job is None else totals.heap_at_end_bytes
     kept_bytes = np.where(uncollected, kept, 0.0)
     peak_bytes = np.maximum(peak_bytes, kept_bytes)
-    allocated = totals.mutator_bytes if job_bytes is None else job_bytes
+    allocated = totals.mutator_bytes if job is None else job.allocated_bytes
     mutator_rate = np.where(has_window, allocated * per_window, rate)
     highest = np.maximum(peak_bytes, totals.heap_at_end_bytes)
     metrics = {

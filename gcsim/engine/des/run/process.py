@@ -65,15 +65,20 @@ class GoProcess:
         self.rules = rules
         self.scatter = scatter
         self._draws = CycleDraws(scatter, seed=seed, replicas=(replica,))
-        peak_bytes = p.calibrated_peak_bytes
-        self.heap = HeapMemory(parameters=p, heap_live_bytes=p.live_bytes, heap_peak_bytes=peak_bytes)
+        self.pacer = _initial_pacer(p, rules)
+        self.heap = HeapMemory(
+            parameters=p, heap_live_bytes=p.live_bytes, heap_peak_bytes=p.calibrated_peak_bytes
+        )
+        self.last_live_bytes = p.live_bytes  # the live heap at the start of the last cycle
+        self.job = growth if growth is not None and growth.is_job else None
+        if self.job is not None:
+            self._start_empty(float(self.job.job_bytes[0]))
         self.machine = Machine(p.gomaxprocs, self.heap)
         if p.pools:
             self.machine.pools = PoolRun(
                 p.pools, rules=rules, gomaxprocs=p.gomaxprocs, seed=seed, replica=replica
             )
         self.limiter = CpuLimiter(self.machine, p.gomaxprocs)
-        self.pacer = _initial_pacer(p, rules)
         self.sweeper = Sweeper(env, self.machine, self.heap, p)
         self.scavenger = Scavenger(self.heap, p, rules)
         self.profile_of_marks = even_profile(p.scannable_share)
@@ -84,7 +89,6 @@ class GoProcess:
         self.warming_up = True
         self.epoch_allocated_bytes = 0.0  # by then
         self.cycles = 0
-        self.last_live_bytes = p.live_bytes  # the live heap at the start of the last cycle
         self.interruptions = Interruptions()
         self.serving: Serving | None = None
         if requests is not None:
@@ -95,6 +99,20 @@ class GoProcess:
             )
             kind = Serving if p.open_loop else ClosedServing
             self.serving = kind(self.machine, p, requests, profile, host, seed=seed, replica=replica)
+
+    def _start_empty(self, job_bytes: float) -> None:
+        """Sets the state of a process that has allocated nothing; a job allocates ``job_bytes`` in all.
+
+        The last peak, which memory outside the heap depends on, is the first trigger, as in the lane engine.
+        """
+        p, heap = self.parameters, self.heap
+        fresh = PacerState.initial(
+            gc_percent=p.gc_percent, memory_limit_bytes=p.memory_limit_bytes, rules=self.rules
+        )
+        self.pacer = replace(fresh, globals_scan_bytes=int(p.root_bytes))
+        self.last_live_bytes = p.root_bytes
+        heap.heap_live_bytes, heap.heap_peak_bytes = 0.0, min(float(p.memory_limit_bytes), job_bytes)
+        heap.heap_peak_bytes = min(float(heap.next_trigger_bytes(self.pacer, swept_per_byte=0.0)), job_bytes)
 
     def start(self) -> None:
         """Starts the background goroutines."""

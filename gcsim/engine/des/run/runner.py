@@ -32,7 +32,7 @@ _FIRST = np.zeros(1, dtype=np.int64)  # the place of a run's growth among one co
 
 
 class RunEnd(NamedTuple):
-    """The end of a run: heap, and time of a job's end. 0 if the run ends after a number of cycles, or without one."""
+    """The end of a run: heap, and time of a job's end. 0 after a number of cycles, and for a service without one."""
 
     heap_bytes: float = 0.0
     seconds: float = 0.0
@@ -166,7 +166,7 @@ class _Run:
         """
         self._most_cycles = most_cycles
         self.process.start()
-        if self._plan.warm_up_over(0, 0.0):
+        if self.process.job is not None or self._plan.warm_up_over(0, 0.0):
             self._start_recording()
         self.env.process(self._collector.run())
         if math.isfinite(self._plan.duration_seconds):
@@ -204,7 +204,22 @@ class _Run:
             waited = waited + 1 if self.process.cycles == cycles else 0
             cycles = self.process.cycles
             if waited and not self._stop.triggered:
+                if self.process.job is not None:
+                    self._end_without_cycle(self.process.job)
                 self._stop.succeed()
+
+    def _end_without_cycle(self, growth: GrowthCourses) -> None:
+        """Sets the end of a job that allocates the rest of its bytes without a collection."""
+        (marked, since_ns), rates = self._last_end, self.process.rates()
+        left = float(growth.job_bytes[0]) - self._worked_bytes
+        pace = min(rates) if self.process.parameters.open_loop else rates[0]
+        self.end = self._end_at(marked + left, since_ns + left / pace)
+
+    @property
+    def _last_end(self) -> tuple[float, int]:
+        """(heap marked, time) at the end of the last cycle, or at the start of a job."""
+        last = self._last_cycle
+        return (0.0, 0) if last is None else (last.heap_marked_bytes, last.end_ns)
 
     def _cycle_ended(self, cycle: Cycle) -> None:
         """Reports a cycle and its requests, and ends the run after the last cycle."""
@@ -248,17 +263,18 @@ class _Run:
 
         A log does not show a cycle that the end of its job cuts.
         """
-        last, growth, process = self._last_cycle, self.process.growth, self.process
-        if last is None or growth is None:
+        growth, process = self.process.growth, self.process
+        if growth is None or (self._last_cycle is None and self.process.job is None):
             return run_has_ended
+        marked, since_ns = self._last_end
         worked = process.machine.allocated_bytes - process.epoch_allocated_bytes
         black = following.heap_end_bytes - following.heap_start_bytes
         at_start = worked - black
         before, part = _job_end(growth, self._worked_bytes, at_start - self._worked_bytes)
         marking, mark_part = _job_end(growth, at_start, black)
-        grown, between = following.heap_start_bytes - last.heap_marked_bytes, following.start_ns - last.end_ns
+        grown, between = following.heap_start_bytes - marked, following.start_ns - since_ns
         if before:
-            self.end = self._end_at(last.heap_marked_bytes + part * grown, last.end_ns + part * between)
+            self.end = self._end_at(marked + part * grown, since_ns + part * between)
         elif marking:
             marked_ns = following.end_ns - following.start_ns
             self.end = self._end_at(
@@ -266,8 +282,8 @@ class _Run:
             )
         elif run_has_ended:
             at_ns = process.epoch_ns + self._plan.duration_seconds * 1e9
-            part = min(max((at_ns - last.end_ns) / max(between, 1), 0.0), 1.0)
-            self.end = self._end_at(last.heap_marked_bytes + part * grown, at_ns)
+            part = min(max((at_ns - since_ns) / max(between, 1), 0.0), 1.0)
+            self.end = self._end_at(marked + part * grown, at_ns)
         return before or marking or run_has_ended
 
     def _end_at(self, heap_bytes: float, at_ns: float) -> RunEnd:

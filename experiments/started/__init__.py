@@ -1,0 +1,1 @@
+"""The live heap of a program with more started tasks than Ps, by GOGC."""

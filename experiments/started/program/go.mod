@@ -1,0 +1,3 @@
+module gcsim.local/started
+
+go 1.19
