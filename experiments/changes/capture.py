@@ -1,6 +1,6 @@
 """Makes the runs of the study.
 
-python -m experiments.changes.capture --out DIR [--most N] [--again SHARE]
+python -m experiments.changes.capture --out DIR [--programs NAME ...] [--most N] [--again SHARE]
 
 Makes at most N runs whose files are not in DIR. With ``--again``, also makes runs again in which other processes took
 more than this share of the CPU, and keeps the less disturbed one. Runs have a high priority.
@@ -24,13 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.changes.capture", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--programs", nargs="*", default=[], help="all without")
     parser.add_argument("--most", type=int, default=1000, help="runs to make")
     parser.add_argument("--again", type=float, default=1.0, help="foreign CPU above which a run is repeated")
     options = parser.parse_args(arguments)
     made = 0
-    for _, plan, change in plans():
+    for program, plan, change in plans():
         if made >= options.most:
             break
+        if options.programs and program.name not in options.programs:
+            continue
         before = _disturbance(plan, options.out)
         if before is not None and before <= options.again:
             continue

@@ -13,7 +13,7 @@ RESULTS = HERE / "results.json"  # measured figures of the changed programs
 GOS = ("1.21.13", "1.27.3")
 GOGCS = (50, 100, 400)
 HOME_GOGC = 100  # of the captures that predict
-HOME_SECONDS, SECONDS = 20.0, 15.0  # of the load
+HOME_SECONDS, SECONDS = 30.0, 25.0  # of the load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Program:
     array_bytes: (
         int  # of the slice with its capacity up front, as the program's author knows it: its size class
     )
+    homes: int = 1  # runs of the unchanged program; the model is calibrated on all of them
 
     def site(self, change: str) -> str:
         """The allocation site of a change."""
@@ -42,6 +43,7 @@ PROGRAMS = (
         preallocate="main.growTotals",
         stack="main.sumOnHeap",
         array_bytes=4096,  # 32 orders and 32 legs of 56 B
+        homes=2,
     ),
     Program(
         name="logs",
@@ -59,14 +61,30 @@ PROGRAMS = (
         stack="main.hopOnHeap",
         array_bytes=18432,  # 708 items of 24 B
     ),
+    Program(
+        name="feeds",
+        rate=2500,
+        pool="main.newOutput",
+        preallocate="main.(*service).addRecords",
+        stack="main.noteOnHeap",
+        array_bytes=24576,  # 40 to 800 records of 72 B
+    ),
+    Program(
+        name="fanout",
+        rate=14000,
+        pool="main.newFrame",
+        preallocate="main.(*service).addTargets",
+        stack="main.newVerdict",
+        array_bytes=1792,  # 12 to 166 targets of 32 B
+    ),
 )
 CHANGES = ("pool", "prealloc", "stack")
 OPTION = {"pool": "--pool", "prealloc": "--preallocate", "stack": "--stack"}  # of gcsim whatif
 
 
-def home_plan(program: Program, go: str) -> RunPlan:
-    """The run of the unchanged program, which is calibrated."""
-    return _plan(program, go, HOME_GOGC, "base")
+def home_plan(program: Program, go: str, repeat: int = 1) -> RunPlan:
+    """A run of the unchanged program."""
+    return _plan(program, go, HOME_GOGC, "base", repeat)
 
 
 def changed_plan(program: Program, go: str, gogc: int, change: str) -> RunPlan:
@@ -75,18 +93,18 @@ def changed_plan(program: Program, go: str, gogc: int, change: str) -> RunPlan:
 
 
 def plans() -> Iterator[tuple[Program, RunPlan, str]]:
-    """Every run with its program and change; the unchanged programs first."""
+    """Every run with its program and change, program after program; the unchanged one first."""
     for program in PROGRAMS:
-        for go in GOS:
-            yield program, home_plan(program, go), "base"
-    for program in PROGRAMS:
+        for repeat in range(1, program.homes + 1):
+            for go in GOS:
+                yield program, home_plan(program, go, repeat), "base"
         for gogc in GOGCS:
             for change in CHANGES:
                 for go in GOS:
                     yield program, changed_plan(program, go, gogc, change), change
 
 
-def _plan(program: Program, go: str, gogc: int, change: str) -> RunPlan:
+def _plan(program: Program, go: str, gogc: int, change: str, repeat: int = 1) -> RunPlan:
     switches = () if change == "base" else (f"-{change}",)
     return RunPlan(
         program=f"changes/{program.name}",
@@ -94,5 +112,6 @@ def _plan(program: Program, go: str, gogc: int, change: str) -> RunPlan:
         go_version=go,
         gogc=gogc,
         duration_seconds=HOME_SECONDS if change == "base" else SECONDS,
+        repeat=repeat,
         args=("-rate", str(program.rate), *switches),
     )

@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments.capture import CapturedRun, is_captured, load_run
+from experiments.capture import CapturedRun, RunPlan, is_captured, load_run
 from experiments.changes.matrix import CAPTURES, RESULTS, Program, home_plan, plans
 from gcsim.atomic import make_folder, write_text_atomically
 from gcsim.capture.info import CaptureInfo, side_file
@@ -31,6 +33,7 @@ class Observed:
     change: str
     go: str
     gogc: int
+    repeat: int
     load_seconds: float
     foreign_cpu_fraction: float
     allocation: float  # bytes per second
@@ -42,15 +45,20 @@ class Observed:
 
 
 def collect(runs: Path) -> list[Observed]:
-    """Keeps the figures of all runs in a folder, and the captures of the unchanged programs."""
-    found = []
+    """Keeps the figures of all runs in a folder, and the captures of the unchanged programs.
+
+    The kept runs of other programs stay.
+    """
+    found: list[Observed] = []
     for program, plan, change in plans():
         if not is_captured(plan, runs):
             continue
         run = load_run(runs / f"{plan.name}.result.json")
-        found.append(_observed(program, change, plan.go_version, plan.gogc or 0, run))
+        found.append(_observed(program, change, plan, run))
         if change == "base":
-            _keep_capture(run, runs, plan.name)
+            _keep_capture(run, runs, plan)
+    new = {one.program for one in found}
+    found = [*(one for one in load() if one.program not in new), *found]
     rows = ",\n".join(json.dumps(_rounded(one)) for one in found)
     write_text_atomically(RESULTS, f"[\n{rows}\n]\n")
     return found
@@ -61,9 +69,27 @@ def load() -> list[Observed]:
     return [Observed(**row) for row in json.loads(RESULTS.read_text(encoding="utf-8"))]
 
 
-def capture_of(program: Program, go: str) -> Path:
-    """The log of the unchanged program."""
-    return CAPTURES / f"{home_plan(program, go).name}.log.gz"
+def means(runs: Sequence[Observed]) -> list[Observed]:
+    """The mean of the repeats of each run."""
+    groups: dict[tuple[str, str, str, int], list[Observed]] = {}
+    for one in runs:
+        groups.setdefault((one.program, one.change, one.go, one.gogc), []).append(one)
+    return [_mean(group) for group in groups.values()]
+
+
+def _mean(group: Sequence[Observed]) -> Observed:
+    measured = {
+        name: statistics.fmean(getattr(one, name) for one in group)
+        for name, value in asdict(group[0]).items()
+        if isinstance(value, float)
+    }
+    return Observed(**(asdict(group[0]) | measured))
+
+
+def captures_of(program: Program, go: str) -> list[Path]:
+    """The logs of the unchanged program."""
+    plans = [home_plan(program, go, repeat) for repeat in range(1, program.homes + 1)]
+    return [CAPTURES / f"{plan.name}.log.gz" for plan in plans]
 
 
 def sites_of(program: Program, go: str) -> Sites:
@@ -74,7 +100,7 @@ def sites_of(program: Program, go: str) -> Sites:
     return read_sites(CAPTURES / f"{name}-after.pb.gz", CAPTURES / f"{name}-before.pb.gz")
 
 
-def _observed(program: Program, change: str, go: str, gogc: int, run: CapturedRun) -> Observed:
+def _observed(program: Program, change: str, plan: RunPlan, run: CapturedRun) -> Observed:
     result = run.result
     begin = (float(result["ready_seconds"]) + _SETTLE_SECONDS) * 1e9
     cycles = read_gctrace(run.log).cycles
@@ -83,8 +109,9 @@ def _observed(program: Program, change: str, go: str, gogc: int, run: CapturedRu
     return Observed(
         program=program.name,
         change=change,
-        go=go,
-        gogc=gogc,
+        go=plan.go_version,
+        gogc=plan.gogc or 0,
+        repeat=plan.repeat,
         load_seconds=float(result["load_seconds"]),
         foreign_cpu_fraction=run.info.foreign_cpu_fraction or 0.0,
         allocation=allocated / float(result["load_seconds"]),
@@ -99,8 +126,8 @@ def _rounded(one: Observed) -> dict[str, object]:
     }
 
 
-def _keep_capture(run: CapturedRun, runs: Path, name: str) -> None:
-    """Copies the log, the side file and the two profiles; the command without paths of the machine."""
+def _keep_capture(run: CapturedRun, runs: Path, plan: RunPlan) -> None:
+    """Copies the log, the side file and the profiles of the first run; the command without paths of the machine."""
     make_folder(CAPTURES)
     log = CAPTURES / run.log.name
     log.write_bytes(gzip.compress(gzip.decompress(run.log.read_bytes()), mtime=0))
@@ -108,6 +135,6 @@ def _keep_capture(run: CapturedRun, runs: Path, name: str) -> None:
     document["command"] = [word for word in document["command"] if "/" not in word and word != "-profiles"]
     write_text_atomically(side_file(log), json.dumps(document) + "\n")
     CaptureInfo.load(side_file(log))
-    for when in ("before", "after"):
-        profile = f"{name}-{when}.pb.gz"
+    for when in ("before", "after") if plan.repeat == 1 else ():
+        profile = f"{plan.name}-{when}.pb.gz"
         (CAPTURES / profile).write_bytes((runs / profile).read_bytes())
