@@ -126,9 +126,9 @@ def test_an_interrupted_sweep_writes_what_is_finished(
 def test_two_interrupts_in_a_row(hooked: dict[str, str], installed: Installed, tmp_path: Path) -> None:
     """The second one may come while the first is handled: still status 130, no traceback, no part of a set."""
     out = tmp_path / "out"
-    arguments = ["sweep", "order-service", "--gogc", "25:800:500", "-o", str(out)]
+    arguments = ["sweep", "order-service", "--gogc", "25:800:500", "--replicas", "64", "-o", str(out)]
     process = _started(installed, arguments, hooked, module="gcsim.engine")
-    time.sleep(2.0)
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
