@@ -9,6 +9,7 @@ under the highest limit that fits. That setting uses all memory at any load and 
 2. under it, the smallest GOGC from Go's default up, or else the highest one, within 5 % of the lowest GC CPU there, or
    within 0.2 % of all CPU, or with the GC CPU of the knee, beyond which twice the memory saves less than 1 % of CPU.
 
+If no finite GOGC is as good, it is GOGC=off under the lowest limit that is as good at the upper end of GC CPU, too.
 ``Aim`` has other objectives: they replace the second rule. Each constraint is judged at its own quantile.
 """
 
@@ -61,7 +62,24 @@ def choose(runs: Sequence[Run], constraints: Sequence[Constraint], aim: Aim = US
     with_backstop = [run for run in feasible if _has_backstop(run, net)]
     if min(map(gc_cpu, with_backstop), default=1.0) > _NET_FACTOR * least + _NEARLY:
         with_backstop = []
-    return min(_accepted(with_backstop or feasible, aim), key=_preference)
+    accepted = _accepted(with_backstop or feasible, aim)
+    if aim.objective != "cpu" or any(run.settings.gogc is not None for run in accepted):
+        return min(accepted, key=_preference)
+    return min(_cheap_at_worst(accepted), key=_preference)
+
+
+def _cheap_at_worst(pool: Sequence[Run]) -> list[Run]:
+    """The runs whose GC CPU is nearly the lowest of the pool at the upper ends of the intervals, too.
+
+    A job that ends before its heap reaches the limit has no collection in half of the simulated runs already under a
+    limit at its usual need, and many collections in the others.
+    """
+    least = min(_most_gc_cpu(run) for run in pool)
+    return [run for run in pool if _most_gc_cpu(run) <= max((1 + _TOLERANCE) * least, least + _NEARLY)]
+
+
+def _most_gc_cpu(run: Run) -> float:
+    return run.metrics["gc_cpu_fraction"].high
 
 
 def _accepted(pool: Sequence[Run], aim: Aim) -> list[Run]:
