@@ -112,7 +112,7 @@ def _two_sweeps(
     name: str, gogc: str, limits: str, replicas: int, code_folder: str | None
 ) -> tuple[Sweeping, Sweeping]:
     if code_folder is None:
-        native.is_available = lambda: False  # type: ignore[assignment]
+        native.is_available = lambda: False  # type: ignore[assignment]  # of this process alone
     else:
         os.environ["XDG_CACHE_HOME"] = code_folder
     model = Model.load(name)

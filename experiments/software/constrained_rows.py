@@ -21,7 +21,7 @@ from experiments.software.constrained import (
     today_of,
 )
 from experiments.software.matrix import PROCS, plan_of
-from experiments.software.regret import BUDGETS, SPEED_KEPT, observed_grid, usual_speed
+from experiments.software.regret import BUDGETS, SPEED_KEPT, is_near_best, observed_grid, usual_speed
 from experiments.software.study import SOURCES
 from experiments.software.study import Row as StudyRow
 from gcsim.units import MIB
@@ -71,8 +71,8 @@ class Row:
 
     @property
     def is_near_best(self) -> bool:
-        """Whether GC CPU is within 10 % or half a point of the best."""
-        return self.regret <= max(0.1 * self.best_gc_cpu_fraction, 0.005)
+        """Whether GC CPU is near that of the best setting."""
+        return is_near_best(self.gc_cpu_fraction, self.best_gc_cpu_fraction)
 
 
 def constrained_rows(out: Path) -> Iterator[Row]:

@@ -89,11 +89,11 @@ def _program(case: Case) -> str:
 def _errors(study: Study) -> Lines:
     lines = []
     for split in SPLITS:
-        distrusted = {(r.label, r.procs) for r in chosen(study.rows, split=split) if r.verdict == DISTRUST}
+        rows = chosen(study.rows, split=split)
+        distrusted = {(r.label, r.procs) for r in rows if r.verdict == DISTRUST}
         lines += [f"## {split.capitalize()} programs", "", "Median error (90th percentile), all runs:", ""]
         lines += [*errors_table(study.rows, split), ""]
-        trusted = any(r.verdict != DISTRUST for r in chosen(study.rows, split=split))
-        if distrusted and trusted:
+        if distrusted and any(r.verdict != DISTRUST for r in rows):
             names = ", ".join(f"`{label}` (GOMAXPROCS={procs})" for label, procs in sorted(distrusted))
             lines += [
                 f'Without the models whose verdict is "do not trust" (from a capture: {names}):',

@@ -69,8 +69,13 @@ class Row:
 
     @property
     def is_near_best(self) -> bool:
-        """Whether GC CPU is within 10 % or half a point of the best."""
-        return self.regret <= max(0.1 * self.best_gc_cpu_fraction, 0.005)
+        """Whether GC CPU is near that of the best setting."""
+        return is_near_best(self.gc_cpu_fraction, self.best_gc_cpu_fraction)
+
+
+def is_near_best(gc_cpu_fraction: float, best_fraction: float) -> bool:
+    """Whether GC CPU is within 10 % or half a point of the best; not if one of both is NaN."""
+    return gc_cpu_fraction - best_fraction <= max(0.1 * best_fraction, 0.005)
 
 
 def grid(case: Case) -> tuple[tuple[int | None, int | None], ...]:

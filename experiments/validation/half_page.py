@@ -94,11 +94,10 @@ def _measured(held_out: Sequence[Row]) -> Lines:
 
 
 def _not_to_trust(rows: Sequence[Row], held_out: Sequence[Row], real: Sequence[SoftwareRow]) -> Lines:
-    short = [
-        row for row in software.chosen(real, split="short") if row.metric in ("gc_cpu_fraction", "gc_rate_hz")
-    ]
-    few_cpu = software.figures(row for row in short if row.metric == "gc_cpu_fraction")
-    few_rate = software.figures(row for row in short if row.metric == "gc_rate_hz")
+    short = software.chosen(real, split="short")
+    few_cpu, few_rate = (
+        software.figures(software.of_metric(short, metric)) for metric in ("gc_cpu_fraction", "gc_rate_hz")
+    )
     pauses = of_metric(held_out, "stw_p99_seconds")
     cpu = summary(of_metric(held_out, "gc_cpu_fraction"))
     moving = [row for row in of_metric(elsewhere(rows), "heap_peak_mean_bytes") if row.label == _MOVING]

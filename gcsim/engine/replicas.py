@@ -94,8 +94,9 @@ def to_the_end(model: Model, plan: Plan) -> Plan:
     """The plan of a whole job: cut at a duration it would show the memory of a part, and slow settings look small."""
     if model.growth.form != "job":
         return plan
-    wall_s = model.growth.job_wall_seconds or model.growth.log_seconds
-    return plan.changed(duration_seconds=max(plan.duration_seconds, _SLOWEST_JOB * wall_s))
+    return plan.changed(
+        duration_seconds=max(plan.duration_seconds, _SLOWEST_JOB * model.growth.whole_job_seconds)
+    )
 
 
 def replicas_of_variants(
@@ -186,7 +187,7 @@ def _calibrated_job(
     plan = replace(plan, engine="lanes", controller=FIXED_SETTING)
     parameters = lane_parameters(model, [model.settings], drawn)
     totals = run_lanes(lane_engine(model, parameters, model.settings.go, plan, growth), plan)
-    wall = model.growth.job_wall_seconds or model.growth.log_seconds
+    wall = model.growth.whole_job_seconds
     simulated = np.where(totals.end_seconds > 0, totals.end_seconds, wall)
     runs = JobRuns(growth.job_bytes, wall, wall / simulated)
     return _CalibratedJob(

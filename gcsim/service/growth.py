@@ -62,6 +62,11 @@ class LiveGrowth:
     job_wall_seconds: float = 0.0
     job_cpu_seconds: float = 0.0
 
+    @property
+    def whole_job_seconds(self) -> float:
+        """Wall time of a job's captured run; without a side file, that of its allocation at the log's rate."""
+        return self.job_wall_seconds or self.log_seconds
+
     def __post_init__(self) -> None:
         curves = {getattr(self, name).shape for name in _CURVES}
         if len(curves) != 1 or self.seconds.shape != self.levels.shape:

@@ -88,16 +88,15 @@ def test_the_choice_stops_at_the_knee_unless_memory_is_to_be_spent() -> None:
 
 def test_off_gets_a_limit_that_is_cheap_at_the_upper_end_too() -> None:
     """A job may end before its heap reaches a limit, or not: the choice is the lowest limit for both cases."""
-    unsure, sure, higher, finite = (run_at(gogc, limit, 280, 0.0) for gogc, limit in _OFF_AND_ONE_FINITE)
+    unsure, sure, higher, finite = (
+        run_at(gogc, limit, 280, 0.0) for gogc, limit in ((None, 300), (None, 340), (None, 400), (100, 400))
+    )
     unsure.metrics["gc_cpu_fraction"] = Estimate(0.0, 0.0, 0.18)
     finite.metrics["gc_cpu_fraction"] = Estimate(0.1, 0.09, 0.11)
     chosen = choose(
         [unsure, sure, higher, finite], [Constraint.memory(500 * MIB, not_counted_bytes=30 * MIB)]
     )
     assert chosen is sure
-
-
-_OFF_AND_ONE_FINITE = ((None, 300), (None, 340), (None, 400), (100, 400))
 
 
 def test_a_setting_with_a_bad_neighbour_is_passed_over() -> None:

@@ -41,7 +41,7 @@ class JobCosts:
         gomaxprocs: int,
     ) -> "JobCosts":
         """The costs by ``home``, the metrics of the simulated calibrated run; arrays of shape (replicas,)."""
-        wall = growth.job_wall_seconds or growth.log_seconds
+        wall = growth.whole_job_seconds
         sweep = drawn["sweep_cpu_seconds_per_byte"]
         if growth.job_cpu_seconds:
             collector = _collector_seconds(home, np.full_like(sweep, wall), gomaxprocs, sweep)
