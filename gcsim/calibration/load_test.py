@@ -89,7 +89,8 @@ def read_load_test(path: Path) -> LoadTest:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); check the path") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: cannot be read ({reason}); check the path") from error
     if len(content) > MOST_BYTES:
         raise InputError(f"{path}: is larger than {MOST_BYTES >> 20} MiB; give the summary of the load test")
     try:
